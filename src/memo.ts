@@ -1,0 +1,71 @@
+/**
+ * Memoisation by identity, the only cache of the project.
+ *
+ * A memoised function receives exactly the frozen values it depends on. The same values give the same result object; a value that nobody
+ * holds any more takes its results with it. There is nothing to invalidate and no key to forget.
+ */
+
+interface Level {
+  readonly objects: WeakMap<object, Level>;
+  readonly primitives: Map<unknown, Level>;
+  result?: { readonly value: unknown };
+}
+
+const level = (): Level => ({ objects: new WeakMap(), primitives: new Map() });
+
+/**
+ * A memoised form of `compute`. Objects are compared by identity and held weakly; primitives are compared by value and held for as long as
+ * the objects before them live, so an object argument should come first and the primitives of one function should be few.
+ */
+export function memo<A extends readonly unknown[], R>(compute: (...args: A) => R): (...args: A) => R {
+  const root = level();
+  return (...args: A): R => {
+    let at = root;
+    for (const arg of args) {
+      const next = typeof arg === 'object' && arg !== null ? at.objects.get(arg) : at.primitives.get(arg);
+      if (next) {
+        at = next;
+        continue;
+      }
+      const made = level();
+      if (typeof arg === 'object' && arg !== null) at.objects.set(arg, made);
+      else at.primitives.set(arg, made);
+      at = made;
+    }
+    at.result ??= { value: compute(...args) };
+    return at.result.value as R;
+  };
+}
+
+const sameItems = (a: readonly unknown[], b: readonly unknown[]): boolean =>
+  a.length === b.length && a.every((item, i) => Object.is(item, b[i]));
+
+/** `next`, unless `previous` has the same items in the same order: then `previous`, so that what depends on the list keeps its identity. */
+export function keepList<T>(previous: readonly T[] | undefined, next: readonly T[]): readonly T[] {
+  return previous && sameItems(previous, next) ? previous : next;
+}
+
+/** `next`, unless `previous` has the same entries: then `previous`. */
+export function keepMap<K, V>(previous: ReadonlyMap<K, V> | undefined, next: ReadonlyMap<K, V>): ReadonlyMap<K, V> {
+  if (previous?.size !== next.size) return next;
+  for (const [key, value] of next) if (!Object.is(previous.get(key), value) || !previous.has(key)) return next;
+  return previous;
+}
+
+/** Interns values by a canonical text: equal texts give one shared value. Values that nobody holds any more are collected. */
+export class Interner<T extends object> {
+  readonly #values = new Map<string, WeakRef<T>>();
+  readonly #forget = new FinalizationRegistry<string>(text => {
+    if (this.#values.get(text)?.deref() === undefined) this.#values.delete(text);
+  });
+
+  /** The value interned under `text`, made by `make` when there is none. */
+  intern(text: string, make: () => T): T {
+    const known = this.#values.get(text)?.deref();
+    if (known) return known;
+    const value = make();
+    this.#values.set(text, new WeakRef(value));
+    this.#forget.register(value, text);
+    return value;
+  }
+}

@@ -1,0 +1,37 @@
+/** `Kind/namespace/name`, or `Kind/name` for what has no namespace: names an object in problems, sources and logs. */
+export type ObjectKey = string & { readonly __brand: 'ObjectKey' };
+
+/** The key of an object. */
+export const objectKey = (kind: string, namespace: string, name: string): ObjectKey =>
+  (namespace ? `${kind}/${namespace}/${name}` : `${kind}/${name}`) as ObjectKey;
+
+/** What every object has. */
+export interface ObjectMeta {
+  readonly key: ObjectKey;
+  readonly name: string;
+  /** Empty for kinds without a namespace. */
+  readonly namespace: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Milliseconds since 1970; 0 where the object does not say (a file). Older objects win conflicts. */
+  readonly createdAt: number;
+  readonly resourceVersion: string;
+}
+
+/** Older first, then by namespace and name: the order in which Istio lets objects win. */
+export const byAge = (a: { readonly meta: ObjectMeta }, b: { readonly meta: ObjectMeta }): number =>
+  a.meta.createdAt - b.meta.createdAt ||
+  compare(a.meta.name, b.meta.name) ||
+  compare(a.meta.namespace, b.meta.namespace);
+
+/** Byte order, the same on every machine and locale. */
+export const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+/** Whether `labels` has every pair of `selector`. An empty selector selects everything. */
+export const selects = (
+  selector: Readonly<Record<string, string>>,
+  labels: Readonly<Record<string, string>>,
+): boolean => {
+  for (const key in selector) if (labels[key] !== selector[key]) return false;
+  return true;
+};

@@ -1,0 +1,44 @@
+import type { Locality } from './endpoint.ts';
+
+/** The Envoy build that a proxy runs, from its Node message. Interned. */
+export interface EnvoyBuild {
+  /** 1.40.0 -> [1, 40, 0]; [0, 0, 0] where the Node does not say. */
+  readonly version: readonly [number, number, number];
+  /** Names of the extensions compiled in; undefined where the Node does not list them: then everything of upstream Envoy is assumed. */
+  readonly extensions: ReadonlySet<string> | undefined;
+}
+
+/** Whether a build has an extension by its name (`envoy.filters.http.router`). Istio's own filters are had only by a build that lists them. */
+export const hasExtension = (build: EnvoyBuild, name: string): boolean =>
+  build.extensions ? build.extensions.has(name) : name.startsWith('envoy.');
+
+/** What shapes a proxy's configuration besides its scope and its workload. Interned: equal proxies share one value. */
+export interface Traits {
+  readonly type: 'sidecar' | 'router';
+  readonly build: EnvoyBuild;
+  /** `ISTIO_VERSION` of the Node's metadata; empty where no agent stands beside the proxy. */
+  readonly istioVersion: string;
+  /** An agent serves SDS on the cluster `sds-grpc`: the proxy has certificates, so mutual TLS can be used. */
+  readonly agent: boolean;
+  /** Address families of the proxy's own addresses; at least one is true. */
+  readonly ipv4: boolean;
+  readonly ipv6: boolean;
+  readonly interception: 'REDIRECT' | 'TPROXY' | 'NONE';
+  readonly locality: Locality;
+  readonly node: string;
+  readonly network: string;
+  readonly clusterId: string;
+  readonly meshId: string;
+  /** The domain of the Node's id: `default.svc.cluster.local`. */
+  readonly dnsDomain: string;
+  readonly dnsCapture: boolean;
+  readonly dnsAutoAllocate: boolean;
+  /** Further metadata that Istio's translation reads, by Istio's names (HTTP10, IDLE_TIMEOUT, …), values as text; only the known ones are kept. */
+  readonly options: Readonly<Record<string, string>>;
+}
+
+/** The listen-to-all address of a proxy, as istiod chooses it: 0.0.0.0 unless it has IPv6 only. */
+export const wildcardAddress = (t: Traits): string => (t.ipv4 ? '0.0.0.0' : '::');
+export const loopbackAddress = (t: Traits): string => (t.ipv4 ? '127.0.0.1' : '::1');
+/** The source address of connections that pass through to the application (127.0.0.6, ::6). */
+export const inboundPassthroughAddress = (t: Traits): string => (t.ipv4 ? '127.0.0.6' : '::6');

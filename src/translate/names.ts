@@ -1,0 +1,25 @@
+/** Names that Envoy resources carry, spelled as istiod spells them: dashboards, istioctl and EnvoyFilters rely on them. */
+
+import type { Hostname } from '../model/service.ts';
+
+export const PASSTHROUGH_CLUSTER = 'PassthroughCluster';
+export const BLACKHOLE_CLUSTER = 'BlackHoleCluster';
+export const INBOUND_PASSTHROUGH_CLUSTER = 'InboundPassthroughCluster';
+export const VIRTUAL_OUTBOUND_LISTENER = 'virtualOutbound';
+export const VIRTUAL_INBOUND_LISTENER = 'virtualInbound';
+export const VIRTUAL_OUTBOUND_PORT = 15001;
+export const VIRTUAL_INBOUND_PORT = 15006;
+
+/** `outbound|9080|v1|reviews.default.svc.cluster.local` */
+export const outboundClusterName = (hostname: Hostname | string, port: number, subset = ''): string =>
+  `outbound|${port}|${subset}|${hostname}`;
+
+/** The DNS-safe form that SNI routing through a gateway uses: `outbound_.9080_.v1_.reviews.default.svc.cluster.local` */
+export const outboundSni = (hostname: Hostname | string, port: number, subset = ''): string =>
+  `outbound_.${port}_.${subset}_.${hostname}`;
+
+/** `inbound|9080||` */
+export const inboundClusterName = (port: number): string => `inbound|${port}||`;
+
+/** `10.96.0.1_443`, `0.0.0.0_9080` */
+export const listenerName = (address: string, port: number): string => `${address}_${port}`;
