@@ -1,0 +1,185 @@
+import type * as config from '../model/config.ts';
+import type * as kube from '../model/kubernetes.ts';
+import { parseAuthorizationPolicy } from './parse/authorization-policy.ts';
+import { parseDestinationRule } from './parse/destination-rule.ts';
+import { parseEndpointSlice } from './parse/endpoint-slice.ts';
+import { parseEndpoints } from './parse/endpoints.ts';
+import { parseEnvoyFilter } from './parse/envoy-filter.ts';
+import { parseGateway } from './parse/gateway.ts';
+import { parseMeshConfig } from './parse/mesh-config.ts';
+import { parseNamespace } from './parse/namespace.ts';
+import { parseNode } from './parse/node.ts';
+import { parsePeerAuthentication } from './parse/peer-authentication.ts';
+import { parsePod } from './parse/pod.ts';
+import { parseProxyConfig } from './parse/proxy-config.ts';
+import { parseRequestAuthentication } from './parse/request-authentication.ts';
+import { parseSecret } from './parse/secret.ts';
+import { parseService } from './parse/service.ts';
+import { parseServiceEntry } from './parse/service-entry.ts';
+import { parseSidecar } from './parse/sidecar.ts';
+import { parseTelemetry } from './parse/telemetry.ts';
+import { parseVirtualService } from './parse/virtual-service.ts';
+import { parseWorkloadEntry } from './parse/workload-entry.ts';
+import { parseWorkloadGroup } from './parse/workload-group.ts';
+import type { Parsed } from './problem.ts';
+import type { RawObject } from './raw.ts';
+
+/** What each kind of object is once it has been read and checked. */
+export interface KindTypes {
+  readonly Namespace: kube.KubeNamespace;
+  readonly Service: kube.KubeService;
+  readonly EndpointSlice: kube.KubeEndpointSlice;
+  readonly Endpoints: kube.KubeEndpointSlice;
+  readonly Pod: kube.KubePod;
+  readonly Node: kube.KubeNode;
+  readonly Secret: kube.KubeSecret;
+  /** The mesh's settings: `spec` holds them, or `data.mesh` as YAML text (the ConfigMap `istio`). The object is `MeshConfig/istio`. */
+  readonly MeshConfig: config.MeshConfigObject;
+  readonly VirtualService: config.VirtualService;
+  readonly DestinationRule: config.DestinationRule;
+  readonly Gateway: config.Gateway;
+  readonly ServiceEntry: config.ServiceEntry;
+  readonly WorkloadEntry: config.WorkloadEntry;
+  readonly WorkloadGroup: config.WorkloadGroup;
+  readonly Sidecar: config.Sidecar;
+  readonly ProxyConfig: config.ProxyConfig;
+  readonly Telemetry: config.Telemetry;
+  readonly EnvoyFilter: config.EnvoyFilter;
+  readonly PeerAuthentication: config.PeerAuthentication;
+  readonly AuthorizationPolicy: config.AuthorizationPolicy;
+  readonly RequestAuthentication: config.RequestAuthentication;
+}
+
+/** A kind of object that Pilotlight reads. */
+export type Kind = keyof KindTypes;
+
+/** One kind: how the API server names it, and how it is read. */
+export interface KindRow<K extends Kind> {
+  readonly kind: K;
+  /** Empty for the core group. */
+  readonly group: string;
+  /** The versions that are read, the preferred one first. All have the same fields. */
+  readonly versions: readonly string[];
+  readonly plural: string;
+  readonly shortNames: readonly string[];
+  readonly namespaced: boolean;
+  readonly parse: (raw: RawObject) => Parsed<KindTypes[K]>;
+}
+
+const core = (plural: string, shortNames: readonly string[], namespaced = true) => ({
+  group: '',
+  versions: ['v1'],
+  plural,
+  shortNames,
+  namespaced,
+});
+
+const istio = (
+  group: 'networking' | 'security' | 'telemetry',
+  versions: readonly string[],
+  plural: string,
+  shortNames: readonly string[],
+) => ({ group: `${group}.istio.io`, versions, plural, shortNames, namespaced: true });
+
+const networking = ['v1', 'v1beta1', 'v1alpha3'];
+const security = ['v1', 'v1beta1'];
+
+/** Every kind that is read. A new kind is a row here, its type in KindTypes and a parser. */
+export const kinds = {
+  Namespace: { kind: 'Namespace', ...core('namespaces', ['ns'], false), parse: parseNamespace },
+  Node: { kind: 'Node', ...core('nodes', ['no'], false), parse: parseNode },
+  Service: { kind: 'Service', ...core('services', ['svc']), parse: parseService },
+  Endpoints: { kind: 'Endpoints', ...core('endpoints', ['ep']), parse: parseEndpoints },
+  EndpointSlice: {
+    kind: 'EndpointSlice',
+    group: 'discovery.k8s.io',
+    versions: ['v1'],
+    plural: 'endpointslices',
+    shortNames: [],
+    namespaced: true,
+    parse: parseEndpointSlice,
+  },
+  Pod: { kind: 'Pod', ...core('pods', ['po']), parse: parsePod },
+  Secret: { kind: 'Secret', ...core('secrets', []), parse: parseSecret },
+  MeshConfig: {
+    kind: 'MeshConfig',
+    group: '',
+    versions: [''],
+    plural: 'meshconfigs',
+    shortNames: [],
+    namespaced: false,
+    parse: parseMeshConfig,
+  },
+  VirtualService: {
+    kind: 'VirtualService',
+    ...istio('networking', networking, 'virtualservices', ['vs']),
+    parse: parseVirtualService,
+  },
+  DestinationRule: {
+    kind: 'DestinationRule',
+    ...istio('networking', networking, 'destinationrules', ['dr']),
+    parse: parseDestinationRule,
+  },
+  Gateway: { kind: 'Gateway', ...istio('networking', networking, 'gateways', ['gw']), parse: parseGateway },
+  ServiceEntry: {
+    kind: 'ServiceEntry',
+    ...istio('networking', networking, 'serviceentries', ['se']),
+    parse: parseServiceEntry,
+  },
+  WorkloadEntry: {
+    kind: 'WorkloadEntry',
+    ...istio('networking', networking, 'workloadentries', ['we']),
+    parse: parseWorkloadEntry,
+  },
+  WorkloadGroup: {
+    kind: 'WorkloadGroup',
+    ...istio('networking', networking, 'workloadgroups', ['wg']),
+    parse: parseWorkloadGroup,
+  },
+  Sidecar: { kind: 'Sidecar', ...istio('networking', networking, 'sidecars', []), parse: parseSidecar },
+  ProxyConfig: {
+    kind: 'ProxyConfig',
+    ...istio('networking', ['v1beta1'], 'proxyconfigs', []),
+    parse: parseProxyConfig,
+  },
+  EnvoyFilter: {
+    kind: 'EnvoyFilter',
+    ...istio('networking', ['v1alpha3'], 'envoyfilters', []),
+    parse: parseEnvoyFilter,
+  },
+  PeerAuthentication: {
+    kind: 'PeerAuthentication',
+    ...istio('security', security, 'peerauthentications', ['pa']),
+    parse: parsePeerAuthentication,
+  },
+  AuthorizationPolicy: {
+    kind: 'AuthorizationPolicy',
+    ...istio('security', security, 'authorizationpolicies', ['ap']),
+    parse: parseAuthorizationPolicy,
+  },
+  RequestAuthentication: {
+    kind: 'RequestAuthentication',
+    ...istio('security', security, 'requestauthentications', ['ra']),
+    parse: parseRequestAuthentication,
+  },
+  Telemetry: {
+    kind: 'Telemetry',
+    ...istio('telemetry', ['v1', 'v1alpha1'], 'telemetries', ['telemetry']),
+    parse: parseTelemetry,
+  },
+} as const satisfies { readonly [K in Kind]: KindRow<K> };
+
+/** The names of all kinds, in the order of the table: what others refer to comes first. */
+export const kindNames = Object.keys(kinds) as readonly Kind[];
+
+const isKind = (name: string): name is Kind => Object.hasOwn(kinds, name);
+
+/** The kind of an object by its apiVersion and kind; undefined for a kind, group or version that is not read. */
+export function kindOf(object: { readonly apiVersion: string; readonly kind: string }): Kind | undefined {
+  if (!isKind(object.kind)) return undefined;
+  const row: KindRow<Kind> = kinds[object.kind];
+  if (object.kind === 'MeshConfig') return object.kind;
+  const slash = object.apiVersion.lastIndexOf('/');
+  const group = slash < 0 ? '' : object.apiVersion.slice(0, slash);
+  return group === row.group && row.versions.includes(object.apiVersion.slice(slash + 1)) ? object.kind : undefined;
+}

@@ -1,0 +1,65 @@
+import type { KubePod } from '../../model/kubernetes.ts';
+import { readMeta } from '../meta.ts';
+import type { Parsed } from '../problem.ts';
+import type { RawObject } from '../raw.ts';
+import { type Fields, fields, flag, integer, items, text } from '../read.ts';
+
+/** Reads a Pod. */
+export function parsePod(raw: RawObject): Parsed<KubePod> {
+  const { meta, report } = readMeta('Pod', raw);
+  if (!meta.name) return { ok: false, problems: report.problems };
+  const spec = fields(raw, 'spec', '', report);
+  const status = fields(raw, 'status', '', report);
+
+  const ips: string[] = [];
+  const add = (ip: string) => ip && !ips.includes(ip) && ips.push(ip);
+  add(text(status, 'podIP', 'status', report));
+  for (const [item, at] of items(status, 'podIPs', 'status', report)) add(text(item, 'ip', at, report));
+
+  const containerPorts: { name: string; port: number; protocol: string }[] = [];
+  const readPorts = (container: Fields, at: string) => {
+    for (const [port, path] of items(container, 'ports', at, report)) {
+      containerPorts.push({
+        name: text(port, 'name', path, report),
+        port: integer(port, 'containerPort', 1, 65535, path, report),
+        protocol: text(port, 'protocol', path, report) || 'TCP',
+      });
+    }
+  };
+  for (const [container, at] of items(spec, 'containers', 'spec', report)) readPorts(container, at);
+  // A native sidecar (an init container that stays) serves ports as any container does.
+  for (const [container, at] of items(spec, 'initContainers', 'spec', report)) {
+    if (container['restartPolicy'] === 'Always') readPorts(container, at);
+  }
+
+  let ready = false;
+  for (const [condition, at] of items(status, 'conditions', 'status', report)) {
+    if (text(condition, 'type', at, report) === 'Ready') ready = text(condition, 'status', at, report) === 'True';
+  }
+
+  let ownerKind = '';
+  let ownerName = '';
+  const metadata = fields(raw, 'metadata', '', report);
+  for (const [owner, at] of items(metadata, 'ownerReferences', 'metadata', report)) {
+    if (owner['controller'] !== true) continue;
+    ownerKind = text(owner, 'kind', at, report);
+    ownerName = text(owner, 'name', at, report);
+  }
+
+  const value: KubePod = {
+    kind: 'Pod',
+    meta,
+    ips,
+    node: text(spec, 'nodeName', 'spec', report),
+    serviceAccount: text(spec, 'serviceAccountName', 'spec', report) || 'default',
+    hostname: text(spec, 'hostname', 'spec', report),
+    subdomain: text(spec, 'subdomain', 'spec', report),
+    hostNetwork: flag(spec, 'hostNetwork', false, 'spec', report),
+    phase: text(status, 'phase', 'status', report),
+    ready,
+    containerPorts,
+    ownerKind,
+    ownerName,
+  };
+  return { ok: true, value, problems: report.problems };
+}

@@ -1,0 +1,86 @@
+import type { KubeService } from '../../model/kubernetes.ts';
+import { readMeta } from '../meta.ts';
+import type { Parsed } from '../problem.ts';
+import type { RawObject } from '../raw.ts';
+import { type Fields, fields, flag, integer, items, text, textMap, texts, word } from '../read.ts';
+import type { Report } from '../report.ts';
+
+type Ports = KubeService['ports'];
+
+/** Reads a Service; a port without a number is left out. */
+export function parseService(raw: RawObject): Parsed<KubeService> {
+  const { meta, report } = readMeta('Service', raw);
+  if (!meta.name) return { ok: false, problems: report.problems };
+  const spec = fields(raw, 'spec', '', report);
+  const status = fields(raw, 'status', '', report);
+  const clusterIP = text(spec, 'clusterIP', 'spec', report);
+  const clusterIPs = texts(spec, 'clusterIPs', 'spec', report);
+  const all = (clusterIPs.length ? clusterIPs : [clusterIP]).filter(ip => ip !== '');
+  const headless = all.includes('None');
+  const loadBalancer = fields(status, 'loadBalancer', 'status', report);
+  const type = word(
+    spec,
+    'type',
+    ['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'],
+    'ClusterIP',
+    'spec',
+    report,
+  );
+  const externalName = text(spec, 'externalName', 'spec', report);
+  if (type === 'ExternalName' && !externalName) {
+    report.error('spec.externalName', 'a Service of type ExternalName needs it');
+    return { ok: false, problems: report.problems };
+  }
+  const value: KubeService = {
+    kind: 'Service',
+    meta,
+    type,
+    clusterIPs: headless ? [] : all,
+    headless,
+    externalName,
+    selector: textMap(spec, 'selector', 'spec', report),
+    ports: readPorts(spec, report),
+    publishNotReady: flag(spec, 'publishNotReadyAddresses', false, 'spec', report),
+    internalTrafficPolicy: word(spec, 'internalTrafficPolicy', ['Cluster', 'Local'], 'Cluster', 'spec', report),
+    trafficDistribution: text(spec, 'trafficDistribution', 'spec', report),
+    externalIPs: texts(spec, 'externalIPs', 'spec', report),
+    loadBalancerIPs: items(loadBalancer, 'ingress', 'status.loadBalancer', report)
+      .map(([item, at]) => text(item, 'ip', at, report))
+      .filter(ip => ip !== ''),
+  };
+  return { ok: true, value, problems: report.problems };
+}
+
+function readPorts(spec: Fields, report: Report): Ports {
+  const ports: Ports[number][] = [];
+  const names = new Set<string>();
+  for (const [item, at] of items(spec, 'ports', 'spec', report)) {
+    const port = integer(item, 'port', 1, 65535, at, report);
+    const name = text(item, 'name', at, report);
+    if (port === 0) {
+      if (item['port'] === undefined) report.error(`${at}.port`, 'a port needs a number');
+      continue;
+    }
+    if (names.has(name)) {
+      report.error(`${at}.name`, `another port has the name "${name}"`);
+      continue;
+    }
+    names.add(name);
+    ports.push({
+      name,
+      port,
+      protocol: text(item, 'protocol', at, report) || 'TCP',
+      appProtocol: text(item, 'appProtocol', at, report),
+      targetPort: targetPort(item, port, at, report),
+      nodePort: integer(item, 'nodePort', 0, 65535, at, report),
+    });
+  }
+  return ports;
+}
+
+/** A number, or the name of a container's port; the port itself when absent. */
+function targetPort(item: Fields, port: number, at: string, report: Report): number | string {
+  const value = item['targetPort'];
+  if (typeof value === 'string' && value !== '') return /^\d+$/.test(value) ? Number(value) : value;
+  return integer(item, 'targetPort', 0, 65535, at, report) || port;
+}

@@ -1,0 +1,127 @@
+import type { Report } from './report.ts';
+
+/**
+ * Typed access to fields of unchecked objects. Each takes the object, the field's name and the path of the object; a field that is absent or
+ * null gives the empty value, one of a wrong type gives that too, with a problem.
+ */
+export type Fields = Readonly<Record<string, unknown>>;
+
+const none: Fields = Object.freeze({});
+const empty: readonly never[] = Object.freeze([]);
+
+/** Whether a value is an object with fields. */
+export const isFields = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
+
+const own = (from: Fields, name: string): unknown => (Object.hasOwn(from, name) ? from[name] : undefined);
+
+const join = (at: string, name: string): string => (at ? `${at}.${name}` : name);
+
+const wrong = (report: Report, at: string, name: string, expected: string, value: unknown): void =>
+  report.error(join(at, name), `expected ${expected}, found ${described(value)}`);
+
+/** A value as a short word for people: `"abc"`, `12`, `a list`. */
+export function described(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'an object';
+  return JSON.stringify(value) ?? String(value);
+}
+
+/** A nested object. */
+export function fields(from: Fields, name: string, at: string, report: Report): Fields {
+  const value = own(from, name);
+  if (value === undefined || value === null) return none;
+  if (isFields(value)) return value;
+  wrong(report, at, name, 'an object', value);
+  return none;
+}
+
+/** A list of objects, each with its path; items that are no objects are left out. */
+export function items(from: Fields, name: string, at: string, report: Report): readonly (readonly [Fields, string])[] {
+  const value = own(from, name);
+  if (value === undefined || value === null) return empty;
+  if (!Array.isArray(value)) {
+    wrong(report, at, name, 'a list', value);
+    return empty;
+  }
+  const found: (readonly [Fields, string])[] = [];
+  value.forEach((item: unknown, i) => {
+    if (isFields(item)) found.push([item, `${join(at, name)}[${i}]`]);
+    else wrong(report, at, `${name}[${i}]`, 'an object', item);
+  });
+  return found;
+}
+
+/** A string. */
+export function text(from: Fields, name: string, at: string, report: Report): string {
+  const value = own(from, name);
+  if (value === undefined || value === null) return '';
+  if (typeof value === 'string') return value;
+  wrong(report, at, name, 'a string', value);
+  return '';
+}
+
+/** One of some words; `otherwise` when absent or something else. */
+export function word<const W extends string>(
+  from: Fields,
+  name: string,
+  words: readonly W[],
+  otherwise: W,
+  at: string,
+  report: Report,
+): W {
+  const value = own(from, name);
+  if (value === undefined || value === null || value === '') return otherwise;
+  const known = words.find(w => w === value);
+  if (known === undefined) wrong(report, at, name, `one of ${words.join(', ')}`, value);
+  return known ?? otherwise;
+}
+
+/** A list of strings. */
+export function texts(from: Fields, name: string, at: string, report: Report): readonly string[] {
+  const value = own(from, name);
+  if (value === undefined || value === null) return empty;
+  if (!Array.isArray(value)) {
+    wrong(report, at, name, 'a list', value);
+    return empty;
+  }
+  return value.filter((item: unknown, i): item is string => {
+    if (typeof item === 'string') return true;
+    wrong(report, at, `${name}[${i}]`, 'a string', item);
+    return false;
+  });
+}
+
+/** A whole number from `least` to `most`; 0 when absent. */
+export function integer(from: Fields, name: string, least: number, most: number, at: string, report: Report): number {
+  const value = own(from, name);
+  if (value === undefined || value === null) return 0;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
+  wrong(report, at, name, `a whole number from ${least} to ${most}`, value);
+  return 0;
+}
+
+/** A boolean; `otherwise` when absent. */
+export function flag(from: Fields, name: string, otherwise: boolean, at: string, report: Report): boolean {
+  const value = own(from, name);
+  if (value === undefined || value === null) return otherwise;
+  if (typeof value === 'boolean') return value;
+  wrong(report, at, name, 'true or false', value);
+  return otherwise;
+}
+
+/** A map of strings. */
+export function textMap(from: Fields, name: string, at: string, report: Report): Readonly<Record<string, string>> {
+  const value = fields(from, name, at, report);
+  for (const key in value) {
+    if (typeof value[key] === 'string' && key !== '__proto__') continue;
+    const entries = Object.entries(value).filter(([k, v]) => {
+      if (typeof v === 'string') return true;
+      wrong(report, join(at, name), JSON.stringify(k), 'a string (numbers and booleans need quotes)', v);
+      return false;
+    });
+    return Object.fromEntries(entries) as Readonly<Record<string, string>>;
+  }
+  return value as Readonly<Record<string, string>>;
+}

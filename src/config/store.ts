@@ -1,0 +1,186 @@
+import { type ObjectKey, objectKey } from '../model/object.ts';
+import { equal, freeze } from './json.ts';
+import { type Kind, type KindRow, type KindTypes, kindNames, kindOf, kinds } from './kinds.ts';
+import type { Problem } from './problem.ts';
+import type { RawObject } from './raw.ts';
+
+/** What a source says has changed. */
+export type ConfigChange =
+  /** These are all objects of the kind; what is missing is gone. */
+  | { readonly op: 'replace'; readonly kind: Kind; readonly objects: readonly RawObject[] }
+  | { readonly op: 'upsert'; readonly object: RawObject }
+  | { readonly op: 'delete'; readonly kind: Kind; readonly namespace: string; readonly name: string }
+  /**
+   * All that the source itself finds wrong about something (a file that is no YAML: `File/<path>`); an empty list takes it back. These
+   * stand beside what parsing finds.
+   */
+  | { readonly op: 'problems'; readonly object: ObjectKey; readonly problems: readonly Problem[] };
+
+/**
+ * All valid objects and all problems at one moment; never changes. A kind's map keeps its identity until an object of that kind changes, and
+ * an object keeps its identity until its content changes. Everything is deeply frozen.
+ */
+export type ConfigContents = {
+  readonly [K in Kind]: ReadonlyMap<ObjectKey, KindTypes[K]>;
+} & { readonly problems: ReadonlyMap<ObjectKey, readonly Problem[]> };
+
+/** The checked objects of all sources. The newest version of an object that could be used is in force. */
+export class ConfigStore {
+  readonly #tables = Object.fromEntries(kindNames.map(kind => [kind, new KindTable(kinds[kind])])) as unknown as {
+    readonly [K in Kind]: KindTable<K>;
+  };
+  readonly #reported = new Map<ObjectKey, readonly Problem[]>();
+  #problemsChanged = true;
+  #contents: ConfigContents | undefined;
+
+  /** Takes a change in; says whether `contents()` differs by it. Constant time an object. */
+  apply(change: ConfigChange): boolean {
+    const changed = this.#apply(change);
+    if (changed) this.#contents = undefined;
+    return changed;
+  }
+
+  #apply(change: ConfigChange): boolean {
+    switch (change.op) {
+      case 'replace':
+        return this.#tables[change.kind].replace(change.objects.filter(object => kindOf(object) === change.kind));
+      case 'upsert': {
+        const kind = kindOf(change.object);
+        return kind !== undefined && this.#tables[kind].upsert(change.object);
+      }
+      case 'delete':
+        return this.#tables[change.kind].delete(objectKey(change.kind, change.namespace, change.name));
+      case 'problems': {
+        if (equal(this.#reported.get(change.object) ?? [], change.problems)) return false;
+        if (change.problems.length) this.#reported.set(change.object, freeze(change.problems));
+        else this.#reported.delete(change.object);
+        this.#problemsChanged = true;
+        return true;
+      }
+    }
+  }
+
+  /** What is in force now. The same value until something changes. */
+  contents(): ConfigContents {
+    this.#contents ??= this.#view();
+    return this.#contents;
+  }
+
+  #problems: ReadonlyMap<ObjectKey, readonly Problem[]> = new Map();
+
+  #view(): ConfigContents {
+    const tables = kindNames.map(kind => this.#tables[kind]);
+    if (this.#problemsChanged || tables.some(table => table.problemsChanged)) {
+      const problems = new Map(this.#reported);
+      for (const table of tables) {
+        for (const [key, found] of table.problems()) problems.set(key, [...(problems.get(key) ?? []), ...found]);
+      }
+      this.#problems = problems;
+      this.#problemsChanged = false;
+    }
+    const views = Object.fromEntries(kindNames.map(kind => [kind, this.#tables[kind].view()]));
+    return Object.freeze({ ...views, problems: this.#problems }) as unknown as ConfigContents;
+  }
+}
+
+interface Entry<T> {
+  /** The newest version, valid or not. */
+  readonly raw: RawObject;
+  /** The newest valid version. */
+  readonly value: T | undefined;
+}
+
+/** One kind's objects. Views are copied when asked for, once for any number of changes. */
+class KindTable<K extends Kind> {
+  readonly #row: KindRow<K>;
+  readonly #entries = new Map<ObjectKey, Entry<KindTypes[K]>>();
+  readonly #values = new Map<ObjectKey, KindTypes[K]>();
+  readonly #problems = new Map<ObjectKey, readonly Problem[]>();
+  #view: ReadonlyMap<ObjectKey, KindTypes[K]> | undefined;
+  problemsChanged = false;
+
+  constructor(row: KindRow<K>) {
+    this.#row = row;
+  }
+
+  view(): ReadonlyMap<ObjectKey, KindTypes[K]> {
+    this.#view ??= new Map(this.#values);
+    return this.#view;
+  }
+
+  problems(): ReadonlyMap<ObjectKey, readonly Problem[]> {
+    this.problemsChanged = false;
+    return this.#problems;
+  }
+
+  replace(objects: readonly RawObject[]): boolean {
+    let changed = false;
+    const kept = new Set<ObjectKey>();
+    for (const object of objects) {
+      kept.add(this.#key(object));
+      changed = this.upsert(object) || changed;
+    }
+    for (const key of [...this.#entries.keys()]) if (!kept.has(key)) changed = this.delete(key) || changed;
+    return changed;
+  }
+
+  delete(key: ObjectKey): boolean {
+    if (!this.#entries.delete(key)) return false;
+    const reported = this.#setProblems(key, []);
+    return this.#setValue(key, undefined) || reported;
+  }
+
+  upsert(raw: RawObject): boolean {
+    const key = this.#key(raw);
+    const known = this.#entries.get(key);
+    if (known && sameRaw(known.raw, raw)) return false;
+    const parsed = this.#row.parse(raw);
+    const value = parsed.ok ? keep(known?.value, parsed.value) : known?.value;
+    this.#entries.set(key, { raw, value });
+    const reported = this.#setProblems(
+      key,
+      parsed.ok || !known?.value ? parsed.problems : parsed.problems.map(lastGoodStays),
+    );
+    return this.#setValue(key, value) || reported;
+  }
+
+  #key(raw: RawObject): ObjectKey {
+    return objectKey(this.#row.kind, this.#row.namespaced ? (raw.metadata.namespace ?? '') : '', raw.metadata.name);
+  }
+
+  #setValue(key: ObjectKey, value: KindTypes[K] | undefined): boolean {
+    if (this.#values.get(key) === value) return false;
+    if (value === undefined) this.#values.delete(key);
+    else this.#values.set(key, freeze(value));
+    this.#view = undefined;
+    return true;
+  }
+
+  #setProblems(key: ObjectKey, problems: readonly Problem[]): boolean {
+    if (equal(this.#problems.get(key) ?? [], problems)) return false;
+    if (problems.length) this.#problems.set(key, freeze(problems));
+    else this.#problems.delete(key);
+    this.problemsChanged = true;
+    return true;
+  }
+}
+
+const lastGoodStays = (problem: Problem): Problem =>
+  problem.severity === 'error'
+    ? { ...problem, message: `${problem.message} (the last valid version of the object stays in force)` }
+    : problem;
+
+const sameRaw = (a: RawObject, b: RawObject): boolean =>
+  a.metadata.resourceVersion !== undefined && b.metadata.resourceVersion !== undefined
+    ? a.metadata.resourceVersion === b.metadata.resourceVersion && a.metadata.uid === b.metadata.uid
+    : equal(a, b);
+
+/**
+ * `next`, or `previous` where they differ at most in resourceVersion: a status update or a node's heartbeat is no change of configuration
+ * and must not make anything again.
+ */
+function keep<T extends KindTypes[Kind]>(previous: T | undefined, next: T): T {
+  if (!previous) return next;
+  const meta = { ...next.meta, resourceVersion: previous.meta.resourceVersion };
+  return equal({ ...next, meta }, previous) ? previous : next;
+}
