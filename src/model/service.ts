@@ -55,6 +55,8 @@ export interface Service {
   readonly selector: Readonly<Record<string, string>>;
   /** Hosts that are other names of this Service: ExternalName Services that point here. */
   readonly aliases: readonly { readonly hostname: Hostname; readonly namespace: string }[];
+  /** The host that an Alias stands for; empty otherwise. */
+  readonly aliasOf: Hostname | '';
   /** Endpoints that are not ready are sent too (publishNotReadyAddresses). */
   readonly publishNotReady: boolean;
   /** `internalTrafficPolicy: Local` or the `networking.istio.io/traffic-distribution` words. */

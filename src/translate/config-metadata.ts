@@ -1,0 +1,20 @@
+import { memo } from '../memo.ts';
+import type { ObjectMeta } from '../model/object.ts';
+import type { Metadata } from '../proto/generated/envoy/config/core/v3.ts';
+import { struct } from '../proto/wellknown.ts';
+
+const PATHS = {
+  VirtualService: 'networking.istio.io/v1/namespaces/%/virtual-service',
+  DestinationRule: 'networking.istio.io/v1/namespaces/%/destination-rule',
+} as const;
+
+/** The path by which istioctl and dashboards know an object: `/apis/networking.istio.io/v1/namespaces/default/virtual-service/reviews`. */
+export const configPath = (kind: keyof typeof PATHS, meta: ObjectMeta): string =>
+  `/apis/${PATHS[kind].replace('%', meta.namespace)}/${meta.name}`;
+
+/** Metadata that says which object a route came from (istio: util.BuildConfigInfoMetadata). */
+export const configMetadata = memo(
+  (meta: ObjectMeta, kind: keyof typeof PATHS): Metadata => ({
+    filter_metadata: { istio: struct({ config: configPath(kind, meta) }) },
+  }),
+);

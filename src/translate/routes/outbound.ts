@@ -1,0 +1,261 @@
+import { memo } from '../../memo.ts';
+import type { VirtualService } from '../../model/config.ts';
+import { hostMatches, isWildcard, mostSpecific } from '../../model/hostname.ts';
+import { compare } from '../../model/object.ts';
+import { isHttp, isUnsupported } from '../../model/protocol.ts';
+import type { EffectiveDestinationRule, EgressListener, Scope } from '../../model/scope.ts';
+import { type Hostname, portOf, type Service } from '../../model/service.ts';
+import type { MeshSettings } from '../../model/settings.ts';
+import type { Traits } from '../../model/traits.ts';
+import type { Route, VirtualHost } from '../../proto/generated/envoy/config/route/v3.ts';
+import { outboundClusterName, PASSTHROUGH_CLUSTER } from '../names.ts';
+import type { RouteResource } from '../resource.ts';
+import { timeouts } from './action.ts';
+import type { RouteContext } from './destination.ts';
+import { httpRoutes } from './http-route.ts';
+import {
+  type Candidate,
+  countsAttempts,
+  plainHost,
+  type Routes,
+  serviceHost,
+  serviceRoutes,
+  withoutDuplicates,
+} from './virtual-host.ts';
+
+type Rules = ReadonlyMap<Hostname, EffectiveDestinationRule>;
+
+const routable = (service: Service, port: number): boolean => {
+  const found = portOf(service, port);
+  return found !== undefined && (isHttp(found.protocol) || isUnsupported(found.protocol));
+};
+
+/** The hosts that a VirtualService's http rules send to, in order. */
+const destinationHosts = memo((virtualService: VirtualService): readonly Hostname[] => [
+  ...new Set(
+    (virtualService.spec.http ?? [])
+      .flatMap(http => [
+        ...(http.route ?? []).map(r => r.destination?.host),
+        http.mirror?.host,
+        ...(http.mirrors ?? []).map(m => m.destination?.host),
+      ])
+      .filter(host => host !== undefined) as Hostname[],
+  ),
+]);
+
+/** The routes of a VirtualService, made anew only when it, or the Service or rule of one of its destinations, changes. */
+const routesOf = memo(
+  (
+    virtualService: VirtualService,
+    mesh: MeshSettings,
+    port: number,
+    services: string,
+    ...found: readonly (Service | EffectiveDestinationRule | undefined)[]
+  ): Routes => {
+    const hosts = destinationHosts(virtualService);
+    const at = <T extends Service | EffectiveDestinationRule>(host: string, half: 0 | 1): T | undefined => {
+      const index = hosts.indexOf(host as Hostname);
+      return index < 0 ? undefined : (found[index * 2 + half] as T | undefined);
+    };
+    const context: RouteContext = {
+      mesh,
+      port,
+      tls: false,
+      gateways: new Set([services]),
+      service: host => at<Service>(host, 0),
+      rule: host => at<EffectiveDestinationRule>(host, 1),
+    };
+    const rules = found.filter((value): value is EffectiveDestinationRule => value !== undefined && 'rule' in value);
+    return {
+      routes: httpRoutes(virtualService, context),
+      sources: [virtualService.meta.key, ...rules.flatMap(r => r.sources)],
+    };
+  },
+);
+
+/** What a listener's routes on one port are made of. */
+interface PortInput {
+  readonly services: readonly Service[];
+  readonly virtualServices: readonly VirtualService[];
+  readonly rules: Rules;
+  readonly mesh: MeshSettings;
+  readonly traits: Traits;
+  readonly port: number;
+}
+
+/** The VirtualService that speaks for each Service by its most specific host: an exact one, else the longest wildcard; the oldest of equals. */
+const speakers = memo(
+  (services: readonly Service[], virtualServices: readonly VirtualService[]): ReadonlyMap<Hostname, VirtualService> => {
+    const byHost = new Map<string, VirtualService>();
+    for (const virtualService of virtualServices)
+      for (const host of virtualService.spec.hosts ?? []) if (!byHost.has(host)) byHost.set(host, virtualService);
+    const wildcards = [...byHost.keys()].filter(isWildcard);
+    const result = new Map<Hostname, VirtualService>();
+    for (const { hostname } of services) {
+      const host = byHost.has(hostname) ? hostname : mostSpecific(hostname, wildcards);
+      const speaker = host && byHost.get(host);
+      if (speaker) result.set(hostname, speaker);
+    }
+    return result;
+  },
+);
+
+/** Splits a VirtualService's hosts into Services of the port and hosts that are none. */
+function hostsOf(
+  virtualService: VirtualService,
+  { services, virtualServices }: PortInput,
+  onPort: ReadonlyMap<string, Service>,
+): { readonly plain: readonly string[]; readonly services: readonly Service[] } {
+  const plain: string[] = [];
+  const found = new Set<Service>();
+  const hosts = (virtualService.spec.hosts ?? []).map(host => host.toLowerCase());
+  for (const host of hosts.filter(h => !isWildcard(h))) {
+    const service = onPort.get(host);
+    if (service) found.add(service);
+    else plain.push(host);
+  }
+  for (const host of hosts.filter(isWildcard)) {
+    const matched = [...onPort.values()].filter(service => hostMatches(service.hostname, host));
+    if (!matched.length) plain.push(host);
+    for (const service of matched)
+      if (speakers(services, virtualServices).get(service.hostname) === virtualService) found.add(service);
+  }
+  return { plain, services: [...found] };
+}
+
+/** Whether a VirtualService has to do with one of the Services at all. */
+const concerns = (
+  virtualService: VirtualService,
+  onPort: ReadonlyMap<string, Service>,
+  wildcards: readonly Service[],
+): boolean =>
+  (virtualService.spec.hosts ?? []).some(host => {
+    const lower = host.toLowerCase();
+    if (onPort.has(lower)) return true;
+    if (isWildcard(lower)) return [...onPort.values()].some(service => hostMatches(lower, service.hostname));
+    return wildcards.some(service => hostMatches(lower, service.hostname));
+  });
+
+/** The virtual hosts of a port, by name (istio: BuildSidecarOutboundVirtualHosts). */
+function candidates(input: PortInput): readonly Candidate[] {
+  const { mesh, traits, port, rules } = input;
+  const onPort = new Map(input.services.filter(s => portOf(s, port)).map(s => [s.hostname.toLowerCase(), s]));
+  const wildcards = [...onPort.values()].filter(service => isWildcard(service.hostname));
+  const spokenFor = new Set<Service>();
+  const out: Candidate[] = [];
+  for (const virtualService of input.virtualServices) {
+    // Hosts outside the registry are routed on port 80 only: there they get a virtual host of their own.
+    if (port !== 80 && !concerns(virtualService, onPort, wildcards)) continue;
+    const found = destinationHosts(virtualService).flatMap(host => [onPort.get(host), rules.get(host)]);
+    const routes = routesOf(virtualService, mesh, port, 'mesh', ...found);
+    if (!routes.routes.length) continue;
+    const hosts = hostsOf(virtualService, input, onPort);
+    const services = hosts.services.filter(service => routable(service, port));
+    if (!services.length && port !== 80) continue;
+    if (!services.length && hosts.services.length) continue;
+    for (const host of hosts.plain) out.push(plainHost(routes, mesh, host, port));
+    for (const service of services) {
+      spokenFor.add(service);
+      out.push(serviceHost(service, routes, traits, mesh, port, false));
+    }
+  }
+  for (const service of [...onPort.values()].sort((a, b) => compare(a.hostname, b.hostname))) {
+    const servicePort = portOf(service, port);
+    if (!servicePort || spokenFor.has(service) || service.resolution === 'Alias' || !routable(service, port)) continue;
+    const routes = serviceRoutes(service, servicePort, mesh, rules.get(service.hostname));
+    out.push(serviceHost(service, routes, traits, mesh, port, false));
+  }
+  return [...withoutDuplicates(out)].sort((a, b) => compare(a.virtualHost.name ?? '', b.virtualHost.name ?? ''));
+}
+
+const byPort = memo(
+  (
+    services: readonly Service[],
+    virtualServices: readonly VirtualService[],
+    rules: Rules,
+    mesh: MeshSettings,
+    traits: Traits,
+    port: number,
+  ): readonly Candidate[] => candidates({ services, virtualServices, rules, mesh, traits, port }),
+);
+
+/** Where requests go that no virtual host takes: on to where they were going, to the egress proxy, or nowhere (istio: buildCatchAllVirtualHost). */
+const catchAll = memo((policy: Scope['outboundPolicy'], mesh: MeshSettings): VirtualHost => {
+  const { mode, egressProxy } = policy;
+  const counted = countsAttempts(mesh) && { include_request_attempt_count: true };
+  if (mode !== 'ALLOW_ANY') {
+    const route: Route = { name: 'block_all', match: { prefix: '/' }, direct_response: { status: 502 } };
+    return { name: 'block_all', domains: ['*'], routes: [route], ...counted };
+  }
+  const cluster = egressProxy
+    ? outboundClusterName(egressProxy.host, egressProxy.port, egressProxy.subset)
+    : PASSTHROUGH_CLUSTER;
+  const route: Route = { name: 'allow_any', match: { prefix: '/' }, route: { cluster, ...timeouts(undefined) } };
+  return { name: 'allow_any', domains: ['*'], routes: [route], ...counted };
+});
+
+const sourcesOf = (hosts: readonly Candidate[]): RouteResource['sources'] => [
+  ...new Set(hosts.flatMap(host => host.sources)),
+];
+
+const resource = (name: string, hosts: readonly Candidate[], last: readonly VirtualHost[]): RouteResource => ({
+  name,
+  message: {
+    name,
+    virtual_hosts: [...hosts.map(host => host.virtualHost), ...last],
+    validate_clusters: { value: false },
+    max_direct_response_body_size_bytes: { value: 1024 * 1024 },
+    ignore_port_in_host_matching: true,
+  },
+  sources: sourcesOf(hosts),
+});
+
+const shared = memo(
+  (hosts: readonly Candidate[], last: VirtualHost, name: string): RouteResource => resource(name, hosts, [last]),
+);
+
+const everyDomain = memo(
+  (candidate: Candidate): Candidate => ({ ...candidate, virtualHost: { ...candidate.virtualHost, domains: ['*'] } }),
+);
+
+/** The routes of a sniffed port, whose listener is the Service's alone: its virtual host, for every domain (istio: getVirtualHostsForSniffedServicePort). */
+const sniffed = memo((hosts: readonly Candidate[], service: Service, port: number): RouteResource => {
+  const name = `${service.hostname}:${port}`;
+  const own = hosts.filter(
+    ({ virtualHost: { domains = [] } }) => domains.includes(name) || domains.includes(service.hostname),
+  );
+  return resource(name, own.length === 1 ? own.map(everyDomain) : own, []);
+});
+
+/** The egress listener whose services and VirtualServices a port's routes are made from. */
+const listenerFor = (scope: Scope, port: number): EgressListener | undefined =>
+  scope.egress.find(egress => !egress.port || egress.port.number === port);
+
+const httpPorts = memo((services: readonly Service[]): readonly number[] => [
+  ...new Set(
+    services.flatMap(s => s.ports.filter(p => isHttp(p.protocol) || isUnsupported(p.protocol)).map(p => p.port)),
+  ),
+]);
+
+/**
+ * The route configurations of a scope's outbound listeners: one a port for HTTP (`9080`), one a Service for ports whose protocol is
+ * sniffed (`host:port`).
+ */
+export const outboundRoutes = memo((scope: Scope, traits: Traits): readonly RouteResource[] => {
+  const last = catchAll(scope.outboundPolicy, scope.mesh);
+  const ports = new Set(scope.egress.flatMap(e => (e.port?.number ? [e.port.number] : httpPorts(e.services))));
+  return [...ports]
+    .sort((a, b) => a - b)
+    .flatMap(port => {
+      const egress = listenerFor(scope, port);
+      if (!egress) return [];
+      const hosts = byPort(egress.services, egress.virtualServices, scope.destinationRules, scope.mesh, traits, port);
+      const alone = egress.port
+        ? []
+        : egress.services.filter(s => {
+            const found = portOf(s, port);
+            return found && isUnsupported(found.protocol) && s.addresses.length > 0;
+          });
+      return [shared(hosts, last, String(port)), ...alone.map(service => sniffed(hosts, service, port))];
+    });
+});

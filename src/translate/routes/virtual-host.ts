@@ -1,0 +1,111 @@
+import { memo } from '../../memo.ts';
+import type { ObjectKey } from '../../model/object.ts';
+import type { EffectiveDestinationRule } from '../../model/scope.ts';
+import type { Service, ServicePort } from '../../model/service.ts';
+import type { MeshSettings } from '../../model/settings.ts';
+import type { Traits } from '../../model/traits.ts';
+import type { Route, VirtualHost } from '../../proto/generated/envoy/config/route/v3.ts';
+import { outboundClusterName } from '../names.ts';
+import { serviceDomains } from './domains.ts';
+import { hashOfPort, hashPolicy } from './hash-policy.ts';
+import { defaultRoute } from './http-route.ts';
+
+/** Routes with what they came from. Kept by identity while their VirtualService, Services and rules are. */
+export interface Routes {
+  readonly routes: readonly Route[];
+  readonly sources: readonly ObjectKey[];
+}
+
+/** A virtual host that asks for domains; some may turn out to be taken. */
+export interface Candidate {
+  readonly virtualHost: VirtualHost;
+  /** Domains that are short forms: they give way to a host of that very name. */
+  readonly alternates: ReadonlySet<string>;
+  /** The Service's own names, which no short form of another may take. */
+  readonly owned: readonly string[];
+  readonly sources: readonly ObjectKey[];
+}
+
+/** Whether the proxy counts its attempts in `x-envoy-attempt-count` (ProxyConfig's proxyHeaders may turn it off). */
+export const countsAttempts = (mesh: MeshSettings): boolean =>
+  !mesh.config.defaultConfig?.proxyHeaders?.attemptCount?.disabled?.value;
+
+const hostAndPort = (host: string, port: number): string =>
+  host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+
+const virtualHost = (
+  name: string,
+  domains: readonly string[],
+  routes: readonly Route[],
+  mesh: MeshSettings,
+): VirtualHost => ({
+  name,
+  domains,
+  routes,
+  ...(countsAttempts(mesh) && { include_request_attempt_count: true }),
+});
+
+/** The default route to a Service's port: to its cluster, by the hash that its DestinationRule asks for. */
+export const serviceRoutes = memo(
+  (service: Service, port: ServicePort, mesh: MeshSettings, rule: EffectiveDestinationRule | undefined): Routes => {
+    const hash = hashPolicy(hashOfPort(rule, port.port));
+    const cluster = outboundClusterName(service.hostname, port.port);
+    return {
+      routes: [defaultRoute(cluster, `${hostAndPort(service.hostname, port.port)}/*`, { mesh }, hash && [hash])],
+      sources: hash && rule ? [service.source, ...rule.sources] : [service.source],
+    };
+  },
+);
+
+/** The virtual host of a Service on a port, under every name that the proxy may call it by. `ports`: names get their `:port` forms too. */
+export const serviceHost = memo(
+  (service: Service, routes: Routes, traits: Traits, mesh: MeshSettings, port: number, ports: boolean): Candidate => {
+    const { domains, alternates } = serviceDomains(service, traits, ports ? port : undefined);
+    return {
+      virtualHost: virtualHost(hostAndPort(service.hostname, port), domains, routes.routes, mesh),
+      alternates,
+      owned: [hostAndPort(service.hostname, port), service.hostname],
+      sources: routes.sources.includes(service.source) ? routes.sources : [service.source, ...routes.sources],
+    };
+  },
+);
+
+/** The virtual host of a VirtualService's host that is no Service. */
+export const plainHost = memo(
+  (routes: Routes, mesh: MeshSettings, host: string, port: number): Candidate => ({
+    virtualHost: virtualHost(hostAndPort(host, port), [host.includes(':') ? `[${host}]` : host], routes.routes, mesh),
+    alternates: new Set(),
+    owned: [],
+    sources: routes.sources,
+  }),
+);
+
+const withDomains = memo(
+  (candidate: Candidate, domains: string): Candidate => ({
+    ...candidate,
+    virtualHost: { ...candidate.virtualHost, domains: domains.split('\n') },
+  }),
+);
+
+/**
+ * Gives each domain to the first that asks for it, and a short form to nobody where a host has that very name: Envoy refuses a route
+ * configuration in which a domain stands twice. Names must be unique too; the later of two gives way (istio: dedupeDomains).
+ */
+export function withoutDuplicates(candidates: readonly Candidate[]): readonly Candidate[] {
+  const names = new Set<string>();
+  const taken = new Set<string>();
+  const known = new Set(candidates.flatMap(candidate => candidate.owned));
+  return candidates.flatMap(candidate => {
+    const { name = '', domains = [] } = candidate.virtualHost;
+    if (names.has(name)) return [];
+    names.add(name);
+    const kept = domains.filter(domain => {
+      const lower = domain.toLowerCase();
+      if (taken.has(lower) || (candidate.alternates.has(domain) && known.has(domain))) return false;
+      taken.add(lower);
+      return true;
+    });
+    if (!kept.length) return [];
+    return kept.length === domains.length ? [candidate] : [withDomains(candidate, kept.join('\n'))];
+  });
+}
