@@ -1,0 +1,84 @@
+import type { RawMeta, RawObject } from '../../config/raw.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const fields = (value: unknown): Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {};
+const items = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+
+const pick = (value: unknown, ...names: readonly string[]): Fields => {
+  const from = fields(value);
+  const picked: Record<string, unknown> = {};
+  for (const name of names) if (from[name] !== undefined) picked[name] = from[name];
+  return picked;
+};
+
+// Annotations that other controllers write and nobody here reads; the second changes with each endpoint update, whatever it holds.
+const UNREAD_ANNOTATIONS = new Set([
+  'kubectl.kubernetes.io/last-applied-configuration',
+  'endpoints.kubernetes.io/last-change-trigger-time',
+]);
+
+/** Per kind, what is read of an object beside its metadata. Kinds that are not here keep `spec`. */
+const READ: Readonly<Record<string, (object: Fields) => Fields>> = {
+  Namespace: () => ({}),
+  Node: ({ status }) => ({ status: pick(status, 'addresses') }),
+  Service: ({ spec, status }) => ({ spec, status: pick(status, 'loadBalancer') }),
+  EndpointSlice: ({ addressType, endpoints, ports }) => ({
+    addressType,
+    endpoints: items(endpoints).map(endpoint),
+    ports,
+  }),
+  Endpoints: object => pick(object, 'subsets'),
+  Pod: pod,
+  ConfigMap: object => pick(object, 'data'),
+  Secret: object => pick(object, 'type', 'data'),
+  // istiod writes the addresses it allocates for hosts that have none into the status.
+  ServiceEntry: ({ spec, status }) => ({ spec, status: pick(status, 'addresses') }),
+  // The agent's health checks are written as a condition.
+  WorkloadEntry: ({ spec, status }) => ({ spec, status: pick(status, 'conditions') }),
+};
+
+/**
+ * What is kept of an object that the API server sends: the fields that are read, in the names they have there. Managed fields alone are
+ * often half of an object, and most of a Pod or Node is of no use here. Lists leave out apiVersion and kind, so they are given.
+ */
+export function project(object: unknown, kind: string, apiVersion: string): RawObject {
+  const from = fields(object);
+  const read = READ[kind];
+  return { apiVersion, kind, metadata: metadata(from['metadata'], kind), ...(read ? read(from) : pick(from, 'spec')) };
+}
+
+function metadata(value: unknown, kind: string): RawMeta {
+  const meta = pick(value, 'name', 'namespace', 'labels', 'creationTimestamp', 'resourceVersion', 'uid', 'generation');
+  const annotations = Object.entries(fields(fields(value)['annotations'])).filter(
+    ([name]) => !UNREAD_ANNOTATIONS.has(name),
+  );
+  return {
+    name: '',
+    ...meta,
+    ...(annotations.length &&
+      kind !== 'Node' && { annotations: Object.fromEntries(annotations) as Record<string, string> }),
+    ...(kind === 'Pod' && {
+      ownerReferences: items(fields(value)['ownerReferences']).map(owner => pick(owner, 'kind', 'name', 'controller')),
+    }),
+  };
+}
+
+const endpoint = (value: unknown): Fields => {
+  const kept = pick(value, 'addresses', 'conditions', 'hostname', 'nodeName', 'zone');
+  const target = fields(value)['targetRef'];
+  return target ? { ...kept, targetRef: pick(target, 'kind', 'name', 'namespace') } : kept;
+};
+
+function pod({ spec, status }: Fields): Fields {
+  const containers = items(fields(spec)['containers']).map(container => pick(container, 'name', 'ports'));
+  const ready = items(fields(status)['conditions']).filter(condition => fields(condition)['type'] === 'Ready');
+  return {
+    spec: { ...pick(spec, 'nodeName', 'serviceAccountName', 'hostNetwork', 'hostname', 'subdomain'), containers },
+    status: {
+      ...pick(status, 'phase', 'podIP', 'podIPs'),
+      conditions: ready.map(condition => pick(condition, 'type', 'status')),
+    },
+  };
+}

@@ -1,0 +1,439 @@
+import assert from 'node:assert/strict';
+import { createHmac, createPrivateKey, sign } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { parseAllDocuments } from 'yaml';
+import type { RawObject } from '../../src/config/raw.ts';
+import { ApiClient } from '../../src/sources/kubernetes/api-client.ts';
+import { ApiError } from '../../src/sources/kubernetes/api-error.ts';
+import { KubernetesSource } from '../../src/sources/kubernetes/kubernetes.ts';
+import { configSourceContract } from '../contract/config-source.ts';
+import { World } from '../contract/world.ts';
+import { ApiServer, istioCrds, noApiServer } from './api-server.ts';
+import { type LogLine, memoryLog } from './log.ts';
+import { TcpProxy } from './tcp-proxy.ts';
+import { until } from './until.ts';
+
+const timing = { retryMs: 50, retryMaxMs: 500, livedMs: 2_000, absentMs: 300, silenceMs: 90_000 };
+
+let api: ApiServer;
+let admin: ApiClient;
+let crds: readonly RawObject[];
+
+const resourceOf = (object: RawObject): string => {
+  const plural = `${object.kind.toLowerCase().replace(/y$/, 'ie')}s`;
+  const root = object.apiVersion.includes('/') ? `/apis/${object.apiVersion}` : `/api/${object.apiVersion}`;
+  return object.metadata.namespace ? `${root}/namespaces/${object.metadata.namespace}/${plural}` : `${root}/${plural}`;
+};
+
+async function apply(object: RawObject): Promise<void> {
+  await admin.json(`${resourceOf(object)}/${object.metadata.name}`, {
+    method: 'PATCH',
+    query: { fieldManager: 'test', force: 'true' },
+    contentType: 'application/apply-patch+yaml',
+    body: object,
+  });
+}
+
+async function remove(object: RawObject): Promise<void> {
+  await admin.json(`${resourceOf(object)}/${object.metadata.name}`, { method: 'DELETE' });
+}
+
+const object = (
+  apiVersion: string,
+  kind: string,
+  name: string,
+  namespace: string | undefined,
+  rest: object = {},
+): RawObject => ({
+  apiVersion,
+  kind,
+  metadata: { name, ...(namespace && { namespace }) },
+  ...rest,
+});
+const service = (name: string, port = 80) =>
+  object('v1', 'Service', name, 'default', { spec: { ports: [{ name: 'http', port }] } });
+const portOf = (raw: RawObject | undefined) =>
+  (raw?.['spec'] as { ports: { port: number }[] } | undefined)?.ports[0]?.port;
+const sidecar = (name: string) =>
+  object('networking.istio.io/v1', 'Sidecar', name, 'default', { spec: { egress: [{ hosts: ['./*'] }] } });
+const crdOf = (kind: string): RawObject => {
+  const crd = crds.find(crd => (crd['spec'] as { names: { kind: string } }).names.kind === kind);
+  assert.ok(crd);
+  return crd;
+};
+
+interface Running {
+  readonly world: World;
+  readonly source: KubernetesSource;
+  readonly proxy: TcpProxy;
+  readonly lines: readonly LogLine[];
+}
+
+/** Runs a source behind a network that can be cut, as `user`. */
+async function watching(
+  body: (running: Running) => Promise<void>,
+  user: object = { token: 'admintoken' },
+  more: object = {},
+) {
+  const proxy = await TcpProxy.start(api.port);
+  const stop = new AbortController();
+  try {
+    const client = await ApiClient.create({ kubeconfig: await api.kubeconfig({ ...user }, proxy.port) });
+    const { log, lines } = memoryLog();
+    const meshConfigMap = { namespace: 'istio-system', name: 'istio' };
+    const source = new KubernetesSource({ client, log, meshConfigMap, timing: { ...timing, ...more } });
+    const world = new World();
+    await source.run(world.emit, stop.signal).synced;
+    await body({ world, source, proxy, lines });
+  } finally {
+    stop.abort();
+    proxy.close();
+  }
+}
+
+const said = (lines: readonly LogLine[], words: RegExp) => lines.filter(line => words.test(line.msg));
+
+describe('with a real API server', { skip: noApiServer }, () => {
+  before(async () => {
+    api = await ApiServer.start();
+    admin = await api.client();
+    crds = parseAllDocuments(await istioCrds()).flatMap(document => (document.toJSON() as RawObject | null) ?? []);
+    for (const crd of crds) await apply(crd);
+    for (const name of ['contract', 'istio-system']) await apply(object('v1', 'Namespace', name, undefined));
+    await until(
+      async () =>
+        admin.json('/apis/networking.istio.io/v1/sidecars').then(
+          () => true,
+          () => false,
+        ),
+      20_000,
+    );
+  });
+  after(() => api?.close());
+
+  configSourceContract('Kubernetes', false, async () => {
+    await admin.json('/apis/networking.istio.io/v1/namespaces/contract/serviceentries', { method: 'DELETE' });
+    const proxy = await TcpProxy.start(api.port);
+    const client = await ApiClient.create({ kubeconfig: await api.kubeconfig({ token: 'admintoken' }, proxy.port) });
+    return {
+      source: () => new KubernetesSource({ client, log: memoryLog().log, timing }),
+      put: apply,
+      remove,
+      cut: async () => {
+        proxy.cut();
+        return async () => proxy.mend();
+      },
+      close: async () => proxy.close(),
+    };
+  });
+
+  test('every kind is told before synced, and only what is read of it', async () => {
+    await apply(service('shape'));
+    await watching(async ({ world, source }) => {
+      const replaced = new Set(world.changes.flatMap(change => (change.op === 'replace' ? [change.kind] : [])));
+      assert.equal(replaced.size, source.status().length + 1);
+      const { metadata, spec } = world.get('Service', 'default', 'shape') ?? assert.fail();
+      assert.ok(metadata.resourceVersion && metadata.uid && metadata.creationTimestamp && spec);
+      assert.ok(!('managedFields' in metadata));
+      assert.ok(source.status().every(({ state, synced }) => state === 'watching' && synced));
+    });
+  });
+
+  test('an API server that is killed changes nothing; started again it is caught up with, and the log says both once', async () => {
+    await apply(service('before'));
+    await apply(service('stays'));
+    await watching(async ({ world, source, lines }) => {
+      await api.kill();
+      await until(() => source.status().every(({ state }) => state === 'failing'));
+      assert.ok(world.get('Service', 'default', 'before'));
+      await new Promise(resolve => setTimeout(resolve, 1_000));
+      assert.ok(said(lines, /failed/).length <= 4, JSON.stringify(lines, undefined, 1));
+      const told = world.changes.length;
+      await api.up();
+      await remove(service('before'));
+      await apply(service('after'));
+      await until(
+        () => !world.get('Service', 'default', 'before') && !!world.get('Service', 'default', 'after'),
+        30_000,
+      );
+      await until(() => source.status().every(({ state }) => state === 'watching'), 30_000);
+      await until(() => said(lines, /watching the API server again/).length > 0);
+      const repeated = world.changes
+        .slice(told)
+        .filter(
+          change => change.op === 'replace' || (change.op === 'upsert' && change.object.metadata.name === 'stays'),
+        );
+      assert.deepEqual(repeated, []);
+    });
+  });
+
+  test('history that etcd has compacted away is made up for by a list', async () => {
+    for (const name of ['gone-1', 'kept-1']) await apply(service(name));
+    await watching(async ({ world, source, proxy, lines }) => {
+      proxy.cut();
+      await remove(service('gone-1'));
+      await apply(service('kept-1', 8080));
+      for (let i = 0; i < 20; i++) await apply(service('busy', 1000 + i));
+      await api.compact();
+      await api.kill();
+      await api.up();
+      const told = world.changes.length;
+      proxy.mend();
+      await until(
+        () => portOf(world.get('Service', 'default', 'kept-1')) === 8080 && !world.get('Service', 'default', 'gone-1'),
+        30_000,
+      );
+      await until(() => source.status().every(({ state }) => state === 'watching'), 30_000);
+      assert.ok((source.status().find(({ name }) => name === 'Service')?.relists ?? 0) >= 1);
+      await until(() => said(lines, /listed again/).length === 1);
+      const services = world.changes
+        .slice(told)
+        .flatMap(change =>
+          change.op === 'upsert' && change.object.kind === 'Service' ? [change.object.metadata.name] : [],
+        );
+      assert.deepEqual([...new Set(services)].sort(), ['busy', 'kept-1']);
+    });
+  });
+
+  test('a watch that falls silent is replaced, and loses nothing', async () => {
+    await watching(
+      async ({ world, proxy, source, lines }) => {
+        proxy.silence();
+        await apply(service('unheard'));
+        await until(() => world.get('Service', 'default', 'unheard') !== undefined, 20_000);
+        await until(() => said(lines, /nothing arrived/).length > 0);
+        assert.equal(source.status().find(({ name }) => name === 'Service')?.relists, 0);
+      },
+      undefined,
+      { silenceMs: 2_000 },
+    );
+  });
+
+  test('rights taken away for one kind and given back', async () => {
+    const role = (name: string, resources: readonly string[]) =>
+      object('rbac.authorization.k8s.io/v1', 'ClusterRole', name, undefined, {
+        rules: [{ apiGroups: ['*'], resources, verbs: ['list', 'watch'] }],
+      });
+    const binding = (name: string) =>
+      object('rbac.authorization.k8s.io/v1', 'ClusterRoleBinding', name, undefined, {
+        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name },
+        subjects: [{ kind: 'User', name: 'mesh' }],
+      });
+    const others = [
+      'namespaces',
+      'nodes',
+      'services',
+      'endpoints',
+      'endpointslices',
+      'pods',
+      'configmaps',
+      'secrets',
+      ...crds.map(crd => (crd['spec'] as { names: { plural: string } }).names.plural),
+    ];
+    await apply(
+      role(
+        'mesh',
+        others.filter(plural => plural !== 'sidecars'),
+      ),
+    );
+    await apply(binding('mesh'));
+    await apply(role('mesh-sidecars', ['sidecars']));
+    await apply(binding('mesh-sidecars'));
+    await apply(sidecar('kept'));
+    await watching(
+      async ({ world, source, lines }) => {
+        const stateOf = (kind: string) => source.status().find(({ name }) => name === kind)?.state;
+        assert.ok(world.get('Sidecar', 'default', 'kept'));
+        await remove(binding('mesh-sidecars'));
+        await until(() => stateOf('Sidecar') === 'failing', 20_000);
+        await apply(sidecar('new'));
+        await new Promise(resolve => setTimeout(resolve, 1_500));
+        assert.ok(world.get('Sidecar', 'default', 'kept') && !world.get('Sidecar', 'default', 'new'));
+        assert.equal(said(lines, /403/).length, 1);
+        assert.equal(stateOf('Service'), 'watching');
+        await apply(binding('mesh-sidecars'));
+        await until(() => world.get('Sidecar', 'default', 'new') !== undefined, 20_000);
+        await until(() => said(lines, /again/).length >= 1);
+      },
+      { token: 'meshtoken' },
+      { watchSeconds: [2, 3], livedMs: 500 },
+    );
+  });
+
+  test('a CRD deleted takes its objects with it, and brings them when installed again', async () => {
+    const crd = crdOf('Sidecar');
+    await apply(sidecar('mine'));
+    await watching(async ({ world, source }) => {
+      const stateOf = (kind: string) => source.status().find(({ name }) => name === kind)?.state;
+      await remove(crd);
+      await until(() => world.names('Sidecar', 'default').length === 0 && stateOf('Sidecar') === 'absent', 30_000);
+      await watching(async second =>
+        assert.equal(second.source.status().find(({ name }) => name === 'Sidecar')?.state, 'absent'),
+      );
+      await until(
+        async () =>
+          apply(crd).then(
+            () => true,
+            () => false,
+          ),
+        30_000,
+      );
+      await until(
+        async () =>
+          apply(sidecar('mine')).then(
+            () => true,
+            () => false,
+          ),
+        30_000,
+      );
+      await until(() => world.get('Sidecar', 'default', 'mine') !== undefined, 30_000);
+      assert.equal(stateOf('Sidecar'), 'watching');
+    });
+  });
+
+  test('a thousand changes at once all arrive', async () => {
+    await watching(async ({ world }) => {
+      const entry = (i: number, host: string) =>
+        object('networking.istio.io/v1', 'ServiceEntry', `many-${i % 50}`, 'default', {
+          spec: { hosts: [host], ports: [{ number: 80, name: 'http', protocol: 'HTTP' }] },
+        });
+      for (let i = 0; i < 1000; i += 50)
+        await Promise.all(Array.from({ length: 50 }, (_, j) => apply(entry(j, `h${i}-${j}.test`))));
+      const hostOf = (raw: RawObject | undefined) => (raw?.['spec'] as { hosts: string[] } | undefined)?.hosts[0];
+      await until(
+        () =>
+          Array.from(
+            { length: 50 },
+            (_, j) => hostOf(world.get('ServiceEntry', 'default', `many-${j}`)) === `h950-${j}.test`,
+          ).every(Boolean),
+        20_000,
+      );
+    });
+  });
+
+  test('only the Secrets that are named are read, each while it is named', async () => {
+    const secret = (name: string, text: string) =>
+      object('v1', 'Secret', name, 'default', { stringData: { key: text } });
+    for (const name of ['a', 'b']) await apply(secret(name, 'one'));
+    await watching(async ({ world, source }) => {
+      assert.equal(world.names('Secret', 'default').length, 0);
+      await source.secrets([
+        { namespace: 'default', name: 'a' },
+        { namespace: 'default', name: 'later' },
+      ]);
+      assert.deepEqual(world.names('Secret', 'default'), ['a']);
+      await apply(secret('a', 'two'));
+      await apply(secret('later', 'x'));
+      await until(() => world.names('Secret', 'default').join() === 'a,later');
+      const keyOf = (raw: RawObject | undefined) => (raw?.['data'] as { key: string } | undefined)?.key;
+      await until(() => keyOf(world.get('Secret', 'default', 'a')) === Buffer.from('two').toString('base64'));
+      await source.secrets([{ namespace: 'default', name: 'later' }]);
+      assert.deepEqual(world.names('Secret', 'default'), ['later']);
+    });
+  });
+
+  test('the mesh ConfigMap is an object of its own, which comes, changes and goes', async () => {
+    const mesh = (text: string) => object('v1', 'ConfigMap', 'istio', 'istio-system', { data: { mesh: text } });
+    const textOf = (world: World) =>
+      (world.get('MeshConfig', '', 'istio')?.['data'] as { mesh: string } | undefined)?.mesh;
+    await watching(async ({ world }) => {
+      assert.equal(textOf(world), undefined);
+      await apply(mesh('accessLogFile: /dev/stdout'));
+      await until(() => textOf(world) === 'accessLogFile: /dev/stdout');
+      await apply(mesh('trustDomain: other'));
+      await until(() => textOf(world) === 'trustDomain: other');
+      await remove(mesh(''));
+      await until(() => textOf(world) === undefined);
+    });
+  });
+
+  test('Endpoints come only where no controller writes slices', async () => {
+    const endpoints = (name: string, labels?: Record<string, string>) => ({
+      ...object('v1', 'Endpoint', name, 'default', {
+        subsets: [{ addresses: [{ ip: '10.0.0.1' }], ports: [{ port: 80 }] }],
+      }),
+      metadata: { name, namespace: 'default', ...(labels && { labels }) },
+    });
+    for (const body of [
+      endpoints('by-hand'),
+      endpoints('by-controller', { 'endpointslice.kubernetes.io/skip-mirror': 'true' }),
+    ]) {
+      await admin.json('/api/v1/namespaces/default/endpoints', {
+        method: 'POST',
+        body: { ...body, kind: 'Endpoints' },
+      });
+    }
+    await watching(async ({ world }) => assert.deepEqual(world.names('Endpoints', 'default'), ['by-hand']));
+  });
+
+  test('a token that is expired or not yet valid is refused until its file has a better one', async () => {
+    await admin.json('/apis/rbac.authorization.k8s.io/v1/clusterrolebindings', {
+      method: 'POST',
+      body: object('rbac.authorization.k8s.io/v1', 'ClusterRoleBinding', 'pilot', undefined, {
+        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
+        subjects: [{ kind: 'ServiceAccount', name: 'pilot', namespace: 'default' }],
+      }),
+    });
+    const account = (await admin.json('/api/v1/namespaces/default/serviceaccounts', {
+      method: 'POST',
+      body: object('v1', 'ServiceAccount', 'pilot', 'default'),
+    })) as RawObject;
+    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const token = (from: number, to: number) => {
+      const now = Math.floor(Date.now() / 1000);
+      const text = `${part({ alg: 'RS256', kid: keyId() })}.${part({
+        iss: 'https://kubernetes.default.svc',
+        aud: ['https://kubernetes.default.svc'],
+        sub: 'system:serviceaccount:default:pilot',
+        iat: now + from,
+        nbf: now + from,
+        exp: now + to,
+        'kubernetes.io': { namespace: 'default', serviceaccount: { name: 'pilot', uid: account.metadata.uid } },
+      })}`;
+      const key = createPrivateKey(readFileSync(api.serviceAccountKey));
+      return `${text}.${sign('sha256', Buffer.from(text), key).toString('base64url')}`;
+    };
+    const file = join(await mkdtemp(join(tmpdir(), 'token-')), 'token');
+    writeFileSync(file, token(600, 1200));
+    const { log, lines } = memoryLog();
+    const client = await ApiClient.create({ kubeconfig: await api.kubeconfig({ tokenFile: file }) });
+    const source = new KubernetesSource({ client, log, timing });
+    const stop = new AbortController();
+    const world = new World();
+    const { synced } = source.run(world.emit, stop.signal);
+    await until(() => said(lines, /Unauthorized/).length === 1);
+    writeFileSync(file, token(-1200, -600));
+    await client.renew();
+    await assert.rejects(
+      client.json('/api/v1/services'),
+      (error: unknown) => error instanceof ApiError && error.code === 401,
+    );
+    writeFileSync(file, `${token(-10, 600)}\n`);
+    await synced;
+    assert.ok(world.get('Service', 'default', 'kubernetes'));
+    stop.abort();
+  });
+
+  // Last: afterwards the API server is empty.
+  test('an API server restored to an older state is followed there', async () => {
+    for (let i = 0; i < 5; i++) await apply(service(`lost-${i}`));
+    await watching(async ({ world, source }) => {
+      assert.ok(world.get('Service', 'default', 'lost-0'));
+      await api.wipe();
+      await until(
+        () => !world.get('Service', 'default', 'lost-0') && !!world.get('Service', 'default', 'kubernetes'),
+        90_000,
+      );
+      await until(() => source.status().every(({ state }) => state === 'watching' || state === 'absent'), 90_000);
+    });
+  });
+});
+
+// The API server names a key by the digest of its public half.
+function keyId(): string {
+  return createHmac('sha256', '').digest('base64url');
+}
