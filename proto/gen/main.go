@@ -1,0 +1,307 @@
+// Command gen writes the part of the Envoy API and of Istio's API that a list of roots reaches as a protobufjs JSON
+// descriptor. The Go packages carry the complete descriptors, comments and options are left behind.
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"sort"
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// Istio's configuration packages: users write these messages as YAML, so their fields carry the JSON names.
+var jsonNamed = []string{
+	"istio.analysis.", "istio.extensions.", "istio.mesh.", "istio.meta.", "istio.networking.v1", "istio.security.",
+	"istio.telemetry.", "istio.type.",
+}
+
+type object map[string]any
+
+type namespace struct {
+	children map[string]*namespace
+	leaf     object
+}
+
+type bundle struct {
+	seen map[protoreflect.FullName]bool
+	root *namespace
+}
+
+func main() {
+	roots := flag.String("roots", "../roots.txt", "list of full names")
+	out := flag.String("out", "../bundle.json", "the descriptor to write")
+	flag.Parse()
+	files, err := allFiles()
+	if err != nil {
+		log.Fatal(err)
+	}
+	names, err := readRoots(*roots)
+	if err != nil {
+		log.Fatal(err)
+	}
+	var missing []string
+	b := &bundle{seen: map[protoreflect.FullName]bool{}, root: &namespace{children: map[string]*namespace{}}}
+	for _, name := range names {
+		d, err := files.FindDescriptorByName(protoreflect.FullName(name))
+		if err != nil {
+			missing = append(missing, name)
+			continue
+		}
+		b.add(d)
+	}
+	if len(missing) > 0 {
+		log.Fatalf("%s: no linked Go package has %s; see links.go", *roots, strings.Join(missing, ", "))
+	}
+	var buf bytes.Buffer
+	b.root.write(&buf, "")
+	buf.WriteString("\n")
+	if err := os.WriteFile(*out, buf.Bytes(), 0o644); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func readRoots(path string) ([]string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var names []string
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		if line := strings.TrimSpace(lines.Text()); line != "" && !strings.HasPrefix(line, "#") {
+			names = append(names, line)
+		}
+	}
+	return names, lines.Err()
+}
+
+// add takes the top-level message, enum or service that holds d, and all it refers to.
+func (b *bundle) add(d protoreflect.Descriptor) {
+	for {
+		parent := d.Parent()
+		if _, isFile := parent.(protoreflect.FileDescriptor); isFile {
+			break
+		}
+		d = parent
+	}
+	if b.seen[d.FullName()] {
+		return
+	}
+	b.seen[d.FullName()] = true
+	if syntax := d.ParentFile().Syntax(); syntax != protoreflect.Proto3 {
+		log.Fatalf("%s: %v is not supported by the runtime's presence rules", d.FullName(), syntax)
+	}
+	switch d := d.(type) {
+	case protoreflect.MessageDescriptor:
+		b.place(d, b.message(d))
+	case protoreflect.EnumDescriptor:
+		b.place(d, enum(d))
+	case protoreflect.ServiceDescriptor:
+		b.place(d, b.service(d))
+	default:
+		log.Fatalf("%s: neither message, enum nor service", d.FullName())
+	}
+}
+
+func (b *bundle) place(d protoreflect.Descriptor, leaf object) {
+	at := b.root
+	for _, part := range strings.Split(string(d.FullName()), ".") {
+		next := at.children[part]
+		if next == nil {
+			next = &namespace{children: map[string]*namespace{}}
+			at.children[part] = next
+		}
+		at = next
+	}
+	at.leaf = leaf
+}
+
+func (b *bundle) message(m protoreflect.MessageDescriptor) object {
+	fields, oneofs, nested := object{}, object{}, object{}
+	for i := 0; i < m.Fields().Len(); i++ {
+		f := m.Fields().Get(i)
+		fields[fieldName(f)] = b.field(f)
+	}
+	for i := 0; i < m.Oneofs().Len(); i++ {
+		o := m.Oneofs().Get(i)
+		var members []string
+		for j := 0; j < o.Fields().Len(); j++ {
+			members = append(members, fieldName(o.Fields().Get(j)))
+		}
+		oneofs[string(o.Name())] = object{"oneof": members}
+	}
+	for i := 0; i < m.Messages().Len(); i++ {
+		if n := m.Messages().Get(i); !n.IsMapEntry() {
+			nested[string(n.Name())] = b.message(n)
+		}
+	}
+	for i := 0; i < m.Enums().Len(); i++ {
+		nested[string(m.Enums().Get(i).Name())] = enum(m.Enums().Get(i))
+	}
+	result := object{"fields": fields}
+	if len(oneofs) > 0 {
+		result["oneofs"] = oneofs
+	}
+	if len(nested) > 0 {
+		result["nested"] = nested
+	}
+	return result
+}
+
+func (b *bundle) field(f protoreflect.FieldDescriptor) object {
+	result, options := object{"id": f.Number()}, object{}
+	switch {
+	case f.IsMap():
+		result["keyType"] = f.MapKey().Kind().String()
+		result["type"] = b.fieldType(f.MapValue())
+	case f.IsList():
+		result["rule"] = "repeated"
+		result["type"] = b.fieldType(f)
+		if packable(f.Kind()) && !f.IsPacked() {
+			options["packed"] = false
+		}
+	default:
+		result["type"] = b.fieldType(f)
+		if f.HasOptionalKeyword() {
+			options["proto3_optional"] = true
+		}
+	}
+	// The reader of JSON derives one spelling of a name from the other; these options tell where that cannot work.
+	name, proto, derived := fieldName(f), string(f.Name()), lowerCamel(string(f.Name()))
+	if name == proto && f.JSONName() != derived {
+		options["json_name"] = f.JSONName()
+	}
+	if name != proto && (f.JSONName() != derived || snake(name) != proto) {
+		options["proto_name"] = proto
+	}
+	if len(options) > 0 {
+		result["options"] = options
+	}
+	return result
+}
+
+func (b *bundle) fieldType(f protoreflect.FieldDescriptor) string {
+	switch f.Kind() {
+	case protoreflect.MessageKind:
+		b.add(f.Message())
+		return "." + string(f.Message().FullName())
+	case protoreflect.EnumKind:
+		b.add(f.Enum())
+		return "." + string(f.Enum().FullName())
+	case protoreflect.GroupKind:
+		log.Fatalf("%s: groups are not supported", f.FullName())
+	}
+	return f.Kind().String()
+}
+
+func (b *bundle) service(s protoreflect.ServiceDescriptor) object {
+	methods := object{}
+	for i := 0; i < s.Methods().Len(); i++ {
+		m := s.Methods().Get(i)
+		b.add(m.Input())
+		b.add(m.Output())
+		method := object{"requestType": "." + string(m.Input().FullName()), "responseType": "." + string(m.Output().FullName())}
+		if m.IsStreamingClient() {
+			method["requestStream"] = true
+		}
+		if m.IsStreamingServer() {
+			method["responseStream"] = true
+		}
+		methods[string(m.Name())] = method
+	}
+	return object{"methods": methods}
+}
+
+func enum(e protoreflect.EnumDescriptor) object {
+	values, numbers, alias := object{}, map[protoreflect.EnumNumber]bool{}, false
+	for i := 0; i < e.Values().Len(); i++ {
+		v := e.Values().Get(i)
+		values[string(v.Name())] = v.Number()
+		alias = alias || numbers[v.Number()]
+		numbers[v.Number()] = true
+	}
+	if alias {
+		return object{"values": values, "options": object{"allow_alias": true}}
+	}
+	return object{"values": values}
+}
+
+func fieldName(f protoreflect.FieldDescriptor) string {
+	for _, prefix := range jsonNamed {
+		if strings.HasPrefix(string(f.FullName()), prefix) {
+			return f.JSONName()
+		}
+	}
+	return string(f.Name())
+}
+
+func packable(k protoreflect.Kind) bool {
+	return k != protoreflect.StringKind && k != protoreflect.BytesKind && k != protoreflect.MessageKind
+}
+
+// lowerCamel is protoc's default of json_name.
+func lowerCamel(name string) string {
+	var out strings.Builder
+	upper := false
+	for _, r := range name {
+		if r == '_' {
+			upper = true
+			continue
+		}
+		if upper {
+			out.WriteString(strings.ToUpper(string(r)))
+		} else {
+			out.WriteRune(r)
+		}
+		upper = false
+	}
+	return out.String()
+}
+
+func snake(name string) string {
+	var out strings.Builder
+	for _, r := range name {
+		if r >= 'A' && r <= 'Z' {
+			out.WriteByte('_')
+		}
+		out.WriteString(strings.ToLower(string(r)))
+	}
+	return out.String()
+}
+
+// write prints one top-level message, enum or service a line, so that a changed API gives a readable diff.
+func (n *namespace) write(buf *bytes.Buffer, indent string) {
+	if n.leaf != nil {
+		if len(n.children) > 0 {
+			log.Fatal("a package and a message have the same name")
+		}
+		line, err := json.Marshal(n.leaf)
+		if err != nil {
+			log.Fatal(err)
+		}
+		buf.Write(line)
+		return
+	}
+	names := make([]string, 0, len(n.children))
+	for name := range n.children {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	buf.WriteString("{\"nested\": {")
+	for i, name := range names {
+		if i > 0 {
+			buf.WriteByte(',')
+		}
+		fmt.Fprintf(buf, "\n%s %q: ", indent, name)
+		n.children[name].write(buf, indent+" ")
+	}
+	buf.WriteString("}}")
+}

@@ -1,0 +1,33 @@
+import type { Any } from './generated/google/protobuf.ts';
+import { type AnyMessage, decode, decodeMessage, encode, type MessageName, type MessageTypes } from './message.ts';
+
+const PREFIX = 'type.googleapis.com/';
+
+/** The type URL of a message, as Envoy and Istio write it. */
+export const typeUrl = <N extends MessageName>(name: N): `type.googleapis.com/${N}` => `${PREFIX}${name}`;
+
+/** The full message name in a type URL: what follows the last slash. */
+export const typeName = (url: string): string => url.slice(url.lastIndexOf('/') + 1);
+
+/** Packs a message into an Any. Throws if the bundle lacks the type. */
+export function typed<N extends MessageName>(
+  name: N,
+  message: MessageTypes[N],
+): { readonly type_url: string; readonly value: Buffer } {
+  return { type_url: PREFIX + name, value: encode(name, message) };
+}
+
+/** The name and message inside an Any. Throws on a type that the bundle lacks and on malformed bytes. */
+export function unpack(any: Any): { readonly name: string; readonly message: AnyMessage } {
+  const name = typeName(any.type_url ?? '');
+  return { name, message: decodeMessage(name, any.value ?? EMPTY) };
+}
+
+/** The message inside an Any that has to be of the named type. Throws if it is of another one. */
+export function unpackAs<N extends MessageName>(name: N, any: Any): MessageTypes[N] {
+  const found = typeName(any.type_url ?? '');
+  if (found !== name) throw new Error(`expected ${name}, found ${found || 'an empty Any'}`);
+  return decode(name, any.value ?? EMPTY);
+}
+
+const EMPTY = new Uint8Array();

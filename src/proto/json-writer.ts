@@ -1,0 +1,140 @@
+import { typeName } from './any.ts';
+import { findType } from './bundle.ts';
+import { formatDuration } from './duration.ts';
+import { type AnyMessage, decodeMessage, type MessageName, type MessageTypes } from './message.ts';
+import { type FieldSchema, type FieldType, lowerCamel, schemaOf } from './schema.ts';
+import { formatTimestamp } from './timestamp.ts';
+import { fromStruct, fromValue, type Json } from './wellknown.ts';
+
+/**
+ * A message as proto3 JSON with the bundle's field names, like protojson with UseProtoNames. Throws on an Any whose type the bundle lacks.
+ */
+export function toJson<N extends MessageName>(name: N, message: MessageTypes[N]): Json {
+  return messageJson(name, message as AnyMessage);
+}
+
+/** {@link toJson} for a type known only at run time. */
+export function messageJson(name: string, message: AnyMessage): Json {
+  const special = wellKnown[name];
+  return special ? special(message) : fieldsJson(name, message);
+}
+
+function fieldsJson(name: string, message: AnyMessage): { [key: string]: Json } {
+  const out: { [key: string]: Json } = {};
+  for (const field of schemaOf(name).fields) {
+    const value = message[field.name];
+    if (value === undefined || value === null) continue;
+    const json = fieldJson(field, value);
+    if (json !== undefined) out[field.name] = json;
+  }
+  return out;
+}
+
+/** Undefined where protojson prints nothing: an empty list or map, a zero without presence. */
+function fieldJson(field: FieldSchema, value: unknown): Json | undefined {
+  switch (field.shape) {
+    case 'list': {
+      const items = value as readonly unknown[];
+      return items.length > 0 ? items.map(item => valueJson(field.type, item)) : undefined;
+    }
+    case 'map': {
+      const entries = Object.entries(value as AnyMessage).sort(([a], [b]) => (a < b ? -1 : 1));
+      return entries.length > 0
+        ? Object.fromEntries(entries.map(([key, item]) => [key, valueJson(field.type, item)]))
+        : undefined;
+    }
+    case 'single':
+      return field.presence || !isZero(value) ? valueJson(field.type, value) : undefined;
+  }
+}
+
+const isZero = (value: unknown): boolean =>
+  value === 0 || value === '' || value === false || (value instanceof Uint8Array && value.length === 0);
+
+function valueJson(type: FieldType, value: unknown): Json {
+  switch (type.kind) {
+    case 'message':
+      return messageJson(type.name, value as AnyMessage);
+    case 'enum':
+      if (type.name === 'google.protobuf.NullValue') return null;
+      return type.byNumber.get(value as number) ?? (value as number);
+    case 'scalar':
+      return scalarJson(type.scalar, value);
+  }
+}
+
+function scalarJson(scalar: string, value: unknown): Json {
+  switch (scalar) {
+    case 'bytes':
+      return Buffer.from(value as Uint8Array).toString('base64');
+    case 'int64':
+    case 'uint64':
+    case 'sint64':
+    case 'fixed64':
+    case 'sfixed64':
+      return BigInt(value as number).toString();
+    case 'float':
+      return floatJson(shortestFloat(value as number));
+    case 'double':
+      return floatJson(value as number);
+    default:
+      return value as Json;
+  }
+}
+
+const floatJson = (value: number): Json => (Number.isFinite(value) ? value : String(value));
+
+/** The shortest decimal that is the same 32-bit float: 0.1 rather than 0.10000000149011612. */
+function shortestFloat(value: number): number {
+  const single = Math.fround(value);
+  for (let digits = 1; digits < 9; digits++) {
+    const short = Number(single.toPrecision(digits));
+    if (Math.fround(short) === single) return short;
+  }
+  return single;
+}
+
+function anyJson(any: AnyMessage): Json {
+  const url = (any['type_url'] as string | undefined) ?? '';
+  const value = (any['value'] as Uint8Array | undefined) ?? new Uint8Array();
+  if (url === '' && value.length === 0) return {};
+  const name = typeName(url);
+  if (!findType(name))
+    throw new Error(`Any of unknown type ${url || '(none)'}: add it to proto/roots.txt and run npm run gen`);
+  const message = decodeMessage(name, value);
+  const special = wellKnown[name];
+  return special ? { '@type': url, value: special(message) } : { '@type': url, ...fieldsJson(name, message) };
+}
+
+function sortedKeys(json: Json): Json {
+  if (typeof json !== 'object' || json === null) return json;
+  if (json instanceof Array) return json.map(sortedKeys);
+  const entries = Object.entries(json).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, item]) => [key, item === undefined ? item : sortedKeys(item)]));
+}
+
+const wrapper =
+  (scalar: string, zero: unknown) =>
+  (message: AnyMessage): Json =>
+    scalarJson(scalar, message['value'] ?? zero);
+
+/** The messages that have a JSON form of their own. */
+const wellKnown: Readonly<Record<string, (message: AnyMessage) => Json>> = {
+  'google.protobuf.Any': anyJson,
+  'google.protobuf.Duration': formatDuration,
+  'google.protobuf.Timestamp': formatTimestamp,
+  'google.protobuf.FieldMask': mask =>
+    ((mask['paths'] as readonly string[] | undefined) ?? []).map(lowerCamel).join(','),
+  'google.protobuf.Struct': s => sortedKeys(fromStruct(s)),
+  'google.protobuf.Value': v => sortedKeys(fromValue(v)),
+  'google.protobuf.ListValue': list => sortedKeys(fromValue({ list_value: list })),
+  'google.protobuf.BoolValue': wrapper('bool', false),
+  'google.protobuf.StringValue': wrapper('string', ''),
+  'google.protobuf.BytesValue': wrapper('bytes', new Uint8Array()),
+  'google.protobuf.Int32Value': wrapper('int32', 0),
+  'google.protobuf.UInt32Value': wrapper('uint32', 0),
+  'google.protobuf.Int64Value': wrapper('int64', 0),
+  'google.protobuf.UInt64Value': wrapper('uint64', 0),
+  'google.protobuf.FloatValue': wrapper('float', 0),
+  'google.protobuf.DoubleValue': wrapper('double', 0),
+};

@@ -1,0 +1,98 @@
+import protobuf from 'protobufjs';
+import { messageType } from './bundle.ts';
+
+/** What a field's value is: a scalar by its protobuf name, an enum, or a message. */
+export type FieldType =
+  | { readonly kind: 'scalar'; readonly scalar: string }
+  | {
+      readonly kind: 'enum';
+      readonly name: string;
+      readonly byName: ReadonlyMap<string, number>;
+      readonly byNumber: ReadonlyMap<number, string>;
+    }
+  | { readonly kind: 'message'; readonly name: string };
+
+/** A field as the encoder and the JSON forms see it. */
+export interface FieldSchema {
+  readonly name: string;
+  readonly type: FieldType;
+  readonly shape: 'single' | 'list' | 'map';
+  /** The scalar type of a map's keys. */
+  readonly keyType?: string;
+  /** Whether a zero value differs from an absent one: messages, members of oneofs, `optional` fields. */
+  readonly presence: boolean;
+  /** The oneof that has this and other members. */
+  readonly oneof?: string;
+}
+
+/** A message type; its fields come in the order of their numbers. */
+export interface MessageSchema {
+  readonly name: string;
+  readonly fields: readonly FieldSchema[];
+  /** Fields by proto name and by JSON name. */
+  readonly byKey: ReadonlyMap<string, FieldSchema>;
+  /** Istio's configuration, which istiod reads with Go's duration syntax ("1h30m"). */
+  readonly istioConfig: boolean;
+}
+
+const schemas = new Map<string, MessageSchema>();
+
+/** The schema of a message type. Throws on an unknown name. */
+export function schemaOf(name: string): MessageSchema {
+  let schema = schemas.get(name);
+  if (!schema) {
+    schema = messageSchema(messageType(name));
+    schemas.set(name, schema);
+  }
+  return schema;
+}
+
+const ISTIO_CONFIG = /^istio\.(analysis|extensions|mesh|meta|networking\.v1\w*|security|telemetry|type)\./;
+
+function messageSchema(type: protobuf.Type): MessageSchema {
+  const name = type.fullName.slice(1);
+  const fields: FieldSchema[] = [];
+  const byKey = new Map<string, FieldSchema>();
+  for (const field of [...type.fieldsArray].sort((a, b) => a.id - b.id)) {
+    const schema = fieldSchema(field.resolve());
+    fields.push(schema);
+    for (const key of spellings(field)) byKey.set(key, schema);
+  }
+  return { name, fields, byKey, istioConfig: ISTIO_CONFIG.test(name) };
+}
+
+function fieldSchema(field: protobuf.Field): FieldSchema {
+  const type = fieldType(field);
+  const members = field.partOf?.oneof.length ?? 0;
+  return {
+    name: field.name,
+    type,
+    shape: field instanceof protobuf.MapField ? 'map' : field.repeated ? 'list' : 'single',
+    ...(field instanceof protobuf.MapField && { keyType: field.keyType }),
+    presence: type.kind === 'message' || members > 0,
+    ...(field.partOf && members > 1 && { oneof: field.partOf.name }),
+  };
+}
+
+function fieldType(field: protobuf.Field): FieldType {
+  const resolved = field.resolvedType;
+  if (resolved instanceof protobuf.Type) return { kind: 'message', name: resolved.fullName.slice(1) };
+  if (!resolved) return { kind: 'scalar', scalar: field.type };
+  const byName = new Map(Object.entries(resolved.values));
+  const byNumber = new Map<number, string>();
+  for (const [name, value] of byName) if (!byNumber.has(value)) byNumber.set(value, name);
+  return { kind: 'enum', name: resolved.fullName.slice(1), byName, byNumber };
+}
+
+/** The bundle has one of the two names of a field and the other one only where it cannot be derived. */
+function spellings(field: protobuf.Field): readonly string[] {
+  const { json_name: json, proto_name: proto } = (field.options ?? {}) as { json_name?: string; proto_name?: string };
+  return [field.name, json ?? lowerCamel(field.name), proto ?? snake(field.name)];
+}
+
+/** protoc's rule for a field's JSON name. */
+export const lowerCamel = (name: string): string =>
+  name.replace(/_+(.?)/g, (_, letter: string) => letter.toUpperCase());
+
+/** The proto name behind a lower-camel JSON name. */
+export const snake = (name: string): string => name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`);
