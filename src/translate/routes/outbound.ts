@@ -1,6 +1,6 @@
 import { memo } from '../../memo.ts';
 import type { VirtualService } from '../../model/config.ts';
-import { hostMatches, isWildcard, mostSpecific } from '../../model/hostname.ts';
+import { covers, isWildcard, overlaps } from '../../model/hosts.ts';
 import { compare } from '../../model/object.ts';
 import { isHttp, isUnsupported } from '../../model/protocol.ts';
 import type { EffectiveDestinationRule, EgressListener, Scope } from '../../model/scope.ts';
@@ -43,35 +43,58 @@ const destinationHosts = memo((virtualService: VirtualService): readonly Hostnam
   ),
 ]);
 
-/** The routes of a VirtualService, made anew only when it, or the Service or rule of one of its destinations, changes. */
+/** Where the routes of a VirtualService are to apply, and where its destinations are looked up. */
+export interface RoutePlace {
+  readonly mesh: MeshSettings;
+  readonly port: number;
+  readonly tls: boolean;
+  /** `mesh`, or `namespace/name` of the gateway. */
+  readonly gateway: string;
+  readonly service: (host: Hostname) => Service | undefined;
+  readonly rule: (host: Hostname) => EffectiveDestinationRule | undefined;
+}
+
 const routesOf = memo(
   (
     virtualService: VirtualService,
     mesh: MeshSettings,
+    gateway: string,
     port: number,
-    services: string,
+    tls: boolean,
     ...found: readonly (Service | EffectiveDestinationRule | undefined)[]
   ): Routes => {
     const hosts = destinationHosts(virtualService);
-    const at = <T extends Service | EffectiveDestinationRule>(host: string, half: 0 | 1): T | undefined => {
+    const at = (host: string, half: 0 | 1): Service | EffectiveDestinationRule | undefined => {
       const index = hosts.indexOf(host as Hostname);
-      return index < 0 ? undefined : (found[index * 2 + half] as T | undefined);
+      return index < 0 ? undefined : found[index * 2 + half];
     };
     const context: RouteContext = {
       mesh,
       port,
-      tls: false,
-      gateways: new Set([services]),
-      service: host => at<Service>(host, 0),
-      rule: host => at<EffectiveDestinationRule>(host, 1),
+      tls,
+      gateways: new Set([gateway]),
+      service: host => {
+        const service = at(host, 0);
+        return service && 'hostname' in service ? service : undefined;
+      },
+      rule: host => {
+        const rule = at(host, 1);
+        return rule && 'rule' in rule ? rule : undefined;
+      },
     };
-    const rules = found.filter((value): value is EffectiveDestinationRule => value !== undefined && 'rule' in value);
+    const rules = found.filter(value => value !== undefined).filter(value => 'rule' in value);
     return {
       routes: httpRoutes(virtualService, context),
       sources: [virtualService.meta.key, ...rules.flatMap(r => r.sources)],
     };
   },
 );
+
+/** The routes of a VirtualService, made anew only when it, or the Service or rule of one of its destinations, changes. */
+export function virtualServiceRoutes(virtualService: VirtualService, place: RoutePlace): Routes {
+  const found = destinationHosts(virtualService).flatMap(host => [place.service(host), place.rule(host)]);
+  return routesOf(virtualService, place.mesh, place.gateway, place.port, place.tls, ...found);
+}
 
 /** What a listener's routes on one port are made of. */
 interface PortInput {
@@ -83,6 +106,12 @@ interface PortInput {
   readonly port: number;
 }
 
+const longest = (hosts: readonly string[]): string | undefined =>
+  hosts.reduce<string | undefined>(
+    (best, host) => (best === undefined || host.length > best.length ? host : best),
+    undefined,
+  );
+
 /** The VirtualService that speaks for each Service by its most specific host: an exact one, else the longest wildcard; the oldest of equals. */
 const speakers = memo(
   (services: readonly Service[], virtualServices: readonly VirtualService[]): ReadonlyMap<Hostname, VirtualService> => {
@@ -92,7 +121,7 @@ const speakers = memo(
     const wildcards = [...byHost.keys()].filter(isWildcard);
     const result = new Map<Hostname, VirtualService>();
     for (const { hostname } of services) {
-      const host = byHost.has(hostname) ? hostname : mostSpecific(hostname, wildcards);
+      const host = byHost.has(hostname) ? hostname : longest(wildcards.filter(w => covers(w, hostname)));
       const speaker = host && byHost.get(host);
       if (speaker) result.set(hostname, speaker);
     }
@@ -115,7 +144,7 @@ function hostsOf(
     else plain.push(host);
   }
   for (const host of hosts.filter(isWildcard)) {
-    const matched = [...onPort.values()].filter(service => hostMatches(service.hostname, host));
+    const matched = [...onPort.values()].filter(service => overlaps(service.hostname, host));
     if (!matched.length) plain.push(host);
     for (const service of matched)
       if (speakers(services, virtualServices).get(service.hostname) === virtualService) found.add(service);
@@ -132,8 +161,8 @@ const concerns = (
   (virtualService.spec.hosts ?? []).some(host => {
     const lower = host.toLowerCase();
     if (onPort.has(lower)) return true;
-    if (isWildcard(lower)) return [...onPort.values()].some(service => hostMatches(lower, service.hostname));
-    return wildcards.some(service => hostMatches(lower, service.hostname));
+    if (isWildcard(lower)) return [...onPort.values()].some(service => overlaps(lower, service.hostname));
+    return wildcards.some(service => overlaps(lower, service.hostname));
   });
 
 /** The virtual hosts of a port, by name (istio: BuildSidecarOutboundVirtualHosts). */
@@ -143,11 +172,18 @@ function candidates(input: PortInput): readonly Candidate[] {
   const wildcards = [...onPort.values()].filter(service => isWildcard(service.hostname));
   const spokenFor = new Set<Service>();
   const out: Candidate[] = [];
+  const place: RoutePlace = {
+    mesh,
+    port,
+    tls: false,
+    gateway: 'mesh',
+    service: host => onPort.get(host),
+    rule: host => rules.get(host),
+  };
   for (const virtualService of input.virtualServices) {
     // Hosts outside the registry are routed on port 80 only: there they get a virtual host of their own.
     if (port !== 80 && !concerns(virtualService, onPort, wildcards)) continue;
-    const found = destinationHosts(virtualService).flatMap(host => [onPort.get(host), rules.get(host)]);
-    const routes = routesOf(virtualService, mesh, port, 'mesh', ...found);
+    const routes = virtualServiceRoutes(virtualService, place);
     if (!routes.routes.length) continue;
     const hosts = hostsOf(virtualService, input, onPort);
     const services = hosts.services.filter(service => routable(service, port));

@@ -30,7 +30,8 @@ export interface Candidate {
 export const countsAttempts = (mesh: MeshSettings): boolean =>
   !mesh.config.defaultConfig?.proxyHeaders?.attemptCount?.disabled?.value;
 
-const hostAndPort = (host: string, port: number): string =>
+/** `host:port`, an IPv6 address in brackets. */
+export const hostAndPort = (host: string, port: number): string =>
   host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 
 const virtualHost = (

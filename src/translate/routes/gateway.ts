@@ -1,0 +1,148 @@
+import { memo } from '../../memo.ts';
+import type { VirtualService } from '../../model/config.ts';
+import { covers, overlaps } from '../../model/hosts.ts';
+import { type GatewayServer, mergeGateways } from '../../model/merged-gateway.ts';
+import { compare, type ObjectKey } from '../../model/object.ts';
+import type { EffectiveDestinationRule, Scope } from '../../model/scope.ts';
+import type { Hostname, Service } from '../../model/service.ts';
+import type { MeshSettings } from '../../model/settings.ts';
+import type { Workload } from '../../model/workload.ts';
+import {
+  type Route,
+  type VirtualHost,
+  VirtualHost_TlsRequirementType,
+} from '../../proto/generated/envoy/config/route/v3.ts';
+import type { RouteResource } from '../resource.ts';
+import { catchesAll } from './match.ts';
+import { virtualServiceRoutes } from './outbound.ts';
+import { countsAttempts, hostAndPort, type Routes } from './virtual-host.ts';
+
+/** The hosts that a server and a VirtualService have in common, the narrower of each pair (istio: host.Names.Intersection). */
+export function commonHosts(
+  { hosts }: Pick<GatewayServer, 'hosts'>,
+  virtualService: VirtualService,
+): readonly string[] {
+  const allowed = hosts.flatMap(host => {
+    const [namespace, name] = host.split('/');
+    if (name === undefined) return [host];
+    return namespace === virtualService.meta.namespace ? [name] : [];
+  });
+  const found = new Set<string>();
+  for (const a of allowed)
+    for (const b of virtualService.spec.hosts ?? [])
+      if (overlaps(a, b)) found.add((covers(a, b) ? b : a).toLowerCase());
+  return [...found];
+}
+
+interface Draft {
+  readonly host: string;
+  readonly routes: Route[];
+  readonly sources: Set<ObjectKey>;
+  redirects: boolean;
+}
+
+const lastCatchAll = (routes: readonly Route[]): readonly Route[] => {
+  const isLast = (route: Route): boolean => route.match !== undefined && catchesAll(route.match);
+  return [...routes.filter(route => !isLast(route)), ...routes.filter(isLast)];
+};
+
+/** Hosts with the very same routes share a virtual host, named after the first (istio: collapseDuplicateRoutes). */
+function collapse(drafts: readonly Draft[]): readonly { readonly hosts: readonly string[]; readonly draft: Draft }[] {
+  const groups: { hosts: string[]; draft: Draft }[] = [];
+  for (const draft of drafts) {
+    const same = groups.find(
+      g =>
+        g.draft.redirects === draft.redirects &&
+        g.draft.routes.length === draft.routes.length &&
+        g.draft.routes.every((route, i) => route === draft.routes[i]),
+    );
+    if (same) same.hosts.push(draft.host);
+    else groups.push({ hosts: [draft.host], draft });
+  }
+  return groups;
+}
+
+function draftsOf(
+  servers: readonly GatewayServer[],
+  routesFor: (virtualService: VirtualService, server: GatewayServer) => Routes,
+): readonly Draft[] {
+  const drafts = new Map<string, Draft>();
+  const draftFor = (host: string, redirects: boolean): Draft => {
+    const draft = drafts.get(host) ?? { host, routes: [], sources: new Set(), redirects: false };
+    draft.redirects ||= redirects;
+    drafts.set(host, draft);
+    return draft;
+  };
+  for (const server of servers) {
+    const redirects = server.server.tls?.httpsRedirect ?? false;
+    for (const virtualService of server.virtualServices) {
+      const hosts = commonHosts(server, virtualService);
+      const { routes, sources } = hosts.length ? routesFor(virtualService, server) : { routes: [], sources: [] };
+      if (!routes.length) continue;
+      for (const host of hosts) {
+        const draft = draftFor(host, redirects);
+        draft.routes.push(...routes);
+        for (const source of [server.gateway.meta.key, ...sources]) draft.sources.add(source);
+      }
+    }
+    // A host that only redirects needs no VirtualService.
+    if (redirects)
+      for (const host of server.hosts) draftFor(host.toLowerCase(), true).sources.add(server.gateway.meta.key);
+  }
+  return [...drafts.values()].sort((a, b) => compare(a.host, b.host));
+}
+
+function virtualHosts(drafts: readonly Draft[], port: number, mesh: MeshSettings): readonly VirtualHost[] {
+  // No virtual host at all would leave the listener warming for ever; an empty one answers 404.
+  if (!drafts.length) return [{ name: `blackhole:${port}`, domains: ['*'] }];
+  return collapse(drafts)
+    .map(({ hosts, draft }) => ({
+      name: hostAndPort(hosts[0] ?? '', port),
+      domains: hosts,
+      routes: lastCatchAll(draft.routes),
+      ...(countsAttempts(mesh) && { include_request_attempt_count: true }),
+      ...(draft.redirects && { require_tls: VirtualHost_TlsRequirementType.ALL }),
+    }))
+    .sort((a, b) => compare(a.name, b.name));
+}
+
+const routeConfiguration = memo(
+  (
+    servers: readonly GatewayServer[],
+    services: ReadonlyMap<Hostname, Service>,
+    rules: ReadonlyMap<Hostname, EffectiveDestinationRule>,
+    mesh: MeshSettings,
+    name: string,
+  ): RouteResource => {
+    const drafts = draftsOf(servers, (virtualService, { server, gatewayName }) =>
+      virtualServiceRoutes(virtualService, {
+        mesh,
+        port: server.port?.number ?? 0,
+        tls: server.tls !== undefined,
+        gateway: gatewayName,
+        service: host => services.get(host),
+        rule: host => rules.get(host),
+      }),
+    );
+    return {
+      name,
+      message: {
+        name,
+        virtual_hosts: virtualHosts(drafts, servers[0]?.server.port?.number ?? 0, mesh),
+        validate_clusters: { value: false },
+        max_direct_response_body_size_bytes: { value: 1024 * 1024 },
+        ignore_port_in_host_matching: true,
+      },
+      sources: [...new Set(drafts.flatMap(draft => [...draft.sources]))],
+    };
+  },
+);
+
+/** The route configurations of a gateway proxy: `http.8080` for all plain servers of a port, `https.443.name.gateway.namespace` for each that ends TLS. */
+export const gatewayRoutes = memo((scope: Scope, workload: Workload): readonly RouteResource[] =>
+  [...mergeGateways(scope.gateways, workload.targets).routes]
+    .sort(([a], [b]) => compare(a, b))
+    .map(([name, servers]) =>
+      routeConfiguration(servers, scope.serviceByHost, scope.destinationRules, scope.mesh, name),
+    ),
+);
