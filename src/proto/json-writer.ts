@@ -4,7 +4,7 @@ import { formatDuration } from './duration.ts';
 import { type AnyMessage, decodeMessage, type MessageName, type MessageTypes } from './message.ts';
 import { type FieldSchema, type FieldType, lowerCamel, schemaOf } from './schema.ts';
 import { formatTimestamp } from './timestamp.ts';
-import { fromStruct, fromValue, type Json } from './wellknown.ts';
+import { fromStruct, fromValue, isList, type Json } from './wellknown.ts';
 
 /**
  * A message as proto3 JSON with the bundle's field names, like protojson with UseProtoNames. Throws on an Any whose type the bundle lacks.
@@ -108,7 +108,7 @@ function anyJson(any: AnyMessage): Json {
 
 function sortedKeys(json: Json): Json {
   if (typeof json !== 'object' || json === null) return json;
-  if (json instanceof Array) return json.map(sortedKeys);
+  if (isList(json)) return json.map(sortedKeys);
   const entries = Object.entries(json).sort(([a], [b]) => (a < b ? -1 : 1));
   return Object.fromEntries(entries.map(([key, item]) => [key, item === undefined ? item : sortedKeys(item)]));
 }

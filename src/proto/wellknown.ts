@@ -52,7 +52,8 @@ export function value(json: Json): Value {
   }
 }
 
-const isList = (json: Json): json is readonly Json[] => Array.isArray(json);
+/** Tells a JSON list from the other JSON values. */
+export const isList = (json: Json): json is readonly Json[] => Array.isArray(json);
 
 /** The object that a Struct stands for. */
 export function fromStruct(s: Struct): { readonly [key: string]: Json } {

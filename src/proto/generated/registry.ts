@@ -69,6 +69,7 @@ import type * as envoy_extensions_filters_http_fault_v3 from './envoy/extensions
 import type * as envoy_extensions_filters_http_gcp_authn_v3 from './envoy/extensions/filters/http/gcp_authn/v3.ts';
 import type * as envoy_extensions_filters_http_grpc_http1_bridge_v3 from './envoy/extensions/filters/http/grpc_http1_bridge/v3.ts';
 import type * as envoy_extensions_filters_http_grpc_stats_v3 from './envoy/extensions/filters/http/grpc_stats/v3.ts';
+import type * as envoy_extensions_filters_http_grpc_web_v3 from './envoy/extensions/filters/http/grpc_web/v3.ts';
 import type * as envoy_extensions_filters_http_header_mutation_v3 from './envoy/extensions/filters/http/header_mutation/v3.ts';
 import type * as envoy_extensions_filters_http_header_to_metadata_v3 from './envoy/extensions/filters/http/header_to_metadata/v3.ts';
 import type * as envoy_extensions_filters_http_health_check_v3 from './envoy/extensions/filters/http/health_check/v3.ts';
@@ -791,6 +792,7 @@ export interface MessageTypes {
   'envoy.extensions.filters.http.grpc_http1_bridge.v3.Config': envoy_extensions_filters_http_grpc_http1_bridge_v3.Config;
   'envoy.extensions.filters.http.grpc_stats.v3.FilterConfig': envoy_extensions_filters_http_grpc_stats_v3.FilterConfig;
   'envoy.extensions.filters.http.grpc_stats.v3.FilterObject': envoy_extensions_filters_http_grpc_stats_v3.FilterObject;
+  'envoy.extensions.filters.http.grpc_web.v3.GrpcWeb': envoy_extensions_filters_http_grpc_web_v3.GrpcWeb;
   'envoy.extensions.filters.http.header_mutation.v3.HeaderMutation': envoy_extensions_filters_http_header_mutation_v3.HeaderMutation;
   'envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute': envoy_extensions_filters_http_header_mutation_v3.HeaderMutationPerRoute;
   'envoy.extensions.filters.http.header_mutation.v3.Mutations': envoy_extensions_filters_http_header_mutation_v3.Mutations;
