@@ -6,7 +6,7 @@ export interface RawObject {
   readonly [field: string]: unknown;
 }
 
-/** The part of `metadata` that is read; everything else is dropped by the sources. */
+/** The part of `metadata` that is read; sources drop the bulky rest (managedFields). */
 export interface RawMeta {
   readonly name: string;
   readonly namespace?: string | undefined;
@@ -16,4 +16,6 @@ export interface RawMeta {
   readonly resourceVersion?: string | undefined;
   readonly uid?: string | undefined;
   readonly generation?: number | undefined;
+  /** The owner of a Pod names its workload. */
+  readonly ownerReferences?: unknown;
 }

@@ -1,0 +1,71 @@
+import type { PolicyTargetReference, WorkloadSelector } from '../proto/generated/istio/type/v1beta1.ts';
+import { isDnsLabel } from './host.ts';
+import type { Report } from './report.ts';
+
+/** Reports a selector of workloads with empty keys or wildcards; one without labels selects the whole namespace. */
+export function checkSelector(
+  labels: Readonly<Record<string, string>> | undefined,
+  path: string,
+  report: Report,
+): void {
+  if (!labels || Object.keys(labels).length === 0) {
+    report.warning(path, 'without labels it selects every workload of the namespace');
+    return;
+  }
+  for (const [key, value] of Object.entries(labels)) {
+    if (key === '') report.error(path, 'a label needs a name');
+    if (key.includes('*') || value.includes('*')) report.error(path, `"${key}=${value}": no wildcards in selectors`);
+  }
+}
+
+/** What a policy is attached to: workloads by labels, or objects by name. */
+export interface Attachment {
+  readonly selector?: WorkloadSelector | undefined;
+  readonly targetRef?: PolicyTargetReference | undefined;
+  readonly targetRefs?: readonly PolicyTargetReference[] | undefined;
+}
+
+const targets = new Set(['/Service', 'networking.istio.io/ServiceEntry', 'gateway.networking.k8s.io/Gateway']);
+targets.add('gateway.networking.k8s.io/GatewayClass');
+targets.add('core/Service');
+
+/** Reports an attachment of a policy that is ambiguous or impossible. */
+export function checkAttachment(policy: Attachment, path: string, report: Report): void {
+  const ways = [policy.selector, policy.targetRef, policy.targetRefs?.length].filter(Boolean).length;
+  if (ways > 1) report.error(path, 'only one of selector, targetRef and targetRefs may be set');
+  if (policy.selector) checkSelector(policy.selector.matchLabels, `${path}.selector.matchLabels`, report);
+  if (policy.targetRef) checkTarget(policy.targetRef, `${path}.targetRef`, report);
+  for (const [i, target] of (policy.targetRefs ?? []).entries())
+    checkTarget(target, `${path}.targetRefs[${i}]`, report);
+}
+
+function checkTarget(target: PolicyTargetReference, path: string, report: Report): void {
+  if (!target.name) report.error(`${path}.name`, 'a target needs a name');
+  if (target.namespace) report.error(`${path}.namespace`, 'a target is in the namespace of the policy');
+  const kind = `${target.group ?? ''}/${target.kind ?? ''}`;
+  if (!targets.has(kind)) report.error(`${path}.kind`, `"${kind}" is not a kind that policies can be attached to`);
+}
+
+/** Reports what exportTo does not allow: duplicates, `*` or `~` beside others, what is no namespace. */
+export function checkExportTo(
+  exportTo: readonly string[] | undefined,
+  namespace: string,
+  none: 'noneAllowed' | 'noneForbidden',
+  path: string,
+  report: Report,
+): void {
+  const seen = new Set<string>();
+  for (const [i, entry] of (exportTo ?? []).entries()) {
+    const at = `${path}[${i}]`;
+    const key = entry === '.' ? namespace : entry;
+    if (seen.has(key)) report.error(at, `"${entry}" is there twice`);
+    seen.add(key);
+    if (entry === '*' || entry === '.') continue;
+    if (entry === '~' ? none === 'noneForbidden' : !isDnsLabel(entry)) {
+      report.error(at, `"${entry}" is none of ".", "*" and a namespace`);
+    }
+  }
+  if (seen.size < 2) return;
+  if (seen.has('*')) report.error(path, '"*" (everyone) stands alone');
+  if (seen.has('~')) report.error(path, '"~" (no one) stands alone');
+}
