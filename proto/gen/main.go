@@ -220,14 +220,17 @@ func (b *bundle) service(s protoreflect.ServiceDescriptor) object {
 	return object{"methods": methods}
 }
 
+// enum keeps the order of the values: of several names of one number, JSON shows the first.
 func enum(e protoreflect.EnumDescriptor) object {
-	values, numbers, alias := object{}, map[protoreflect.EnumNumber]bool{}, false
+	var ordered []string
+	numbers, alias := map[protoreflect.EnumNumber]bool{}, false
 	for i := 0; i < e.Values().Len(); i++ {
 		v := e.Values().Get(i)
-		values[string(v.Name())] = v.Number()
+		ordered = append(ordered, fmt.Sprintf("%q:%d", v.Name(), v.Number()))
 		alias = alias || numbers[v.Number()]
 		numbers[v.Number()] = true
 	}
+	values := json.RawMessage("{" + strings.Join(ordered, ",") + "}")
 	if alias {
 		return object{"values": values, "options": object{"allow_alias": true}}
 	}
