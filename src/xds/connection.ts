@@ -1,0 +1,260 @@
+import { status } from '@grpc/grpc-js';
+import type { Clock } from './clock.ts';
+import type { Frames, Protocol } from './frame.ts';
+import type { FrameWriter } from './frame-writer.ts';
+import type { AdsHandler, Cause, Peer } from './handler.ts';
+import { afterStep, newStream, type Plan, plan, type Step, type StreamState, withSubscription } from './push.ts';
+import type { ReceivedRequest } from './request.ts';
+import type { EncodedResource } from './resource.ts';
+import type { Snapshot } from './resource-set.ts';
+import { pushOrder, resourceType, type XdsType, xdsTypeOf } from './resource-types.ts';
+import { onRequest, onSent, type Rejection, type Request } from './subscription.ts';
+import { resourcesIn } from './view.ts';
+
+/** What a stream was sent of one type and what it said to that; times in milliseconds of the server's clock. */
+export interface TypeStatus {
+  readonly type: XdsType;
+  readonly typeUrl: string;
+  /** How many names were asked for; 'all' for a wildcard. */
+  readonly names: number | 'all';
+  readonly versionSent: string | undefined;
+  readonly nonceSent: string | undefined;
+  readonly sentAt: number | undefined;
+  readonly versionAcked: string | undefined;
+  readonly nonceAcked: string | undefined;
+  readonly ackedAt: number | undefined;
+  /** Whether the response that was sent is still to be answered. */
+  readonly pending: boolean;
+  /** Why the client refused what it was sent last. */
+  readonly rejection: Rejection | undefined;
+}
+
+/** What a connection needs of its server. */
+export interface ConnectionContext<C> {
+  readonly handler: AdsHandler<C>;
+  readonly frames: Frames;
+  readonly clock: Clock;
+  /** Milliseconds that a response may wait for another to be acknowledged. */
+  readonly grace: number;
+  /** Gives the connection a turn. */
+  enqueue(connection: Connection<C>): void;
+}
+
+/** Names that one subscription may have; a proxy with more than this is not one. */
+const mostNames = 200_000;
+/** Types beyond those of `resourceTypes` that one stream may ask for, and answers to them that may wait to be read. */
+const mostOthers = 32;
+/** Changes that are remembered for the acknowledgement of one response. */
+const mostCauses = 16;
+const noCauses: readonly Cause[] = [];
+
+/** Ends a stream with a gRPC status. */
+export class StreamError extends Error {
+  readonly code: status;
+
+  constructor(code: status, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** One stream of one proxy: the shell around its state, which the functions of `push.ts` and `subscription.ts` decide about. */
+export class Connection<C> {
+  /** Counts the streams of this server. */
+  readonly id: number;
+  readonly protocol: Protocol;
+  readonly client: C;
+  readonly peer: Peer;
+  readonly connectedAt: number;
+  /** Ends the stream with a gRPC status. */
+  readonly end: (code: status, message: string) => void;
+  readonly #context: ConnectionContext<C>;
+  readonly #writer: FrameWriter;
+  readonly #others = new Map<string, string>();
+  readonly #sentFor: { [T in XdsType]?: readonly Cause[] } = {};
+  #othersUnread = 0;
+  #state: StreamState;
+  #causes = noCauses;
+  #blocked = false;
+  #writing = false;
+  #dirty = false;
+  #closed = false;
+  #wake: { readonly at: number; readonly cancel: () => void } | undefined;
+
+  constructor(
+    id: number,
+    protocol: Protocol,
+    client: C,
+    peer: Peer,
+    end: (code: status, message: string) => void,
+    writer: FrameWriter,
+    context: ConnectionContext<C>,
+  ) {
+    this.id = id;
+    this.protocol = protocol;
+    this.client = client;
+    this.peer = peer;
+    this.end = end;
+    this.#writer = writer;
+    this.#context = context;
+    this.connectedAt = context.clock.now();
+    this.#state = newStream(this.connectedAt);
+  }
+
+  /** Whether everything that is owed has been sent and answered. */
+  get settled(): boolean {
+    const open = Object.values(this.#state.subscriptions).some(s => s.pending !== undefined || s.answer);
+    return !open && !this.#blocked && !this.#dirty && !this.#writing;
+  }
+
+  /** What each type's subscription has been sent and has answered, in push order. */
+  status(): readonly TypeStatus[] {
+    return pushOrder.flatMap(type => {
+      const s = this.#state.subscriptions[type];
+      if (!s) return [];
+      return {
+        type,
+        typeUrl: resourceType(type).typeUrl,
+        names: s.wildcard ? ('all' as const) : s.names.names.size,
+        versionSent: s.sent?.version,
+        nonceSent: s.sent?.nonce,
+        sentAt: s.sent?.at,
+        versionAcked: s.acked?.version,
+        nonceAcked: s.acked?.nonce,
+        ackedAt: s.acked?.at,
+        pending: s.pending !== undefined,
+        rejection: s.rejected,
+      };
+    });
+  }
+
+  /** The resources of a type that the client has been sent and has not been told to remove. */
+  held(type: XdsType): readonly EncodedResource[] {
+    const view = this.#state.subscriptions[type]?.held;
+    return view ? [...resourcesIn(view)].filter(resource => resource.bytes.length > 0) : [];
+  }
+
+  /** The world changed. */
+  touch(causes: readonly Cause[]): void {
+    if (this.#closed) return;
+    if (this.#causes === noCauses) this.#causes = causes;
+    else if (this.#causes.length < mostCauses) this.#causes = [...this.#causes, ...causes].slice(0, mostCauses);
+    this.#turn();
+  }
+
+  /** A request arrived. Throws a StreamError if the stream must end. */
+  receive({ typeUrl, request }: ReceivedRequest): void {
+    if (this.#closed) return;
+    const type = xdsTypeOf(typeUrl);
+    if (!type) return this.#receiveOther(typeUrl, request);
+    const before = this.#state.subscriptions[type];
+    const { subscription, answer, names } = onRequest(before, type, request, this.#context.clock.now());
+    if (subscription !== before) this.#state = withSubscription(this.#state, subscription);
+    if (subscription.names.names.size > mostNames) {
+      throw new StreamError(status.RESOURCE_EXHAUSTED, `more than ${mostNames} names of ${typeUrl}`);
+    }
+    const { handler } = this.#context;
+    if (answer === 'ack' && before?.sent && subscription.acked) {
+      const causes = this.#sentFor[type] ?? noCauses;
+      handler.onAck?.(this, { type, delivery: subscription.acked, sentAt: before.sent.at, causes });
+    }
+    if (answer === 'nack' && subscription.rejected) handler.onNack?.(this, type, subscription.rejected);
+    if (names !== 'same' || this.#blocked) this.#turn();
+  }
+
+  /** Sends the next response, if one is owed; `release` is called once it is written. Returns whether it does. */
+  serve(release: () => void): boolean {
+    if (this.#closed || this.#writing) return false;
+    this.#dirty = false;
+    try {
+      const { handler, clock, grace } = this.#context;
+      const snapshot = handler.snapshot(this.client);
+      const planned = plan(this.#state, snapshot, clock.now(), grace);
+      this.#state = planned.state;
+      this.#blocked = planned.blocked;
+      this.#wakeAt(planned.wakeAt);
+      if (planned.step) {
+        this.#send(planned.step, planned, snapshot, release);
+        return true;
+      }
+      if (!planned.blocked) this.#causes = noCauses;
+    } catch (error) {
+      this.#context.handler.onError?.(error, this);
+      const fed = Object.values(this.#state.subscriptions).some(s => s.sent !== undefined);
+      if (!fed) this.end(status.INTERNAL, 'internal error');
+    }
+    return false;
+  }
+
+  /** The stream is over. */
+  close(): void {
+    this.#closed = true;
+    this.#wake?.cancel();
+  }
+
+  #send(step: Step, { more, blocked }: Plan, snapshot: Snapshot, release: () => void): void {
+    const { handler, frames, clock } = this.#context;
+    const { type, target, by } = step;
+    const subscription = this.#state.subscriptions[type];
+    if (!subscription) throw new Error(`a response of type ${type} without a subscription`);
+    const frame = frames.response(this.protocol, by, target);
+    const now = clock.now();
+    const sent = onSent(subscription, target, by, { nonce: frame.nonce, version: frame.version, at: now });
+    this.#state = afterStep(this.#state, step, sent, snapshot.endpoint, now);
+    const causes = this.#causes;
+    this.#sentFor[type] = causes;
+    if (!more && !blocked) this.#causes = noCauses;
+    this.#writing = true;
+    this.#writer.write(frame.bytes, () => {
+      this.#writing = false;
+      release();
+      if (more || this.#dirty) this.#turn();
+    });
+    handler.onSend?.(this, { type, frame, changed: by.changed.length, removed: by.removed.length, causes });
+  }
+
+  #turn(): void {
+    if (this.#closed) return;
+    // A client that does not read is only remembered to be owed something.
+    if (this.#writing) this.#dirty = true;
+    else this.#context.enqueue(this);
+  }
+
+  #wakeAt(at: number | undefined): void {
+    if (this.#wake?.at === at) return;
+    this.#wake?.cancel();
+    this.#wake = undefined;
+    if (at === undefined) return;
+    const { clock } = this.#context;
+    const cancel = clock.after(Math.max(0, at - clock.now()), () => {
+      this.#wake = undefined;
+      this.#turn();
+    });
+    this.#wake = { at, cancel };
+  }
+
+  /** Each request for another type is answered by itself; nothing is pushed. */
+  #receiveOther(typeUrl: string, request: Request): void {
+    const nonce = this.#others.get(typeUrl);
+    if (nonce !== undefined && request.nonce === nonce) return;
+    if (this.#others.size >= mostOthers || this.#othersUnread >= mostOthers) {
+      throw new StreamError(status.RESOURCE_EXHAUSTED, 'too many requests for types that are not served');
+    }
+    const names = request.protocol === 'sotw' ? request.names : request.subscribe;
+    const asked = {
+      typeUrl,
+      protocol: this.protocol,
+      names,
+      error: request.error?.message,
+      first: nonce === undefined,
+    };
+    const answer = this.#context.handler.onOther?.(this, asked) ?? [];
+    if (answer === 'ignore') return;
+    const given = new Set(answer.map(r => r.name));
+    const missing = names.filter(name => name !== '*' && !given.has(name));
+    const frame = this.#context.frames.other(this.protocol, typeUrl, answer, missing);
+    this.#others.set(typeUrl, frame.nonce);
+    this.#othersUnread++;
+    this.#writer.write(frame.bytes, () => this.#othersUnread--);
+  }
+}

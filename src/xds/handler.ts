@@ -1,0 +1,81 @@
+import type { status } from '@grpc/grpc-js';
+import type { Node } from '../proto/generated/envoy/config/core/v3.ts';
+import type { Connection } from './connection.ts';
+import type { Frame, OtherResource, Protocol } from './frame.ts';
+import type { Snapshot } from './resource-set.ts';
+import type { XdsType } from './resource-types.ts';
+import type { Delivery, Rejection } from './subscription.ts';
+
+/** Where a stream comes from. */
+export interface Peer {
+  readonly address: string;
+  /** The port of this server that it came to. */
+  readonly localPort: number | undefined;
+  /** The values of a header, such as `authorization`. */
+  header(name: string): readonly string[];
+  /** The verified client certificate, DER-encoded. */
+  readonly certificate: Buffer | undefined;
+}
+
+/** Whether a stream is served, and as whom. */
+export type Admission<C> =
+  | { readonly ok: true; readonly client: C }
+  | { readonly ok: false; readonly code: status; readonly message: string };
+
+/** A change of the world, as it is followed to the proxies' acknowledgements. */
+export interface Cause {
+  readonly kind: string;
+  /** When it arrived, in milliseconds of the server's clock. */
+  readonly at: number;
+}
+
+/** A response that was handed to the socket. */
+export interface Sent {
+  readonly type: XdsType;
+  readonly frame: Frame;
+  readonly changed: number;
+  readonly removed: number;
+  /** The changes that it carries; those that did not concern its type are among them. */
+  readonly causes: readonly Cause[];
+}
+
+/** A response that was acknowledged. */
+export interface Acked {
+  readonly type: XdsType;
+  readonly delivery: Delivery;
+  /** When it was sent; `delivery.at` says when it was acknowledged. */
+  readonly sentAt: number;
+  readonly causes: readonly Cause[];
+}
+
+/** A request for a type that is not in `resourceTypes`. */
+export interface OtherRequest {
+  readonly typeUrl: string;
+  readonly protocol: Protocol;
+  /** The names asked for. */
+  readonly names: readonly string[];
+  readonly error: string | undefined;
+  /** False for the second and later requests for the type on a stream. */
+  readonly first: boolean;
+}
+
+/** The side of the server that knows what proxies are and what they are to have. */
+export interface AdsHandler<C> {
+  /** Decides about a stream by its first request. UNAVAILABLE is the code for a world that is not whole yet. */
+  connect(node: Node, peer: Peer): Admission<C> | Promise<Admission<C>>;
+  /** What a client is to have now. Called whenever its stream is looked at: to be answered from memory, the same object if nothing changed. */
+  snapshot(client: C): Snapshot;
+  /** A stream has been admitted. */
+  onOpen?(connection: Connection<C>): void;
+  /** A stream that had been admitted has ended. */
+  onClose?(connection: Connection<C>): void;
+  onSend?(connection: Connection<C>, sent: Sent): void;
+  onAck?(connection: Connection<C>, acked: Acked): void;
+  onNack?(connection: Connection<C>, type: XdsType, rejection: Rejection): void;
+  /**
+   * Answers a request for another type: with resources, or with nothing sent at all ('ignore'). By default the answer is empty.
+   */
+  onOther?(connection: Connection<C>, request: OtherRequest): readonly OtherResource[] | 'ignore' | undefined;
+  /** Something unexpected was thrown, by this handler among others; the stream lives on with what it has unless it had just begun. */
+  onError?(error: unknown, connection: Connection<C> | undefined): void;
+}

@@ -1,0 +1,49 @@
+import type { Node } from '../proto/generated/envoy/config/core/v3.ts';
+import { decode } from '../proto/message.ts';
+import type { Protocol } from './frame.ts';
+import type { Request } from './subscription.ts';
+
+/** A discovery request as it came: what stream and type it is for, and what it says. */
+export interface ReceivedRequest {
+  readonly typeUrl: string;
+  /** Sent with the first request of a stream. */
+  readonly node: Node | undefined;
+  readonly request: Request;
+}
+
+/** A client's words are kept and searched: what is longer says no more. */
+const longestMessage = 4096;
+
+const errorOf = (detail: { readonly code?: number | undefined; readonly message?: string | undefined } | undefined) =>
+  detail && { code: detail.code ?? 0, message: (detail.message ?? '').slice(0, longestMessage) };
+
+/** Parses a DiscoveryRequest or DeltaDiscoveryRequest. Throws on malformed bytes. */
+export function decodeRequest(protocol: Protocol, bytes: Uint8Array): ReceivedRequest {
+  if (protocol === 'sotw') {
+    const r = decode('envoy.service.discovery.v3.DiscoveryRequest', bytes);
+    return {
+      typeUrl: r.type_url ?? '',
+      node: r.node,
+      request: {
+        protocol,
+        nonce: r.response_nonce ?? '',
+        error: errorOf(r.error_detail),
+        names: r.resource_names ?? [],
+        version: r.version_info ?? '',
+      },
+    };
+  }
+  const r = decode('envoy.service.discovery.v3.DeltaDiscoveryRequest', bytes);
+  return {
+    typeUrl: r.type_url ?? '',
+    node: r.node,
+    request: {
+      protocol,
+      nonce: r.response_nonce ?? '',
+      error: errorOf(r.error_detail),
+      subscribe: r.resource_names_subscribe ?? [],
+      unsubscribe: r.resource_names_unsubscribe ?? [],
+      initial: new Map(Object.entries(r.initial_resource_versions ?? {})),
+    },
+  };
+}

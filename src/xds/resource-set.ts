@@ -1,0 +1,113 @@
+import { hash } from 'node:crypto';
+import type { ObjectKey } from '../model/object.ts';
+import type { MessageTypes } from '../proto/generated/registry.ts';
+import { encode } from '../proto/message.ts';
+import { counters } from './counters.ts';
+import type { EncodedResource } from './resource.ts';
+import {
+  type Fragments,
+  pushOrder,
+  resourceType,
+  resourceTypes,
+  type XdsMessage,
+  type XdsType,
+} from './resource-types.ts';
+import { concatFields } from './wire.ts';
+
+const digest = (bytes: Buffer | string): string => hash('sha256', bytes, 'base64url').slice(0, 16);
+
+/** All resources of one type that a proxy is to have. Immutable; kept by identity while nothing in it changes. */
+export class ResourceSet {
+  readonly type: XdsType;
+  readonly resources: ReadonlyMap<string, EncodedResource>;
+  #version: string | undefined;
+
+  constructor(type: XdsType, resources: ReadonlyMap<string, EncodedResource>) {
+    this.type = type;
+    this.resources = resources;
+  }
+
+  /** Hash of the names and versions of all resources. */
+  get version(): string {
+    if (this.#version === undefined) {
+      const parts: string[] = [];
+      for (const { name, version } of this.resources.values()) parts.push(`${name.length}:${name}${version}`);
+      this.#version = digest(parts.join());
+    }
+    return this.#version;
+  }
+}
+
+/** What one proxy is to have: a set for each type. */
+export type Snapshot = { readonly [T in XdsType]: ResourceSet };
+
+const byMessage = new WeakMap<object, EncodedResource>();
+const byFragment = new WeakMap<object, Buffer>();
+
+function encodeFragment({ message }: Fragments, element: object): Buffer {
+  const known = byFragment.get(element);
+  if (known) return known;
+  counters.fragments++;
+  // The field's elements have the type that the row names.
+  const bytes = encode(message, element as MessageTypes[typeof message]);
+  byFragment.set(element, bytes);
+  return bytes;
+}
+
+function encodeMessage(type: XdsType, message: object): Buffer {
+  const { message: name, fragments } = resourceType(type);
+  const elements: unknown = fragments && Reflect.get(message, fragments.field);
+  // The caller's message has the type that the row names.
+  if (!fragments || !Array.isArray(elements)) return encode(name, message as MessageTypes[typeof name]);
+  const rest = encode(name, { ...message, [fragments.field]: [] } as MessageTypes[typeof name]);
+  // Parts of a message may be encoded apart and joined in any order: https://protobuf.dev/programming-guides/encoding/#last-one-wins
+  return concatFields(
+    rest,
+    fragments.number,
+    elements.map((element: object) => encodeFragment(fragments, element)),
+  );
+}
+
+/** Encodes a message of a type, once for each message object. `sources` says which objects it was made from. */
+export function encodeResource<T extends XdsType>(
+  type: T,
+  message: XdsMessage<T>,
+  sources: readonly ObjectKey[] = [],
+): EncodedResource {
+  const known = byMessage.get(message);
+  if (known) return known;
+  counters.resources++;
+  const nameOf: (message: XdsMessage<T>) => string = resourceTypes[type].nameOf as never;
+  const bytes = encodeMessage(type, message);
+  const resource = Object.freeze({ name: nameOf(message), bytes, version: digest(bytes), sources });
+  byMessage.set(message, resource);
+  return resource;
+}
+
+/**
+ * The set of `list`, in its order. A resource that equals `previous`'s keeps that identity; when all do, the result is `previous` itself.
+ * Of two resources with one name the first counts, since Envoy would reject the whole response.
+ */
+export function resourceSet(type: XdsType, list: readonly EncodedResource[], previous?: ResourceSet): ResourceSet {
+  const resources = new Map<string, EncodedResource>();
+  let same = true;
+  for (const resource of list) {
+    if (resources.has(resource.name)) continue;
+    const old = previous?.resources.get(resource.name);
+    const kept = old?.version === resource.version ? old : resource;
+    if (kept !== old) same = false;
+    resources.set(resource.name, kept);
+  }
+  if (previous && same && previous.resources.size === resources.size) return previous;
+  return new ResourceSet(type, resources);
+}
+
+const empty = Object.fromEntries(
+  pushOrder.map(type => [type, new ResourceSet(type, new Map())]),
+) as unknown as Snapshot;
+
+/** The empty set of a type. */
+export const emptySet = (type: XdsType): ResourceSet => empty[type];
+
+/** A snapshot of the given sets, with nothing of the other types. */
+export const snapshot = (sets: Partial<Snapshot> = {}): Snapshot => Object.freeze({ ...empty, ...sets });

@@ -1,0 +1,121 @@
+import type { MessageTypes } from '../proto/generated/registry.ts';
+
+/** The kinds of resources that are served, named as the aggregated service's types. */
+export type XdsType = 'cluster' | 'endpoint' | 'secret' | 'extension' | 'listener' | 'route' | 'nameTable';
+
+/** A repeated message field that is encoded element by element and remembered by the element's identity. */
+export interface Fragments {
+  readonly field: string;
+  readonly number: number;
+  readonly message: keyof MessageTypes;
+}
+
+/** All that the protocol needs to know about a type of resource. Adding a type is adding a row. */
+interface ResourceType {
+  readonly message: keyof MessageTypes;
+  readonly typeUrl: string;
+  /** Root types are whole in every State-of-the-World response: what is absent is removed. Leaf types may be partial. */
+  readonly root: boolean;
+  /** Whether a first request without names asks for everything, as it does where Envoy or pilot-agent never names any. */
+  readonly wildcard: boolean;
+  /** Whether changes wait until the clusters that they may name, and those clusters' endpoints, are acknowledged. */
+  readonly gated: boolean;
+  /**
+   * When a resource that is no longer wanted is taken away: at once; after the types listed have been acknowledged without it, so that
+   * nothing names it any more; or never, because the client drops what nothing refers to.
+   *
+   * A listener goes at once: nothing names it, and Envoy can only accept another listener on the same address in the very response that
+   * removes the first. An ECDS extension is never removed (https://github.com/envoyproxy/envoy/issues/32823).
+   */
+  readonly removal: 'at once' | 'never' | readonly XdsType[];
+  /** The type whose resources of the same name, when they change, make the client wait for this type to be sent again. */
+  readonly warms?: XdsType;
+  readonly fragments?: Fragments;
+}
+
+const prefix = 'type.googleapis.com/';
+
+const row = <M extends keyof MessageTypes>(
+  message: M,
+  columns: Omit<ResourceType, 'message' | 'typeUrl'> & { readonly nameOf: (message: MessageTypes[M]) => string },
+) => ({ message, typeUrl: prefix + message, ...columns });
+
+/** One row a type. */
+export const resourceTypes = {
+  cluster: row('envoy.config.cluster.v3.Cluster', {
+    root: true,
+    wildcard: true,
+    gated: false,
+    removal: ['listener', 'route'],
+    nameOf: m => m.name ?? '',
+  }),
+  endpoint: row('envoy.config.endpoint.v3.ClusterLoadAssignment', {
+    root: false,
+    wildcard: false,
+    gated: false,
+    removal: ['cluster'],
+    warms: 'cluster',
+    nameOf: m => m.cluster_name ?? '',
+  }),
+  secret: row('envoy.extensions.transport_sockets.tls.v3.Secret', {
+    root: false,
+    wildcard: false,
+    gated: false,
+    removal: 'at once',
+    nameOf: m => m.name ?? '',
+  }),
+  extension: row('envoy.config.core.v3.TypedExtensionConfig', {
+    root: false,
+    wildcard: false,
+    gated: false,
+    removal: 'never',
+    nameOf: m => m.name ?? '',
+  }),
+  listener: row('envoy.config.listener.v3.Listener', {
+    root: true,
+    wildcard: true,
+    gated: true,
+    removal: 'at once',
+    nameOf: m => m.name ?? '',
+  }),
+  route: row('envoy.config.route.v3.RouteConfiguration', {
+    root: false,
+    wildcard: false,
+    gated: true,
+    removal: ['listener'],
+    fragments: { field: 'virtual_hosts', number: 2, message: 'envoy.config.route.v3.VirtualHost' },
+    nameOf: m => m.name ?? '',
+  }),
+  nameTable: row('istio.networking.nds.v1.NameTable', {
+    root: false,
+    wildcard: true,
+    gated: false,
+    removal: 'at once',
+    nameOf: () => 'nameTable',
+  }),
+} as const satisfies Record<XdsType, ResourceType & { readonly nameOf: (message: never) => string }>;
+
+/** The message of each type. */
+export type XdsMessage<T extends XdsType> = MessageTypes[(typeof resourceTypes)[T]['message']];
+
+/** A type's row, without what differs in its TypeScript type from row to row. */
+export const resourceType = (type: XdsType): ResourceType => resourceTypes[type];
+
+/**
+ * The order in which what is new is sent, so that nothing is named before it is there: clusters and their endpoints, what listeners need,
+ * listeners, routes.
+ */
+export const pushOrder = [
+  'cluster',
+  'endpoint',
+  'secret',
+  'extension',
+  'listener',
+  'route',
+  'nameTable',
+] as const satisfies readonly XdsType[];
+
+const byUrl = new Map<string, XdsType>(pushOrder.map(type => [resourceTypes[type].typeUrl, type]));
+
+/** The type behind a type URL; undefined for one that is not served. */
+export const xdsTypeOf = (typeUrl: string): XdsType | undefined => byUrl.get(typeUrl);

@@ -1,0 +1,266 @@
+import type { Protocol } from './frame.ts';
+import type { ResourceSet } from './resource-set.ts';
+import { resourceType, type XdsType } from './resource-types.ts';
+import {
+  ALL,
+  type Difference,
+  difference,
+  differenceAsked,
+  emptyView,
+  isSame,
+  type NameSet,
+  NONE,
+  nameSet,
+  resourceIn,
+  resourcesIn,
+  resumedView,
+  union,
+  type View,
+  view,
+  without,
+} from './view.ts';
+
+/** A response that was sent, as its acknowledgement is matched with it. */
+export interface Delivery {
+  readonly nonce: string;
+  readonly version: string;
+  /** Milliseconds of the caller's clock. */
+  readonly at: number;
+  readonly view: View;
+}
+
+/** A client's refusal of a response. */
+export interface Rejection {
+  readonly nonce: string;
+  readonly version: string;
+  readonly at: number;
+  readonly code: number;
+  /** The client's own words. */
+  readonly message: string;
+  /** The resources of the response that the message names; all of them if it names none. */
+  readonly names: readonly string[];
+}
+
+/**
+ * What one client wants of one type, what it was sent and what it said to that; the same for State-of-the-World and delta. Immutable.
+ */
+export interface Subscription {
+  readonly type: XdsType;
+  readonly protocol: Protocol;
+  readonly wildcard: boolean;
+  /** The names asked for; beside a wildcard, those that were also named. */
+  readonly names: NameSet;
+  /** What the client has been sent, as far as it is known. A rejected response counts as sent: its content is not sent again. */
+  readonly held: View;
+  /** Names that are owed an answer even though they did not change: asked for (again), or given up under a wildcard. */
+  readonly asked: NameSet;
+  /** Names that came with a rejected response but were not blamed: sent again together with the next change. */
+  readonly unsure: NameSet;
+  /** Whether a response is owed even if it is empty. */
+  readonly answer: boolean;
+  /** Whether the client had resources from an earlier stream when it came. */
+  readonly resumed: boolean;
+  /** The versions that a delta client came with, until the first response is computed. */
+  readonly initial: ReadonlyMap<string, string> | undefined;
+  /** What the first response had to send of what the client came with. */
+  readonly refreshed: NameSet;
+  readonly sent: Delivery | undefined;
+  /** What is in the response that the client has not yet answered. At most one a type is under way. */
+  readonly pending: Difference | undefined;
+  readonly acked: Delivery | undefined;
+  readonly rejected: Rejection | undefined;
+}
+
+interface Answered {
+  /** The nonce of the response that is answered; empty if none is. */
+  readonly nonce: string;
+  readonly error: { readonly code: number; readonly message: string } | undefined;
+}
+
+/** A discovery request of either protocol. */
+export type Request =
+  | (Answered & { readonly protocol: 'sotw'; readonly names: readonly string[]; readonly version: string })
+  | (Answered & {
+      readonly protocol: 'delta';
+      readonly subscribe: readonly string[];
+      readonly unsubscribe: readonly string[];
+      readonly initial: ReadonlyMap<string, string>;
+    });
+
+/** What a request meant. */
+export interface Reaction {
+  readonly subscription: Subscription;
+  readonly answer: 'none' | 'ack' | 'nack' | 'stale';
+  readonly names: 'first' | 'changed' | 'same';
+}
+
+/** What a subscription's client is to have when `set` is what there is. */
+export const wanted = (s: Subscription, set: ResourceSet, basis: View | undefined): View =>
+  view(set, s.wildcard ? ALL : s.names, basis);
+
+/** The state after a request; `s` is undefined for the first request of this type on the stream. */
+export function onRequest(s: Subscription | undefined, type: XdsType, request: Request, now: number): Reaction {
+  if (!s) return { subscription: first(type, request), answer: 'none', names: 'first' };
+  if (request.protocol === 'sotw') return onStateOfTheWorld(s, request, now);
+  const { subscription, answer } = onAnswer(s, request, now);
+  const changed = onDeltaNames(subscription, request);
+  return { subscription: changed, answer, names: changed === subscription ? 'same' : 'changed' };
+}
+
+function first(type: XdsType, request: Request): Subscription {
+  const delta = request.protocol === 'delta';
+  const given = delta ? request.subscribe : request.names;
+  const names = nameSet(given.filter(name => name !== '*'));
+  const initial = delta && request.initial.size > 0 ? request.initial : undefined;
+  return {
+    type,
+    protocol: request.protocol,
+    // No names at all ask for everything, of the types that can be asked for so; a star does of every type.
+    wildcard: given.includes('*') || (given.length === 0 && resourceType(type).wildcard),
+    names,
+    held: emptyView(type),
+    asked: delta && !initial ? names : NONE,
+    unsure: NONE,
+    answer: true,
+    resumed: delta ? initial !== undefined : request.version !== '',
+    initial,
+    refreshed: NONE,
+    sent: undefined,
+    pending: undefined,
+    acked: undefined,
+    rejected: undefined,
+  };
+}
+
+function onStateOfTheWorld(s: Subscription, request: Request & { protocol: 'sotw' }, now: number): Reaction {
+  // Without a nonce the client starts over, as after it has lost what it had.
+  if (request.nonce === '' && !request.error)
+    return { subscription: first(s.type, request), answer: 'none', names: 'first' };
+  const { subscription, answer } = onAnswer(s, request, now);
+  // A request that answers an older response was sent before the newest arrived: the answer to that one will carry the names.
+  if (answer === 'stale') return { subscription, answer, names: 'same' };
+  const changed = onNames(subscription, request.names);
+  return { subscription: changed, answer, names: changed === subscription ? 'same' : 'changed' };
+}
+
+function onAnswer(s: Subscription, { nonce, error }: Answered, now: number): Pick<Reaction, 'subscription' | 'answer'> {
+  const { sent, pending } = s;
+  if (nonce === '' && !error) return { subscription: s, answer: 'none' };
+  if (nonce !== (sent?.nonce ?? '')) return { subscription: s, answer: 'stale' };
+  // The same request with other names follows when the client wants more: it answers nothing that is still open.
+  if (!pending || !sent) return { subscription: s, answer: 'none' };
+  if (!error) {
+    return {
+      subscription: { ...s, pending: undefined, rejected: undefined, acked: { ...sent, at: now } },
+      answer: 'ack',
+    };
+  }
+  const names = pending.changed.map(r => r.name);
+  const blamed = names.filter(name => mentions(error.message, name));
+  const rejected = {
+    nonce: sent.nonce,
+    version: sent.version,
+    at: now,
+    code: error.code,
+    message: error.message,
+    names: blamed.length > 0 ? blamed : names,
+  };
+  // Envoy refuses some responses as a whole: what it does not complain of may or may not have arrived.
+  const unsure = blamed.length > 0 ? union(s.unsure, without(nameSet(names), nameSet(blamed))) : s.unsure;
+  return { subscription: { ...s, pending: undefined, rejected, unsure }, answer: 'nack' };
+}
+
+const wordCharacter = /[\w|./-]/;
+
+/** Whether `message` has `name` in it, as a word of its own. */
+function mentions(message: string, name: string): boolean {
+  for (let at = message.indexOf(name); at >= 0 && name !== ''; at = message.indexOf(name, at + 1)) {
+    const before = message[at - 1] ?? ' ';
+    const after = message.slice(at + name.length).replace(/^[.]/, '')[0] ?? ' ';
+    if (!wordCharacter.test(before) && !wordCharacter.test(after)) return true;
+  }
+  return false;
+}
+
+/** The names of a State-of-the-World request, which are all that the client wants from now on. */
+function onNames(s: Subscription, given: readonly string[]): Subscription {
+  // Envoy repeats its names in every acknowledgement.
+  if (!given.includes('*') && given.length === s.names.names.size && given.every(name => s.names.names.has(name)))
+    return s;
+  const wildcard = given.includes('*') || (given.length === 0 && s.wildcard);
+  const names = nameSet(given.filter(name => name !== '*'));
+  if (names === s.names && wildcard === s.wildcard) return s;
+  const more = (wildcard && !s.wildcard) || without(names, s.wildcard ? NONE : s.names) !== NONE;
+  return narrow({ ...s, wildcard, names, answer: s.answer || more });
+}
+
+/** What a client that stopped asking for some names still counts as having. */
+function narrow(s: Subscription): Subscription {
+  if (s.wildcard) return s;
+  const had = s.held.names;
+  const names = had.all ? s.names : without(had, without(had, s.names));
+  return names === had ? s : { ...s, held: view(s.held.set, names, s.held.basis) };
+}
+
+function onDeltaNames(s: Subscription, request: Request & { protocol: 'delta' }): Subscription {
+  const { subscribe, unsubscribe } = request;
+  if (subscribe.length === 0 && unsubscribe.length === 0) return s;
+  const more = nameSet(subscribe.filter(name => name !== '*'));
+  const less = nameSet(unsubscribe.filter(name => name !== '*'));
+  const star = subscribe.includes('*');
+  const wildcard = star || (s.wildcard && !unsubscribe.includes('*'));
+  const names = union(without(s.names, less), more);
+  // Under a wildcard a name that is given up is told again, since the client may have dropped it.
+  const asked = union(without(s.asked, less), wildcard ? union(more, less) : more);
+  return narrow({ ...s, wildcard, names, asked, answer: s.answer || subscribe.length > 0 });
+}
+
+/**
+ * Settles what a delta client came with against what it is to have: what it has in the right version is not sent again, unless it is of a
+ * name in `warm`, which its client waits for; what is no more is taken away in its time.
+ */
+export function resume(s: Subscription, target: View, warm: NameSet): Subscription {
+  const { initial } = s;
+  if (!initial) return s;
+  const refreshed: string[] = [];
+  for (const { name, version } of resourcesIn(target)) {
+    if (initial.get(name) !== version || warm.names.has(name)) refreshed.push(name);
+  }
+  const extra = new Map(
+    [...initial].filter(([name]) => !resourceIn(target, name) && (target.names.all || target.names.names.has(name))),
+  );
+  const unknown = [...s.names.names].filter(name => !resourceIn(target, name) && !initial.has(name));
+  const names = nameSet(refreshed);
+  return {
+    ...s,
+    initial: undefined,
+    refreshed: names,
+    held: resumedView(target, extra),
+    asked: union(s.asked, union(names, nameSet(unknown))),
+  };
+}
+
+/** What is owed to a client so that it has `target`; undefined if nothing is. */
+export function owed(s: Subscription, target: View): Difference | undefined {
+  let by = difference(s.held, target);
+  if (s.asked !== NONE) by = differenceAsked(by, target, s.asked);
+  const nothing = isSame(by) || (s.protocol === 'sotw' && by.changed.length === 0 && !resourceType(s.type).root);
+  if (nothing) return s.answer ? by : undefined;
+  return s.unsure === NONE ? by : differenceAsked(by, target, without(s.unsure, s.asked));
+}
+
+/** The state after a response has been sent. */
+export const onSent = (
+  s: Subscription,
+  target: View,
+  by: Difference,
+  delivery: Omit<Delivery, 'view'>,
+): Subscription => ({
+  ...s,
+  held: target,
+  asked: NONE,
+  unsure: NONE,
+  answer: false,
+  sent: { ...delivery, view: target },
+  pending: by,
+});

@@ -1,0 +1,185 @@
+import { hash } from 'node:crypto';
+import { Interner, memo } from '../memo.ts';
+import { counters } from './counters.ts';
+import type { EncodedResource } from './resource.ts';
+import { emptySet, ResourceSet } from './resource-set.ts';
+import type { XdsType } from './resource-types.ts';
+
+/** Names that a client asked for, interned: equal sets are one object. */
+export interface NameSet {
+  /** Every name there is. */
+  readonly all: boolean;
+  /** Sorted; empty where `all`. */
+  readonly names: ReadonlySet<string>;
+}
+
+/** Every name. */
+export const ALL: NameSet = Object.freeze({ all: true, names: new Set<string>() });
+/** No name. */
+export const NONE: NameSet = Object.freeze({ all: false, names: new Set<string>() });
+
+const interned = new Interner<NameSet>();
+
+/** The set of these names. */
+export function nameSet(names: Iterable<string>): NameSet {
+  const sorted = [...new Set(names)].sort();
+  if (sorted.length === 0) return NONE;
+  // Lengths keep the texts of two different sets apart whatever a client puts into a name.
+  const text = hash('sha256', sorted.map(name => `${name.length}:${name}`).join(), 'base64url');
+  return interned.intern(text, () => Object.freeze({ all: false, names: new Set(sorted) }));
+}
+
+/** `a` and `b` together. */
+export const union = (a: NameSet, b: NameSet): NameSet =>
+  a === b || b === NONE ? a : a === NONE ? b : a.all || b.all ? ALL : nameSet([...a.names, ...b.names]);
+
+/** `a` without `b`; `a` must be listed names. */
+export const without = (a: NameSet, b: NameSet): NameSet =>
+  a === NONE || b === NONE ? a : nameSet([...a.names].filter(name => !b.names.has(name)));
+
+/**
+ * What a client has, or is to have, of one type: the resources of `set` that `names` lists. `basis` is what the client had of the type that
+ * this one warms. Interned, so that equal clients share their views and all that is computed from them.
+ */
+export interface View {
+  readonly set: ResourceSet;
+  readonly names: NameSet;
+  readonly basis: View | undefined;
+}
+
+/** The view of these. */
+export const view = memo(
+  (set: ResourceSet, names: NameSet, basis: View | undefined): View => Object.freeze({ set, names, basis }),
+);
+
+/** Nothing of a type. */
+export const emptyView = (type: XdsType): View => view(emptySet(type), NONE, undefined);
+
+/** The resource of this name, if the view has it. */
+export const resourceIn = ({ set, names }: View, name: string): EncodedResource | undefined =>
+  names.all || names.names.has(name) ? set.resources.get(name) : undefined;
+
+/** All resources of a view, in order. */
+export function* resourcesIn({ set, names }: View): Generator<EncodedResource> {
+  if (names.all) yield* set.resources.values();
+  else if (names.names.size < set.resources.size) {
+    for (const name of names.names) {
+      const resource = set.resources.get(name);
+      if (resource) yield resource;
+    }
+  } else for (const resource of set.resources.values()) if (names.names.has(resource.name)) yield resource;
+}
+
+/** What must be sent to a client that has one view, so that it has another. */
+export interface Difference {
+  readonly changed: readonly EncodedResource[];
+  /** The names among `changed` that the client did not have. */
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+}
+
+/** Nothing. */
+export const SAME: Difference = Object.freeze({ changed: [], added: [], removed: [] });
+
+/** Whether there is nothing to send. */
+export const isSame = (d: Difference): boolean => d.changed.length === 0 && d.removed.length === 0;
+
+const setDifference = memo((from: ResourceSet, to: ResourceSet): Difference => {
+  if (from === to) return SAME;
+  const changed: EncodedResource[] = [];
+  const added: string[] = [];
+  const removed: string[] = [];
+  for (const [name, resource] of to.resources) {
+    const old = from.resources.get(name);
+    if (old === resource || old?.version === resource.version) continue;
+    changed.push(resource);
+    if (!old) added.push(name);
+  }
+  for (const name of from.resources.keys()) if (!to.resources.has(name)) removed.push(name);
+  return { changed, added, removed };
+});
+
+function plainDifference(from: View, to: View): Difference {
+  if (from.names === to.names) {
+    const whole = setDifference(from.set, to.set);
+    if (to.names.all || whole === SAME) return whole;
+    const has = (name: string): boolean => to.names.names.has(name);
+    return {
+      changed: whole.changed.filter(r => has(r.name)),
+      added: whole.added.filter(has),
+      removed: whole.removed.filter(has),
+    };
+  }
+  const changed: EncodedResource[] = [];
+  const added: string[] = [];
+  for (const resource of resourcesIn(to)) {
+    const old = resourceIn(from, resource.name);
+    if (old?.version === resource.version) continue;
+    changed.push(resource);
+    if (!old) added.push(resource.name);
+  }
+  const removed: string[] = [];
+  for (const { name } of resourcesIn(from)) if (!resourceIn(to, name)) removed.push(name);
+  return { changed, added, removed };
+}
+
+/**
+ * The difference between two views. Envoy takes a changed cluster into use only when its endpoints have been sent again, and waits for
+ * nothing else to ask for them (https://github.com/envoyproxy/envoy/issues/13009), so the names that changed in the basis count as changed.
+ */
+export const difference: (from: View, to: View) => Difference = memo((from: View, to: View): Difference => {
+  if (from === to) return SAME;
+  const plain = plainDifference(from, to);
+  counters.differences++;
+  if (from.basis === to.basis || !to.basis) return plain;
+  const basis = difference(from.basis ?? emptyView(to.basis.set.type), to.basis);
+  const names = new Set(plain.changed.map(r => r.name));
+  const again = basis.changed.flatMap(({ name }) => (names.has(name) ? [] : (resourceIn(to, name) ?? [])));
+  return again.length === 0 ? plain : { ...plain, changed: [...plain.changed, ...again] };
+});
+
+/** `plain`, and every name of `asked` answered even though nothing changed: sent if it is in `to`, else removed. */
+export const differenceAsked = memo((plain: Difference, to: View, asked: NameSet): Difference => {
+  const changed = new Set(plain.changed.map(r => r.name));
+  const removed = new Set(plain.removed);
+  const again: EncodedResource[] = [];
+  const gone: string[] = [];
+  for (const name of asked.names) {
+    const resource = resourceIn(to, name);
+    // A resource without content is known from another server only and cannot be sent.
+    const known = resource !== undefined && resource.bytes.length > 0;
+    if (known && !changed.has(name)) again.push(resource);
+    if (!known && !removed.has(name)) gone.push(name);
+  }
+  if (again.length + gone.length === 0) return plain;
+  return { changed: [...plain.changed, ...again], added: plain.added, removed: [...plain.removed, ...gone] };
+});
+
+/** `to`, and whatever of `from` it no longer has: what a client has while the old is still in use. */
+export const unionView = memo((from: View, to: View): View => {
+  const { removed } = difference(from, to);
+  if (removed.length === 0) return to;
+  const resources = new Map(to.set.resources);
+  for (const name of removed) {
+    const old = resourceIn(from, name);
+    if (old && (to.names.all || to.names.names.has(name))) resources.set(name, old);
+  }
+  if (resources.size === to.set.resources.size) return to;
+  const joined = view(new ResourceSet(to.set.type, resources), to.names, to.basis);
+  // A client that only has more than it needs keeps the view it has.
+  return from.names === to.names && from.basis === to.basis && isSame(difference(from, joined)) ? from : joined;
+});
+
+/** A view with resources of which only the versions are known, because another server sent them: `extra` beside those of `to`. */
+export function resumedView(to: View, extra: ReadonlyMap<string, string>): View {
+  if (extra.size === 0) return to;
+  const resources = new Map(to.set.resources);
+  for (const [name, version] of extra) resources.set(name, { name, version, bytes: Buffer.alloc(0), sources: [] });
+  return view(new ResourceSet(to.set.type, resources), to.names, to.basis);
+}
+
+/** Whether every one of these names that is still wanted in `wanted` is in `held`. */
+export const holdsAll = memo((held: View, names: NameSet, wanted: ResourceSet): boolean => {
+  for (const name of names.names) if (wanted.resources.has(name) && !resourceIn(held, name)) return false;
+  return true;
+});
