@@ -1,3 +1,4 @@
+import type { Problem } from '../config/problem.ts';
 import type { ObjectKey } from '../model/object.ts';
 import type { Cluster } from '../proto/generated/envoy/config/cluster/v3.ts';
 import type { ClusterLoadAssignment } from '../proto/generated/envoy/config/endpoint/v3.ts';
@@ -15,3 +16,9 @@ export type ClusterResource = Resource<Cluster>;
 export type EndpointResource = Resource<ClusterLoadAssignment>;
 export type ListenerResource = Resource<Listener>;
 export type RouteResource = Resource<RouteConfiguration>;
+
+/** Resources of one type with the problems that only translation could see. */
+export interface Translated<M> {
+  readonly resources: readonly Resource<M>[];
+  readonly problems: readonly Problem[];
+}

@@ -1,0 +1,46 @@
+import { Interner, memo } from '../../memo.ts';
+import type { Traits } from '../../model/traits.ts';
+
+/** Client certificate files that the Node's metadata names, used in place of the agent's for mutual TLS. */
+export interface MetadataCerts {
+  readonly clientCertificate: string;
+  readonly privateKey: string;
+  readonly caCertificates: string;
+}
+
+/** What of a proxy's traits its clusters depend on. Interned, so that proxies on different nodes share their clusters. */
+export interface ClusterTraits {
+  readonly sidecar: boolean;
+  /** An agent serves certificates on `sds-grpc`. */
+  readonly agent: boolean;
+  readonly ipv4: boolean;
+  readonly ipv6: boolean;
+  readonly metadataCerts: MetadataCerts | undefined;
+  /** The pod has a socket of its own for `sds://` credentials, or for certificate files. */
+  readonly credentialSocket: boolean;
+  readonly fileCredentialSocket: boolean;
+}
+
+const interned = new Interner<ClusterTraits>();
+
+/** The part of the traits that clusters read. */
+export const clusterTraits = memo((traits: Traits): ClusterTraits => {
+  const { type, agent, ipv4, ipv6, options } = traits;
+  const chain = options['TLS_CLIENT_CERT_CHAIN'];
+  const value: ClusterTraits = {
+    sidecar: type === 'sidecar',
+    agent,
+    ipv4,
+    ipv6,
+    metadataCerts: chain
+      ? {
+          clientCertificate: chain,
+          privateKey: options['TLS_CLIENT_KEY'] ?? '',
+          caCertificates: options['TLS_CLIENT_ROOT_CERT'] ?? '',
+        }
+      : undefined,
+    credentialSocket: options['credential'] === 'true',
+    fileCredentialSocket: options['file-credential'] === 'true',
+  };
+  return interned.intern(JSON.stringify(value), () => Object.freeze(value));
+});

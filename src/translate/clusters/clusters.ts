@@ -1,0 +1,133 @@
+/** CDS: every cluster of a proxy. */
+
+import type { Problem } from '../../config/problem.ts';
+import { memo } from '../../memo.ts';
+import type { PeerAuthentication } from '../../model/config.ts';
+import { type EndpointIndex, endpointsKey, type ServiceEndpoints } from '../../model/endpoint.ts';
+import type { EffectiveDestinationRule, Scope } from '../../model/scope.ts';
+import type { Service } from '../../model/service.ts';
+import type { MeshSettings } from '../../model/settings.ts';
+import type { Traits } from '../../model/traits.ts';
+import type { Workload } from '../../model/workload.ts';
+import type { Cluster } from '../../proto/generated/envoy/config/cluster/v3.ts';
+import type { EndpointView } from '../endpoints/cluster-endpoints.ts';
+import { namespaceMode, policiesOf } from '../endpoints/peer-authentication.ts';
+import { type Place, placeOf, placeRead } from '../endpoints/place.ts';
+import type { ClusterResource, Translated } from '../resource.ts';
+import { placesRead } from './balancing.ts';
+import { type ClusterTraits, clusterTraits } from './cluster-traits.ts';
+import { blackHoleCluster, inboundPassthroughCluster, passthroughCluster } from './fallback.ts';
+import { inboundClusters } from './inbound.ts';
+import { isPassthrough } from './load-balancer.ts';
+import { meshedPorts, serviceClusters } from './outbound.ts';
+
+/** Whether a Service's clusters hold its endpoints, or depend on whether they have sidecars: all others are made without endpoints. */
+const readsEndpoints = memo((service: Service, rule: EffectiveDestinationRule | undefined): boolean => {
+  if (['Passthrough', 'DNSLB', 'DNSRoundRobinLB'].includes(service.resolution)) return true;
+  const { trafficPolicy, subsets = [] } = rule?.rule.spec ?? {};
+  return [trafficPolicy, ...subsets.map(subset => subset.trafficPolicy)].some(p => isPassthrough(p?.loadBalancer));
+});
+
+const endpointReaders = memo((scope: Scope): readonly Service[] =>
+  scope.services.filter(service => readsEndpoints(service, scope.destinationRules.get(service.hostname))),
+);
+
+const resolvedByDns = (service: Service): boolean =>
+  service.resolution === 'DNSLB' || service.resolution === 'DNSRoundRobinLB';
+
+/** One view for the same endpoints, policies and place, so that clusters made from it stay the same too. */
+const viewOf = memo(
+  (
+    mesh: MeshSettings,
+    endpoints: ServiceEndpoints | undefined,
+    policies: readonly PeerAuthentication[],
+    place: Place | undefined,
+    node: string,
+  ): EndpointView => Object.freeze({ endpoints, mesh, policies, place, node }),
+);
+
+type Reading = EndpointView | string;
+
+/** Memoised on what was read of endpoints rather than on the endpoints, one value for each of `endpointReaders`: a change elsewhere keeps the list. */
+const outboundList = memo(
+  (scope: Scope, traits: ClusterTraits, ...readings: readonly Reading[]): Translated<Cluster> => {
+    const { mesh, destinationRules, identities, peerAuthentications } = scope;
+    const readers = endpointReaders(scope);
+    const resources: ClusterResource[] = [];
+    const problems: Problem[] = [];
+    let next = 0;
+    for (const service of scope.services) {
+      const reading = service === readers[next] ? readings[next++] : undefined;
+      const clusters = serviceClusters(
+        service,
+        destinationRules.get(service.hostname),
+        identities.get(service.hostname),
+        mesh,
+        traits,
+        namespaceMode(policiesOf(peerAuthentications, mesh.rootNamespace, service.namespace), mesh.rootNamespace),
+        typeof reading === 'object' ? reading : undefined,
+        typeof reading === 'string' ? reading : '',
+      );
+      for (const cluster of clusters.resources) resources.push(cluster);
+      for (const problem of clusters.problems) problems.push(problem);
+    }
+    return Object.freeze({ resources, problems });
+  },
+);
+
+/** The clusters to every Service of the scope: the same list for all proxies that see them alike. */
+export function outboundClusters(
+  scope: Scope,
+  workload: Workload,
+  traits: Traits,
+  endpoints: EndpointIndex,
+): Translated<Cluster> {
+  const { mesh, destinationRules, peerAuthentications } = scope;
+  const readings = endpointReaders(scope).map((service): Reading => {
+    const own = endpoints.get(endpointsKey(service));
+    if (!resolvedByDns(service)) return meshedPorts(service, own);
+    const policies = policiesOf(peerAuthentications, mesh.rootNamespace, service.namespace);
+    const reads = placesRead(service, destinationRules.get(service.hostname)?.rule, mesh.config);
+    const place = reads === 'nothing' ? undefined : placeRead(placeOf(scope, workload, traits), reads);
+    return viewOf(mesh, own, policies, place, service.nodeLocal ? traits.node : '');
+  });
+  return outboundList(scope, clusterTraits(traits), ...readings);
+}
+
+const concatenated = memo(
+  (
+    outbound: Translated<Cluster>,
+    inbound: Translated<Cluster>,
+    mesh: MeshSettings,
+    traits: ClusterTraits,
+  ): Translated<Cluster> => {
+    const black = blackHoleCluster(mesh);
+    return Object.freeze({
+      resources: traits.sidecar
+        ? [
+            ...outbound.resources,
+            black,
+            passthroughCluster(mesh),
+            ...inbound.resources,
+            inboundPassthroughCluster(mesh, traits),
+          ]
+        : [...outbound.resources, black],
+      problems: [...outbound.problems, ...inbound.problems],
+    });
+  },
+);
+
+/** Every cluster of a proxy, each name once. Gateways have no inbound and no passthrough clusters: nothing is redirected to them. */
+export function clusters(
+  scope: Scope,
+  workload: Workload,
+  traits: Traits,
+  endpoints: EndpointIndex,
+): Translated<Cluster> {
+  return concatenated(
+    outboundClusters(scope, workload, traits, endpoints),
+    inboundClusters(scope, workload, traits),
+    scope.mesh,
+    clusterTraits(traits),
+  );
+}

@@ -1,0 +1,48 @@
+/** Clusters that Envoy resolves by DNS. */
+
+import { memo } from '../../memo.ts';
+import { typed } from '../../proto/any.ts';
+import {
+  type Cluster,
+  type Cluster_CustomClusterType as CustomClusterType,
+  Cluster_DnsLookupFamily as Family,
+} from '../../proto/generated/envoy/config/cluster/v3.ts';
+import type { TypedExtensionConfig } from '../../proto/generated/envoy/config/core/v3.ts';
+import type { MeshConfig } from '../../proto/generated/istio/mesh/v1alpha1.ts';
+import { dnsCacheName } from '../names.ts';
+import type { ClusterTraits } from './cluster-traits.ts';
+
+const RESOLVER: TypedExtensionConfig = {
+  name: 'envoy.network.dns_resolver.cares',
+  typed_config: typed('envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig', {
+    udp_max_queries: { value: 100 },
+  }),
+};
+
+const lookupFamily = ({ ipv4 }: ClusterTraits): Family => (ipv4 ? Family.V4_ONLY : Family.V6_ONLY);
+
+/** How often and for which address family Envoy asks; the refresh rate counts only after failures, else the record's TTL does. */
+export const dnsFields = (
+  mesh: MeshConfig,
+  traits: ClusterTraits,
+): Pick<
+  Cluster,
+  'dns_lookup_family' | 'typed_dns_resolver_config' | 'dns_jitter' | 'dns_refresh_rate' | 'respect_dns_ttl'
+> => ({
+  dns_lookup_family: lookupFamily(traits),
+  typed_dns_resolver_config: RESOLVER,
+  dns_jitter: { nanos: 100_000_000 },
+  dns_refresh_rate: mesh.dnsRefreshRate,
+  respect_dns_ttl: true,
+});
+
+/** The cluster type that resolves the host of each request. `insecure`: the TLS in force checks no names, which Envoy must be told to allow. */
+export const dynamicForwardProxy = memo(
+  (traits: ClusterTraits, hostname: string, insecure: boolean): CustomClusterType => ({
+    name: 'envoy.clusters.dynamic_forward_proxy',
+    typed_config: typed('envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig', {
+      dns_cache_config: { name: dnsCacheName(hostname), dns_lookup_family: lookupFamily(traits) },
+      allow_insecure_cluster_options: insecure || undefined,
+    }),
+  }),
+);

@@ -1,0 +1,63 @@
+/** Clusters that every proxy has: where traffic goes that no Service claims. */
+
+import { memo } from '../../memo.ts';
+import type { MeshSettings } from '../../model/settings.ts';
+import {
+  type Cluster,
+  Cluster_LbPolicy as LbPolicy,
+  Cluster_DiscoveryType as Type,
+} from '../../proto/generated/envoy/config/cluster/v3.ts';
+import type { BindConfig } from '../../proto/generated/envoy/config/core/v3.ts';
+import { BLACKHOLE_CLUSTER, INBOUND_PASSTHROUGH_CLUSTER, PASSTHROUGH_CLUSTER } from '../names.ts';
+import type { ClusterResource } from '../resource.ts';
+import type { ClusterTraits } from './cluster-traits.ts';
+import { connectionPool } from './connection-pool.ts';
+import { passthroughHttpOptions } from './http-options.ts';
+import { delimited } from './stat-name.ts';
+
+const resource = (message: Cluster): ClusterResource =>
+  Object.freeze({ name: message.name ?? '', message: Object.freeze(message), sources: [] });
+
+/** Refuses everything: it has no endpoints. */
+export const blackHoleCluster = memo(
+  (mesh: MeshSettings): ClusterResource =>
+    resource({
+      name: BLACKHOLE_CLUSTER,
+      alt_stat_name: delimited(BLACKHOLE_CLUSTER),
+      type: Type.STATIC,
+      connect_timeout: mesh.config.connectTimeout,
+    }),
+);
+
+const passthrough = (mesh: MeshSettings, name: string): Cluster => ({
+  name,
+  // Both directions count as one cluster in statistics, as istiod has it.
+  alt_stat_name: delimited(PASSTHROUGH_CLUSTER),
+  type: Type.ORIGINAL_DST,
+  lb_policy: LbPolicy.CLUSTER_PROVIDED,
+  typed_extension_protocol_options: passthroughHttpOptions(mesh.config),
+  ...connectionPool(mesh.config, mesh.config.defaultTrafficPolicy?.connectionPool, undefined),
+});
+
+/** Sends traffic on to where the application meant it to go. */
+export const passthroughCluster = memo(
+  (mesh: MeshSettings): ClusterResource => resource(passthrough(mesh, PASSTHROUGH_CLUSTER)),
+);
+
+/** The source address by which the pod's own redirection knows traffic from the proxy to the application, and lets it pass. */
+export function inboundBindConfig({ ipv4, ipv6 }: ClusterTraits, dualStack: boolean): BindConfig {
+  const address = (ip: string) => ({ address: ip, port_value: 0 });
+  return {
+    source_address: address(ipv4 ? '127.0.0.6' : '::6'),
+    extra_source_addresses: dualStack && ipv4 && ipv6 ? [{ address: address('::6') }] : undefined,
+  };
+}
+
+/** Sends inbound traffic on to the application's port. */
+export const inboundPassthroughCluster = memo(
+  (mesh: MeshSettings, traits: ClusterTraits): ClusterResource =>
+    resource({
+      ...passthrough(mesh, INBOUND_PASSTHROUGH_CLUSTER),
+      upstream_bind_config: inboundBindConfig(traits, true),
+    }),
+);

@@ -1,0 +1,253 @@
+/** Inbound clusters: from the sidecar to its own application, one for each port that a Service or the Sidecar names. */
+
+import { memo } from '../../memo.ts';
+import { compare, type ObjectKey } from '../../model/object.ts';
+import { parseProtocol } from '../../model/protocol.ts';
+import type { EffectiveDestinationRule, Scope } from '../../model/scope.ts';
+import type { Service, ServicePort } from '../../model/service.ts';
+import type { MeshSettings } from '../../model/settings.ts';
+import { loopbackAddress, type Traits } from '../../model/traits.ts';
+import type { ServiceTarget, Workload } from '../../model/workload.ts';
+import {
+  type Cluster,
+  Cluster_LbPolicy as LbPolicy,
+  Cluster_DiscoveryType as Type,
+} from '../../proto/generated/envoy/config/cluster/v3.ts';
+import { MeshConfig_InboundTrafficPolicy_Mode as InboundMode } from '../../proto/generated/istio/mesh/v1alpha1.ts';
+import type { ConnectionPoolSettings, IstioIngressListener } from '../../proto/generated/istio/networking/v1alpha3.ts';
+import { addressOf } from '../endpoints/locality-group.ts';
+import { inboundClusterName } from '../names.ts';
+import type { ClusterResource, Translated } from '../resource.ts';
+import { type ClusterTraits, clusterTraits } from './cluster-traits.ts';
+import { connectionPool } from './connection-pool.ts';
+import { inboundBindConfig } from './fallback.ts';
+import { httpOptions, upstreamProtocol } from './http-options.ts';
+import { inboundMetadata } from './metadata.ts';
+import { delimited, statName } from './stat-name.ts';
+import { portPolicy, withMeshDefaults } from './traffic-policy.ts';
+
+/** Never: connections of an inbound cluster stay as long as they are used. The largest duration that Go can hold. */
+const NO_CLEANUP = { seconds: 9223372035 } as const;
+
+/** Where an inbound cluster sends to: a fixed address, or (address empty) wherever the connection was meant to go. */
+interface Destination {
+  readonly clusterPort: number;
+  readonly address: string;
+  readonly port: number;
+}
+
+interface Named {
+  readonly hostname: string;
+  readonly name: string;
+  readonly namespace: string;
+  readonly kubernetes: boolean;
+}
+
+const LOOPBACK: readonly string[] = ['127.0.0.1', '::1'];
+
+/** A port of the application with the Services behind it; the first one shapes the cluster. */
+interface Target {
+  readonly services: readonly { readonly service: Service; readonly port: ServicePort }[];
+  readonly named: Named;
+  readonly port: Pick<ServicePort, 'name' | 'port' | 'protocol' | 'targetPort'>;
+}
+
+function build(
+  mesh: MeshSettings,
+  traits: ClusterTraits,
+  rule: EffectiveDestinationRule | undefined,
+  sidecarPool: ConnectionPoolSettings | undefined,
+  to: Destination,
+  target: Target,
+): Cluster {
+  const name = inboundClusterName(to.clusterPort);
+  const spec = rule?.rule.spec;
+  const policy = withMeshDefaults(mesh.config, portPolicy(spec?.trafficPolicy, target.port.port));
+  const pool = sidecarPool ?? policy?.connectionPool;
+  const pattern = mesh.config.inboundClusterStatName;
+  const { named, port } = target;
+  const stat = pattern
+    ? statName(pattern, {
+        service: { ...named, hostname: named.hostname as Service['hostname'] },
+        port,
+        subset: '',
+        targetPort: to.clusterPort,
+      })
+    : name;
+  const first = target.services[0]?.service;
+  const describe = first && !first.meshExternal;
+  const onPort = target.services.filter(other => other.port.port === port.port).map(other => other.service);
+  const protocol = upstreamProtocol(port.protocol, traits.sidecar, false, mesh.config, pool);
+  const override =
+    first?.registry === 'External' && first.resolution === 'Passthrough' && port.targetPort !== port.port
+      ? port.targetPort
+      : undefined;
+  return {
+    name,
+    alt_stat_name: delimited(stat),
+    ...connectionPool(mesh.config, pool, policy?.retryBudget),
+    common_lb_config: {},
+    typed_extension_protocol_options: httpOptions(protocol, pool, undefined),
+    metadata: describe ? inboundMetadata(onPort, spec?.trafficPolicy ? rule?.rule : undefined) : undefined,
+    upstream_bind_config: LOOPBACK.includes(to.address) ? undefined : inboundBindConfig(traits, false),
+    ...(to.address
+      ? {
+          type: Type.STATIC,
+          load_assignment: {
+            cluster_name: name,
+            endpoints: [{ lb_endpoints: [{ endpoint: { address: addressOf(to.address, to.port) } }] }],
+          },
+        }
+      : {
+          type: Type.ORIGINAL_DST,
+          lb_policy: LbPolicy.CLUSTER_PROVIDED,
+          cleanup_interval: NO_CLEANUP,
+          original_dst_lb_config: originalDestination(to, override),
+        }),
+  };
+}
+
+/** The port to use in place of the one that the connection was meant for. */
+const originalDestination = ({ port }: Destination, override: number | string | undefined) => {
+  const value = port || override;
+  return typeof value === 'number' ? { upstream_port_override: { value } } : undefined;
+};
+
+const resource = (message: Cluster, sources: readonly ObjectKey[]): ClusterResource =>
+  Object.freeze({ name: message.name ?? '', message: Object.freeze(message), sources });
+
+const namedOf = ({ hostname, name, namespace, registry }: Service): Named => ({
+  hostname,
+  name,
+  namespace,
+  kubernetes: registry === 'Kubernetes',
+});
+
+/** The cluster of a port that Services send to. Service and port alternate in `pairs`, so that the cluster lives as long as they do. */
+const serviceCluster = memo(
+  (
+    mesh: MeshSettings,
+    traits: ClusterTraits,
+    rule: EffectiveDestinationRule | undefined,
+    sidecarPool: ConnectionPoolSettings | undefined,
+    clusterPort: number,
+    address: string,
+    ...pairs: readonly (Service | ServicePort)[]
+  ): ClusterResource | undefined => {
+    const services: { service: Service; port: ServicePort }[] = [];
+    for (let i = 0; i + 1 < pairs.length; i += 2) {
+      const [service, port] = [pairs[i], pairs[i + 1]];
+      if (service && port && 'hostname' in service && !('hostname' in port)) services.push({ service, port });
+    }
+    const [first] = services;
+    if (!first) return undefined;
+    const to = { clusterPort, address, port: address ? clusterPort : 0 };
+    const target = { services, named: namedOf(first.service), port: first.port };
+    const sources = new Set([...services.map(({ service }) => service.source), ...(rule?.sources ?? [])]);
+    return resource(build(mesh, traits, rule, sidecarPool, to, target), [...sources]);
+  },
+);
+
+/** Rules that select workloads shape what those send, not what they receive. */
+const inboundRule = (scope: Scope, service: Service): EffectiveDestinationRule | undefined => {
+  const rule = scope.destinationRules.get(service.hostname);
+  return rule?.rule.spec.workloadSelector ? undefined : rule;
+};
+
+function fromServices(scope: Scope, workload: Workload, traits: Traits): readonly ClusterResource[] {
+  const { mesh } = scope;
+  const local = mesh.config.inboundTrafficPolicy?.mode === InboundMode.LOCALHOST;
+  const byPort = new Map<number, ServiceTarget[]>();
+  for (const target of workload.targets) {
+    const targets = byPort.get(target.targetPort);
+    if (targets) targets.push(target);
+    else byPort.set(target.targetPort, [target]);
+  }
+  return [...byPort].flatMap(([port, targets]) => {
+    const [first] = targets;
+    if (!first) return [];
+    const cluster = serviceCluster(
+      mesh,
+      clusterTraits(traits),
+      inboundRule(scope, first.service),
+      workload.sidecar?.spec.inboundConnectionPool,
+      port,
+      local ? loopbackAddress(traits) : '',
+      ...targets.flatMap(target => [target.service, target.port]),
+    );
+    return cluster ? [cluster] : [];
+  });
+}
+
+/** The address and port of a `defaultEndpoint`; undefined where it cannot be read, so that the listener gets no cluster. */
+function endpointOf(text: string, workload: Workload, traits: Traits): Omit<Destination, 'clusterPort'> | undefined {
+  if (text === '') return { address: '', port: 0 };
+  if (text.startsWith('unix://')) return { address: text, port: 0 };
+  const colon = text.lastIndexOf(':');
+  const port = Number(text.slice(colon + 1));
+  if (colon < 0 || !Number.isInteger(port)) return undefined;
+  const ip = text.slice(0, colon).replace(/^\[|\]$/g, '');
+  const own = (v6: boolean): string => workload.ownAddresses.find(address => address.includes(':') === v6) ?? '';
+  switch (ip) {
+    case '0.0.0.0':
+      return { address: own(false), port };
+    case '::':
+      return { address: own(true), port };
+    case '127.0.0.1':
+      return { address: loopbackAddress(traits), port };
+    case '::1':
+      return { address: traits.ipv6 ? '::1' : '127.0.0.1', port };
+    default:
+      return { address: '', port: 0 };
+  }
+}
+
+const ingressCluster = (
+  scope: Scope,
+  workload: Workload,
+  traits: Traits,
+  listener: IstioIngressListener,
+): ClusterResource | undefined => {
+  const { sidecar } = workload;
+  const to = endpointOf(listener.defaultEndpoint ?? '', workload, traits);
+  if (!sidecar || !to) return undefined;
+  const clusterPort = listener.port?.number ?? 0;
+  const port: ServicePort = {
+    name: listener.port?.name ?? '',
+    port: clusterPort,
+    protocol: parseProtocol(listener.port?.protocol ?? ''),
+    targetPort: clusterPort,
+    nodePort: 0,
+  };
+  const service = workload.targets.find(target => target.targetPort === clusterPort)?.service;
+  const { name, namespace, key } = sidecar.meta;
+  const named = service ? namedOf(service) : { hostname: `${name}.${namespace}`, name, namespace, kubernetes: false };
+  const rule = service && inboundRule(scope, service);
+  const message = build(
+    scope.mesh,
+    clusterTraits(traits),
+    rule,
+    listener.connectionPool ?? sidecar.spec.inboundConnectionPool,
+    { clusterPort, ...to },
+    { services: service ? [{ service, port }] : [], named, port },
+  );
+  return resource(message, [key, ...(service ? [service.source] : []), ...(rule?.sources ?? [])]);
+};
+
+/** The Sidecar's ingress listeners replace what Services would make. Memoised on the list of listeners rather than on the scope's other parts. */
+const fromSidecar = (scope: Scope, workload: Workload, traits: Traits): readonly ClusterResource[] =>
+  (workload.sidecar?.spec.ingress ?? []).flatMap(listener => {
+    const cluster = ingressCluster(scope, workload, traits, listener);
+    return cluster ? [cluster] : [];
+  });
+
+/** The clusters to the proxy's own application. None where nothing is redirected to the proxy and the Sidecar names no listener. */
+export const inboundClusters = memo((scope: Scope, workload: Workload, traits: Traits): Translated<Cluster> => {
+  if (traits.type !== 'sidecar') return { resources: [], problems: [] };
+  const ingress = (workload.sidecar?.spec.ingress?.length ?? 0) > 0;
+  if (!ingress && traits.interception === 'NONE') return { resources: [], problems: [] };
+  const all = ingress ? fromSidecar(scope, workload, traits) : fromServices(scope, workload, traits);
+  const byName = new Map<string, ClusterResource>();
+  for (const cluster of all) if (!byName.has(cluster.name)) byName.set(cluster.name, cluster);
+  return { resources: [...byName.values()].sort((a, b) => compare(a.name, b.name)), problems: [] };
+});

@@ -1,0 +1,108 @@
+/** Endpoints of one cluster, filtered and grouped by locality (istio: EndpointBuilder.generate). */
+
+import type { Endpoint, EndpointHealth, Locality } from '../../model/endpoint.ts';
+import { compare, selects } from '../../model/object.ts';
+import type { Service } from '../../model/service.ts';
+import { type Address, HealthStatus, type Metadata } from '../../proto/generated/envoy/config/core/v3.ts';
+import type { LbEndpoint, LocalityLbEndpoints } from '../../proto/generated/envoy/config/endpoint/v3.ts';
+import { struct } from '../../proto/wellknown.ts';
+import type { LocalityGroup } from './priority.ts';
+
+/** What decides which endpoints a cluster has, and how each is described. */
+export interface Selection {
+  readonly service: Service;
+  readonly portName: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** The proxy's node, for Services whose traffic stays on it. */
+  readonly node: string;
+  /** Endpoints that are not ready are sent too, for Envoy to count. */
+  readonly unhealthy: boolean;
+  readonly mutualTls: (endpoint: Endpoint) => boolean;
+}
+
+const STATUS = {
+  healthy: HealthStatus.HEALTHY,
+  unhealthy: HealthStatus.UNHEALTHY,
+  draining: HealthStatus.DRAINING,
+} as const satisfies Record<Exclude<EndpointHealth, 'terminating'>, HealthStatus>;
+
+type SentHealth = keyof typeof STATUS;
+
+/** The health to send; undefined for an endpoint that is kept back. Draining endpoints are for Services with persistent sessions only. */
+function healthOf(endpoint: Endpoint, { service, node, unhealthy }: Selection): SentHealth | undefined {
+  if (service.nodeLocal && endpoint.node !== node) return undefined;
+  if (endpoint.health === 'terminating') return undefined;
+  if (endpoint.health === 'unhealthy' && !unhealthy) return undefined;
+  if (endpoint.health !== 'draining' && !endpoint.labels['istio.io/draining']) return endpoint.health;
+  return service.labels['istio.io/persistent-session'] ? 'draining' : undefined;
+}
+
+/** A socket address, or a pipe for `unix://` paths. */
+export const addressOf = (address: string, port: number): Address =>
+  address.startsWith('unix://')
+    ? { pipe: { path: address.slice('unix://'.length) } }
+    : { socket_address: { address, port_value: port } };
+
+const firstOf = (labels: Readonly<Record<string, string>>, ...names: readonly string[]): string | undefined => {
+  for (const name of names) if (labels[name] !== undefined) return labels[name];
+  return undefined;
+};
+
+/** `workload;namespace;canonical service;canonical revision;cluster`, the revision empty for `latest`. */
+function workloadText(endpoint: Endpoint): string {
+  const { labels, workload, namespace, clusterId } = endpoint;
+  const name = firstOf(labels, 'service.istio.io/canonical-name', 'app.kubernetes.io/name', 'app') ?? workload;
+  const revision = firstOf(labels, 'service.istio.io/canonical-revision', 'app.kubernetes.io/version', 'version');
+  return [workload, namespace, name, revision === 'latest' ? '' : (revision ?? ''), clusterId].join(';');
+}
+
+const MUTUAL_TLS = struct({ tlsMode: 'istio' });
+
+const metadataOf = (endpoint: Endpoint, mutualTls: boolean): Metadata => ({
+  filter_metadata: {
+    ...(mutualTls && endpoint.tlsMode === 'istio' && { 'envoy.transport_socket_match': MUTUAL_TLS }),
+    istio: struct({ workload: workloadText(endpoint) }),
+  },
+});
+
+const lbEndpoint = (endpoint: Endpoint, health: SentHealth, mutualTls: boolean): LbEndpoint => ({
+  endpoint: { address: addressOf(endpoint.address, endpoint.port) },
+  health_status: STATUS[health],
+  load_balancing_weight: { value: endpoint.weight || 1 },
+  metadata: metadataOf(endpoint, mutualTls),
+});
+
+const localityText = ({ region, zone, subzone }: Locality): string =>
+  [region, zone, subzone].join('/').replace(/\/+$/, '');
+
+/** The endpoints of a cluster by locality, localities in the order of their names. */
+export function localityGroups(endpoints: readonly Endpoint[], selection: Selection): readonly LocalityGroup[] {
+  const groups = new Map<string, { locality: Locality; members: LocalityGroup['members'][number][]; weight: number }>();
+  for (const endpoint of endpoints) {
+    if (endpoint.portName !== selection.portName || !selects(selection.labels, endpoint.labels)) continue;
+    const health = healthOf(endpoint, selection);
+    if (!health) continue;
+    const key = localityText(endpoint.locality);
+    let group = groups.get(key);
+    if (!group) {
+      group = { locality: endpoint.locality, members: [], weight: 0 };
+      groups.set(key, group);
+    }
+    const message = lbEndpoint(endpoint, health, selection.mutualTls(endpoint));
+    group.members.push({ endpoint, message });
+    group.weight = Math.min(group.weight + (endpoint.weight || 1), 4294967295);
+  }
+  return [...groups].sort((a, b) => compare(a[0], b[0])).map(([, group]) => ({ ...group, priority: 0 }));
+}
+
+/** The message of a group. */
+export const localityMessage = ({ locality, members, weight, priority }: LocalityGroup): LocalityLbEndpoints => ({
+  locality: {
+    region: locality.region || undefined,
+    zone: locality.zone || undefined,
+    sub_zone: locality.subzone || undefined,
+  },
+  lb_endpoints: members.length ? members.map(member => member.message) : undefined,
+  load_balancing_weight: { value: weight },
+  priority: priority || undefined,
+});

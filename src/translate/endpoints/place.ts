@@ -1,0 +1,95 @@
+/** Where the proxy is, as far as load balancing asks: locality, topology labels, and those of its own labels that rules name. */
+
+import { Interner, memo } from '../../memo.ts';
+import type { Endpoint, Locality } from '../../model/endpoint.ts';
+import { compare } from '../../model/object.ts';
+import type { EffectiveDestinationRule, Scope } from '../../model/scope.ts';
+import type { Hostname } from '../../model/service.ts';
+import type { MeshSettings } from '../../model/settings.ts';
+import type { Traits } from '../../model/traits.ts';
+import type { Workload } from '../../model/workload.ts';
+import type { TrafficPolicy } from '../../proto/generated/istio/networking/v1alpha3.ts';
+import type { LbReads } from './lb-setting.ts';
+
+export interface Place {
+  readonly locality: Locality;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+const SUBZONE = 'topology.istio.io/subzone';
+const REGION = 'topology.kubernetes.io/region';
+const ZONE = 'topology.kubernetes.io/zone';
+const CLUSTER = 'topology.istio.io/cluster';
+const NETWORK = 'topology.istio.io/network';
+const NODE = 'kubernetes.io/hostname';
+
+const topology = (
+  at: { readonly locality: Locality; readonly node: string; readonly network: string; readonly clusterId: string },
+  own: Readonly<Record<string, string>>,
+  label: string,
+): string => {
+  switch (label) {
+    case REGION:
+      return at.locality.region || own[label] || '';
+    case ZONE:
+      return at.locality.zone || own[label] || '';
+    case SUBZONE:
+      return at.locality.subzone || own[label] || '';
+    case CLUSTER:
+      return at.clusterId || own[label] || '';
+    case NODE:
+      return at.node || own[label] || '';
+    case NETWORK:
+      return own[label] || at.network;
+    default:
+      return own[label] ?? '';
+  }
+};
+
+/** A label of an endpoint, with the topology labels that Istio adds (istio: labelutil.AugmentLabels). */
+export const endpointLabel = (endpoint: Endpoint, label: string): string => topology(endpoint, endpoint.labels, label);
+
+const nameOf = (entry: string): string => entry.split('=', 1)[0] ?? entry;
+
+function* prioritiesOf(policy: TrafficPolicy | undefined): Generator<string> {
+  for (const level of policy ? [policy, ...(policy.portLevelSettings ?? [])] : []) {
+    yield* level.loadBalancer?.localityLbSetting?.failoverPriority ?? [];
+    yield* level.loadBalancer?.zoneAwareLbSetting?.failoverPriority ?? [];
+  }
+}
+
+const labelsRead = memo(
+  (rules: ReadonlyMap<Hostname, EffectiveDestinationRule>, mesh: MeshSettings): readonly string[] => {
+    const names = new Set([REGION, ZONE, SUBZONE, CLUSTER, NETWORK, NODE]);
+    for (const entry of mesh.config.localityLbSetting?.failoverPriority ?? []) names.add(nameOf(entry));
+    for (const entry of mesh.config.zoneAwareLbSetting?.failoverPriority ?? []) names.add(nameOf(entry));
+    for (const { rule } of rules.values()) {
+      for (const entry of prioritiesOf(rule.spec.trafficPolicy)) names.add(nameOf(entry));
+      for (const subset of rule.spec.subsets ?? [])
+        for (const entry of prioritiesOf(subset.trafficPolicy)) names.add(nameOf(entry));
+    }
+    return [...names].sort(compare);
+  },
+);
+
+const places = new Interner<Place>();
+const intern = (place: Place): Place => places.intern(JSON.stringify(place), () => Object.freeze(place));
+
+/** The place of a proxy. Interned: proxies in one place share it, whatever other labels they carry. */
+export const placeOf = memo((scope: Scope, workload: Workload, traits: Traits): Place => {
+  const labels: Record<string, string> = {};
+  for (const name of labelsRead(scope.destinationRules, scope.mesh)) {
+    const value = topology(traits, workload.labels, name);
+    if (value) labels[name] = value;
+  }
+  return intern({ locality: traits.locality, labels });
+});
+
+/** The part of a place that load balancing reads (`readsOf`), so that what is made from it is shared as widely as it can be. */
+export const placeRead = memo((place: Place, reads: LbReads): Place | undefined => {
+  if (reads === 'nothing') return undefined;
+  if (reads === 'locality') return intern({ locality: place.locality, labels: {} });
+  const names = new Set(reads.map(nameOf));
+  const labels = Object.fromEntries(Object.entries(place.labels).filter(([name]) => names.has(name)));
+  return intern({ locality: place.locality, labels });
+});
