@@ -37,10 +37,17 @@ type bundle struct {
 func main() {
 	roots := flag.String("roots", "../roots.txt", "list of full names")
 	out := flag.String("out", "../bundle.json", "the descriptor to write")
+	asJSON := flag.Bool("json", false, "print messages from standard input as JSON instead, see json.go")
 	flag.Parse()
 	files, err := allFiles()
 	if err != nil {
 		log.Fatal(err)
+	}
+	if *asJSON {
+		if err := printJSON(files, os.Stdin, os.Stdout); err != nil {
+			log.Fatal(err)
+		}
+		return
 	}
 	names, err := readRoots(*roots)
 	if err != nil {
@@ -238,12 +245,19 @@ func enum(e protoreflect.EnumDescriptor) object {
 }
 
 func fieldName(f protoreflect.FieldDescriptor) string {
-	for _, prefix := range jsonNamed {
-		if strings.HasPrefix(string(f.FullName()), prefix) {
-			return f.JSONName()
-		}
+	if hasJSONNames(f.FullName()) {
+		return f.JSONName()
 	}
 	return string(f.Name())
+}
+
+func hasJSONNames(name protoreflect.FullName) bool {
+	for _, prefix := range jsonNamed {
+		if strings.HasPrefix(string(name), prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 func packable(k protoreflect.Kind) bool {

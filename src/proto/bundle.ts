@@ -6,6 +6,10 @@ export const descriptors = JSON.parse(
   readFileSync(new URL('../../proto/bundle.json', import.meta.url), 'utf8'),
 ) as protobuf.INamespace;
 
+// Without long.js 64-bit integers are numbers everywhere; with it, the 64-bit keys of maps come out of decoding as hashes.
+(protobuf.util as { Long: unknown }).Long = undefined;
+protobuf.configure();
+
 const root = protobuf.Root.fromJSON(descriptors);
 root.resolveAll();
 

@@ -65,11 +65,12 @@ export function parseGoDuration(text: string): Duration | undefined {
   const sign = match[1] === '-' ? -1 : 1;
   const rest = match[2] ?? '';
   if (rest === '0') return {};
-  if (!/^((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+$/.test(rest)) return undefined;
+  if (!/^((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))+$/.test(rest)) return undefined;
   let total = 0n;
-  for (const [, whole = '', fraction = '', unit = ''] of rest.matchAll(/(\d*)\.?(\d*)(ns|us|µs|μs|ms|s|m|h)/g)) {
+  for (const [, whole = '', digits = '', unit = ''] of rest.matchAll(/(\d*)\.?(\d*)(ns|us|µs|μs|ms|s|m|h)/g)) {
     const scale = UNITS[unit] ?? 0;
-    total += BigInt(whole || '0') * BigInt(scale) + BigInt(Math.trunc(Number(`0.${fraction || '0'}`) * scale));
+    const fraction = digits.slice(0, 18);
+    total += BigInt(whole) * BigInt(scale) + BigInt(Math.trunc(Number(fraction) * (scale / 10 ** fraction.length)));
   }
   if (total > 2n ** 63n - 1n) return undefined;
   return signed(sign, Number(total / BigInt(NANOS)), Number(total % BigInt(NANOS)));

@@ -207,5 +207,11 @@ function readAny(raw: unknown, reader: Reader, path: string): AnyMessage | strin
   const message = special
     ? reader.message(name, rest['value'], member(path, 'value'), false)
     : reader.fields(schemaOf(name), rest, path);
-  return message && { type_url: url, value: encodeMessage(name, message) };
+  if (!message) return undefined;
+  try {
+    return { type_url: url, value: encodeMessage(name, message) };
+  } catch (error) {
+    // The codec refuses messages nested more than 100 deep.
+    return `cannot be encoded: ${error instanceof Error ? error.message : error}`;
+  }
 }

@@ -35,7 +35,7 @@ export function readScalar(type: string, raw: unknown): Read {
 }
 
 function readBytes(raw: unknown): Read {
-  if (typeof raw !== 'string' || !/^[A-Za-z0-9+/_-]*={0,2}$/.test(raw)) return expected('base64', raw);
+  if (typeof raw !== 'string' || !/^([\w+/-]{4})*([\w+/-]{2,3}={0,2})?$/.test(raw)) return expected('base64', raw);
   return { value: Buffer.from(raw, 'base64') };
 }
 
