@@ -1,4 +1,6 @@
-import type { MeshConfig } from '../proto/generated/istio/mesh/v1alpha1.ts';
+import type { MeshConfig, MeshConfig_ExtensionProvider, ProxyConfig } from '../proto/generated/istio/mesh/v1alpha1.ts';
+import type { MeshConfigObject } from './config.ts';
+import { compare } from './object.ts';
 
 /** The mesh's settings: MeshConfig with Istio's defaults filled in (istio: mesh.DefaultMeshConfig), and what istiod takes from flags. */
 export interface MeshSettings {
@@ -10,4 +12,113 @@ export interface MeshSettings {
   readonly trustDomain: string;
   /** The name of the cluster that the Kubernetes source watches: `Kubernetes`. */
   readonly clusterId: string;
+  /** The network of the root namespace (label topology.istio.io/network): that of endpoints which name none. */
+  readonly network: string;
+}
+
+/** What is known of the mesh before any object is read. */
+export interface MeshOptions {
+  readonly domain: string;
+  /** Used where MeshConfig names none; `istio-system` where neither does. */
+  readonly rootNamespace?: string | undefined;
+  readonly clusterId: string;
+}
+
+const seconds = (value: number) => ({ seconds: value, nanos: 0 });
+
+/** Istio's ProxyConfig where nothing is said (istio: mesh.DefaultProxyConfig). */
+export const defaultProxyConfig: ProxyConfig = Object.freeze<ProxyConfig>({
+  configPath: './etc/istio/proxy',
+  serviceCluster: 'istio-proxy',
+  drainDuration: seconds(45),
+  terminationDrainDuration: seconds(5),
+  proxyAdminPort: 15000,
+  controlPlaneAuthPolicy: 1,
+  discoveryAddress: 'istiod.istio-system.svc:15012',
+  binaryPath: '/usr/local/bin/envoy',
+  statNameLength: 189,
+  statusPort: 15020,
+});
+
+const defaultProviders: readonly MeshConfig_ExtensionProvider[] = [
+  { name: 'prometheus', prometheus: {} },
+  { name: 'stackdriver', stackdriver: {} },
+  { name: 'envoy', envoyFileAccessLog: { path: '/dev/stdout' } },
+];
+
+/** Istio's MeshConfig where nothing is said (istio: mesh.DefaultMeshConfig). */
+export const defaultMeshConfig: MeshConfig = Object.freeze<MeshConfig>({
+  enableTracing: true,
+  accessLogFile: '',
+  accessLogEncoding: 0,
+  accessLogFormat: '',
+  enableEnvoyAccessLogService: false,
+  protocolDetectionTimeout: seconds(0),
+  ingressService: 'istio-ingressgateway',
+  ingressControllerMode: 3,
+  ingressClass: 'istio',
+  trustDomain: 'cluster.local',
+  trustDomainAliases: [],
+  enableAutoMtls: { value: true },
+  outboundTrafficPolicy: { mode: 1 },
+  inboundTrafficPolicy: { mode: 0 },
+  localityLbSetting: { enabled: { value: true } },
+  defaultConfig: defaultProxyConfig,
+  rootNamespace: 'istio-system',
+  proxyListenPort: 15001,
+  proxyInboundListenPort: 15006,
+  connectTimeout: seconds(10),
+  defaultServiceExportTo: ['*'],
+  defaultVirtualServiceExportTo: ['*'],
+  defaultDestinationRuleExportTo: ['*'],
+  dnsRefreshRate: seconds(60),
+  enablePrometheusMerge: { value: true },
+  defaultProviders: {},
+  extensionProviders: defaultProviders,
+});
+
+/** Providers by name: one that is written takes the place of the default of its name. */
+function mergeProviders(own: readonly MeshConfig_ExtensionProvider[]): readonly MeshConfig_ExtensionProvider[] {
+  const merged = [...defaultProviders];
+  for (const provider of own) {
+    const at = merged.findIndex(known => known.name === provider.name);
+    if (at < 0) merged.push(provider);
+    else merged[at] = provider;
+  }
+  return merged;
+}
+
+/** Fields of `own` that are set, over `defaults`. */
+const over = <T extends object>(defaults: T, own: T | undefined): T => {
+  const set = Object.entries(own ?? {}).filter(([, value]) => value !== undefined);
+  return Object.freeze({ ...defaults, ...(Object.fromEntries(set) as Partial<T>) });
+};
+
+/**
+ * The settings in force. A field that is written replaces the default; only `defaultConfig`, `defaultProviders` and `extensionProviders`
+ * are merged, as istiod does.
+ */
+export function meshSettings(
+  object: MeshConfigObject | undefined,
+  options: MeshOptions,
+  network: string,
+): MeshSettings {
+  const own = object?.spec ?? {};
+  const rootNamespace = own.rootNamespace || options.rootNamespace || 'istio-system';
+  const config: MeshConfig = {
+    ...over(defaultMeshConfig, own),
+    rootNamespace,
+    defaultConfig: over(defaultProxyConfig, own.defaultConfig),
+    defaultProviders: over(defaultMeshConfig.defaultProviders ?? {}, own.defaultProviders),
+    extensionProviders: own.extensionProviders ? mergeProviders(own.extensionProviders) : defaultProviders,
+    trustDomainAliases: [...new Set(own.trustDomainAliases)].sort(compare),
+  };
+  return Object.freeze({
+    config: Object.freeze(config),
+    domain: options.domain,
+    rootNamespace,
+    trustDomain: config.trustDomain || 'cluster.local',
+    clusterId: options.clusterId,
+    network,
+  });
 }

@@ -1,0 +1,20 @@
+import { compare } from './object.ts';
+
+/** The SPIFFE id of a service account. */
+export const spiffeId = (trustDomain: string, namespace: string, account: string): string =>
+  `spiffe://${trustDomain}/ns/${namespace}/sa/${account}`;
+
+/**
+ * The ids, sorted, each also in every other trust domain that the mesh is known by. Ids that are no SPIFFE ids of service accounts stay as
+ * they are (istio: spiffe.ExpandWithTrustDomains).
+ */
+export function expandTrustDomains(ids: Iterable<string>, aliases: readonly string[]): readonly string[] {
+  const all = new Set(ids);
+  if (aliases.length) {
+    for (const id of [...all]) {
+      const match = /^spiffe:\/\/[^/]*(\/ns\/[^/]+\/sa\/[^/]+)$/.exec(id);
+      if (match) for (const alias of aliases) all.add(`spiffe://${alias}${match[1]}`);
+    }
+  }
+  return [...all].sort(compare);
+}
