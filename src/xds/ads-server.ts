@@ -1,3 +1,4 @@
+import type { Http2Session } from 'node:http2';
 import { Metadata, Server, type ServerCredentials, type ServiceDefinition, status } from '@grpc/grpc-js';
 import { type Clock, systemClock } from './clock.ts';
 import { Connection, type ConnectionContext, StreamError } from './connection.ts';
@@ -55,6 +56,7 @@ export class AdsServer<C> {
   readonly #queue: PushQueue<Connection<C>>;
   readonly #context: ConnectionContext<C>;
   readonly #connections = new Set<Connection<C>>();
+  readonly #sessions = new Set<Http2Session>();
   #streams = 0;
   #stopping = false;
 
@@ -112,7 +114,10 @@ export class AdsServer<C> {
     const closed = new Promise<void>(resolve => this.grpc.tryShutdown(() => resolve()));
     for (const connection of [...this.#connections])
       connection.end(status.UNAVAILABLE, 'the control plane is stopping');
-    const late = setTimeout(() => this.grpc.forceShutdown(), graceMs);
+    // grpc-js's forceShutdown leaves sessions open when channelz is off.
+    const late = setTimeout(() => {
+      for (const session of this.#sessions) session.destroy();
+    }, graceMs);
     await closed;
     clearTimeout(late);
     this.#queue.close();
@@ -158,7 +163,10 @@ export class AdsServer<C> {
     };
     const receive = (bytes: Buffer): void => {
       const received = decoded(protocol, bytes);
-      if (connection) return connection.receive(received);
+      if (connection) {
+        connection.receive(received);
+        return;
+      }
       if (this.#stopping) throw new StreamError(status.UNAVAILABLE, 'the control plane is stopping');
       if (!received.node) {
         // pilot-agent may report its health before Envoy's first request.
@@ -167,10 +175,18 @@ export class AdsServer<C> {
       }
       const peer = peerOf(call);
       const admission = this.#handler.connect(received.node, peer);
-      if (!(admission instanceof Promise)) return admit(received, peer, admission);
-      call.pause();
-      admission.then(known => admit(received, peer, known)).then(() => call.resume(), fail);
+      if (admission instanceof Promise) {
+        call.pause();
+        admission.then(known => admit(received, peer, known)).then(() => call.resume(), fail);
+      } else {
+        admit(received, peer, admission);
+      }
     };
+    const session = http2StreamOf(call)?.session;
+    if (session && !this.#sessions.has(session)) {
+      this.#sessions.add(session);
+      session.once('close', () => this.#sessions.delete(session));
+    }
     call.on('data', (bytes: Buffer) => {
       if (over) return;
       try {

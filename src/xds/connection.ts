@@ -146,7 +146,10 @@ export class Connection<C> {
   receive({ typeUrl, request }: ReceivedRequest): void {
     if (this.#closed) return;
     const type = xdsTypeOf(typeUrl);
-    if (!type) return this.#receiveOther(typeUrl, request);
+    if (!type) {
+      this.#receiveOther(typeUrl, request);
+      return;
+    }
     const before = this.#state.subscriptions[type];
     const { subscription, answer, names } = onRequest(before, type, request, this.#context.clock.now());
     if (subscription !== before) this.#state = withSubscription(this.#state, subscription);

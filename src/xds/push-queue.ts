@@ -76,8 +76,14 @@ export class PushQueue<C extends object> {
   #run(): void {
     const until = this.#clock.now() + this.#limits.slice;
     while (this.#head < this.#order.length) {
-      if (this.#slots.size >= this.#limits.inFlight) return this.#awaitSlot();
-      if (this.#clock.now() > until) return this.#schedule();
+      if (this.#slots.size >= this.#limits.inFlight) {
+        this.#awaitSlot();
+        return;
+      }
+      if (this.#clock.now() > until) {
+        this.#schedule();
+        return;
+      }
       const connection = this.#order[this.#head++];
       if (!connection || !this.#queued.delete(connection)) continue;
       const slot = { since: this.#clock.now() };
