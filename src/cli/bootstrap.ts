@@ -1,0 +1,144 @@
+import { stringify } from 'yaml';
+import type { Locality } from '../model/endpoint.ts';
+import type { KubePod } from '../model/kubernetes.ts';
+import { nodeLocality, nowhere } from '../model/locality.ts';
+import { workloadName } from '../model/pods.ts';
+import { address, meshOptions, meshSettings } from '../settings.ts';
+import { type Arguments, type Command, type Io, UsageError } from './command.ts';
+import { readFolder } from './folder.ts';
+
+/** Where the Envoy finds what, and who it says it is. */
+interface Bootstrap {
+  readonly pod: KubePod;
+  readonly type: 'sidecar' | 'router';
+  readonly domain: string;
+  readonly clusterId: string;
+  readonly locality: Locality;
+  readonly interception: string;
+  readonly xds: { readonly host: string; readonly port: number };
+  readonly admin: { readonly host: string; readonly port: number };
+}
+
+const socket = ({ host, port }: { readonly host: string; readonly port: number }): object => ({
+  socket_address: { address: host, port_value: port },
+});
+
+/** A bootstrap for stock Envoy: everything but its identity and the control plane's address comes over ADS. */
+export function bootstrapOf({ pod, type, domain, clusterId, locality, interception, xds, admin }: Bootstrap): object {
+  const { meta } = pod;
+  const [address = ''] = pod.ips;
+  return {
+    node: {
+      id: `${type}~${address}~${meta.name}.${meta.namespace}~${meta.namespace}.svc.${domain}`,
+      cluster: `${meta.labels['app'] ?? meta.name}.${meta.namespace}`,
+      locality: { region: locality.region, zone: locality.zone, sub_zone: locality.subzone },
+      // No ISTIO_VERSION: there is no agent beside this Envoy that would hand it certificates.
+      metadata: {
+        NAME: meta.name,
+        NAMESPACE: meta.namespace,
+        LABELS: meta.labels,
+        WORKLOAD_NAME: workloadName(pod),
+        SERVICE_ACCOUNT: pod.serviceAccount,
+        CLUSTER_ID: clusterId,
+        INSTANCE_IPS: pod.ips.join(','),
+        INTERCEPTION_MODE: interception,
+        NODE_NAME: pod.node,
+      },
+    },
+    admin: { address: socket(admin) },
+    dynamic_resources: {
+      ads_config: {
+        api_type: 'DELTA_GRPC',
+        transport_api_version: 'V3',
+        set_node_on_first_message_only: true,
+        grpc_services: [{ envoy_grpc: { cluster_name: 'xds-grpc' } }],
+      },
+      cds_config: { ads: {}, resource_api_version: 'V3', initial_fetch_timeout: '0s' },
+      lds_config: { ads: {}, resource_api_version: 'V3', initial_fetch_timeout: '0s' },
+    },
+    static_resources: {
+      clusters: [
+        {
+          name: 'xds-grpc',
+          type: 'STRICT_DNS',
+          connect_timeout: '1s',
+          respect_dns_ttl: true,
+          typed_extension_protocol_options: {
+            'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
+              '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
+              explicit_http_config: { http2_protocol_options: {} },
+            },
+          },
+          upstream_connection_options: { tcp_keepalive: { keepalive_time: 300 } },
+          load_assignment: {
+            cluster_name: 'xds-grpc',
+            endpoints: [{ lb_endpoints: [{ endpoint: { address: socket(xds) } }] }],
+          },
+        },
+      ],
+    },
+  };
+}
+
+async function run(args: Arguments, io: Io): Promise<number> {
+  const { options, positionals } = args;
+  const [name, ...others] = positionals;
+  if (!options['config'] || !name || others.length)
+    throw new UsageError('--config DIR and the name of one pod are needed, such as productpage-v1.default');
+  const contents = await readFolder(options['config']).catch((error: Error) => {
+    throw new UsageError(`--config: ${error.message}`);
+  });
+  const pods = [...contents.Pod.values()];
+  const [podName, namespace] = name.includes('.')
+    ? [name.slice(0, name.lastIndexOf('.')), name.slice(name.lastIndexOf('.') + 1)]
+    : [name, 'default'];
+  const pod = pods.find(p => p.meta.name === podName && p.meta.namespace === namespace);
+  if (!pod) {
+    const known = pods.map(p => `${p.meta.name}.${p.meta.namespace}`).join(', ');
+    throw new UsageError(`there is no pod ${podName} in namespace ${namespace}; the pods are: ${known || 'none'}`);
+  }
+  const mesh = meshSettings(args);
+  const node = [...contents.Node.values()].find(n => n.meta.name === pod.node);
+  const type = options['type'];
+  if (type !== 'sidecar' && type !== 'router') throw new UsageError(`--type: '${type}'; expected sidecar or router`);
+  const interception = options['interception'] ?? '';
+  if (!['REDIRECT', 'TPROXY', 'NONE'].includes(interception))
+    throw new UsageError(`--interception: '${interception}'; expected REDIRECT, TPROXY or NONE`);
+  const bootstrap = bootstrapOf({
+    pod,
+    type,
+    domain: mesh.domain,
+    clusterId: mesh.clusterId,
+    locality: node ? nodeLocality(node) : nowhere,
+    interception,
+    xds: address('xds-address', options['xds-address'] ?? ''),
+    admin: address('admin-address', options['admin-address'] ?? ''),
+  });
+  io.out(stringify(bootstrap));
+  return 0;
+}
+
+/** `pilotlight bootstrap` */
+export const bootstrap: Command = {
+  summary: 'Print an Envoy bootstrap for a pod',
+  usage: 'bootstrap --config DIR POD[.NAMESPACE]',
+  description: `Prints, as YAML, the configuration with which a stock Envoy becomes the proxy of that pod: who it is, and where the control
+plane is. Everything else comes over ADS. Start it with: envoy -c FILE`,
+  options: {
+    config: { value: 'DIR', help: 'The folder of objects' },
+    'xds-address': { value: 'HOST:PORT', help: 'Where the control plane serves proxies', default: '127.0.0.1:15010' },
+    'admin-address': {
+      value: 'HOST:PORT',
+      help: "Where the Envoy's own admin pages are to be",
+      default: '127.0.0.1:15000',
+    },
+    type: { value: 'TYPE', help: 'sidecar, or router for a gateway', default: 'sidecar' },
+    interception: {
+      value: 'MODE',
+      help: 'How traffic reaches the Envoy: REDIRECT, TPROXY or NONE',
+      default: 'REDIRECT',
+    },
+    ...meshOptions,
+  },
+  run,
+};

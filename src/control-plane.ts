@@ -1,0 +1,204 @@
+import { ServerCredentials, status } from '@grpc/grpc-js';
+import { kindOf } from './config/kinds.ts';
+import { problemLine } from './config/problem.ts';
+import { type ConfigChange, ConfigStore } from './config/store.ts';
+import { debugPages } from './http/debug.ts';
+import { Metrics } from './http/metrics.ts';
+import { readiness } from './http/ready.ts';
+import { startHttp } from './http/server.ts';
+import type { Log } from './log.ts';
+import { parseNode } from './model/node.ts';
+import type { Proxy } from './model/proxy.ts';
+import type { Address, Settings } from './settings.ts';
+import type { ConfigSource } from './sources/source.ts';
+import { VERSION } from './version.ts';
+import { World } from './world.ts';
+import { AdsServer } from './xds/ads-server.ts';
+import { type Clock, systemClock } from './xds/clock.ts';
+import type { AdsHandler, Cause } from './xds/handler.ts';
+import type { Snapshot } from './xds/resource-set.ts';
+
+/** How the watches of a source are doing, where it has any. */
+export interface WatchState {
+  readonly name: string;
+  readonly state: 'listing' | 'watching' | 'absent' | 'failing';
+  readonly lastError?: string;
+}
+
+/** What a control plane is made of besides its settings. */
+export interface Dependencies {
+  readonly sources: readonly ConfigSource[];
+  readonly log: Log;
+  readonly clock?: Clock;
+  readonly watches?: () => readonly WatchState[];
+}
+
+/** A running control plane. */
+export interface ControlPlane {
+  /** Where proxies connect, and where the pages are: `host:port`. */
+  readonly xds: string;
+  readonly http: string;
+  /** Resolves once every kind has been listed and proxies are served. */
+  readonly ready: Promise<void>;
+  /** The world that is served now; undefined before it is whole. */
+  world(): World | undefined;
+  stop(): Promise<void>;
+}
+
+const listenOn = ({ host, port }: Address): string => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`);
+
+const kindOfChange = (change: ConfigChange): string => {
+  switch (change.op) {
+    case 'upsert':
+      return kindOf(change.object) ?? change.object.kind;
+    case 'problems':
+      return 'File';
+    default:
+      return change.kind;
+  }
+};
+
+/**
+ * Starts a control plane. Its line: a source's change goes into the store; the world is built anew from what the store holds; every stream
+ * is looked at and sent what it is owed by now. Nothing waits for a timer: the first change is pushed at once, what arrives while it is
+ * goes with the next push.
+ */
+export async function startControlPlane(settings: Settings, dependencies: Dependencies): Promise<ControlPlane> {
+  const { sources, log, clock = systemClock, watches = () => [] } = dependencies;
+  const store = new ConfigStore();
+  const stopping = new AbortController();
+  let world: World | undefined;
+  let whole = false;
+  let causes: Cause[] = [];
+  let building = false;
+  const lastGood = new WeakMap<Proxy['class'], Snapshot>();
+  const unknownTypes = new Set<string>();
+  let known = new Set<string>();
+
+  const reportProblems = (built: World): void => {
+    const lines = new Map(built.problems.map(problem => [problemLine(problem), problem]));
+    for (const [line, problem] of lines)
+      if (!known.has(line))
+        log.warn({ object: problem.object, path: problem.path, problem: problem.message }, 'a problem in an object');
+    known = new Set(lines.keys());
+  };
+
+  const build = (): void => {
+    building = false;
+    if (!whole || stopping.signal.aborted) return;
+    const from = causes;
+    causes = [];
+    const began = performance.now();
+    world = new World(store.contents(), settings.mesh, world);
+    metrics.built((performance.now() - began) / 1000);
+    reportProblems(world);
+    ads.push(from);
+  };
+
+  const schedule = (): void => {
+    if (building || !whole) return;
+    building = true;
+    // Events that the same read from a socket or disk brought are one change.
+    setImmediate(build);
+  };
+
+  const emit = (change: ConfigChange): void => {
+    if (!store.apply(change)) return;
+    const kind = kindOfChange(change);
+    metrics.changed(kind);
+    causes.push({ kind, at: clock.now() });
+    schedule();
+  };
+
+  const handler: AdsHandler<Proxy> = {
+    connect(node) {
+      if (!world)
+        return { ok: false, code: status.UNAVAILABLE, message: 'not every kind of object has been listed yet' };
+      const parsed = parseNode(node);
+      if (parsed.ok) return { ok: true, client: parsed.proxy };
+      log.warn({ node: node.id, problem: parsed.message }, 'a proxy was refused');
+      return { ok: false, code: status.INVALID_ARGUMENT, message: parsed.message };
+    },
+    snapshot(proxy) {
+      if (!world) throw new Error('a stream was admitted before the world was whole');
+      try {
+        const { snapshot } = world.of(proxy);
+        lastGood.set(proxy.class, snapshot);
+        return snapshot;
+      } catch (error) {
+        const last = lastGood.get(proxy.class);
+        if (!last) throw error;
+        // What this proxy has goes on working while the fault in the program is found.
+        log.error({ proxy: proxy.id, err: error }, 'translation failed; the proxy keeps what it has');
+        return last;
+      }
+    },
+    onOpen: ({ client, protocol, peer }) =>
+      log.info({ proxy: client.id, protocol, peer: peer.address }, 'a proxy connected'),
+    onClose: ({ client }) => log.info({ proxy: client.id }, 'a proxy disconnected'),
+    onSend(_, { type, frame, causes: [first] }) {
+      metrics.sent(type, frame.bytes.length, first && (clock.now() - first.at) / 1000);
+    },
+    onAck(_, { delivery, causes: acknowledged }) {
+      for (const { kind, at } of acknowledged) metrics.acknowledged(kind, (delivery.at - at) / 1000);
+    },
+    onNack({ client }, type, rejection) {
+      metrics.rejected(type);
+      log.warn(
+        { proxy: client.id, type, version: rejection.version, nonce: rejection.nonce, error: rejection.message },
+        'a proxy rejected what it was sent',
+      );
+    },
+    onOther({ client }, { typeUrl, first }) {
+      if (first && unknownTypes.size < 100 && !unknownTypes.has(typeUrl)) {
+        unknownTypes.add(typeUrl);
+        log.info({ proxy: client.id, typeUrl }, 'a type that is not served was asked for; answered empty');
+      }
+      return [];
+    },
+    onError: (error, connection) => log.error({ proxy: connection?.client.id, err: error }, 'a stream failed'),
+  };
+
+  const ads = new AdsServer<Proxy>(handler, { clock, identifier: `pilotlight ${VERSION}` });
+  const metrics = new Metrics(VERSION, {
+    connections: () => {
+      const counts = new Map<string, number>();
+      for (const { client } of ads.connections) {
+        const version = client.class.istioVersion || `envoy ${client.class.build.version.join('.')}`;
+        counts.set(version, (counts.get(version) ?? 0) + 1);
+      }
+      return counts;
+    },
+    services: () => world?.mesh.services.size ?? 0,
+    virtualServices: () => store.contents().VirtualService.size,
+    problems: () => world?.problems.length ?? 0,
+    watches: () =>
+      new Map(watches().map(watch => [watch.name, watch.state === 'watching' || watch.state === 'absent'])),
+  });
+
+  const pages = {
+    '/ready': readiness(() => ({ whole, connections: ads.connectionCount, watches: watches() })),
+    '/metrics': { help: 'What is counted, for Prometheus', page: () => metrics.page() },
+    ...debugPages({ ads, world: () => world }),
+  };
+  const http = await startHttp(settings.http, pages, (error, path) => log.error({ path, err: error }, 'a page failed'));
+  const port = await ads.listen(listenOn(settings.xds), ServerCredentials.createInsecure());
+
+  const running = sources.map(source => source.run(emit, stopping.signal).synced);
+  const ready = Promise.all(running).then(() => {
+    whole = true;
+    build();
+  });
+  ready.catch(() => undefined);
+
+  return {
+    xds: `${settings.xds.host === '0.0.0.0' ? 'localhost' : settings.xds.host}:${port}`,
+    http: http.address,
+    ready,
+    world: () => world,
+    async stop() {
+      stopping.abort();
+      await Promise.all([ads.stop(), http.stop()]);
+    },
+  };
+}

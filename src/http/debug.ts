@@ -1,0 +1,141 @@
+import type { Proxy } from '../model/proxy.ts';
+import { typed } from '../proto/any.ts';
+import { toJson } from '../proto/json.ts';
+import { decode } from '../proto/message.ts';
+import type { World } from '../world.ts';
+import type { AdsServer } from '../xds/ads-server.ts';
+import type { Connection } from '../xds/connection.ts';
+import type { EncodedResource } from '../xds/resource.ts';
+import { resourceTypes, type XdsType } from '../xds/resource-types.ts';
+import type { Answer, Entry } from './server.ts';
+
+/** What the debug pages show. */
+export interface DebugView {
+  readonly ads: AdsServer<Proxy>;
+  readonly world: () => World | undefined;
+}
+
+const time = (at: number | undefined): string | undefined =>
+  at === undefined ? undefined : new Date(at).toISOString();
+
+/** istiod's names of the types in /debug/syncz. */
+const SYNC_NAMES: Partial<Record<XdsType, string>> = {
+  cluster: 'cluster',
+  listener: 'listener',
+  route: 'route',
+  endpoint: 'endpoint',
+  extension: 'extensionconfig',
+};
+
+/** One row of /debug/syncz: istiod's fields, which `istioctl proxy-status` reads, and what was rejected and why. */
+function syncStatus(connection: Connection<Proxy>): object {
+  const { client, protocol, connectedAt, peer } = connection;
+  const types = connection.status();
+  const { class: proxyClass } = client;
+  const nonces = types.flatMap(t => {
+    const name = SYNC_NAMES[t.type];
+    return name ? [[`${name}_sent`, t.nonceSent ?? ''] as const, [`${name}_acked`, t.nonceAcked ?? ''] as const] : [];
+  });
+  return {
+    proxy: client.id.split('~')[2] ?? client.id,
+    proxy_type: proxyClass.type,
+    cluster_id: proxyClass.metadata['CLUSTER_ID'] ?? '',
+    proxy_version: proxyClass.build.version.join('.'),
+    istio_version: proxyClass.istioVersion,
+    ...Object.fromEntries(nonces),
+    id: client.id,
+    protocol,
+    peer: peer.address,
+    connected: time(connectedAt),
+    types: types.map(t => ({
+      type: t.typeUrl,
+      names: t.names,
+      state: t.rejection ? 'REJECTED' : t.pending ? 'STALE' : t.sentAt === undefined ? 'NOT SENT' : 'SYNCED',
+      version_sent: t.versionSent,
+      version_acked: t.versionAcked,
+      nonce_sent: t.nonceSent,
+      nonce_acked: t.nonceAcked,
+      sent: time(t.sentAt),
+      acked: time(t.ackedAt),
+      ...(t.rejection && { rejected: { version: t.rejection.version, error: t.rejection.message } }),
+    })),
+  };
+}
+
+/** The connection of a proxy by its `pod.namespace`, pod name, or whole id; the newest where it has several. */
+function find({ ads }: DebugView, query: URLSearchParams): Connection<Proxy> | Answer {
+  const wanted = query.get('proxyID');
+  const ids = [...ads.connections].map(({ client }) => client.id.split('~')[2] ?? client.id);
+  if (!wanted)
+    return { status: 400, body: `name a proxy with ?proxyID=POD.NAMESPACE; connected: ${ids.join(', ') || 'none'}\n` };
+  const found = [...ads.connections]
+    .filter(({ client }) => client.id === wanted || client.id.split('~')[2] === wanted || client.name === wanted)
+    .at(-1);
+  return (
+    found ?? { status: 404, body: `the proxy ${wanted} is not connected; connected: ${ids.join(', ') || 'none'}\n` }
+  );
+}
+
+const json = (type: XdsType, { bytes }: EncodedResource): unknown => {
+  const { message } = resourceTypes[type];
+  return toJson('google.protobuf.Any', typed(message, decode(message, bytes) as never));
+};
+
+/** What a proxy holds, in the shape of Envoy's own /config_dump, so that `istioctl proxy-config` reads it. */
+function configDump(connection: Connection<Proxy>): object {
+  const dynamic = (type: XdsType, field: string): object[] =>
+    connection.held(type).map(resource => ({ version_info: resource.version, [field]: json(type, resource) }));
+  const dump = (kind: string, fields: object): object => ({
+    '@type': `type.googleapis.com/envoy.admin.v3.${kind}ConfigDump`,
+    ...fields,
+  });
+  const version = (type: XdsType): string => connection.status().find(t => t.type === type)?.versionSent ?? '';
+  return {
+    configs: [
+      dump('Clusters', { version_info: version('cluster'), dynamic_active_clusters: dynamic('cluster', 'cluster') }),
+      dump('Listeners', {
+        version_info: version('listener'),
+        dynamic_listeners: connection.held('listener').map(resource => ({
+          name: resource.name,
+          active_state: { version_info: resource.version, listener: json('listener', resource) },
+        })),
+      }),
+      dump('Routes', { dynamic_route_configs: dynamic('route', 'route_config') }),
+      dump('Endpoints', { dynamic_endpoint_configs: dynamic('endpoint', 'endpoint_config') }),
+    ],
+  };
+}
+
+/** The pages below /debug, with an index of them. */
+export function debugPages(view: DebugView): Readonly<Record<string, Entry>> {
+  const pages: Record<string, Entry> = {
+    '/debug/syncz': {
+      help: 'What each connected proxy was sent and has acknowledged; why it rejected what',
+      page: () => ({ body: [...view.ads.connections].map(syncStatus) }),
+    },
+    '/debug/config_dump': {
+      help: "?proxyID=POD.NAMESPACE: what a proxy holds, in the shape of Envoy's /config_dump",
+      page(query) {
+        const found = find(view, query);
+        return 'client' in found ? { body: configDump(found) } : found;
+      },
+    },
+    '/debug/edsz': {
+      help: '?proxyID=POD.NAMESPACE: the endpoints that a proxy holds',
+      page(query) {
+        const found = find(view, query);
+        return 'client' in found ? { body: found.held('endpoint').map(resource => json('endpoint', resource)) } : found;
+      },
+    },
+    '/debug/problems': {
+      help: 'What is wrong with the objects: object, field, reason',
+      page: () => ({ body: view.world()?.problems ?? [] }),
+    },
+  };
+  const index = (): Answer => ({
+    body: Object.entries(pages)
+      .map(([path, { help }]) => `${path.padEnd(22)} ${help}\n`)
+      .join(''),
+  });
+  return { ...pages, '/debug': { help: 'These pages', page: index } };
+}

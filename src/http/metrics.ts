@@ -1,0 +1,166 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { XdsType } from '../xds/resource-types.ts';
+
+/** Istio's short names of xDS types, as its dashboards have them. */
+export const SHORT_NAMES: Readonly<Record<XdsType, string>> = {
+  cluster: 'cds',
+  endpoint: 'eds',
+  listener: 'lds',
+  route: 'rds',
+  secret: 'sds',
+  extension: 'ecds',
+  nameTable: 'nds',
+};
+
+const SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 3, 5, 10, 20, 30];
+
+/** Numbers that are read when the page is asked for. */
+export interface Readings {
+  readonly connections: () => ReadonlyMap<string, number>;
+  readonly services: () => number;
+  readonly virtualServices: () => number;
+  readonly problems: () => number;
+  /** 1 for each watch that is up to date, 0 for each that keeps an old state. */
+  readonly watches: () => ReadonlyMap<string, boolean>;
+}
+
+/**
+ * What the control plane counts. Names are istiod's where the meaning is the same, so that Istio's dashboards work; `pilotlight_` names are
+ * our own.
+ */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #pushes: Counter<'type'>;
+  readonly #rejects: Counter<'type'>;
+  readonly #configSize: Histogram<'type'>;
+  readonly #convergence: Histogram;
+  readonly #changeToAck: Histogram<'kind'>;
+  readonly #changes: Counter<'kind'>;
+  readonly #pushTime: Histogram<'type'>;
+  readonly #build: Histogram;
+
+  constructor(version: string, readings: Readings) {
+    const registers = [this.#registry];
+    collectDefaultMetrics({ register: this.#registry });
+    new Gauge({
+      name: 'pilot_info',
+      help: 'The version of this control plane',
+      labelNames: ['version'],
+      registers,
+    }).set({ version }, 1);
+    this.#gauge('pilot_services', 'Services known to the control plane', readings.services);
+    this.#gauge('pilot_virt_services', 'VirtualServices known to the control plane', readings.virtualServices);
+    this.#gauge('pilotlight_problems', "Problems in the mesh's objects; /debug/problems lists them", readings.problems);
+    new Gauge({
+      name: 'pilot_xds',
+      help: 'Proxies connected to this control plane, by their version',
+      labelNames: ['version'],
+      registers,
+      collect() {
+        this.reset();
+        for (const [proxy, count] of readings.connections()) this.set({ version: proxy }, count);
+      },
+    });
+    new Gauge({
+      name: 'pilotlight_watch_up',
+      help: 'Whether the watch of a kind is up to date (1) or keeps its last state (0)',
+      labelNames: ['kind'],
+      registers,
+      collect() {
+        this.reset();
+        for (const [kind, up] of readings.watches()) this.set({ kind }, up ? 1 : 0);
+      },
+    });
+    this.#pushes = new Counter({
+      name: 'pilot_xds_pushes',
+      help: 'Responses sent, by type',
+      labelNames: ['type'],
+      registers,
+    });
+    this.#rejects = new Counter({
+      name: 'pilot_total_xds_rejects',
+      help: 'Responses that proxies rejected, by type',
+      labelNames: ['type'],
+      registers,
+    });
+    this.#configSize = new Histogram({
+      name: 'pilot_xds_config_size_bytes',
+      help: 'Size of the responses sent',
+      labelNames: ['type'],
+      buckets: [1, 10_000, 1_000_000, 4_000_000, 10_000_000, 40_000_000],
+      registers,
+    });
+    this.#convergence = new Histogram({
+      name: 'pilot_proxy_convergence_time',
+      help: 'Seconds from a change until a proxy has acknowledged what it is owed for it',
+      buckets: [0.1, 0.5, 1, 3, 5, 10, 20, 30],
+      registers,
+    });
+    this.#pushTime = new Histogram({
+      name: 'pilot_xds_push_time',
+      help: 'Seconds from a change until a response for it was handed to the socket',
+      labelNames: ['type'],
+      buckets: SECONDS,
+      registers,
+    });
+    this.#build = new Histogram({
+      name: 'pilot_pushcontext_init_seconds',
+      help: 'Seconds that it takes to build the mesh from its objects',
+      buckets: SECONDS,
+      registers,
+    });
+    this.#changeToAck = new Histogram({
+      name: 'pilotlight_change_ack_seconds',
+      help: "Seconds from a change's arrival to each proxy's ACK, by the kind of object that changed",
+      labelNames: ['kind'],
+      buckets: SECONDS,
+      registers,
+    });
+    this.#changes = new Counter({
+      name: 'pilot_k8s_cfg_events',
+      help: 'Changes of objects, by kind',
+      labelNames: ['kind'],
+      registers,
+    });
+  }
+
+  #gauge(name: string, help: string, read: () => number): void {
+    new Gauge({
+      name,
+      help,
+      registers: [this.#registry],
+      collect() {
+        this.set(read());
+      },
+    });
+  }
+
+  changed(kind: string): void {
+    this.#changes.inc({ kind });
+  }
+
+  built(seconds: number): void {
+    this.#build.observe(seconds);
+  }
+
+  sent(type: XdsType, bytes: number, seconds: number | undefined): void {
+    const label = { type: SHORT_NAMES[type] };
+    this.#pushes.inc(label);
+    this.#configSize.observe(label, bytes);
+    if (seconds !== undefined) this.#pushTime.observe(label, seconds);
+  }
+
+  rejected(type: XdsType): void {
+    this.#rejects.inc({ type: SHORT_NAMES[type] });
+  }
+
+  acknowledged(kind: string, seconds: number): void {
+    this.#convergence.observe(seconds);
+    this.#changeToAck.observe({ kind }, seconds);
+  }
+
+  /** The page in Prometheus' text format. */
+  async page(): Promise<{ readonly type: string; readonly body: string }> {
+    return { type: this.#registry.contentType, body: await this.#registry.metrics() };
+  }
+}

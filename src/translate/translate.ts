@@ -1,0 +1,37 @@
+import type { Problem } from '../config/problem.ts';
+import { memo } from '../memo.ts';
+import type { EndpointIndex } from '../model/endpoint.ts';
+import type { Scope } from '../model/scope.ts';
+import type { Traits } from '../model/traits.ts';
+import type { Workload } from '../model/workload.ts';
+import { clusters } from './clusters/clusters.ts';
+import { endpointAssignments } from './endpoints/assignments.ts';
+import { listeners } from './listeners/listeners.ts';
+import type { ClusterResource, EndpointResource, ListenerResource, RouteResource } from './resource.ts';
+import { gatewayRoutes } from './routes/gateway.ts';
+import { outboundRoutes } from './routes/outbound.ts';
+
+/** Everything that a proxy is to have, by type, and the problems that showed while it was made. */
+export interface Translation {
+  readonly clusters: readonly ClusterResource[];
+  readonly endpoints: readonly EndpointResource[];
+  readonly listeners: readonly ListenerResource[];
+  readonly routes: readonly RouteResource[];
+  readonly problems: readonly Problem[];
+}
+
+/** Translates what a proxy sees to what Envoy understands. The same four values give the same translation, and lists that did not change stay the same. */
+export const translate = memo(
+  (scope: Scope, workload: Workload, traits: Traits, endpoints: EndpointIndex): Translation => {
+    const cds = clusters(scope, workload, traits, endpoints);
+    const eds = endpointAssignments(scope, workload, traits, endpoints);
+    const lds = listeners(scope, workload, traits, endpoints);
+    return {
+      clusters: cds.resources,
+      endpoints: eds.resources,
+      listeners: lds.resources,
+      routes: traits.type === 'router' ? gatewayRoutes(scope, workload) : outboundRoutes(scope, traits),
+      problems: [...cds.problems, ...eds.problems, ...lds.problems],
+    };
+  },
+);

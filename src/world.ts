@@ -1,0 +1,89 @@
+import type { Problem } from './config/problem.ts';
+import type { ConfigContents } from './config/store.ts';
+import type { EndpointIndex } from './model/endpoint.ts';
+import { identify } from './model/identify.ts';
+import { buildMesh, type MeshModel } from './model/mesh.ts';
+import type { Proxy } from './model/proxy.ts';
+import type { Scope } from './model/scope.ts';
+import type { MeshOptions } from './model/settings.ts';
+import type { Traits } from './model/traits.ts';
+import type { Workload } from './model/workload.ts';
+import type { Resource } from './translate/resource.ts';
+import { type Translation, translate } from './translate/translate.ts';
+import { encodeResource, type ResourceSet, resourceSet, type Snapshot, snapshot } from './xds/resource-set.ts';
+import type { XdsMessage, XdsType } from './xds/resource-types.ts';
+
+/** What one proxy is to have, and what was found wrong on the way. */
+export interface ProxyWorld {
+  readonly translation: Translation;
+  readonly snapshot: Snapshot;
+}
+
+/**
+ * The mesh at one moment and what each proxy is to have of it: the pure line from the objects to the encoded resources. A world is built
+ * from the one before it, and keeps what did not change.
+ */
+export class World {
+  readonly mesh: MeshModel;
+  readonly #previous: WeakMap<object, ProxyWorld>;
+
+  constructor(contents: ConfigContents, options: MeshOptions, before?: World) {
+    this.mesh = buildMesh(contents, options, before?.mesh);
+    this.#previous = before ? before.#previous : new WeakMap();
+  }
+
+  /** Everything that is wrong with the objects, whoever sees them. */
+  get problems(): readonly Problem[] {
+    return this.mesh.problems;
+  }
+
+  /** What `proxy` is to have. Equal proxies get one value; throws only where the program is wrong. */
+  of(proxy: Proxy): ProxyWorld {
+    const { scope, workload, traits } = identify(this.mesh, proxy);
+    const made = proxyWorld(scope, workload, traits, this.mesh.endpoints, this.#previous.get(proxy.class));
+    this.#previous.set(proxy.class, made);
+    return made;
+  }
+}
+
+const made = new WeakMap<Translation, ProxyWorld>();
+
+function proxyWorld(
+  scope: Scope,
+  workload: Workload,
+  traits: Traits,
+  endpoints: EndpointIndex,
+  previous: ProxyWorld | undefined,
+): ProxyWorld {
+  const translation = translate(scope, workload, traits, endpoints);
+  const known = made.get(translation);
+  if (known) return known;
+  const world = { translation, snapshot: encodeTranslation(translation, previous?.snapshot) };
+  made.set(translation, world);
+  return world;
+}
+
+/** Sets by the list that they were made from: lists are shared by all proxies of a scope, and so are the sets. */
+const sets = new WeakMap<readonly unknown[], ResourceSet>();
+
+function setOf<T extends XdsType>(
+  type: T,
+  list: readonly Resource<XdsMessage<T>>[],
+  previous: ResourceSet | undefined,
+): ResourceSet {
+  const known = sets.get(list);
+  if (known) return known;
+  const encoded = list.map(({ message, sources }) => encodeResource(type, message, sources));
+  const set = resourceSet(type, encoded, previous);
+  sets.set(list, set);
+  return set;
+}
+
+function encodeTranslation(translation: Translation, previous: Snapshot | undefined): Snapshot {
+  return snapshot({
+    cluster: setOf('cluster', translation.clusters, previous?.cluster),
+    endpoint: setOf('endpoint', translation.endpoints, previous?.endpoint),
+    listener: setOf('listener', translation.listeners, previous?.listener),
+    route: setOf('route', translation.routes, previous?.route),
+  });
+}
