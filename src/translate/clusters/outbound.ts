@@ -186,11 +186,9 @@ const withoutEndpoints = (service: Service, target: ClusterTarget): Problem => (
   severity: 'warning',
 });
 
-const tlsProblem = (rule: EffectiveDestinationRule, target: ClusterTarget, message: string): Problem => {
-  const spec = rule.rule.spec;
-  const index =
-    target.subset && !target.subset.trafficPolicy?.tls ? -1 : spec.subsets?.findIndex(s => s === target.subset);
-  const below = index !== undefined && index >= 0 ? `subsets[${index}].trafficPolicy` : 'trafficPolicy';
+const tlsProblem = (rule: EffectiveDestinationRule, { subset }: ClusterTarget, message: string): Problem => {
+  const index = subset?.trafficPolicy?.tls ? (rule.rule.spec.subsets?.indexOf(subset) ?? -1) : -1;
+  const below = index >= 0 ? `subsets[${index}].trafficPolicy` : 'trafficPolicy';
   return { object: rule.rule.meta.key, path: `spec.${below}.tls`, message, severity: 'warning' };
 };
 

@@ -1,7 +1,7 @@
 /** Where the proxy is, as far as load balancing asks: locality, topology labels, and those of its own labels that rules name. */
 
 import { Interner, memo } from '../../memo.ts';
-import type { Endpoint, Locality } from '../../model/endpoint.ts';
+import type { Locality } from '../../model/endpoint.ts';
 import { compare } from '../../model/object.ts';
 import type { EffectiveDestinationRule, Scope } from '../../model/scope.ts';
 import type { Hostname } from '../../model/service.ts';
@@ -23,31 +23,26 @@ const CLUSTER = 'topology.istio.io/cluster';
 const NETWORK = 'topology.istio.io/network';
 const NODE = 'kubernetes.io/hostname';
 
-const topology = (
-  at: { readonly locality: Locality; readonly node: string; readonly network: string; readonly clusterId: string },
-  own: Readonly<Record<string, string>>,
-  label: string,
-): string => {
+/** A label of the proxy: its pod's, with the topology labels that Istio adds (istio: labelutil.AugmentLabels). */
+function proxyLabel({ locality, node, network, clusterId }: Traits, own: Workload['labels'], label: string): string {
+  const pod = own[label] ?? '';
   switch (label) {
     case REGION:
-      return at.locality.region || own[label] || '';
+      return locality.region || pod;
     case ZONE:
-      return at.locality.zone || own[label] || '';
+      return locality.zone || pod;
     case SUBZONE:
-      return at.locality.subzone || own[label] || '';
+      return locality.subzone || pod;
     case CLUSTER:
-      return at.clusterId || own[label] || '';
+      return clusterId || pod;
     case NODE:
-      return at.node || own[label] || '';
+      return node || pod;
     case NETWORK:
-      return own[label] || at.network;
+      return pod || network;
     default:
-      return own[label] ?? '';
+      return pod;
   }
-};
-
-/** A label of an endpoint, with the topology labels that Istio adds (istio: labelutil.AugmentLabels). */
-export const endpointLabel = (endpoint: Endpoint, label: string): string => topology(endpoint, endpoint.labels, label);
+}
 
 const nameOf = (entry: string): string => entry.split('=', 1)[0] ?? entry;
 
@@ -79,7 +74,7 @@ const intern = (place: Place): Place => places.intern(JSON.stringify(place), () 
 export const placeOf = memo((scope: Scope, workload: Workload, traits: Traits): Place => {
   const labels: Record<string, string> = {};
   for (const name of labelsRead(scope.destinationRules, scope.mesh)) {
-    const value = topology(traits, workload.labels, name);
+    const value = proxyLabel(traits, workload.labels, name);
     if (value) labels[name] = value;
   }
   return intern({ locality: traits.locality, labels });

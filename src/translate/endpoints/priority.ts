@@ -5,7 +5,7 @@ import { compare } from '../../model/object.ts';
 import type { LbEndpoint } from '../../proto/generated/envoy/config/endpoint/v3.ts';
 import type { LocalityLoadBalancerSetting } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { type LbSetting, zoneAwareEnabled } from './lb-setting.ts';
-import { endpointLabel, type Place } from './place.ts';
+import type { Place } from './place.ts';
 
 /** The endpoints of one locality, with the message of each. */
 export interface LocalityGroup {
@@ -107,7 +107,7 @@ function byLabels(
   const levelOf = (endpoint: Endpoint): number => {
     let elsewhere = 0;
     for (const [index, { name, value }] of wanted.entries()) {
-      if (endpointLabel(endpoint, name) === value) continue;
+      if ((endpoint.labels[name] ?? '') === value) continue;
       if (index === 0 && networkFirst) elsewhere = wanted.length;
       else return wanted.length - index + elsewhere;
     }
