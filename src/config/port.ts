@@ -3,7 +3,7 @@ import type { Report } from './report.ts';
 
 /** Reports what is not a port number. */
 export function checkPort(port: number | undefined, path: string, report: Report): void {
-  if (port === undefined || port < 1 || port > 65535)
+  if (!(port !== undefined && port >= 1 && port <= 65535))
     report.error(path, `${port ?? 'nothing'} is not a port (1 to 65535)`);
 }
 

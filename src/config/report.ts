@@ -1,33 +1,121 @@
 import type { ObjectKey } from '../model/object.ts';
 import type { Problem } from './problem.ts';
 
-/** Collects what is wrong with one object while it is read. */
+/**
+ * Collects what is wrong with one object while it is read, and knows which parts of it that concerns: an error makes every part that holds its
+ * field invalid, up to the smallest one that can be left out without changing what the rest means. An object with an error that no part
+ * took with it is not valid.
+ */
 export class Report {
   readonly #object: ObjectKey;
   readonly #problems: Problem[] = [];
+  /** How many errors there are in each part, by path; those of parts left out no longer count. */
+  readonly #errors = new Map<string, number>();
+  /** By the path of a list: the indexes that the reader of the schema left out already. */
+  readonly #missing = new Map<string, number[]>();
 
   constructor(object: ObjectKey) {
     this.#object = object;
-  }
-
-  /** The field is not in force. */
-  error(path: string, message: string): void {
-    this.#problems.push({ object: this.#object, path, message, severity: 'error' });
-  }
-
-  /** The field is in force, or never had an effect. */
-  warning(path: string, message: string): void {
-    this.#problems.push({ object: this.#object, path, message, severity: 'warning' });
   }
 
   get problems(): readonly Problem[] {
     return this.#problems;
   }
 
-  /** How many errors there are: a caller compares two counts to learn whether a part is in order. */
-  get errors(): number {
-    let count = 0;
-    for (const problem of this.#problems) if (problem.severity === 'error') count++;
-    return count;
+  /** The field is not in force. */
+  error(path: string, message: string): void {
+    const at = this.#written(path);
+    this.#problems.push({ object: this.#object, path: at, message, severity: 'error' });
+    this.#count(at, 1);
+  }
+
+  /** The field is in force, or never had an effect. */
+  warning(path: string, message: string): void {
+    this.#problems.push({ object: this.#object, path: this.#written(path), message, severity: 'warning' });
+  }
+
+  /** Says which items of lists a reader left out: from here on, indexes are those of the lists without them. */
+  leftOut(paths: readonly string[]): void {
+    for (const path of paths) {
+      const match = /^(.*)\[(\d+)\]$/.exec(path);
+      if (!match) continue;
+      const [, list = '', index = ''] = match;
+      const known = this.#missing.get(list) ?? [];
+      this.#missing.set(list, [...known, Number(index)]);
+    }
+  }
+
+  /** Whether something in this part is wrong. */
+  failed(path: string): boolean {
+    return this.#errors.has(this.#written(path));
+  }
+
+  /** The part is left out: what holds it is no longer invalid because of it. */
+  absorb(path: string): void {
+    this.#absorb(this.#written(path));
+  }
+
+  /** The items of a list as `check` returns them, without those in which something is wrong. */
+  keep<T>(
+    items: readonly T[] | undefined,
+    path: string,
+    check: (item: T, path: string) => T,
+  ): readonly T[] | undefined {
+    const list = this.#written(path);
+    for (const index of this.#missing.get(list) ?? []) this.#absorb(`${list}[${index}]`);
+    if (!items) return items;
+    const kept: T[] = [];
+    items.forEach((item, i) => {
+      const at = `${path}[${i}]`;
+      const checked = check(item, at);
+      if (this.failed(at)) this.absorb(at);
+      else kept.push(checked);
+    });
+    return kept.length === items.length && kept.every((item, i) => item === items[i]) ? items : kept;
+  }
+
+  /** The object without those of the named fields in which something is wrong. */
+  without<T extends object>(value: T, path: string, fields: readonly (keyof T & string)[]): T {
+    const wrong = fields.filter(field => this.failed(`${path}.${field}`));
+    if (!wrong.length) return value;
+    for (const field of wrong) this.absorb(`${path}.${field}`);
+    const names: readonly string[] = wrong;
+    return Object.fromEntries(Object.entries(value).filter(([name]) => !names.includes(name))) as T;
+  }
+
+  #absorb(at: string): void {
+    this.#count(at, -(this.#errors.get(at) ?? 0));
+  }
+
+  #count(at: string, errors: number): void {
+    if (!errors) return;
+    const add = (part: string) => {
+      const count = (this.#errors.get(part) ?? 0) + errors;
+      if (count > 0) this.#errors.set(part, count);
+      else this.#errors.delete(part);
+    };
+    for (let i = 0; i < at.length; i++) if (at[i] === '.' || at[i] === '[') add(at.slice(0, i));
+    add(at);
+  }
+
+  /** A path with the indexes that the user wrote. */
+  #written(path: string): string {
+    if (!this.#missing.size) return path;
+    let written = '';
+    for (const part of path.split(/(\[\d+\])/)) {
+      const index = /^\[(\d+)\]$/.exec(part)?.[1];
+      if (index === undefined) {
+        written += part;
+        continue;
+      }
+      let at = Number(index);
+      for (const missing of this.#missing.get(written) ?? []) if (missing <= at) at++;
+      written += `[${at}]`;
+    }
+    return written;
   }
 }
+
+/** The path of an entry of a map: `headers["x-user"]`. */
+export const entry = (path: string, key: string): string =>
+  /^[A-Za-z_]\w*$/.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`;

@@ -1,27 +1,47 @@
 import type { ConfigObject } from '../../model/config.ts';
+import type { ObjectMeta } from '../../model/object.ts';
 import type { MessageTypes } from '../../proto/generated/registry.ts';
-import { fromJson } from '../../proto/json.ts';
+import { fromJson, type JsonProblem } from '../../proto/json.ts';
 import { readMeta } from '../meta.ts';
 import type { Parsed } from '../problem.ts';
 import type { RawObject } from '../raw.ts';
 import type { Report } from '../report.ts';
 
 /**
- * Reads an Istio object: first its schema (unknown fields and wrong types are reported and left out), then what the schema cannot say.
- * `check` returns the spec without what is invalid, or undefined when nothing useful is left.
+ * Reads an Istio object: first its schema, then what the schema cannot say. `check` returns the spec without the parts that are invalid; an
+ * error outside of such parts makes the object invalid.
  */
 export function parseIstio<K extends string, N extends keyof MessageTypes>(
   kind: K,
   message: N,
   raw: RawObject,
-  check: (spec: MessageTypes[N], report: Report, namespace: string) => MessageTypes[N] | undefined,
+  check: (spec: MessageTypes[N], report: Report, meta: ObjectMeta) => MessageTypes[N],
 ): Parsed<ConfigObject<K, MessageTypes[N]>> {
   const { meta, report } = readMeta(kind, raw);
   if (!meta.name) return { ok: false, problems: report.problems };
-  const read = fromJson(message, raw['spec'] ?? {});
-  for (const { path, message } of read.problems) report.error(path ? `spec.${path}` : 'spec', message);
-  const spec = check(read.value, report, meta.namespace);
-  return spec
-    ? { ok: true, value: { kind, meta, spec }, problems: report.problems }
-    : { ok: false, problems: report.problems };
+  const { value, problems } = fromJson(message, raw['spec'] ?? {});
+  reportSchema(problems, 'spec', report);
+  if ('istio.io/dry-run' in meta.annotations && kind !== 'AuthorizationPolicy') {
+    report.error(dryRun, 'only an AuthorizationPolicy can be a dry run');
+  }
+  const spec = check(value, report, meta);
+  return ['spec', 'metadata.name', dryRun].some(part => report.failed(part))
+    ? { ok: false, problems: report.problems }
+    : { ok: true, value: { kind, meta, spec }, problems: report.problems };
+}
+
+/** The path of the annotation that makes an AuthorizationPolicy a rehearsal. */
+export const dryRun = 'metadata.annotations["istio.io/dry-run"]';
+
+/** Parts that say to whom or to what something applies: without a field that we do not know they would apply to more. */
+const narrowing = /(?:^|[.\]])(?:match|rules|selector|workloadSelector|targetRefs?|exportTo|fromHeaders)(?:[.[]|$)/;
+
+/** Reports what a strict reader found. An unknown field is left out with a warning, as the API server does it, except where that would widen what is meant. */
+export function reportSchema(problems: readonly JsonProblem[], at: string, report: Report): void {
+  const place = (path: string) => (path === '' ? at : path.startsWith('[') ? at + path : `${at}.${path}`);
+  for (const { path, message } of problems) {
+    if (message === 'unknown field' && !narrowing.test(path)) report.warning(place(path), message);
+    else report.error(place(path), message);
+  }
+  report.leftOut(problems.map(({ path }) => place(path)));
 }

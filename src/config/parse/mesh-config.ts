@@ -1,17 +1,28 @@
 import { parse } from 'yaml';
 import type { MeshConfigObject } from '../../model/config.ts';
+import type { MeshConfig } from '../../proto/generated/istio/mesh/v1alpha1.ts';
 import { fromJson } from '../../proto/json.ts';
+import { checkDuration, checkNotNegative, milliseconds } from '../duration.ts';
+import { isDnsLabel } from '../host.ts';
 import { readMeta } from '../meta.ts';
+import { checkPort } from '../port.ts';
 import type { Parsed } from '../problem.ts';
 import type { RawObject } from '../raw.ts';
 import { fields, isFields, text } from '../read.ts';
+import type { Report } from '../report.ts';
+import { checkConnectionPool, checkOutlierDetection } from './connection-pool.ts';
+import { reportSchema } from './istio.ts';
+import { checkLocalities } from './load-balancer.ts';
 
-/** Reads the mesh's settings from `spec`, or from the YAML text in `data.mesh`. Unknown fields are warnings, as they are for istiod. */
+/**
+ * Reads the mesh's settings from `spec`, or from the YAML text in `data.mesh`. A setting that is invalid is left out, so that its default is in
+ * force; unknown ones are warnings, as they are for istiod.
+ */
 export function parseMeshConfig(raw: RawObject): Parsed<MeshConfigObject> {
   const { meta, report } = readMeta('MeshConfig', raw, 'cluster');
   if (!meta.name) return { ok: false, problems: report.problems };
   let config: unknown = raw['spec'];
-  let at = '';
+  let at = 'spec';
   if (config === undefined) {
     at = 'data.mesh';
     try {
@@ -22,8 +33,48 @@ export function parseMeshConfig(raw: RawObject): Parsed<MeshConfigObject> {
     }
   }
   const { value, problems } = fromJson('istio.mesh.v1alpha1.MeshConfig', config ?? {});
-  for (const { path, message } of problems) report.warning(at ? (path ? `${at}.${path}` : at) : path, message);
-  return { ok: true, value: { kind: 'MeshConfig', meta, spec: value }, problems: report.problems };
+  reportSchema(problems, at, report);
+  if (config && !isFields(config)) return { ok: false, problems: report.problems };
+  const spec = check(value, at, report);
+  // A file of settings has no `spec`.
+  const found = report.problems.map(problem => ({ ...problem, path: problem.path.replace(/^spec\./, '') }));
+  return { ok: true, value: { kind: 'MeshConfig', meta, spec }, problems: found };
+}
+
+const maxConnectTimeout = 3_600_000;
+
+function check(config: MeshConfig, path: string, report: Report): MeshConfig {
+  if (config.proxyListenPort) checkPort(config.proxyListenPort, `${path}.proxyListenPort`, report);
+  if (config.proxyInboundListenPort) checkPort(config.proxyInboundListenPort, `${path}.proxyInboundListenPort`, report);
+  checkDuration(config.connectTimeout, `${path}.connectTimeout`, report);
+  if (config.connectTimeout && milliseconds(config.connectTimeout) > maxConnectTimeout) {
+    report.error(`${path}.connectTimeout`, 'it is more than an hour');
+  }
+  checkNotNegative(config.protocolDetectionTimeout, `${path}.protocolDetectionTimeout`, report);
+  checkTrustDomain(config.trustDomain, `${path}.trustDomain`, report);
+  checkLocalities(config.localityLbSetting, {}, `${path}.localityLbSetting`, report);
+  const policy = config.defaultTrafficPolicy;
+  checkConnectionPool(policy?.connectionPool, `${path}.defaultTrafficPolicy.connectionPool`, report);
+  checkOutlierDetection(policy?.outlierDetection, `${path}.defaultTrafficPolicy.outlierDetection`, report);
+  const trustDomainAliases = report.keep(config.trustDomainAliases, `${path}.trustDomainAliases`, (alias, at) => {
+    checkTrustDomain(alias, at, report);
+    return alias;
+  });
+  return report.without({ ...config, trustDomainAliases }, path, [
+    'proxyListenPort',
+    'proxyInboundListenPort',
+    'connectTimeout',
+    'protocolDetectionTimeout',
+    'trustDomain',
+    'localityLbSetting',
+    'defaultTrafficPolicy',
+  ]);
+}
+
+function checkTrustDomain(domain: string | undefined, path: string, report: Report): void {
+  if (domain && !domain.replace(/\.$/, '').split('.').every(isDnsLabel)) {
+    report.error(path, `"${domain}" is not a trust domain`);
+  }
 }
 
 /** The MeshConfig in a ConfigMap `istio`, as Istio's own installation has it; undefined where there is none. */

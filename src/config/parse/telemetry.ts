@@ -1,8 +1,64 @@
 import type { Telemetry } from '../../model/config.ts';
+import type * as telemetry from '../../proto/generated/istio/telemetry/v1alpha1.ts';
+import { MetricsOverrides_TagOverride_Operation as TagOperation } from '../../proto/generated/istio/telemetry/v1alpha1.ts';
 import type { Parsed } from '../problem.ts';
 import type { RawObject } from '../raw.ts';
+import { entry, type Report } from '../report.ts';
+import { checkAttachment } from '../selector.ts';
 import { parseIstio } from './istio.ts';
 
-/** Reads a Telemetry. */
+/** Reads a Telemetry. An entry of tracing, metrics or accessLogging that is invalid is left out. */
 export const parseTelemetry = (raw: RawObject): Parsed<Telemetry> =>
-  parseIstio('Telemetry', 'istio.telemetry.v1alpha1.Telemetry', raw, spec => spec);
+  parseIstio('Telemetry', 'istio.telemetry.v1alpha1.Telemetry', raw, check);
+
+function check(spec: telemetry.Telemetry, report: Report): telemetry.Telemetry {
+  checkAttachment(spec, 'spec', report);
+  if ((spec.tracing?.length ?? 0) > 1) report.warning('spec.tracing', 'only the first is in force');
+  return {
+    ...spec,
+    tracing: report.keep(spec.tracing, 'spec.tracing', (tracing, at) => {
+      checkTracing(tracing, at, report);
+      return tracing;
+    }),
+    metrics: report.keep(spec.metrics, 'spec.metrics', (metrics, at) => {
+      checkProviders(metrics.providers, at, report);
+      for (const [i, item] of (metrics.overrides ?? []).entries()) checkOverride(item, `${at}.overrides[${i}]`, report);
+      return metrics;
+    }),
+    accessLogging: report.keep(spec.accessLogging, 'spec.accessLogging', (logging, at) => {
+      checkProviders(logging.providers, at, report);
+      return logging;
+    }),
+  };
+}
+
+function checkProviders(providers: readonly telemetry.ProviderRef[] | undefined, path: string, report: Report): void {
+  for (const [i, { name }] of (providers ?? []).entries()) {
+    if (!name) report.error(`${path}.providers[${i}].name`, 'the name of a provider of the mesh config is needed');
+  }
+}
+
+function checkTracing(tracing: telemetry.Tracing, path: string, report: Report): void {
+  checkProviders(tracing.providers, path, report);
+  if ((tracing.providers?.length ?? 0) > 1) report.warning(`${path}.providers`, 'only the first is in force');
+  const percent = tracing.randomSamplingPercentage?.value ?? 0;
+  if (!(percent >= 0 && percent <= 100)) {
+    report.error(`${path}.randomSamplingPercentage`, `${percent} is not in 0 to 100`);
+  }
+  for (const [name, tag] of Object.entries(tracing.customTags ?? {})) {
+    const at = entry(`${path}.customTags`, name);
+    if (!name) report.error(at, 'a tag needs a name');
+    if (tag.literal && !tag.literal.value) report.error(`${at}.literal.value`, 'it is needed');
+    if (tag.header && !tag.header.name) report.error(`${at}.header.name`, 'it is needed');
+    if (tag.environment && !tag.environment.name) report.error(`${at}.environment.name`, 'it is needed');
+  }
+}
+
+function checkOverride(override: telemetry.MetricsOverrides, path: string, report: Report): void {
+  if (override.match?.customMetric === '') report.error(`${path}.match.customMetric`, 'it must not be empty');
+  for (const [name, { operation = TagOperation.UPSERT, value }] of Object.entries(override.tagOverrides ?? {})) {
+    const at = `${entry(`${path}.tagOverrides`, name)}.value`;
+    if (operation === TagOperation.UPSERT && !value) report.error(at, 'operation UPSERT needs it');
+    if (operation === TagOperation.REMOVE && value) report.error(at, 'operation REMOVE has none');
+  }
+}
