@@ -6,6 +6,7 @@ import { struct } from '../proto/wellknown.ts';
 const PATHS = {
   VirtualService: 'networking.istio.io/v1/namespaces/%/virtual-service',
   DestinationRule: 'networking.istio.io/v1/namespaces/%/destination-rule',
+  Sidecar: 'networking.istio.io/v1/namespaces/%/sidecar',
 } as const;
 
 /** The path by which istioctl and dashboards know an object: `/apis/networking.istio.io/v1/namespaces/default/virtual-service/reviews`. */

@@ -18,7 +18,9 @@ export function claimPath(header: string): readonly string[] | undefined {
 export const claimsMatcher = (claims: readonly string[], value: StringMatcher): MetadataMatcher => ({
   filter: 'envoy.filters.http.jwt_authn',
   path: ['payload', ...claims].map(key => ({ key })),
-  value: { or_match: { value_matchers: [{ string_match: value }, { list_match: { one_of: { string_match: value } } }] } },
+  value: {
+    or_match: { value_matchers: [{ string_match: value }, { list_match: { one_of: { string_match: value } } }] },
+  },
 });
 
 /** The claim matcher of a VirtualService's header match; undefined where the header is a real one. */

@@ -22,7 +22,7 @@ export interface RouteContext {
  * The cluster of a destination: its own port, else the only port of its Service, else the port of the request. An ExternalName Service
  * stands for its target (istio: route.GetDestinationCluster).
  */
-export function destinationCluster(destination: Destination, context: RouteContext): string {
+export function destinationCluster(destination: Destination, context: Pick<RouteContext, 'service' | 'port'>): string {
   const host = (destination.host ?? '') as Hostname;
   const service = context.service(host);
   const [only, ...others] = service?.ports ?? [];

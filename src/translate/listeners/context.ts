@@ -1,0 +1,95 @@
+import { memo } from '../../memo.ts';
+import type { Scope } from '../../model/scope.ts';
+import type { MeshSettings } from '../../model/settings.ts';
+import type { Traits } from '../../model/traits.ts';
+import type { Workload } from '../../model/workload.ts';
+import type { AccessLog } from '../../proto/generated/envoy/config/accesslog/v3.ts';
+import { NO_SECURITY, type SecurityFilters, securityFilters } from '../filters/security.ts';
+import { type AccessLogs, accessLogs } from './access-log.ts';
+import type { HttpContext } from './http-connection-manager.ts';
+import type { InboundContext } from './inbound-chain.ts';
+import type { TcpContext } from './network-filters.ts';
+import type { OutboundContext } from './outbound.ts';
+import { providerHosts } from './provider-cluster.ts';
+import type { ListenerClass } from './proxy-config.ts';
+import { telemetriesOf } from './telemetry.ts';
+import { spanIdentity, type Tracing, tracingOf } from './tracing.ts';
+import { catchAllCluster, catchAllFilters } from './virtual-outbound.ts';
+
+const tcpContext = memo(
+  (
+    mesh: MeshSettings,
+    traits: Traits,
+    logs: AccessLogs,
+    security: SecurityFilters,
+    listener: ListenerClass,
+  ): TcpContext =>
+    Object.freeze({
+      mesh,
+      traits,
+      listener,
+      accessLogs: logs.tcp,
+      customAuthorization: security.customTcp,
+      authorization: security.tcp,
+    }),
+);
+
+const httpContext = memo(
+  (
+    mesh: MeshSettings,
+    traits: Traits,
+    logs: AccessLogs,
+    tracing: Tracing,
+    security: SecurityFilters,
+    listener: ListenerClass,
+  ): HttpContext =>
+    Object.freeze({
+      mesh,
+      traits,
+      listener,
+      accessLogs: logs.http,
+      tracing,
+      customAuthorization: security.customHttp,
+      authentication: security.authentication,
+      authorization: security.http,
+    }),
+);
+
+const bothContexts = memo((tcp: TcpContext, http: HttpContext) => Object.freeze({ tcp, http }));
+
+/** What a class of listeners of a proxy has in common: the contexts of its chains, and the listeners' own access log. */
+export interface ListenerContext {
+  readonly chains: { readonly tcp: TcpContext; readonly http: HttpContext };
+  readonly accessLogs: readonly AccessLog[];
+}
+
+/** The context of a class of a workload's listeners. Its parts are interned, so that what does not depend on the workload is shared. */
+export function listenerContext(
+  scope: Scope,
+  workload: Workload,
+  traits: Traits,
+  listener: ListenerClass,
+): ListenerContext {
+  const { mesh } = scope;
+  const telemetries = telemetriesOf(mesh, workload);
+  const hosts = providerHosts(scope);
+  const logs = accessLogs(mesh, telemetries, traits.build, hosts, listener);
+  const tracing = tracingOf(mesh, telemetries, hosts, traits, spanIdentity(mesh, workload), listener);
+  // Policies guard what comes in; a sidecar's own calls are guarded where they arrive.
+  const security = listener === 'outbound' ? NO_SECURITY : securityFilters(mesh, workload, traits, hosts);
+  return {
+    chains: bothContexts(
+      tcpContext(mesh, traits, logs, security, listener),
+      httpContext(mesh, traits, logs, tracing, security, listener),
+    ),
+    accessLogs: logs.listener,
+  };
+}
+
+/** The context of a sidecar's outbound listeners. */
+export function outboundContext(scope: Scope, { chains }: ListenerContext): OutboundContext {
+  return { ...chains, catchAll: catchAllFilters(chains.tcp, catchAllCluster(scope.outboundPolicy)) };
+}
+
+/** The context of a sidecar's inbound chains. */
+export const inboundContext = ({ chains }: ListenerContext): InboundContext => chains;

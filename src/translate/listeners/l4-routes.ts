@@ -1,0 +1,107 @@
+import { memo } from '../../memo.ts';
+import type { VirtualService } from '../../model/config.ts';
+import { overlaps } from '../../model/hosts.ts';
+import type { ObjectKey } from '../../model/object.ts';
+import type { EffectiveDestinationRule, Scope } from '../../model/scope.ts';
+import type { Hostname, Service, ServicePort } from '../../model/service.ts';
+import type { Filter } from '../../proto/generated/envoy/config/listener/v3.ts';
+import type { RouteDestination } from '../../proto/generated/istio/networking/v1alpha3.ts';
+import { destinationCluster } from '../routes/destination.ts';
+import { networkFilters, outboundStatPrefix, type TcpContext } from './network-filters.ts';
+
+/** A VirtualService with `tcp` or `tls` routes, together with what its destinations are. Interned. */
+export interface L4Route {
+  readonly virtualService: VirtualService;
+  readonly service: (host: string) => Service | undefined;
+  readonly rule: (host: string) => EffectiveDestinationRule | undefined;
+  readonly sources: readonly ObjectKey[];
+}
+
+/** What the TCP chains of one Service port are made from, besides the port. Interned: the same as long as nothing in it changed. */
+export interface L4Input {
+  readonly rule: EffectiveDestinationRule | undefined;
+  readonly routes: readonly L4Route[];
+}
+
+/** The VirtualServices that have anything to say about TCP: few, so that the others need not be looked at for every Service. */
+export const l4VirtualServices = memo((all: readonly VirtualService[]): readonly VirtualService[] =>
+  all.filter(v => (v.spec.tcp?.length ?? 0) > 0 || (v.spec.tls?.length ?? 0) > 0),
+);
+
+const destinationHosts = memo((v: VirtualService): readonly Hostname[] => {
+  const routes = [...(v.spec.tcp ?? []), ...(v.spec.tls ?? [])].flatMap(r => r.route ?? []);
+  return [...new Set(routes.map(r => (r.destination?.host ?? '') as Hostname))];
+});
+
+const l4RouteOf = memo(
+  (virtualService: VirtualService, ...found: readonly (Service | EffectiveDestinationRule | undefined)[]): L4Route => {
+    const hosts = destinationHosts(virtualService);
+    const at = (host: string, half: 0 | 1) => {
+      const index = hosts.indexOf(host as Hostname);
+      return index < 0 ? undefined : found[index * 2 + half];
+    };
+    const rules = found.filter(v => v !== undefined).filter(v => 'rule' in v);
+    return {
+      virtualService,
+      service: host => {
+        const service = at(host, 0);
+        return service && 'hostname' in service ? service : undefined;
+      },
+      rule: host => {
+        const rule = at(host, 1);
+        return rule && 'rule' in rule ? rule : undefined;
+      },
+      sources: [virtualService.meta.key, ...rules.flatMap(r => r.sources)],
+    };
+  },
+);
+
+/** A VirtualService with the Services and rules that its TCP destinations have in the scope. */
+export function l4Route(virtualService: VirtualService, scope: Scope): L4Route {
+  const found = destinationHosts(virtualService).flatMap(host => [
+    scope.serviceByHost.get(host),
+    scope.destinationRules.get(host),
+  ]);
+  return l4RouteOf(virtualService, ...found);
+}
+
+const l4InputOf = memo(
+  (rule: EffectiveDestinationRule | undefined, ...routes: readonly L4Route[]): L4Input => ({ rule, routes }),
+);
+
+/** What TCP chains of a Service are made from: its rule, and the VirtualServices of the egress listener that name its host. */
+export function l4Input(service: Service, virtualServices: readonly VirtualService[], scope: Scope): L4Input {
+  const named = virtualServices.filter(v => v.spec.hosts?.some(host => overlaps(host, service.hostname)));
+  return l4InputOf(scope.destinationRules.get(service.hostname), ...named.map(v => l4Route(v, scope)));
+}
+
+/** The filters of a VirtualService's TCP or TLS route: one cluster, or several by weight (istio: buildOutboundNetworkFilters). */
+export function routeFilters(
+  context: TcpContext,
+  route: L4Route,
+  destinations: readonly RouteDestination[],
+  port: Pick<ServicePort, 'port' | 'name' | 'protocol'>,
+): readonly Filter[] {
+  const { meta } = route.virtualService;
+  const cluster = (d: RouteDestination): string =>
+    destinationCluster(d.destination ?? {}, { service: route.service, port: port.port });
+  const [first, ...others] = destinations;
+  const host = first?.destination?.host ?? '';
+  const service = route.service(host);
+  // A rule of a host that has no Service is not in force.
+  const rule = service && route.rule(service.hostname);
+  const common = { protocol: port.protocol, rule };
+  if (first && others.length === 0) {
+    const name = cluster(first);
+    const subset = first.destination?.subset ?? '';
+    const statPrefix = outboundStatPrefix(context.mesh, service, port, subset, name);
+    return networkFilters(context, { ...common, statPrefix, clusters: [{ name }], subset });
+  }
+  const weighted = destinations.filter(d => (d.weight ?? 0) > 0);
+  return networkFilters(context, {
+    ...common,
+    statPrefix: `${meta.name}.${meta.namespace}`,
+    clusters: weighted.map(d => ({ name: cluster(d), weight: d.weight ?? 0 })),
+    subset: '',
+  });
+}

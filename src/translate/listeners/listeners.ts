@@ -1,0 +1,41 @@
+import { memo } from '../../memo.ts';
+import type { EndpointIndex } from '../../model/endpoint.ts';
+import type { Scope } from '../../model/scope.ts';
+import type { Traits } from '../../model/traits.ts';
+import type { Workload } from '../../model/workload.ts';
+import type { Listener } from '../../proto/generated/envoy/config/listener/v3.ts';
+import type { ListenerResource, Translated } from '../resource.ts';
+import { inboundContext, listenerContext, outboundContext } from './context.ts';
+import { inboundListeners } from './inbound.ts';
+import { mutualTlsFor } from './mutual-tls.ts';
+import { listenerResource, outboundListeners } from './outbound.ts';
+import { virtualOutbound } from './virtual-outbound.ts';
+
+function sidecarListeners(
+  scope: Scope,
+  workload: Workload,
+  traits: Traits,
+  endpoints: EndpointIndex,
+): readonly ListenerResource[] {
+  const out = listenerContext(scope, workload, traits, 'outbound');
+  const outbound = outboundContext(scope, out);
+  const within = listenerContext(scope, workload, traits, 'inbound');
+  const mutualTls = mutualTlsFor(scope.mesh, workload.policies.peerAuthentications, traits.agent);
+  const virtual =
+    traits.interception === 'NONE'
+      ? []
+      : [listenerResource(virtualOutbound(outbound.tcp, traits, outbound.catchAll, out.accessLogs))];
+  return [
+    ...outboundListeners(scope, traits, endpoints, workload.ownAddresses, outbound),
+    ...virtual,
+    ...inboundListeners(workload, traits, inboundContext(within), mutualTls, within.accessLogs),
+  ];
+}
+
+/** The listeners of a proxy (istio: BuildListeners). */
+export const listeners = memo(
+  (scope: Scope, workload: Workload, traits: Traits, endpoints: EndpointIndex): Translated<Listener> => ({
+    resources: traits.type === 'sidecar' ? sidecarListeners(scope, workload, traits, endpoints) : [],
+    problems: [],
+  }),
+);

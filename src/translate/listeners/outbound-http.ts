@@ -1,0 +1,34 @@
+import type { Service, ServicePort } from '../../model/service.ts';
+import { listenerName } from '../names.ts';
+import { type ChainSpec, PLAINTEXT_HTTP_ALPN } from './filter-chain.ts';
+import { type HttpContext, httpConnectionManagerFilter } from './http-connection-manager.ts';
+import { httpForwardProxy, isDynamic } from './network-filters.ts';
+
+/** The RDS name of an outbound HTTP listener: the port, `host:port` where the listener is one sniffed Service's alone, or the Unix socket. */
+export function outboundRouteName(service: Service, port: ServicePort, bind: string, wildcard: string): string {
+  if (port.port === 0) return bind;
+  return port.protocol === 'Unsupported' && bind !== wildcard ? `${service.hostname}:${port.port}` : String(port.port);
+}
+
+/** The HTTP chain of an outbound listener (istio: buildSidecarOutboundHTTPListenerOpts). `sniffed`: only what the inspector finds to be HTTP. */
+export function outboundHttpChain(
+  context: HttpContext,
+  service: Service,
+  port: ServicePort,
+  bind: string,
+  options: { readonly wildcard: string; readonly sniffed: boolean },
+): ChainSpec {
+  const filter = httpConnectionManagerFilter(context, {
+    statPrefix: `outbound_${listenerName(bind, port.port)};`,
+    routes: outboundRouteName(service, port, bind, options.wildcard),
+    grpcWeb: port.protocol === 'GRPCWeb',
+    dynamicForwardProxy: isDynamic(service) ? [httpForwardProxy(service, context.traits)] : [],
+  });
+  return {
+    sniHosts: [],
+    cidrs: [],
+    applicationProtocols: options.sniffed ? PLAINTEXT_HTTP_ALPN : [],
+    transportProtocol: options.sniffed ? 'raw_buffer' : '',
+    filters: [filter],
+  };
+}

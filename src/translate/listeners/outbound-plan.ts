@@ -1,0 +1,226 @@
+import { isIP, isIPv6 } from 'node:net';
+import { memo } from '../../memo.ts';
+import type { ServiceEndpoints } from '../../model/endpoint.ts';
+import { isHttp, isTcp, isUnsupported, type Protocol, parseProtocol } from '../../model/protocol.ts';
+import type { EgressListener } from '../../model/scope.ts';
+import type { Service, ServicePort } from '../../model/service.ts';
+import type { MeshSettings } from '../../model/settings.ts';
+import type { Traits } from '../../model/traits.ts';
+import type { SidecarPort } from '../../proto/generated/istio/networking/v1alpha3.ts';
+import { isUnixSocket } from './address.ts';
+import { conflict, type Effect, listenerProtocol } from './conflict.ts';
+import { loopbacks, wildcards } from './wildcards.ts';
+
+/** One Service port on one address of an outbound listener. Interned: it keeps its identity while Service and address do. */
+export interface Contribution {
+  readonly service: Service;
+  readonly port: ServicePort;
+  /** The listener's addresses, the first one names it. */
+  readonly binds: readonly string[];
+  readonly bindToPort: boolean;
+  /** The address of the Service that is meant; `0.0.0.0` where it has none. */
+  readonly address: string;
+  readonly cidrs: readonly string[];
+}
+
+/** A contribution that changes the listener, with the egress listener whose VirtualServices count for it. */
+export interface Step {
+  readonly effect: Exclude<Effect, 'ignore'>;
+  readonly contribution: Contribution;
+  readonly egress: EgressListener;
+}
+
+/** An outbound listener before its chains are made: who contributes to it, oldest first. */
+export interface PlannedListener {
+  readonly bind: string;
+  readonly port: number;
+  readonly steps: readonly Step[];
+}
+
+const UNSPECIFIED = '0.0.0.0';
+
+const contributionOf = memo(
+  (
+    service: Service,
+    port: ServicePort,
+    address: string,
+    cidrs: string,
+    bindToPort: boolean,
+    ...binds: readonly string[]
+  ): Contribution =>
+    Object.freeze({ service, port, address, cidrs: cidrs === '' ? [] : cidrs.split(' '), bindToPort, binds }),
+);
+
+/** The port of a Sidecar's egress listener as the ports of Services are. */
+const sidecarPort = memo(
+  (port: SidecarPort): ServicePort => ({
+    name: port.name ?? '',
+    port: port.number ?? 0,
+    protocol: parseProtocol(port.protocol ?? ''),
+    targetPort: port.number ?? 0,
+    nodePort: 0,
+  }),
+);
+
+/** Addresses by which a proxy finds a Service; a ServiceEntry's stand apart, each as if it were a Service of its own. */
+function addressGroups(service: Service, traits: Traits): readonly (readonly string[])[] {
+  const reachable = (list: readonly string[]) => list.filter(a => (isIPv6(a) ? traits.ipv6 : traits.ipv4));
+  if (service.registry === 'External' && service.addresses.length > 0) return service.addresses.map(a => [a]);
+  const own = reachable(service.addresses);
+  if (own.length > 0) return [own];
+  const assigned = traits.dnsCapture ? reachable(service.autoAllocated) : [];
+  return [assigned.length > 0 ? assigned : [service.addresses[0] ?? UNSPECIFIED]];
+}
+
+/** The address to listen on where nothing says otherwise: the VIP, or every address with the CIDR as a condition. */
+function vipBinds(service: Service, addresses: readonly string[], traits: Traits) {
+  const [first = UNSPECIFIED, ...others] = addresses;
+  if (first.includes('/')) return { binds: wildcards(traits), cidrs: addresses };
+  const everywhere = service.registry === 'External' && first === UNSPECIFIED;
+  if (everywhere && !traits.ipv4) return { binds: ['::', ...others], cidrs: [] };
+  if (everywhere && traits.ipv6) return { binds: [first, ...others, '::'], cidrs: [] };
+  return { binds: addresses, cidrs: [] };
+}
+
+const option = (traits: Traits, name: string): number => Number(traits.options[name] ?? 0);
+
+/** Whether a listener may stand there: not on ports of the proxy itself, and not on privileged ones without the right (istio: CanBindToPort). */
+export function canBind(
+  mesh: MeshSettings,
+  traits: Traits,
+  place: { readonly bindToPort: boolean; readonly bind: string; readonly port: number; readonly protocol: Protocol },
+): boolean {
+  const { bind, port, protocol } = place;
+  const unprivileged = traits.options['UNPRIVILEGED_POD'] === 'true';
+  if (place.bindToPort && unprivileged && port > 0 && port < 1024) return false;
+  const everywhere = bind === '' ? isHttp(protocol) : bind === wildcards(traits)[0];
+  if (!everywhere || port === 0) return true;
+  const own = [
+    option(traits, 'ENVOY_STATUS_PORT'),
+    option(traits, 'ENVOY_PROMETHEUS_PORT'),
+    mesh.config.proxyListenPort ?? 0,
+    mesh.config.proxyInboundListenPort ?? 0,
+  ];
+  return !own.includes(port);
+}
+
+interface Draft {
+  readonly steps: Step[];
+  readonly bind: string;
+  readonly port: number;
+  protocol: Protocol;
+  locked: boolean;
+}
+
+/** Whether a Service has one listener for each endpoint: TCP without a virtual IP goes to the endpoint that was dialled. */
+const perEndpoint = (service: Service, port: ServicePort, addresses: readonly string[]): boolean =>
+  service.resolution === 'Passthrough' &&
+  addresses[0] === UNSPECIFIED &&
+  (isTcp(port.protocol) || isUnsupported(port.protocol));
+
+/** The Services of egress listeners whose endpoints decide about listeners. */
+export const headlessServices = memo((services: readonly Service[]): readonly Service[] =>
+  services.filter(
+    s =>
+      s.resolution === 'Passthrough' &&
+      s.addresses.length === 0 &&
+      s.ports.some(p => isTcp(p.protocol) || isUnsupported(p.protocol)),
+  ),
+);
+
+/**
+ * Which listeners a scope's egress has, and what makes each of them (istio: buildSidecarOutboundListeners). `endpoints` are those of the
+ * headless Services of every egress listener; `own` the proxy's own addresses, which get no listener.
+ */
+export const outboundPlan = memo(
+  (
+    mesh: MeshSettings,
+    traits: Traits,
+    egress: readonly EgressListener[],
+    own: readonly string[],
+    ...endpoints: readonly (ServiceEndpoints | undefined)[]
+  ): readonly PlannedListener[] => {
+    const byService = new Map(endpoints.filter(e => e !== undefined).map(e => [`${e.hostname}/${e.namespace}`, e]));
+    const drafts = new Map<string, Draft>();
+    for (const listener of egress) {
+      const { binds, bindToPort } = egressBinds(listener, traits);
+      const add = (service: Service, port: ServicePort, addresses: readonly string[], at: readonly string[]) =>
+        contribute(drafts, listener, traits, { service, port, addresses, binds: at, bindToPort });
+      const bindable = (port: ServicePort) =>
+        canBind(mesh, traits, { bindToPort, bind: binds[0] ?? '', port: port.port, protocol: port.protocol });
+      if (listener.port) {
+        const port = sidecarPort(listener.port);
+        if (!bindable(port)) continue;
+        for (const service of listener.services) {
+          for (const addresses of addressGroups(service, traits)) add(service, port, addresses, binds);
+        }
+        continue;
+      }
+      // Ports that the Sidecar names are not opened further by the listener for everything else.
+      for (const draft of drafts.values()) draft.locked = true;
+      for (const service of listener.services) {
+        if (service.resolution === 'Alias') continue;
+        for (const addresses of addressGroups(service, traits)) {
+          for (const port of service.ports) {
+            if (!bindable(port)) continue;
+            if (binds.length > 0 || !perEndpoint(service, port, addresses)) {
+              add(service, port, addresses, binds);
+              continue;
+            }
+            const all = byService.get(`${service.hostname}/${service.namespace}`)?.endpoints ?? [];
+            const instances = all.filter(e => e.portName === port.name);
+            const plain = service.registry !== 'Kubernetes' && Object.keys(service.selector).length === 0;
+            if (instances.length === 0 && plain) add(service, port, addresses, binds);
+            for (const { address } of instances) {
+              if (isIP(address) !== 0 && !own.includes(address)) add(service, port, addresses, [address]);
+            }
+          }
+        }
+      }
+    }
+    return [...drafts.values()].map(({ bind, port, steps }) => ({ bind, port, steps }));
+  },
+);
+
+/** Where an egress listener binds: as it says, on loopback if it has to be a real socket, or (empty) on the Services' own addresses. */
+function egressBinds(listener: EgressListener, traits: Traits) {
+  const bindToPort = traits.interception === 'NONE' || listener.captureMode === 'NONE' || isUnixSocket(listener.bind);
+  const binds = listener.bind !== '' ? [listener.bind] : bindToPort ? loopbacks(traits) : [];
+  return { binds, bindToPort };
+}
+
+function contribute(
+  drafts: Map<string, Draft>,
+  egress: EgressListener,
+  traits: Traits,
+  at: {
+    readonly service: Service;
+    readonly port: ServicePort;
+    readonly addresses: readonly string[];
+    readonly binds: readonly string[];
+    readonly bindToPort: boolean;
+  },
+): void {
+  const { service, port, addresses, bindToPort } = at;
+  const kind = listenerProtocol(port.protocol);
+  if (service.resolution === 'Alias' || kind === 'none') return;
+  const everywhere = wildcards(traits);
+  const own = at.binds.length > 0;
+  const vip =
+    own || kind === 'http' ? { binds: own ? at.binds : everywhere, cidrs: [] } : vipBinds(service, addresses, traits);
+  const bind = vip.binds[0] ?? '';
+  const key = `${bind} ${port.port}`;
+  const draft = drafts.get(key);
+  if (draft?.locked) return;
+  const { effect, protocol } = conflict(draft?.protocol, port.protocol, bind === everywhere[0]);
+  if (effect === 'ignore') return;
+  const address = addresses[0] ?? UNSPECIFIED;
+  const contribution = contributionOf(service, port, address, vip.cidrs.join(' '), bindToPort, ...vip.binds);
+  const step: Step = { effect, contribution, egress };
+  if (effect === 'create' || !draft) {
+    drafts.set(key, { bind, port: port.port, steps: [step], protocol, locked: false });
+  } else {
+    draft.steps.push(step);
+    draft.protocol = protocol;
+  }
+}

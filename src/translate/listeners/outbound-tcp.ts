@@ -1,0 +1,134 @@
+import { isTls } from '../../model/protocol.ts';
+import type { Service, ServicePort } from '../../model/service.ts';
+import { type Traits, wildcardAddress } from '../../model/traits.ts';
+import type { L4MatchAttributes, TLSMatchAttributes } from '../../proto/generated/istio/networking/v1alpha3.ts';
+import { configMetadata } from '../config-metadata.ts';
+import { outboundClusterName } from '../names.ts';
+import { alternateNames } from '../routes/domains.ts';
+import type { ChainSpec } from './filter-chain.ts';
+import { type L4Input, routeFilters } from './l4-routes.ts';
+import { isDynamic, networkFilters, outboundStatPrefix, type TcpContext } from './network-filters.ts';
+
+/** Where the TCP chains of a Service port stand. */
+export interface TcpPlace {
+  readonly service: Service;
+  /** The listener's port: the Service's, or the one that a Sidecar's egress listener names. */
+  readonly port: ServicePort;
+  readonly bind: string;
+  /** The address of the Service that this place stands for; a ServiceEntry can have several. */
+  readonly address: string;
+  readonly cidrs: readonly string[];
+}
+
+const opaque = (part: Pick<ChainSpec, 'filters'> & Partial<ChainSpec>): ChainSpec => ({
+  sniHosts: [],
+  cidrs: [],
+  applicationProtocols: [],
+  transportProtocol: '',
+  ...part,
+});
+
+/** Whether a match holds for every sidecar on a port; conditions on the client are already decided by the scope. */
+const applies = (match: L4MatchAttributes | TLSMatchAttributes, port: number): boolean => {
+  const gateways = match.gateways ?? [];
+  const ports = match.port ?? 0;
+  return (gateways.length === 0 || gateways.includes('mesh')) && (ports === 0 || ports === port);
+};
+
+/** The chain of a Service that no VirtualService routes: straight to its cluster. */
+function serviceChain(
+  context: TcpContext,
+  { service, port, cidrs }: TcpPlace,
+  { rule }: L4Input,
+  sniHosts: readonly string[],
+): ChainSpec {
+  // A Sidecar may open a Service on another port: the Service's own one is meant where it has no other.
+  const [only, ...others] = service.ports;
+  const number = only && others.length === 0 ? only.port : port.port;
+  const cluster = outboundClusterName(service.hostname, number);
+  const filters = networkFilters(context, {
+    statPrefix: outboundStatPrefix(context.mesh, service, { port: number, name: '' }, '', cluster),
+    clusters: [{ name: cluster }],
+    subset: '',
+    protocol: port.protocol,
+    rule,
+    dynamic: isDynamic(service) ? { service, port: port.port } : undefined,
+  });
+  return opaque({ sniHosts, cidrs, filters });
+}
+
+/** SNI is needed only where the address does not tell which Service is meant. */
+function sniOf(place: TcpPlace, traits: Traits): readonly string[] {
+  const { service, bind, cidrs, address } = place;
+  const wildcard = wildcardAddress(traits);
+  const own = address.includes('/') ? '' : address;
+  const ambiguous = cidrs.length > 0 || own === '' || (own === wildcard && bind === wildcard);
+  if (!ambiguous && !isDynamic(service)) return [];
+  const names = service.aliases.flatMap(({ hostname }) => [
+    hostname,
+    ...alternateNames(hostname, { dnsDomain: traits.dnsDomain, port: undefined }),
+  ]);
+  return [service.hostname, ...names];
+}
+
+/** Chains by SNI of a TLS port (istio: buildSidecarOutboundTLSFilterChainOpts). */
+function tlsChains(context: TcpContext, place: TcpPlace, input: L4Input): readonly ChainSpec[] {
+  const { port } = place;
+  const seen = new Set<string>();
+  const chains: ChainSpec[] = [];
+  let { cidrs } = place;
+  for (const route of input.routes) {
+    for (const tls of route.virtualService.spec.tls ?? []) {
+      if (!tls.route?.length) continue;
+      for (const match of tls.match ?? []) {
+        if (!applies(match, port.port)) continue;
+        const subnets = match.destinationSubnets ?? [];
+        if (subnets.length > 0 && port.port > 0) cidrs = subnets;
+        // The first of equal conditions wins: no connection would reach the others.
+        const condition = `${match.sniHosts?.join(',')}|${subnets.join(',')}`;
+        if (seen.has(condition)) continue;
+        seen.add(condition);
+        chains.push(
+          opaque({
+            sniHosts: match.sniHosts ?? [],
+            cidrs,
+            metadata: configMetadata(route.virtualService.meta, 'VirtualService'),
+            filters: routeFilters(context, route, tls.route, port),
+          }),
+        );
+      }
+    }
+  }
+  return chains.length > 0 ? chains : [serviceChain(context, place, input, sniOf(place, context.traits))];
+}
+
+/** Chains by destination subnet of a TCP port (istio: buildSidecarOutboundTCPFilterChainOpts). */
+function plainChains(context: TcpContext, place: TcpPlace, input: L4Input): readonly ChainSpec[] {
+  const { port, cidrs } = place;
+  const chains: ChainSpec[] = [];
+  let hasDefault = false;
+  for (const route of input.routes) {
+    for (const tcp of route.virtualService.spec.tcp ?? []) {
+      if (!tcp.route?.length) continue;
+      const filters = () => routeFilters(context, route, tcp.route ?? [], port);
+      const matches = tcp.match ?? [];
+      const applying = matches.filter(m => applies(m, port.port));
+      if (matches.length === 0 || applying.some(m => !m.destinationSubnets?.length || port.port === 0)) {
+        chains.push(
+          opaque({ cidrs, metadata: configMetadata(route.virtualService.meta, 'VirtualService'), filters: filters() }),
+        );
+        return chains;
+      }
+      const subnets = applying.flatMap(m => m.destinationSubnets ?? []).sort();
+      if (subnets.length === 0) continue;
+      chains.push(opaque({ cidrs: subnets, filters: filters() }));
+      // The Service's own chain must not repeat the condition.
+      if (subnets.join(' ') === [...cidrs].sort().join(' ')) hasDefault = true;
+    }
+  }
+  return hasDefault ? chains : [...chains, serviceChain(context, place, input, [])];
+}
+
+/** The TCP chains of a Service port with the VirtualServices that route it. */
+export const outboundTcpChains = (context: TcpContext, place: TcpPlace, input: L4Input): readonly ChainSpec[] =>
+  isTls(place.port.protocol) ? tlsChains(context, place, input) : plainChains(context, place, input);

@@ -1,0 +1,158 @@
+import { memo } from '../../memo.ts';
+import type { EndpointIndex } from '../../model/endpoint.ts';
+import { endpointsKey } from '../../model/endpoint.ts';
+import type { ObjectKey } from '../../model/object.ts';
+import type { Scope } from '../../model/scope.ts';
+import type { Traits } from '../../model/traits.ts';
+import { wildcardAddress } from '../../model/traits.ts';
+import { TrafficDirection } from '../../proto/generated/envoy/config/core/v3.ts';
+import type { Filter, FilterChain, Listener } from '../../proto/generated/envoy/config/listener/v3.ts';
+import { bool, seconds, uint32 } from '../../proto/wellknown.ts';
+import { HTTP_INSPECTOR, SNI_DYNAMIC_FORWARD_PROXY, TLS_INSPECTOR } from '../filters/well-known.ts';
+import { listenerName } from '../names.ts';
+import type { ListenerResource } from '../resource.ts';
+import { additionalAddresses, listenAddress } from './address.ts';
+import { listenerProtocol } from './conflict.ts';
+import { type ChainSpec, chainMatch, filterChain, matchesAll, mergeChains } from './filter-chain.ts';
+import type { HttpContext } from './http-connection-manager.ts';
+import { type L4Input, l4Input, l4VirtualServices } from './l4-routes.ts';
+import type { TcpContext } from './network-filters.ts';
+import { outboundHttpChain } from './outbound-http.ts';
+import { type Contribution, headlessServices, outboundPlan, type PlannedListener, type Step } from './outbound-plan.ts';
+import { outboundTcpChains } from './outbound-tcp.ts';
+
+/** What the outbound listeners of a proxy have in common. */
+export interface OutboundContext {
+  readonly tcp: TcpContext;
+  readonly http: HttpContext;
+  /** The filters of connections that no chain of a listener takes. */
+  readonly catchAll: readonly Filter[];
+}
+
+/** Connections that a process of the proxy itself accepts are taken one at a time, so that workers share them. */
+export const ONE_AT_A_TIME = uint32(1);
+
+function chainsOf(
+  tcp: TcpContext,
+  http: HttpContext | undefined,
+  contribution: Contribution,
+  input: L4Input,
+): readonly ChainSpec[] {
+  const { service, port, binds, address, cidrs } = contribution;
+  const [bind = ''] = binds;
+  const wildcard = wildcardAddress(tcp.traits);
+  const kind = listenerProtocol(port.protocol);
+  const tcpChains = kind === 'http' ? [] : outboundTcpChains(tcp, { service, port, bind, address, cidrs }, input);
+  if (kind === 'tcp' || !http) return tcpChains;
+  const sniffed = port.protocol !== 'HTTP_PROXY' && (kind === 'auto' || bind === wildcard);
+  return [...tcpChains, outboundHttpChain(http, service, port, bind, { wildcard, sniffed })];
+}
+
+const needsTlsInspector = (chain: ChainSpec): boolean =>
+  chain.sniHosts.length > 0 || chain.filters.some(f => f.name === SNI_DYNAMIC_FORWARD_PROXY);
+
+/** The part of an outbound listener that its chains decide (istio: buildListenerFromEntry). */
+function chained(
+  chains: readonly ChainSpec[],
+  catchAll: readonly Filter[],
+): Pick<Listener, 'filter_chains' | 'default_filter_chain'> {
+  let fallback: FilterChain | undefined;
+  const matching: FilterChain[] = [];
+  for (const chain of chains) {
+    if (matchesAll(chain)) fallback = filterChain(chain, undefined);
+    else matching.push(filterChain(chain, chainMatch(chain)));
+  }
+  if (fallback && matching.length === 0) return { filter_chains: [fallback] };
+  return {
+    filter_chains: matching,
+    // A connection that fits no chain goes where it would have gone without the listener.
+    default_filter_chain: fallback ?? { filter_chain_match: {}, filters: catchAll, name: 'PassthroughFilterChain' },
+  };
+}
+
+const listenerMessage = memo(
+  (
+    tcp: TcpContext,
+    catchAll: readonly Filter[],
+    http: HttpContext | undefined,
+    ...parts: readonly (Contribution | L4Input)[]
+  ): Listener => {
+    let chains: readonly ChainSpec[] = [];
+    let first: Contribution | undefined;
+    let previous: Contribution | undefined;
+    for (const part of parts) {
+      if ('service' in part) {
+        previous = part;
+        first ??= part;
+        continue;
+      }
+      if (previous) chains = mergeChains(chains, chainsOf(tcp, http, previous, part));
+    }
+    if (!first) throw new Error('a listener without a contribution');
+    const { binds, port, bindToPort } = first;
+    const [bind = '', ...extra] = binds;
+    const tls = chains.some(needsTlsInspector);
+    const sniffs = chains.some(c => c.applicationProtocols.length > 0);
+    return {
+      name: listenerName(bind, port.port),
+      address: listenAddress(bind, port.port),
+      additional_addresses: additionalAddresses(extra, port.port),
+      ...chained(chains, catchAll),
+      listener_filters: [...(tls ? [TLS_INSPECTOR] : []), ...(sniffs ? [HTTP_INSPECTOR] : [])],
+      listener_filters_timeout: sniffs ? tcp.mesh.config.protocolDetectionTimeout : seconds(0),
+      continue_on_listener_filters_timeout: true,
+      traffic_direction: TrafficDirection.OUTBOUND,
+      connection_balance_config:
+        tcp.traits.options['OUTBOUND_LISTENER_EXACT_BALANCE'] === 'true' ? { exact_balance: {} } : undefined,
+      ...(bindToPort ? { max_connections_to_accept_per_socket_event: ONE_AT_A_TIME } : { bind_to_port: bool(false) }),
+    };
+  },
+);
+
+const NO_ROUTES: L4Input = Object.freeze({ rule: undefined, routes: [] });
+
+const isHttpOnly = (step: Step): boolean => listenerProtocol(step.contribution.port.protocol) === 'http';
+
+/** The chains of HTTP read nothing but the context; those of TCP also the Service's rule and VirtualServices. */
+const inputOf = (step: Step, scope: Scope): L4Input =>
+  isHttpOnly(step)
+    ? NO_ROUTES
+    : l4Input(step.contribution.service, l4VirtualServices(step.egress.virtualServices), scope);
+
+function sourcesOf(steps: readonly Step[], inputs: readonly L4Input[]): ListenerResource['sources'] {
+  const keys = new Set(steps.map(s => s.contribution.service.source));
+  for (const { rule, routes } of inputs) {
+    for (const key of rule?.sources ?? []) keys.add(key);
+    for (const route of routes) for (const key of route.sources) keys.add(key);
+  }
+  return [...keys];
+}
+
+/** One value for a message and its sources, so that an unchanged listener is an unchanged resource. */
+export const listenerResource = memo(
+  (message: Listener, ...sources: readonly ObjectKey[]): ListenerResource =>
+    Object.freeze({ name: message.name ?? '', message, sources }),
+);
+
+function plannedResource(context: OutboundContext, scope: Scope, planned: PlannedListener): ListenerResource {
+  const inputs = planned.steps.map(step => inputOf(step, scope));
+  const tcpOnly = planned.steps.every(s => listenerProtocol(s.contribution.port.protocol) === 'tcp');
+  const parts = planned.steps.flatMap((step, i) => [step.contribution, inputs[i] ?? NO_ROUTES]);
+  const message = listenerMessage(context.tcp, context.catchAll, tcpOnly ? undefined : context.http, ...parts);
+  return listenerResource(message, ...sourcesOf(planned.steps, inputs));
+}
+
+const headlessOf = memo((egress: Scope['egress']) => egress.flatMap(e => headlessServices(e.services)));
+
+/** The listeners for connections that leave a workload, one for each address and port that something in the scope answers to. */
+export function outboundListeners(
+  scope: Scope,
+  traits: Traits,
+  endpoints: EndpointIndex,
+  ownAddresses: readonly string[],
+  context: OutboundContext,
+): readonly ListenerResource[] {
+  const headless = headlessOf(scope.egress).map(service => endpoints.get(endpointsKey(service)));
+  const plan = outboundPlan(scope.mesh, traits, scope.egress, ownAddresses, ...headless);
+  return plan.map(planned => plannedResource(context, scope, planned));
+}

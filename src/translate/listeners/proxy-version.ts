@@ -1,0 +1,12 @@
+import type { Traits } from '../../model/traits.ts';
+
+/** Whether a proxy knows what came with a version of Istio; without an agent the version of its Envoy tells. Unknown versions count as new. */
+export function speaks(traits: Traits, istio: readonly [number, number], envoy: readonly [number, number]): boolean {
+  const own = /^(\d+)\.(\d+)/.exec(traits.istioVersion);
+  if (own) return newer([Number(own[1]), Number(own[2])], istio);
+  const [major, minor] = traits.build.version;
+  return (major === 0 && minor === 0) || newer([major, minor], envoy);
+}
+
+const newer = (a: readonly [number, number], b: readonly [number, number]): boolean =>
+  a[0] > b[0] || (a[0] === b[0] && a[1] >= b[1]);
