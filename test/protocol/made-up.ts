@@ -2,8 +2,17 @@ import type { EncodedResource } from '../../src/xds/resource.ts';
 import { encodeResource, type ResourceSet, resourceSet, type Snapshot, snapshot } from '../../src/xds/resource-set.ts';
 import type { XdsType } from '../../src/xds/resource-types.ts';
 
-/** A resource of a type with a name and one visible content. */
+const known = new Map<string, EncodedResource>();
+
+/** A resource of a type with a name and one visible content; the same object for the same three, as a translator gives. */
 export function made(type: XdsType, name: string, content = 1): EncodedResource {
+  const key = `${type} ${name} ${content}`;
+  const resource = known.get(key) ?? make(type, name, content);
+  known.set(key, resource);
+  return resource;
+}
+
+function make(type: XdsType, name: string, content: number): EncodedResource {
   switch (type) {
     case 'cluster':
       return encodeResource(type, { name, connect_timeout: { seconds: content } });

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { objectKey } from '../../src/model/object.ts';
+import { decode } from '../../src/proto/message.ts';
+import { counters } from '../../src/xds/counters.ts';
+import { encodeResource, resourceSet } from '../../src/xds/resource-set.ts';
+import { madeSet } from './made-up.ts';
+
+test('a message is encoded once, and keeps where it came from', () => {
+  const message = { name: 'once', connect_timeout: { seconds: 3 } };
+  const sources = [objectKey('Service', 'default', 'once')];
+  const before = counters.resources;
+  const first = encodeResource('cluster', message, sources);
+  assert.equal(encodeResource('cluster', message), first);
+  assert.equal(counters.resources - before, 1);
+  assert.deepEqual(first.sources, sources);
+  assert.deepEqual(decode('envoy.config.cluster.v3.Cluster', first.bytes), message);
+});
+
+test('a version is content: equal messages have the same, whatever object they are', () => {
+  const make = () => encodeResource('cluster', { name: 'x', connect_timeout: { seconds: 1 } });
+  assert.notEqual(make(), make());
+  assert.equal(make().version, make().version);
+  assert.equal(madeSet('cluster', { a: 1, b: 1 }).version, madeSet('cluster', { a: 1, b: 1 }).version);
+  assert.notEqual(madeSet('cluster', { a: 1, b: 1 }).version, madeSet('cluster', { a: 1, b: 2 }).version);
+});
+
+test('only the virtual host that changed is encoded again', () => {
+  const hosts = Array.from({ length: 500 }, (_, i) => ({ name: `host-${i}`, domains: [`host-${i}`] }));
+  const route = { name: '80', virtual_hosts: hosts, validate_clusters: { value: false } };
+  const first = encodeResource('route', route);
+  assert.deepEqual(decode('envoy.config.route.v3.RouteConfiguration', first.bytes), route);
+  const before = counters.fragments;
+  const changed = { ...route, virtual_hosts: hosts.with(7, { name: 'host-7', domains: ['other'] }) };
+  const second = encodeResource('route', changed);
+  assert.equal(counters.fragments - before, 1);
+  assert.notEqual(second.version, first.version);
+  assert.deepEqual(decode('envoy.config.route.v3.RouteConfiguration', second.bytes), changed);
+});
+
+test('a set keeps its identity, and that of its resources, while they are equal', () => {
+  const set = madeSet('cluster', { a: 1, b: 1 });
+  const again = [...set.resources.values()].map(r => ({ ...r }));
+  assert.equal(resourceSet('cluster', again, set), set);
+  const changed = resourceSet('cluster', [...again, ...madeSet('cluster', { c: 1 }).resources.values()], set);
+  assert.notEqual(changed, set);
+  assert.equal(changed.resources.get('a'), set.resources.get('a'));
+  assert.notEqual(resourceSet('cluster', again.slice(1), set), set);
+});
+
+test('of two resources with one name the first counts', () => {
+  const [a] = madeSet('cluster', { a: 1 }).resources.values();
+  const [other] = madeSet('cluster', { a: 2 }).resources.values();
+  assert.ok(a && other);
+  assert.equal(resourceSet('cluster', [a, other]).resources.get('a'), a);
+});
