@@ -1,0 +1,121 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"time"
+)
+
+const changeTimeout = 60 * time.Second
+
+// fleet is all streams of a run.
+type fleet struct {
+	address   string
+	namespace string
+	classes   int
+	delta     bool
+	streams   []*stream
+
+	endpointNames *sharedNames
+	routeNames    *sharedNames
+}
+
+type traffic struct{ bytes, messages, reconnects int64 }
+
+func newFleet(address, namespace string, count, classes int, delta bool) *fleet {
+	f := &fleet{address: address, namespace: namespace, classes: classes, delta: delta,
+		endpointNames: newSharedNames(), routeNames: newSharedNames()}
+	for i := range count {
+		f.streams = append(f.streams, &stream{fleet: f, index: i})
+	}
+	return f
+}
+
+func (f *fleet) open() {
+	for _, s := range f.streams {
+		go s.keepOpen()
+	}
+}
+
+func (f *fleet) count(is func(*stream) bool) (n int) {
+	for _, s := range f.streams {
+		if is(s) {
+			n++
+		}
+	}
+	return
+}
+
+// await polls until all streams are so; it returns how many are not.
+func (f *fleet) await(is func(*stream) bool, interval, timeout time.Duration) int {
+	for deadline := time.Now().Add(timeout); ; time.Sleep(interval) {
+		left := len(f.streams) - f.count(is)
+		if left == 0 || time.Now().After(deadline) {
+			return left
+		}
+	}
+}
+
+func (f *fleet) awaitSync(timeout time.Duration) error {
+	if left := f.await(func(s *stream) bool { return s.ready.Load() }, 5*time.Millisecond, timeout); left > 0 {
+		return fmt.Errorf("%d of %d streams are not synced; last error: %v", left, len(f.streams), lastError.Load())
+	}
+	return nil
+}
+
+func (f *fleet) received() (t traffic) {
+	for _, s := range f.streams {
+		t.bytes += s.bytes.Load()
+		t.messages += s.messages.Load()
+		t.reconnects += s.reconnects.Load()
+	}
+	return
+}
+
+// measure makes one kind of change several times and reports how long the streams waited for it and what it cost the server.
+func (f *fleet) measure(c change, times int, pause time.Duration, server process) map[string]any {
+	var each, slowest []float64
+	lost := 0
+	trafficBefore, usageBefore := f.received(), server.usage()
+	for i := range times {
+		marker := c.marker(i)
+		sought := []byte(marker)
+		for _, s := range f.streams {
+			s.seen.Store(0)
+			s.marker.Store(&sought)
+		}
+		start := time.Now()
+		check(c.apply(i, marker))
+		lost += f.await(func(s *stream) bool { return s.seen.Load() != 0 }, time.Millisecond, changeTimeout)
+		worst := 0.0
+		for _, s := range f.streams {
+			if at := s.seen.Load(); at != 0 {
+				waited := float64(at-start.UnixNano()) / 1e6
+				each = append(each, waited)
+				worst = max(worst, waited)
+			}
+		}
+		slowest = append(slowest, worst)
+		time.Sleep(pause)
+	}
+	trafficAfter, usageAfter := f.received(), server.usage()
+	slices.Sort(each)
+	slices.Sort(slowest)
+	report := map[string]any{
+		"changes":                        times,
+		"not_received":                   lost,
+		"server_cpu_ms_per_change":       (usageAfter.cpu - usageBefore.cpu) / int64(times),
+		"bytes_per_stream_per_change":    (trafficAfter.bytes - trafficBefore.bytes) / int64(len(f.streams)) / int64(times),
+		"messages_per_stream_per_change": float64(trafficAfter.messages-trafficBefore.messages) / float64(len(f.streams)) / float64(times),
+		"rss_mb":                         usageAfter.memory,
+	}
+	if len(each) > 0 {
+		report["stream_p50_ms"], report["stream_p99_ms"] = quantile(each, 0.5), quantile(each, 0.99)
+		report["all_streams_p50_ms"], report["all_streams_max_ms"] = quantile(slowest, 0.5), quantile(slowest, 1)
+	}
+	if lost > 0 {
+		fmt.Fprintf(os.Stderr, "%s: %d times a stream did not get the change within %v\n", c.kind, lost, changeTimeout)
+	}
+	return report
+}
