@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -62,6 +63,16 @@ func (f *fleet) awaitSync(timeout time.Duration) error {
 		return fmt.Errorf("%d of %d streams are not synced; last error: %v", left, len(f.streams), lastError.Load())
 	}
 	return nil
+}
+
+// subscribedTo fails where the streams were opened before the server knew a Service: its endpoints would never reach them.
+func (f *fleet) subscribedTo(service string) error {
+	for _, name := range f.endpointNames.names {
+		if strings.Contains(name, "|"+service+".") {
+			return nil
+		}
+	}
+	return fmt.Errorf("the server did not serve %s yet when the streams were opened; make the Services earlier", service)
 }
 
 func (f *fleet) received() (t traffic) {

@@ -56,6 +56,7 @@ func main() {
 	time.Sleep(2 * time.Second) // what the server still does for the sync is not the first change's
 
 	if *services > 0 {
+		check(fleet.subscribedTo(serviceName(*services - 1)))
 		for _, c := range mesh.changes(*services) {
 			report[c.kind] = fleet.measure(c, *changes, *pause, server)
 		}
