@@ -1,7 +1,10 @@
 import type { Hostname } from './service.ts';
 
-/** `draining`: takes no new connections while those it has go on (a terminating pod that still serves). */
-export type EndpointHealth = 'healthy' | 'unhealthy' | 'draining' | 'terminating';
+/**
+ * `draining`: takes no new connections while those it has go on (a terminating pod that still serves). `unknown`: nothing reports on it (a
+ * WorkloadEntry); Envoy takes it for healthy.
+ */
+export type EndpointHealth = 'healthy' | 'unhealthy' | 'draining' | 'terminating' | 'unknown';
 
 /** region/zone/subzone; empty strings where unknown. */
 export interface Locality {

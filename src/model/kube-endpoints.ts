@@ -56,29 +56,19 @@ const unknownPlace = (settings: MeshSettings): EndpointPlace => ({
   subdomain: '',
 });
 
-const sendsUnready = (service: Service): boolean => service.publishNotReady || service.trafficDistribution !== 'Any';
-
-/** undefined: the endpoint is left out. A terminating endpoint that still serves drains. */
-function healthOf(
-  { ready, serving, terminating }: KubeEndpointSlice['endpoints'][number],
-  service: Service,
-): EndpointHealth | undefined {
+/** undefined: the endpoint is left out. A terminating endpoint that still serves drains; one that is not ready is sent for Envoy to count. */
+function healthOf({ ready, serving, terminating }: KubeEndpointSlice['endpoints'][number]): EndpointHealth | undefined {
   if (ready) return 'healthy';
   if (terminating) return serving ? 'draining' : undefined;
-  return sendsUnready(service) ? 'unhealthy' : undefined;
+  return 'unhealthy';
 }
 
 /** The endpoints of a slice. An endpoint that names a pod which is not known (yet) is left out, as in istiod. */
-function sliceEndpoints(
-  slice: KubeEndpointSlice,
-  service: Service,
-  pods: PodIndex,
-  unknown: EndpointPlace,
-): readonly Endpoint[] {
+function sliceEndpoints(slice: KubeEndpointSlice, pods: PodIndex, unknown: EndpointPlace): readonly Endpoint[] {
   if (slice.addressType === 'FQDN') return [];
   const found: Endpoint[] = [];
   for (const endpoint of slice.endpoints) {
-    const health = healthOf(endpoint, service);
+    const health = healthOf(endpoint);
     if (!health) continue;
     for (const address of endpoint.addresses) {
       const pod = endpoint.pod ? pods.named(endpoint.pod) : pods.at(address, slice.meta.namespace);
@@ -235,7 +225,7 @@ export function buildKubeEndpoints(
           : undefined;
       if (last && !(dirty && meets(referencesOf(slice), dirty.references))) return last;
       slicesRead++;
-      return { slice, endpoints: sliceEndpoints(slice, service, index, unknown) };
+      return { slice, endpoints: sliceEndpoints(slice, index, unknown) };
     });
     const selected =
       entries && service.resolution === 'ClientSideLB' && Object.keys(service.selector).length

@@ -75,7 +75,7 @@ export function instanceEndpoint(instance: WorkloadInstance, portName: string, p
     address: instance.address,
     port: socket ? 0 : port,
     portName,
-    health: 'healthy' as const,
+    health: instance.place.pod ? ('healthy' as const) : ('unknown' as const),
     weight: instance.weight,
   });
 }

@@ -24,7 +24,8 @@ const STATUS = {
   healthy: HealthStatus.HEALTHY,
   unhealthy: HealthStatus.UNHEALTHY,
   draining: HealthStatus.DRAINING,
-} as const satisfies Record<Exclude<EndpointHealth, 'terminating'>, HealthStatus>;
+  unknown: undefined,
+} as const satisfies Record<Exclude<EndpointHealth, 'terminating'>, HealthStatus | undefined>;
 
 type SentHealth = keyof typeof STATUS;
 
