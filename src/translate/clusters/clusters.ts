@@ -16,6 +16,7 @@ import { type Place, placeOf, placeRead } from '../endpoints/place.ts';
 import type { ClusterResource, Translated } from '../resource.ts';
 import { placesRead } from './balancing.ts';
 import { type ClusterTraits, clusterTraits } from './cluster-traits.ts';
+import { clusterModes } from './discovery.ts';
 import { blackHoleCluster, inboundPassthroughCluster, passthroughCluster } from './fallback.ts';
 import { inboundClusters } from './inbound.ts';
 import { isPassthrough } from './load-balancer.ts';
@@ -55,21 +56,24 @@ const outboundList = memo(
     const readers = endpointReaders(scope);
     const resources: ClusterResource[] = [];
     const problems: Problem[] = [];
-    let next = 0;
-    for (const service of scope.services) {
-      const reading = service === readers[next] ? readings[next++] : undefined;
-      const clusters = serviceClusters(
-        service,
-        destinationRules.get(service.hostname),
-        identities.get(service.hostname),
-        mesh,
-        traits,
-        namespaceMode(policiesOf(peerAuthentications, mesh.rootNamespace, service.namespace), mesh.rootNamespace),
-        typeof reading === 'object' ? reading : undefined,
-        typeof reading === 'string' ? reading : '',
-      );
-      for (const cluster of clusters.resources) resources.push(cluster);
-      for (const problem of clusters.problems) problems.push(problem);
+    for (const mode of clusterModes(scope.gateways)) {
+      let next = 0;
+      for (const service of scope.services) {
+        const reading = service === readers[next] ? readings[next++] : undefined;
+        const clusters = serviceClusters(
+          service,
+          destinationRules.get(service.hostname),
+          identities.get(service.hostname),
+          mesh,
+          traits,
+          namespaceMode(policiesOf(peerAuthentications, mesh.rootNamespace, service.namespace), mesh.rootNamespace),
+          typeof reading === 'object' ? reading : undefined,
+          typeof reading === 'string' ? reading : '',
+          mode,
+        );
+        for (const cluster of clusters.resources) resources.push(cluster);
+        if (mode === 'outbound') for (const problem of clusters.problems) problems.push(problem);
+      }
     }
     return Object.freeze({ resources, problems });
   },

@@ -1,9 +1,11 @@
+import { memo } from '../../memo.ts';
 import type { DestinationRule } from '../../model/config.ts';
 import { isWildcard } from '../../model/hosts.ts';
+import type { GatewayBinding } from '../../model/scope.ts';
 import type { Service, ServicePort } from '../../model/service.ts';
 import { Cluster_DiscoveryType as Type } from '../../proto/generated/envoy/config/cluster/v3.ts';
-import type { Subset } from '../../proto/generated/istio/networking/v1alpha3.ts';
-import { outboundClusterName } from '../names.ts';
+import { type Subset, ServerTLSSettings_TLSmode as TlsMode } from '../../proto/generated/istio/networking/v1alpha3.ts';
+import { outboundClusterName, outboundSni } from '../names.ts';
 import { isPassthrough } from './load-balancer.ts';
 import { portPolicy, subsetPolicy } from './traffic-policy.ts';
 
@@ -43,6 +45,21 @@ export function clusterDiscovery(
   return serviceDiscovery(service, sidecar);
 }
 
+/**
+ * What a cluster is for: traffic of the proxy's own, or `sniDnat`: connections that a gateway passes on by their SNI (AUTO_PASSTHROUGH),
+ * whose mutual TLS it does not touch.
+ */
+export type ClusterMode = 'outbound' | 'sniDnat';
+
+const OUTBOUND: readonly ClusterMode[] = ['outbound'];
+const WITH_SNI_DNAT: readonly ClusterMode[] = ['outbound', 'sniDnat'];
+
+/** The modes in which a proxy needs clusters. */
+export const clusterModes = memo((gateways: readonly GatewayBinding[]): readonly ClusterMode[] => {
+  const servers = gateways.flatMap(({ gateway }) => gateway.spec.servers ?? []);
+  return servers.some(({ tls }) => tls?.mode === TlsMode.AUTO_PASSTHROUGH) ? WITH_SNI_DNAT : OUTBOUND;
+});
+
 /** One outbound cluster: a Service port, or a subset of it. */
 export interface ClusterTarget {
   readonly name: string;
@@ -51,17 +68,22 @@ export interface ClusterTarget {
 }
 
 /** Every outbound cluster of a Service that Envoy can have: none for aliases and UDP. */
-export function clusterTargets(service: Service, rule: DestinationRule | undefined): readonly ClusterTarget[] {
-  if (service.resolution === 'Alias') return [];
+export function clusterTargets(
+  service: Service,
+  rule: DestinationRule | undefined,
+  mode: ClusterMode,
+): readonly ClusterTarget[] {
   const dynamic = isDynamicForwardProxy(service);
+  if (service.resolution === 'Alias' || (mode === 'sniDnat' && (dynamic || service.meshExternal))) return [];
+  const nameOf = mode === 'sniDnat' ? outboundSni : outboundClusterName;
   const targets: ClusterTarget[] = [];
   for (const port of service.ports) {
     if (port.protocol === 'UDP') continue;
     if (dynamic && !['HTTP', 'TLS', 'GRPC', 'HTTP2'].includes(port.protocol)) continue;
-    targets.push({ name: outboundClusterName(service.hostname, port.port), port, subset: undefined });
+    targets.push({ name: nameOf(service.hostname, port.port), port, subset: undefined });
     if (dynamic) continue;
     for (const subset of rule?.spec.subsets ?? [])
-      targets.push({ name: outboundClusterName(service.hostname, port.port, subset.name), port, subset });
+      targets.push({ name: nameOf(service.hostname, port.port, subset.name), port, subset });
   }
   return targets;
 }
@@ -71,9 +93,10 @@ export function edsClusters(
   service: Service,
   rule: DestinationRule | undefined,
   sidecar: boolean,
+  mode: ClusterMode,
 ): readonly ClusterTarget[] {
   if (isDynamicForwardProxy(service)) return [];
-  return clusterTargets(service, rule).filter(
+  return clusterTargets(service, rule, mode).filter(
     ({ port, subset }) => clusterDiscovery(service, port, rule, subset, sidecar) === Type.EDS,
   );
 }

@@ -23,7 +23,13 @@ import { outboundSni } from '../names.ts';
 import type { Translated } from '../resource.ts';
 import type { ClusterTraits } from './cluster-traits.ts';
 import { connectionPool } from './connection-pool.ts';
-import { type ClusterTarget, clusterDiscovery, clusterTargets, isDynamicForwardProxy } from './discovery.ts';
+import {
+  type ClusterMode,
+  type ClusterTarget,
+  clusterDiscovery,
+  clusterTargets,
+  isDynamicForwardProxy,
+} from './discovery.ts';
 import { dnsFields, dynamicForwardProxy } from './dns.ts';
 import { httpOptions, upstreamProtocol } from './http-options.ts';
 import { isPassthrough, loadBalancer, localityConfig } from './load-balancer.ts';
@@ -40,7 +46,8 @@ interface Context {
   readonly identities: readonly string[];
   readonly mesh: MeshSettings;
   readonly traits: ClusterTraits;
-  readonly mode: MutualTlsMode;
+  readonly serverMode: MutualTlsMode;
+  readonly mode: ClusterMode;
   readonly view: EndpointView | undefined;
   /** Ports whose endpoints all have a sidecar. */
   readonly meshed: readonly number[];
@@ -59,12 +66,12 @@ const eds = (name: string): EdsClusterConfig => ({
  * Whether the server speaks mutual TLS, as far as a client can tell. To an address that the client names it does only where every endpoint
  * has a sidecar: such clusters have no endpoint metadata to choose by.
  */
-function serverMode(context: Context, target: ClusterTarget): MutualTlsMode | undefined {
-  const { service, rule, mode, meshed } = context;
+function modeOfServer(context: Context, target: ClusterTarget): MutualTlsMode | undefined {
+  const { service, rule, serverMode, meshed } = context;
   if (service.meshExternal) return undefined;
   const own = target.subset ? target.subset.trafficPolicy : rule?.rule.spec.trafficPolicy;
   const direct = service.resolution === 'Passthrough' || isPassthrough(own?.loadBalancer);
-  return direct && !meshed.includes(target.port.port) ? 'DISABLE' : mode;
+  return direct && !meshed.includes(target.port.port) ? 'DISABLE' : serverMode;
 }
 
 function policyOf({ rule, mesh }: Context, { port, subset }: ClusterTarget): PortPolicy | undefined {
@@ -92,7 +99,8 @@ function tlsOf(
   http2: boolean,
   originalDestination: boolean,
 ): UpstreamTls {
-  const { service, rule, mesh, traits, identities } = context;
+  const { service, rule, mesh, traits, identities, mode } = context;
+  if (mode === 'sniDnat') return {};
   const dynamic = isDynamicForwardProxy(service);
   const tls = upstreamTls({
     mesh: mesh.config,
@@ -105,7 +113,7 @@ function tlsOf(
     clusterName: target.name,
     dynamicForwardProxy: dynamic,
     http2,
-    serverMode: serverMode(context, target),
+    serverMode: modeOfServer(context, target),
     originalDestination,
   });
   return policy?.proxyProtocol ? withProxyProtocol(tls, policy.proxyProtocol.version ?? 0) : tls;
@@ -193,7 +201,7 @@ const tlsProblem = (rule: EffectiveDestinationRule, { subset }: ClusterTarget, m
 };
 
 function build(context: Context, target: ClusterTarget, problems: Problem[]): Cluster | undefined {
-  const { service, rule, mesh, traits, view } = context;
+  const { service, rule, mesh, traits, view, mode } = context;
   const { name, port, subset } = target;
   const policy = policyOf(context, target);
   const dynamic = isDynamicForwardProxy(service);
@@ -202,7 +210,7 @@ function build(context: Context, target: ClusterTarget, problems: Problem[]): Cl
   const ejects = outlier !== undefined;
   const localities =
     view && (type === Type.STRICT_DNS || type === Type.LOGICAL_DNS)
-      ? clusterEndpoints(service, port, rule?.rule, subset, view, { ejects })
+      ? clusterEndpoints(service, port, rule?.rule, subset, view, { ejects, mutualTlsOnly: mode === 'sniDnat' })
       : [];
   if ((type === Type.STRICT_DNS || type === Type.LOGICAL_DNS) && localities.length === 0) {
     problems.push(withoutEndpoints(service, target));
@@ -244,9 +252,10 @@ export const serviceClusters = memo(
     identities: readonly string[] | undefined,
     mesh: MeshSettings,
     traits: ClusterTraits,
-    mode: MutualTlsMode,
+    serverMode: MutualTlsMode,
     view: EndpointView | undefined,
     meshed: string,
+    mode: ClusterMode,
   ): Translated<Cluster> => {
     const context: Context = {
       service,
@@ -254,13 +263,14 @@ export const serviceClusters = memo(
       identities: acceptedIdentities(service, identities ?? NO_IDENTITIES),
       mesh,
       traits,
+      serverMode,
       mode,
       view,
       meshed: meshed.split(',').filter(Boolean).map(Number),
     };
     const sources = [service.source, ...(rule?.sources ?? [])];
     const problems: Problem[] = [];
-    const resources = clusterTargets(service, rule?.rule).flatMap(target => {
+    const resources = clusterTargets(service, rule?.rule, mode).flatMap(target => {
       const message = build(context, target, problems);
       return message ? [Object.freeze({ name: target.name, message: Object.freeze(message), sources })] : [];
     });

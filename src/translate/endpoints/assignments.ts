@@ -11,7 +11,7 @@ import type { Traits } from '../../model/traits.ts';
 import type { Workload } from '../../model/workload.ts';
 import type { ClusterLoadAssignment } from '../../proto/generated/envoy/config/endpoint/v3.ts';
 import { placesRead } from '../clusters/balancing.ts';
-import { edsClusters } from '../clusters/discovery.ts';
+import { type ClusterMode, clusterModes, edsClusters } from '../clusters/discovery.ts';
 import type { EndpointResource, Translated } from '../resource.ts';
 import { clusterEndpoints, type EndpointView } from './cluster-endpoints.ts';
 import { policiesOf } from './peer-authentication.ts';
@@ -30,11 +30,13 @@ const serviceAssignments = memo(
     place: Place | undefined,
     node: string,
     sidecar: boolean,
+    mode: ClusterMode,
   ): readonly EndpointResource[] => {
+    const options = { keep: isAddress, mutualTlsOnly: mode === 'sniDnat' };
     const view: EndpointView = { endpoints, mesh, policies, place, node };
     const sources = [service.source, ...(rule?.sources ?? [])];
-    return edsClusters(service, rule?.rule, sidecar).map(({ name, port, subset }) => {
-      const localities = clusterEndpoints(service, port, rule?.rule, subset, view, { keep: isAddress });
+    return edsClusters(service, rule?.rule, sidecar, mode).map(({ name, port, subset }) => {
+      const localities = clusterEndpoints(service, port, rule?.rule, subset, view, options);
       const message = { cluster_name: name, endpoints: localities.length ? localities : undefined };
       return Object.freeze({ name, message: Object.freeze(message), sources });
     });
@@ -51,19 +53,22 @@ const assignmentList = memo(
   ): Translated<ClusterLoadAssignment> => {
     const { mesh, destinationRules, peerAuthentications } = scope;
     const resources: EndpointResource[] = [];
-    for (const service of scope.services) {
-      const rule = destinationRules.get(service.hostname);
-      const assignments = serviceAssignments(
-        service,
-        endpoints.get(endpointsKey(service)),
-        rule,
-        mesh,
-        policiesOf(peerAuthentications, mesh.rootNamespace, service.namespace),
-        placeRead(place, placesRead(service, rule?.rule, mesh.config)),
-        service.nodeLocal ? node : '',
-        sidecar,
-      );
-      for (const assignment of assignments) resources.push(assignment);
+    for (const mode of clusterModes(scope.gateways)) {
+      for (const service of scope.services) {
+        const rule = destinationRules.get(service.hostname);
+        const assignments = serviceAssignments(
+          service,
+          endpoints.get(endpointsKey(service)),
+          rule,
+          mesh,
+          policiesOf(peerAuthentications, mesh.rootNamespace, service.namespace),
+          placeRead(place, placesRead(service, rule?.rule, mesh.config)),
+          service.nodeLocal ? node : '',
+          sidecar,
+          mode,
+        );
+        for (const assignment of assignments) resources.push(assignment);
+      }
     }
     return { resources, problems: [] };
   },

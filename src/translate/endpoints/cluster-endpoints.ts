@@ -52,7 +52,7 @@ const sendsUnhealthy = (service: Service, policy: PortPolicy | undefined): boole
 
 /**
  * The localities of a Service port, or of a subset of it. `keep` drops endpoints that the cluster's type cannot use; `ejects` says whether
- * the cluster detects outliers, without which nothing fails over.
+ * the cluster detects outliers, without which nothing fails over; `mutualTlsOnly` keeps back what has no sidecar.
  */
 export function clusterEndpoints(
   service: Service,
@@ -60,7 +60,11 @@ export function clusterEndpoints(
   rule: DestinationRule | undefined,
   subset: Subset | undefined,
   view: EndpointView,
-  options: { readonly keep?: (endpoint: Endpoint) => boolean; readonly ejects?: boolean } = {},
+  options: {
+    readonly keep?: (endpoint: Endpoint) => boolean;
+    readonly ejects?: boolean;
+    readonly mutualTlsOnly?: boolean;
+  } = {},
 ): readonly LocalityLbEndpoints[] {
   const policy = subsetPolicy(portPolicy(rule?.spec.trafficPolicy, port.port), subset?.trafficPolicy, port.port);
   const all = view.endpoints?.endpoints ?? [];
@@ -71,6 +75,7 @@ export function clusterEndpoints(
     node: view.node,
     unhealthy: sendsUnhealthy(service, policy),
     mutualTls: mutualTls(rule, subset, port.port, view),
+    mutualTlsOnly: options.mutualTlsOnly === true,
   });
   const lb = effectiveLbSetting(view.mesh.config, policy?.loadBalancer, service);
   const ejects = options.ejects ?? policy?.outlierDetection !== undefined;

@@ -18,6 +18,8 @@ export interface Selection {
   /** Endpoints that are not ready are sent too, for Envoy to count. */
   readonly unhealthy: boolean;
   readonly mutualTls: (endpoint: Endpoint) => boolean;
+  /** Only endpoints that speak mutual TLS; a locality without any stays, empty. */
+  readonly mutualTlsOnly: boolean;
 }
 
 const STATUS = {
@@ -61,7 +63,7 @@ const MUTUAL_TLS = struct({ tlsMode: 'istio' });
 
 const metadataOf = (endpoint: Endpoint, mutualTls: boolean): Metadata => ({
   filter_metadata: {
-    ...(mutualTls && endpoint.tlsMode === 'istio' && { 'envoy.transport_socket_match': MUTUAL_TLS }),
+    ...(mutualTls && { 'envoy.transport_socket_match': MUTUAL_TLS }),
     istio: struct({ workload: workloadText(endpoint) }),
   },
 });
@@ -89,7 +91,9 @@ export function localityGroups(endpoints: readonly Endpoint[], selection: Select
       group = { locality: endpoint.locality, members: [], weight: 0 };
       groups.set(key, group);
     }
-    const message = lbEndpoint(endpoint, health, selection.mutualTls(endpoint));
+    const mutualTls = endpoint.tlsMode === 'istio' && selection.mutualTls(endpoint);
+    if (selection.mutualTlsOnly && !mutualTls) continue;
+    const message = lbEndpoint(endpoint, health, mutualTls);
     group.members.push({ endpoint, message });
     group.weight = Math.min(group.weight + (endpoint.weight || 1), 4294967295);
   }
@@ -104,6 +108,6 @@ export const localityMessage = ({ locality, members, weight, priority }: Localit
     sub_zone: locality.subzone || undefined,
   },
   lb_endpoints: members.length ? members.map(member => member.message) : undefined,
-  load_balancing_weight: { value: weight },
+  load_balancing_weight: weight ? { value: weight } : undefined,
   priority: priority || undefined,
 });
