@@ -69,6 +69,7 @@ export function listenerContext(
   workload: Workload,
   traits: Traits,
   listener: ListenerClass,
+  guarded = listener !== 'outbound',
 ): ListenerContext {
   const { mesh } = scope;
   const telemetries = telemetriesOf(mesh, workload);
@@ -76,7 +77,7 @@ export function listenerContext(
   const logs = accessLogs(mesh, telemetries, traits.build, hosts, listener);
   const tracing = tracingOf(mesh, telemetries, hosts, traits, spanIdentity(mesh, workload), listener);
   // Policies guard what comes in; a sidecar's own calls are guarded where they arrive.
-  const security = listener === 'outbound' ? NO_SECURITY : securityFilters(mesh, workload, traits, hosts);
+  const security = guarded ? securityFilters(mesh, workload, traits, hosts) : NO_SECURITY;
   return {
     chains: bothContexts(
       tcpContext(mesh, traits, logs, security, listener),

@@ -6,6 +6,7 @@ import type { Workload } from '../../model/workload.ts';
 import type { Listener } from '../../proto/generated/envoy/config/listener/v3.ts';
 import type { ListenerResource, Translated } from '../resource.ts';
 import { inboundContext, listenerContext, outboundContext } from './context.ts';
+import { gatewayListeners } from './gateway.ts';
 import { inboundListeners } from './inbound.ts';
 import { mutualTlsFor } from './mutual-tls.ts';
 import { listenerResource, outboundListeners } from './outbound.ts';
@@ -34,8 +35,8 @@ function sidecarListeners(
 
 /** The listeners of a proxy (istio: BuildListeners). */
 export const listeners = memo(
-  (scope: Scope, workload: Workload, traits: Traits, endpoints: EndpointIndex): Translated<Listener> => ({
-    resources: traits.type === 'sidecar' ? sidecarListeners(scope, workload, traits, endpoints) : [],
-    problems: [],
-  }),
+  (scope: Scope, workload: Workload, traits: Traits, endpoints: EndpointIndex): Translated<Listener> =>
+    traits.type === 'router'
+      ? gatewayListeners(scope, workload, traits)
+      : { resources: sidecarListeners(scope, workload, traits, endpoints), problems: [] },
 );

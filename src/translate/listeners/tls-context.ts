@@ -2,18 +2,15 @@ import { memo } from '../../memo.ts';
 import type { MeshSettings } from '../../model/settings.ts';
 import type { Traits } from '../../model/traits.ts';
 import { typed } from '../../proto/any.ts';
-import {
-  ApiConfigSource_ApiType,
-  ApiVersion,
-  type TransportSocket,
-} from '../../proto/generated/envoy/config/core/v3.ts';
+import type { TransportSocket } from '../../proto/generated/envoy/config/core/v3.ts';
 import {
   type DownstreamTlsContext,
   type SdsSecretConfig,
   TlsParameters_TlsProtocol as TlsProtocol,
 } from '../../proto/generated/envoy/extensions/transport_sockets/tls/v3.ts';
 import { MeshConfig_TLSConfig_TLSProtocol } from '../../proto/generated/istio/mesh/v1alpha1.ts';
-import { bool, seconds } from '../../proto/wellknown.ts';
+import { bool } from '../../proto/wellknown.ts';
+import { agentFiles, MESH_ROOT, WORKLOAD_CERTIFICATE } from '../clusters/sds.ts';
 
 /** Cipher suites that Istio's servers accept. */
 const CIPHER_SUITES: readonly string[] = [
@@ -27,30 +24,27 @@ const CIPHER_SUITES: readonly string[] = [
 
 export const ALPN_HTTP: readonly string[] = ['h2', 'http/1.1'];
 
-/** A secret that the agent beside the proxy serves: `default`, `ROOTCA` or a `file-cert:` name. */
-export function agentSecret(name: string): SdsSecretConfig {
-  const workload = name === 'default' || name === 'ROOTCA';
-  return {
-    name,
-    sds_config: {
-      api_config_source: {
-        api_type: ApiConfigSource_ApiType.GRPC,
-        transport_api_version: ApiVersion.V3,
-        grpc_services: [{ envoy_grpc: { cluster_name: 'sds-grpc' } }],
-        set_node_on_first_message_only: true,
-      },
-      // A listener waits for the workload's own certificate however long it takes; other secrets may not exist.
-      initial_fetch_timeout: workload ? seconds(0) : undefined,
-      resource_api_version: ApiVersion.V3,
-    },
-  };
-}
-
 /** The transport socket of a server that speaks TLS. */
 export const tlsSocket = (context: DownstreamTlsContext): TransportSocket => ({
   name: 'envoy.transport_sockets.tls',
   typed_config: typed('envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext', context),
 });
+
+/** Whether the agent serves certificate files on a socket of their own. */
+export const filesHaveOwnSocket = (traits: Traits): boolean => traits.options['file-credential'] === 'true';
+
+/** The certificate of a proxy: files that its metadata names, else the one that the agent gets for it. */
+export function workloadCertificate(traits: Traits): SdsSecretConfig {
+  const chain = traits.options['TLS_SERVER_CERT_CHAIN'];
+  const key = traits.options['TLS_SERVER_KEY'];
+  return chain && key ? agentFiles(`file-cert:${chain}~${key}`, filesHaveOwnSocket(traits)) : WORKLOAD_CERTIFICATE;
+}
+
+/** What a proxy checks its clients against: a file that its metadata names, else the mesh's roots. */
+export function meshRoot(traits: Traits): SdsSecretConfig {
+  const root = traits.options['TLS_SERVER_ROOT_CERT'];
+  return root ? agentFiles(`file-root:${root}`, filesHaveOwnSocket(traits)) : MESH_ROOT;
+}
 
 /** SPIFFE prefixes of the trust domains whose clients a server takes. */
 function trustedPrefixes(mesh: MeshSettings): readonly { readonly prefix: string }[] {
@@ -66,7 +60,7 @@ function trustedPrefixes(mesh: MeshSettings): readonly { readonly prefix: string
 }
 
 /** The transport socket of mutual TLS within the mesh (istio: authn utils.BuildInboundTLS). */
-export const meshTlsSocket = memo((mesh: MeshSettings, _traits: Traits): TransportSocket => {
+export const meshTlsSocket = memo((mesh: MeshSettings, traits: Traits): TransportSocket => {
   const mtls = mesh.config.meshMTLS;
   const suites = mtls?.cipherSuites ?? [];
   return tlsSocket({
@@ -81,10 +75,10 @@ export const meshTlsSocket = memo((mesh: MeshSettings, _traits: Traits): Transpo
         cipher_suites: suites.length > 0 ? suites : CIPHER_SUITES,
       },
       alpn_protocols: ALPN_HTTP,
-      tls_certificate_sds_secret_configs: [agentSecret('default')],
+      tls_certificate_sds_secret_configs: [workloadCertificate(traits)],
       combined_validation_context: {
         default_validation_context: { match_subject_alt_names: trustedPrefixes(mesh) },
-        validation_context_sds_secret_config: agentSecret('ROOTCA'),
+        validation_context_sds_secret_config: meshRoot(traits),
       },
     },
   });

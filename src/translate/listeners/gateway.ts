@@ -1,0 +1,122 @@
+import type { Problem } from '../../config/problem.ts';
+import { memo } from '../../memo.ts';
+import { type GatewayPort, type GatewayServer, mergeGateways, passesThrough } from '../../model/merged-gateway.ts';
+import { isHttp, type Protocol } from '../../model/protocol.ts';
+import type { Scope } from '../../model/scope.ts';
+import { type Traits, wildcardAddress } from '../../model/traits.ts';
+import type { Workload } from '../../model/workload.ts';
+import type { AccessLog } from '../../proto/generated/envoy/config/accesslog/v3.ts';
+import { TrafficDirection } from '../../proto/generated/envoy/config/core/v3.ts';
+import type { Listener } from '../../proto/generated/envoy/config/listener/v3.ts';
+import { uint32 } from '../../proto/wellknown.ts';
+import { PROXY_PROTOCOL, TLS_INSPECTOR } from '../filters/well-known.ts';
+import { listenerName } from '../names.ts';
+import type { ListenerResource, Translated } from '../resource.ts';
+import { listenAddress } from './address.ts';
+import { type ListenerContext, listenerContext } from './context.ts';
+import { type ChainSpec, chainMatch, filterChain } from './filter-chain.ts';
+import {
+  autoPassThroughChains,
+  httpsChain,
+  isAutoPassThrough,
+  passThroughChains,
+  plainHttpChain,
+  tcpChains,
+} from './gateway-chains.ts';
+import type { TcpContext } from './network-filters.ts';
+import { listenerResource, ONE_AT_A_TIME } from './outbound.ts';
+import { connectionSettings, proxyConfigOf } from './proxy-config.ts';
+
+const gatewayListener = memo(
+  (
+    context: TcpContext,
+    accessLogs: readonly AccessLog[],
+    bind: string,
+    port: number,
+    ...chains: readonly ChainSpec[]
+  ): Listener => {
+    const { mesh, traits } = context;
+    const proxyProtocol = proxyConfigOf(mesh, traits).gatewayTopology?.proxyProtocol !== undefined;
+    const tls = chains.some(c => c.sniHosts.length > 0 || c.tls !== undefined);
+    const limit = connectionSettings(mesh, traits)?.listenerPerConnectionBufferLimitBytes?.value;
+    return {
+      name: listenerName(bind, port),
+      address: listenAddress(bind, port),
+      filter_chains: chains.map(c => filterChain(c, chainMatch(c))),
+      // Envoy's own timeout of 15 s holds for these: a silent client must not keep a listener filter waiting for ever.
+      listener_filters: [...(proxyProtocol ? [PROXY_PROTOCOL] : []), ...(tls ? [TLS_INSPECTOR] : [])],
+      traffic_direction: TrafficDirection.OUTBOUND,
+      per_connection_buffer_limit_bytes: limit === undefined || limit < 0 ? undefined : uint32(limit),
+      connection_balance_config:
+        traits.options['OUTBOUND_LISTENER_EXACT_BALANCE'] === 'true' ? { exact_balance: {} } : undefined,
+      access_log: accessLogs,
+      max_connections_to_accept_per_socket_event: ONE_AT_A_TIME,
+    };
+  },
+);
+
+/** Servers of a port in the order of istiod: those of one protocol together, protocols in the order in which they were first named. */
+function byProtocol(servers: readonly GatewayServer[]): readonly GatewayServer[] {
+  const order = new Map<Protocol, GatewayServer[]>();
+  for (const server of servers) order.set(server.protocol, [...(order.get(server.protocol) ?? []), server]);
+  return [...order.values()].flat();
+}
+
+interface Open {
+  readonly scope: Scope;
+  readonly context: ListenerContext;
+  /** The chains of AUTO_PASSTHROUGH are not guarded: the workload behind is. */
+  readonly unguarded: ListenerContext;
+}
+
+function chainsOf(port: GatewayPort, bind: string, { scope, context, unguarded }: Open, taken: Set<string>) {
+  const { http, tcp } = context.chains;
+  const name = listenerName(bind, port.port);
+  const chains: ChainSpec[] = [];
+  let plain = false;
+  for (const server of byProtocol(port.servers)) {
+    if (isHttp(server.protocol)) {
+      if (!plain) chains.push(plainHttpChain(http, name, server.routeName, server.protocol));
+      plain = true;
+    } else if (server.server.tls && server.protocol === 'HTTPS' && !passesThrough(server.server)) {
+      chains.push(httpsChain(http, server.server, name, server.routeName, ...server.hosts));
+    } else if (isAutoPassThrough(server)) {
+      chains.push(...autoPassThroughChains(unguarded.chains.tcp, server, scope));
+    } else if (passesThrough(server.server)) {
+      chains.push(...passThroughChains(tcp, server, scope, taken));
+    } else {
+      chains.push(...tcpChains(tcp, server, scope));
+    }
+  }
+  return chains;
+}
+
+const problemsOf = (conflicts: ReturnType<typeof mergeGateways>['conflicts']): readonly Problem[] =>
+  conflicts.map(({ server, reason }) => {
+    const index = server.gateway.spec.servers?.indexOf(server.server) ?? 0;
+    return { object: server.gateway.meta.key, path: `spec.servers[${index}]`, message: reason, severity: 'error' };
+  });
+
+/** The listeners of a gateway proxy: one for each port and bind of the Gateways that select it (istio: buildGatewayListeners). */
+export function gatewayListeners(scope: Scope, workload: Workload, traits: Traits): Translated<Listener> {
+  const merged = mergeGateways(scope.gateways, workload.targets);
+  const open: Open = {
+    scope,
+    context: listenerContext(scope, workload, traits, 'gateway'),
+    unguarded: listenerContext(scope, workload, traits, 'gateway', false),
+  };
+  const taken = new Map<number, Set<string>>();
+  const resources: ListenerResource[] = [];
+  for (const port of merged.ports) {
+    if (port.port < 1024 && traits.options['UNPRIVILEGED_POD'] === 'true') continue;
+    const bind = port.bind || wildcardAddress(traits);
+    const hosts = taken.get(port.port) ?? new Set();
+    taken.set(port.port, hosts);
+    const chains = chainsOf(port, bind, open, hosts);
+    // Envoy has no listener without a chain.
+    if (chains.length === 0) continue;
+    const message = gatewayListener(open.context.chains.tcp, open.context.accessLogs, bind, port.port, ...chains);
+    resources.push(listenerResource(message, ...new Set(port.servers.map(s => s.gateway.meta.key))));
+  }
+  return { resources, problems: problemsOf(merged.conflicts) };
+}
