@@ -4,6 +4,7 @@ import { type Logger, pino } from 'pino';
 export interface LogLine {
   readonly level: number;
   readonly msg: string;
+  readonly err?: string;
   readonly watches?: readonly string[];
 }
 

@@ -103,15 +103,15 @@ export class ApiClient {
       // As an option it covers the time before the connection stands, too; the method does not.
       timeout: ANSWER_MS,
     });
-    let waitedMs = ANSWER_MS;
-    sent.on('timeout', () => sent.destroy(new SilentError(`nothing arrived for ${Math.round(waitedMs / 1000)} s`)));
+    sent.on('timeout', () => sent.destroy(silence(ANSWER_MS)));
     sent.on('error', reject);
     sent.on('response', resolve);
     sent.end(body);
     const response = await promise;
     if (request.idleMs) {
-      waitedMs = request.idleMs;
-      response.setTimeout(waitedMs);
+      const idleMs = request.idleMs;
+      sent.removeAllListeners('timeout');
+      response.setTimeout(idleMs, () => response.destroy(silence(idleMs)));
     }
     const status = response.statusCode ?? 0;
     if (status >= 200 && status < 300) return response;
@@ -134,6 +134,8 @@ export class ApiClient {
     return this.#token?.text;
   }
 }
+
+const silence = (ms: number) => new SilentError(`nothing arrived for ${Math.round(ms / 1000)} s`);
 
 function agentFor({ server, tls, proxyUrl }: Credentials): HttpAgent {
   const options = {

@@ -13,21 +13,27 @@ export async function* jsonLines(
   let restBytes = 0;
   for await (const chunk of chunks) {
     const values: unknown[] = [];
+    let broken: unknown;
     let start = 0;
-    for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
+    for (let end = chunk.indexOf(10); end >= 0 && !broken; end = chunk.indexOf(10, start)) {
       const line = rest.length
         ? Buffer.concat([...rest, chunk.subarray(start, end)]).toString()
         : chunk.toString('utf8', start, end);
       rest = [];
       restBytes = 0;
       start = end + 1;
-      if (line.trim()) values.push(JSON.parse(line));
+      try {
+        if (line.trim()) values.push(JSON.parse(line));
+      } catch (error) {
+        broken = error;
+      }
     }
+    if (values.length) yield values;
+    if (broken) throw broken;
     if (start < chunk.length) {
       rest.push(chunk.subarray(start));
       restBytes += chunk.length - start;
       if (restBytes > maxBytes) throw new Error(`a line of more than ${maxBytes} bytes`);
     }
-    if (values.length) yield values;
   }
 }

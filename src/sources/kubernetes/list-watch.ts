@@ -59,6 +59,8 @@ export class ListWatch {
   #streamsLists = true;
   #pages = true;
   #expiredInARow = 0;
+  /** Whether the last watch brought anything, be it a bookmark. */
+  #heard = false;
   #seenAbsent = false;
 
   constructor(name: string, collection: Collection, sink: ListWatchSink, context: ListWatchContext) {
@@ -141,11 +143,13 @@ export class ListWatch {
       resourceVersion: this.#resourceVersion ?? '',
       ...(listing && { sendInitialEvents: 'true', resourceVersionMatch: 'NotOlderThan' }),
     };
+    this.#heard = false;
     const response = await client.open(path, { query, signal, idleMs: timing.silenceMs });
     let unlisted = listing;
     if (!unlisted) health.watching(this.#name, this.#known.size);
     for await (const events of jsonLines(response)) {
       if (signal.aborted) return;
+      this.#heard = true;
       for (const event of events) unlisted = this.#take(event as WatchEvent, version, unlisted);
       health.objects(this.#name, this.#known.size);
     }
@@ -163,13 +167,6 @@ export class ListWatch {
         return undefined;
       } else throw new ApiError(422, { message: 'the API server does not list through watches' });
       return listing;
-    }
-    // After etcd was restored from a backup, a watch would wait in silence for versions to come by again.
-    if (this.#resourceVersion !== undefined && isOlder(resourceVersion, this.#resourceVersion)) {
-      throw new ApiError(410, {
-        reason: 'Expired',
-        message: `resource versions went back from ${this.#resourceVersion} to ${resourceVersion}`,
-      });
     }
     if (type === 'DELETED') {
       if (this.#known.forget(namespace, name)) this.#sink.gone(namespace, name);
@@ -219,6 +216,8 @@ export class ListWatch {
       this.#expiredInARow += 1;
       return this.#expiredInARow === 1 ? jitter(100, 1) : this.#backoff.next();
     }
+    // A watch that begins at a version of the future waits in silence for it: so it is after etcd was restored from a backup.
+    if (error instanceof SilentError && !this.#heard) this.#resourceVersion = undefined;
     const code = error instanceof ApiError ? error.code : 0;
     if (listingByWatch && (code === 400 || code === 422 || error instanceof SilentError)) {
       this.#streamsLists = false;
@@ -241,7 +240,3 @@ export class ListWatch {
     return project(object, kind, group ? `${group}/${version}` : version);
   }
 }
-
-// Resource versions are whole numbers that grow (KEP-5504); anything else cannot be compared.
-const isOlder = (a: string, b: string): boolean =>
-  /^\d+$/.test(a) && /^\d+$/.test(b) && (a.length === b.length ? a < b : a.length < b.length);

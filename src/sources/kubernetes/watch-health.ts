@@ -17,18 +17,25 @@ export interface WatchStatus {
   readonly relists: number;
 }
 
-const TOGETHER_MS = 500;
+const TOGETHER_MS = 2_000;
+
+interface Line {
+  readonly watches: Set<string>;
+  changed: number;
+  gone: number;
+}
 
 /**
- * The state of all list-watches, and the log lines about it: one line a transition, not one an attempt, and one for all the watches that it
- * happens to within half a second (an API server that goes away takes thirty watches with it).
+ * The state of all list-watches, and the log lines about it: not one an attempt, nor one a watch (an API server that goes away takes thirty
+ * with it), but one for each thing that happens. The same failure is said once until all watches work again.
  */
 export class WatchHealth {
   readonly #log: Logger;
   readonly #statuses = new Map<string, WatchStatus>();
-  /** The failures logged since a watch last worked. */
-  readonly #told = new Map<string, Set<string>>();
-  readonly #lines = new Map<string, { readonly level: 'info' | 'warn'; readonly watches: Set<string> }>();
+  /** The failures said since all watches worked. */
+  readonly #said = new Set<string>();
+  readonly #failing = new Set<string>();
+  readonly #lines = new Map<string, Line>();
 
   constructor(log: Logger) {
     this.#log = log;
@@ -39,16 +46,15 @@ export class WatchHealth {
   }
 
   watching(name: string, objects: number): void {
-    const recovered = this.#told.delete(name);
     this.#update(name, { state: 'watching', synced: true, objects });
-    if (recovered) this.#say('info', 'watching the API server again', name);
+    if (this.#works(name)) this.#say('watching the API server again', name);
   }
 
   absent(name: string): void {
     if (this.#statuses.get(name)?.state !== 'absent')
-      this.#say('info', 'not served by the API server (no CRD): counts as empty until it is', name);
-    this.#told.delete(name);
+      this.#say('not served by the API server (no CRD), counts as empty', name);
     this.#update(name, { state: 'absent', synced: true, objects: 0 });
+    this.#works(name);
   }
 
   objects(name: string, objects: number): void {
@@ -58,22 +64,24 @@ export class WatchHealth {
 
   failing(name: string, failure: string): void {
     this.#update(name, { state: 'failing', lastError: failure });
-    const told = this.#told.get(name) ?? new Set();
-    if (told.has(failure)) return;
-    this.#told.set(name, told.add(failure));
-    this.#say('warn', `a watch failed, its last state stays in force: ${failure}`, name);
+    this.#failing.add(name);
+    if (this.#said.has(failure)) return;
+    this.#said.add(failure);
+    this.#log.warn(
+      { watch: name, err: failure },
+      'a watch of the API server failed; the last known state stays in force',
+    );
   }
 
   /** The watch could not be resumed: everything was listed again, which showed so many differences. */
   relisted(name: string, changed: number, gone: number): void {
     this.#update(name, { relists: (this.#statuses.get(name)?.relists ?? 0) + 1 });
-    this.#say('info', 'listed again, because the API server no longer knew where the watch had been', name);
-    if (changed + gone > 0) this.#log.info({ watch: name, changed, gone }, 'the new list differs from what was known');
+    this.#say('listed again what the API server could not resume; only what differs is passed on', name, changed, gone);
   }
 
   removed(name: string): void {
     this.#statuses.delete(name);
-    this.#told.delete(name);
+    this.#works(name);
   }
 
   /** All list-watches by name. */
@@ -94,17 +102,28 @@ export class WatchHealth {
     this.#statuses.set(name, { ...before, ...change, since });
   }
 
-  #say(level: 'info' | 'warn', message: string, name: string): void {
-    const line = this.#lines.get(message);
-    if (line) {
-      line.watches.add(name);
-      return;
+  // Whether it did not work before.
+  #works(name: string): boolean {
+    const failed = this.#failing.delete(name);
+    if (this.#failing.size === 0) this.#said.clear();
+    return failed;
+  }
+
+  // Says it of all the watches to which it happens in the next moments.
+  #say(message: string, name: string, changed = 0, gone = 0): void {
+    let line = this.#lines.get(message);
+    if (!line) {
+      const opened: Line = { watches: new Set(), changed: 0, gone: 0 };
+      line = opened;
+      this.#lines.set(message, line);
+      setTimeout(() => {
+        this.#lines.delete(message);
+        const counts = opened.changed + opened.gone > 0 && { changed: opened.changed, gone: opened.gone };
+        this.#log.info({ watches: [...opened.watches].sort(), ...counts }, message);
+      }, TOGETHER_MS).unref();
     }
-    const watches = new Set([name]);
-    this.#lines.set(message, { level, watches });
-    setTimeout(() => {
-      this.#lines.delete(message);
-      this.#log[level]({ watches: [...watches].sort() }, message);
-    }, TOGETHER_MS).unref();
+    line.watches.add(name);
+    line.changed += changed;
+    line.gone += gone;
   }
 }
