@@ -2,8 +2,10 @@ import type { ConfigContents } from '../config/store.ts';
 import { Interner, memo } from '../memo.ts';
 import type { Endpoint, Locality } from './endpoint.ts';
 import type { KubePod } from './kubernetes.ts';
+import { internLabels } from './labels.ts';
 import { augmentLabels, labelledLocality, nodeLocality, nowhere } from './locality.ts';
-import { compare, type ObjectKey } from './object.ts';
+import type { ObjectKey } from './object.ts';
+import type { ServicePort } from './service.ts';
 import type { MeshSettings } from './settings.ts';
 import { spiffeId } from './spiffe.ts';
 
@@ -61,20 +63,21 @@ const placeOf = memo((pod: KubePod, ofNode: Locality, settings: MeshSettings): E
 });
 
 const shapes = new Interner<PodShape>();
-const sorted = (labels: Readonly<Record<string, string>>) => Object.entries(labels).sort(([a], [b]) => compare(a, b));
+/** A shape as one shared value. */
+export const internShape = (shape: PodShape): PodShape =>
+  shapes.intern(JSON.stringify([shape.labels, shape.workload, shape.serviceAccount, shape.ports]), () =>
+    Object.freeze(shape),
+  );
 
 /** The shape of a pod. */
-export const podShape: (pod: KubePod) => PodShape = memo(pod => {
-  const shape: PodShape = {
-    labels: pod.meta.labels,
+export const podShape: (pod: KubePod) => PodShape = memo(pod =>
+  internShape({
+    labels: internLabels(pod.meta.labels),
     workload: workloadName(pod),
     serviceAccount: pod.serviceAccount,
     ports: pod.containerPorts,
-  };
-  return shapes.intern(JSON.stringify([sorted(shape.labels), shape.workload, shape.serviceAccount, shape.ports]), () =>
-    Object.freeze(shape),
-  );
-});
+  }),
+);
 
 const byAddress = memo((pods: ReadonlyMap<ObjectKey, KubePod>): ReadonlyMap<string, readonly KubePod[]> => {
   const found = new Map<string, KubePod[]>();
@@ -121,3 +124,13 @@ export const podIndex: (
         ?.find(pod => pod.meta.namespace === namespace),
   };
 });
+
+/** The number of a Service port's target port on a pod with these container ports; undefined where a name is not found. */
+export function findPort(
+  ports: PodShape['ports'],
+  { targetPort, protocol }: Pick<ServicePort, 'targetPort' | 'protocol'>,
+): number | undefined {
+  if (typeof targetPort === 'number') return targetPort;
+  const transport = protocol === 'UDP' ? 'UDP' : 'TCP';
+  return ports.find(port => port.name === targetPort && port.protocol === transport)?.port;
+}

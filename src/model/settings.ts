@@ -94,6 +94,10 @@ const over = <T extends object>(defaults: T, own: T | undefined): T => {
   return Object.freeze({ ...defaults, ...(Object.fromEntries(set) as Partial<T>) });
 };
 
+/** Where mesh-wide objects live: as MeshConfig says, else as the options do. */
+export const rootNamespaceOf = (object: MeshConfigObject | undefined, options: MeshOptions): string =>
+  object?.spec.rootNamespace || options.rootNamespace || 'istio-system';
+
 /**
  * The settings in force. A field that is written replaces the default; only `defaultConfig`, `defaultProviders` and `extensionProviders`
  * are merged, as istiod does.
@@ -104,7 +108,7 @@ export function meshSettings(
   network: string,
 ): MeshSettings {
   const own = object?.spec ?? {};
-  const rootNamespace = own.rootNamespace || options.rootNamespace || 'istio-system';
+  const rootNamespace = rootNamespaceOf(object, options);
   const config: MeshConfig = {
     ...over(defaultMeshConfig, own),
     rootNamespace,

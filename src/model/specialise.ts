@@ -84,11 +84,15 @@ const decided = memo((objects: readonly VirtualService[], decisions: string): re
   );
 });
 
+/** How the conditions of all matches come out for a source, as text; equal texts, equal outcome. */
+export const decideRoutes = (objects: readonly VirtualService[], source: Source): string =>
+  conditional(objects)
+    .map(object => decide(object, source))
+    .join(',');
+
 /**
  * The VirtualServices as one source sees them: matches that cannot be its (`sourceLabels`, `sourceNamespace`, `gateways`) are gone, so that
  * nothing that is made from them has to know the proxy. Sources for which everything comes out the same get the same list.
  */
-export function specialise(objects: readonly VirtualService[], source: Source): readonly VirtualService[] {
-  const open = conditional(objects);
-  return open.length ? decided(objects, open.map(object => decide(object, source)).join(',')) : objects;
-}
+export const specialise = (objects: readonly VirtualService[], decision: string): readonly VirtualService[] =>
+  decision ? decided(objects, decision) : objects;

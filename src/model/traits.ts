@@ -25,6 +25,7 @@ export interface Traits {
   readonly ipv6: boolean;
   readonly interception: 'REDIRECT' | 'TPROXY' | 'NONE';
   readonly locality: Locality;
+  /** The Kubernetes node; empty while no Service depends on it, so that proxies of different nodes stay equal. */
   readonly node: string;
   readonly network: string;
   readonly clusterId: string;
@@ -33,7 +34,7 @@ export interface Traits {
   readonly dnsDomain: string;
   readonly dnsCapture: boolean;
   readonly dnsAutoAllocate: boolean;
-  /** Further metadata that Istio's translation reads, by Istio's names (HTTP10, IDLE_TIMEOUT, …), values as text; only the known ones are kept. */
+  /** Further metadata that Istio's translation reads, by Istio's names (HTTP10, IDLE_TIMEOUT, …), values as text; the known ones, and those that an EnvoyFilter matches; structures as JSON. */
   readonly options: Readonly<Record<string, string>>;
 }
 

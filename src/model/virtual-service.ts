@@ -6,6 +6,7 @@ import type {
   VirtualService as Spec,
 } from '../proto/generated/istio/networking/v1alpha3.ts';
 import type { VirtualService } from './config.ts';
+import { compare } from './object.ts';
 import { qualify, qualifyGateway } from './qualify.ts';
 
 /** `f` of every item; the list itself where every item stays. */
@@ -89,6 +90,6 @@ export const routeTargets: (object: VirtualService, namespace: string) => readon
     for (const route of [...(spec.tcp ?? []), ...(spec.tls ?? [])]) {
       for (const { destination } of route.route ?? []) add(destination);
     }
-    return [...ports].map(([host, of]) => ({ host, ports: of }));
+    return [...ports].map(([host, of]) => ({ host, ports: of })).sort((a, b) => compare(a.host, b.host));
   },
 );

@@ -15,7 +15,9 @@ export interface ServiceTarget {
   readonly targetPort: number;
 }
 
-/** The policies that select a workload, each list in the order of Istio's precedence (root namespace, namespace, workload). */
+/** The policies that select a workload, each list in istiod's order: PeerAuthentications and
+ * RequestAuthentications of the namespace, then the root namespace's; AuthorizationPolicies the other way round; Telemetry from the mesh's to
+ * the workload's own; EnvoyFilters by priority. */
 export interface WorkloadPolicies {
   readonly peerAuthentications: readonly PeerAuthentication[];
   readonly requestAuthentications: readonly RequestAuthentication[];

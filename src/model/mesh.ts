@@ -1,0 +1,171 @@
+import type { Problem } from '../config/problem.ts';
+import type { ConfigContents } from '../config/store.ts';
+import { memo } from '../memo.ts';
+import { type Stage, stage } from './derive.ts';
+import { buildDestinationRules, type DestinationRuleIndex, type DestinationRuleInputs } from './destination-rules.ts';
+import type { EndpointIndex } from './endpoint.ts';
+import { buildIdentities, type Identities, joinEndpoints } from './endpoint-index.ts';
+import { buildExternalEndpoints, type ExternalEndpoints, type ExternalInputs } from './external-endpoints.ts';
+import { buildKubeEndpoints, type KubeEndpointInputs, type KubeEndpoints } from './kube-endpoints.ts';
+import { LastValues } from './last-values.ts';
+import { type ObjectKey, objectKey } from './object.ts';
+import { buildPolicies, type PolicyIndex, type PolicyInputs } from './policies.ts';
+import { matchedMetadata } from './proxy-traits.ts';
+import { type ScopeIndex, type ScopeInputs, scopeIndex } from './scopes.ts';
+import type { Service } from './service.ts';
+import { buildServices, type ServiceIndex, type ServiceInputs } from './service-index.ts';
+import { type MeshOptions, type MeshSettings, meshSettings, rootNamespaceOf } from './settings.ts';
+import { sidecarIndex } from './sidecars.ts';
+import { groupSlices, type SliceGroups } from './slices.ts';
+import { buildVirtualServices, type VirtualServiceIndex, type VirtualServiceInputs } from './virtual-service-index.ts';
+import { type WorkloadIndex, type WorkloadInputs, workloadIndex } from './workloads.ts';
+
+type SliceStage = Stage<readonly [ConfigContents['EndpointSlice']], SliceGroups>;
+
+/** What the next mesh is made from. */
+interface Stages {
+  readonly settings: Stage<readonly unknown[], MeshSettings>;
+  readonly services: Stage<ServiceInputs, ServiceIndex>;
+  readonly slices: SliceStage;
+  readonly endpointObjects: SliceStage;
+  readonly kubeEndpoints: Stage<KubeEndpointInputs, KubeEndpoints>;
+  readonly externalEndpoints: Stage<ExternalInputs, ExternalEndpoints>;
+  readonly identities: Stage<readonly [EndpointIndex], Identities>;
+  readonly virtualServices: Stage<VirtualServiceInputs, VirtualServiceIndex>;
+  readonly destinationRules: Stage<DestinationRuleInputs, DestinationRuleIndex>;
+  readonly policies: Stage<PolicyInputs, PolicyIndex>;
+  readonly scopes: Stage<ScopeInputs, ScopeIndex>;
+  readonly workloads: Stage<WorkloadInputs, WorkloadIndex>;
+}
+
+/** The mesh at one moment, made from the contents of the store. Whatever a change did not touch is the same object as before. */
+export interface MeshModel {
+  readonly contents: ConfigContents;
+  readonly settings: MeshSettings;
+  /** Every Service, also those that not everyone sees; older first. */
+  readonly services: readonly Service[];
+  readonly endpoints: EndpointIndex;
+  /** What only the objects together show to be wrong: missing delegates, alias loops, doubled policies. */
+  readonly problems: readonly Problem[];
+  /** Metadata that EnvoyFilters match. */
+  readonly matchedMetadata: readonly string[];
+  readonly stages: Stages;
+  readonly lastValues: LastValues;
+}
+
+const joinProblems = memo((...lists: readonly (readonly Problem[])[]): readonly Problem[] => lists.flat());
+
+/**
+ * Builds the mesh. With the previous mesh at hand only what changed is made again, and everything equal keeps its identity: a change costs
+ * a comparison of identities for each object of its kind, and what it touches.
+ */
+export function buildMesh(contents: ConfigContents, options: MeshOptions, previous?: MeshModel): MeshModel {
+  const before = previous?.stages;
+  const lastValues = previous?.lastValues ?? new LastValues();
+
+  const config = contents.MeshConfig.get('MeshConfig/istio' as ObjectKey) ?? [...contents.MeshConfig.values()][0];
+  const root = contents.Namespace.get(objectKey('Namespace', '', rootNamespaceOf(config, options)));
+  const network = root?.meta.labels['topology.istio.io/network'] ?? '';
+  const settings = stage(
+    before?.settings,
+    [config, network, options.domain, options.rootNamespace, options.clusterId],
+    () => meshSettings(config, options, network),
+  );
+
+  if (previous?.contents === contents && before?.settings === settings) return previous;
+
+  const services = stage<ServiceInputs, ServiceIndex>(
+    before?.services,
+    [contents.Service, contents.ServiceEntry, contents.Namespace, settings.value],
+    last => buildServices([contents.Service, contents.ServiceEntry, contents.Namespace, settings.value], last),
+  );
+  const slices: SliceStage = stage(before?.slices, [contents.EndpointSlice], last =>
+    groupSlices([contents.EndpointSlice], last),
+  );
+  const endpointObjects: SliceStage = stage(before?.endpointObjects, [contents.Endpoints], last =>
+    groupSlices([contents.Endpoints], last),
+  );
+  const kubeInputs: KubeEndpointInputs = [
+    slices.value,
+    endpointObjects.value,
+    services.value.parts.kube.values,
+    contents.Pod,
+    contents.Node,
+    contents.WorkloadEntry,
+    settings.value,
+  ];
+  const kubeEndpoints = stage(before?.kubeEndpoints, kubeInputs, last => buildKubeEndpoints(kubeInputs, last));
+  const externalInputs: ExternalInputs = [
+    contents.ServiceEntry,
+    services.value.parts.entries.values,
+    contents.WorkloadEntry,
+    contents.Pod,
+    contents.Node,
+    settings.value,
+  ];
+  const externalEndpoints = stage(before?.externalEndpoints, externalInputs, last =>
+    buildExternalEndpoints(externalInputs, last),
+  );
+  const endpoints = joinEndpoints(kubeEndpoints.value.services, externalEndpoints.value);
+  const identities = stage<readonly [EndpointIndex], Identities>(before?.identities, [endpoints], last =>
+    buildIdentities([endpoints], last),
+  );
+
+  const virtualInputs: VirtualServiceInputs = [contents.VirtualService, settings.value];
+  const virtualServices = stage(before?.virtualServices, virtualInputs, last =>
+    buildVirtualServices(virtualInputs, last),
+  );
+  const ruleInputs: DestinationRuleInputs = [contents.DestinationRule, settings.value];
+  const destinationRules = stage(before?.destinationRules, ruleInputs, last => buildDestinationRules(ruleInputs, last));
+  const policyInputs: PolicyInputs = [
+    contents.PeerAuthentication,
+    contents.RequestAuthentication,
+    contents.AuthorizationPolicy,
+    contents.Telemetry,
+    contents.EnvoyFilter,
+    settings.value,
+  ];
+  const policies = stage(before?.policies, policyInputs, () => buildPolicies(policyInputs, lastValues));
+  const sidecars = sidecarIndex(contents.Sidecar, settings.value.rootNamespace);
+
+  const scopeInputs: ScopeInputs = [
+    services.value,
+    virtualServices.value,
+    destinationRules.value,
+    sidecars,
+    contents.Gateway,
+    policies.value,
+    identities.value,
+    settings.value,
+  ];
+  const workloadInputs: WorkloadInputs = [services.value, externalEndpoints.value, sidecars, policies.value];
+  return {
+    contents,
+    settings: settings.value,
+    services: services.value.all,
+    endpoints,
+    problems: joinProblems(
+      services.value.problems,
+      virtualServices.value.problems,
+      destinationRules.value.problems,
+      sidecars.problems,
+      policies.value.problems,
+    ),
+    matchedMetadata: lastValues.list('matched metadata', matchedMetadata(contents.EnvoyFilter)),
+    stages: {
+      settings,
+      services,
+      slices,
+      endpointObjects,
+      kubeEndpoints,
+      externalEndpoints,
+      identities,
+      virtualServices,
+      destinationRules,
+      policies,
+      scopes: stage(before?.scopes, scopeInputs, () => scopeIndex(scopeInputs, lastValues)),
+      workloads: stage(before?.workloads, workloadInputs, () => workloadIndex(workloadInputs, lastValues)),
+    },
+    lastValues,
+  };
+}

@@ -1,0 +1,65 @@
+import { memo } from '../memo.ts';
+import type { EndpointIndex } from './endpoint.ts';
+import { endpointsKey } from './endpoint.ts';
+import type { Labels } from './labels.ts';
+import { compare, selects } from './object.ts';
+import type { PodShape } from './pods.ts';
+import { findPort } from './pods.ts';
+import type { Service, ServicePort } from './service.ts';
+import type { ServiceTarget } from './workload.ts';
+
+/** One target; the same arguments give the same object. */
+export const serviceTarget: (service: Service, port: ServicePort, targetPort: number) => ServiceTarget = memo(
+  (service, port, targetPort) => Object.freeze({ service, port, targetPort }),
+);
+
+const isSelecting = (service: Service): boolean => Object.keys(service.selector).length > 0;
+
+/** The Kubernetes Services of a list whose selector picks the labels. */
+export const selectingServices: (services: readonly Service[], labels: Labels) => readonly Service[] = memo(
+  (services, labels) =>
+    services.filter(
+      service => service.registry === 'Kubernetes' && isSelecting(service) && selects(service.selector, labels),
+    ),
+);
+
+/** Of ports that lead to one target port and protocol only the first counts (istio: GetProxyServiceTargetsByPod). */
+function once(targets: readonly ServiceTarget[]): readonly ServiceTarget[] {
+  const seen = new Set<string>();
+  return targets.filter(({ port, targetPort }) => {
+    const key = `${targetPort} ${port.protocol}`;
+    return !seen.has(key) && seen.add(key);
+  });
+}
+
+/** The ports that a workload serves of each Service that selects it; a named port that the workload lacks is left out. */
+export const selectedTargets = (services: readonly Service[], ports: PodShape['ports']): readonly ServiceTarget[] =>
+  services.flatMap(service =>
+    once(
+      service.ports.flatMap(port => {
+        const targetPort = findPort(ports, port);
+        return targetPort === undefined ? [] : [serviceTarget(service, port, targetPort)];
+      }),
+    ),
+  );
+
+/** Targets by address: Services without a selector, and ServiceEntries, that have one of the addresses as an endpoint. */
+export function addressedTargets(
+  services: readonly Service[],
+  endpoints: EndpointIndex,
+  addresses: readonly string[],
+): readonly ServiceTarget[] {
+  return services.flatMap(service => {
+    const own = endpoints.get(endpointsKey(service))?.endpoints.filter(({ address }) => addresses.includes(address));
+    return (own ?? []).flatMap(endpoint => {
+      const port = service.ports.find(({ name }) => name === endpoint.portName);
+      return port ? [serviceTarget(service, port, endpoint.port)] : [];
+    });
+  });
+}
+
+/** Older Service first, then by host name; the ports of a Service stay in its order. */
+export const sortTargets = (targets: readonly ServiceTarget[]): readonly ServiceTarget[] =>
+  [...targets].sort(
+    (a, b) => a.service.createdAt - b.service.createdAt || compare(a.service.hostname, b.service.hostname),
+  );
