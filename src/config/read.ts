@@ -1,4 +1,4 @@
-import type { Report } from './report.ts';
+import { entry, type Report } from './report.ts';
 
 /**
  * Typed access to fields of unchecked objects. Each takes the object, the field's name and the path of the object; a field that is absent or
@@ -118,7 +118,10 @@ export function textMap(from: Fields, name: string, at: string, report: Report):
     if (typeof value[key] === 'string' && key !== '__proto__') continue;
     const entries = Object.entries(value).filter(([k, v]) => {
       if (typeof v === 'string') return true;
-      wrong(report, join(at, name), JSON.stringify(k), 'a string (numbers and booleans need quotes)', v);
+      report.error(
+        entry(join(at, name), k),
+        `expected a string (numbers and booleans need quotes), found ${described(v)}`,
+      );
       return false;
     });
     return Object.fromEntries(entries) as Readonly<Record<string, string>>;

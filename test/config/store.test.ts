@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { kindOf } from '../../src/config/kinds.ts';
+import type { RawObject } from '../../src/config/raw.ts';
+import { ConfigStore } from '../../src/config/store.ts';
+import { objectKey } from '../../src/model/object.ts';
+
+const service = (name: string, port: number, metadata: Record<string, unknown> = {}): RawObject => ({
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name, namespace: 'default', ...metadata },
+  spec: { ports: [{ port }] },
+});
+const route = (host: string): RawObject => ({
+  apiVersion: 'networking.istio.io/v1',
+  kind: 'VirtualService',
+  metadata: { name: 'vs', namespace: 'default' },
+  spec: { hosts: [host], http: [{ route: [{ destination: { host: 'a' } }] }] },
+});
+const key = (kind: string, name: string) => objectKey(kind, 'default', name);
+
+test('contents are the same value until something changes', () => {
+  const store = new ConfigStore();
+  assert.equal(store.apply({ op: 'upsert', object: service('a', 80) }), true);
+  assert.equal(store.apply({ op: 'upsert', object: service('b', 80) }), true);
+  const first = store.contents();
+  assert.equal(store.contents(), first);
+  assert.equal(store.apply({ op: 'upsert', object: structuredClone(service('a', 80)) }), false);
+  assert.equal(store.contents(), first);
+
+  assert.equal(store.apply({ op: 'upsert', object: service('a', 81) }), true);
+  const second = store.contents();
+  assert.notEqual(second.Service, first.Service);
+  assert.equal(second.Pod, first.Pod);
+  assert.equal(second.problems, first.problems);
+  assert.equal(second.Service.get(key('Service', 'b')), first.Service.get(key('Service', 'b')));
+  assert.equal(first.Service.get(key('Service', 'a'))?.ports[0]?.port, 80, 'the earlier contents have not changed');
+});
+
+test('an object of which only the version moved keeps its identity', () => {
+  const store = new ConfigStore();
+  store.apply({ op: 'upsert', object: service('a', 80, { resourceVersion: '1' }) });
+  const first = store.contents();
+  assert.equal(store.apply({ op: 'upsert', object: service('a', 80, { resourceVersion: '2' }) }), false);
+  assert.equal(store.contents(), first);
+  assert.equal(store.apply({ op: 'upsert', object: service('a', 81, { resourceVersion: '3' }) }), true);
+});
+
+test('everything is frozen', () => {
+  const store = new ConfigStore();
+  store.apply({ op: 'upsert', object: route('a') });
+  const value = store.contents().VirtualService.get(key('VirtualService', 'vs'));
+  assert.ok(value && Object.isFrozen(value) && Object.isFrozen(value.meta.labels) && Object.isFrozen(value.spec.hosts));
+  assert.ok(Object.isFrozen(value.spec.http?.[0]?.route?.[0]?.destination));
+});
+
+test('replace removes what is missing, delete what is named', () => {
+  const store = new ConfigStore();
+  store.apply({ op: 'replace', kind: 'Service', objects: [service('a', 80), service('b', 80)] });
+  assert.equal(store.apply({ op: 'replace', kind: 'Service', objects: [service('b', 80)] }), true);
+  assert.deepEqual([...store.contents().Service.keys()], [key('Service', 'b')]);
+  assert.equal(store.apply({ op: 'replace', kind: 'Service', objects: [service('b', 80)] }), false);
+  assert.equal(store.apply({ op: 'delete', kind: 'Service', namespace: 'default', name: 'a' }), false);
+  assert.equal(store.apply({ op: 'delete', kind: 'Service', namespace: 'default', name: 'b' }), true);
+  assert.equal(store.contents().Service.size, 0);
+});
+
+test('the last valid version stays in force while a newer one is invalid', () => {
+  const store = new ConfigStore();
+  const at = key('VirtualService', 'vs');
+  store.apply({ op: 'upsert', object: route('a b') });
+  assert.equal(store.contents().VirtualService.size, 0);
+  assert.ok(store.contents().problems.get(at));
+
+  store.apply({ op: 'upsert', object: route('a') });
+  const good = store.contents().VirtualService.get(at);
+  assert.ok(good);
+  assert.equal(store.contents().problems.size, 0);
+
+  assert.equal(store.apply({ op: 'upsert', object: route('a b') }), true, 'there are problems now');
+  assert.equal(store.contents().VirtualService.get(at), good);
+  assert.match(store.contents().problems.get(at)?.[0]?.message ?? '', /last valid version/);
+
+  assert.equal(store.apply({ op: 'upsert', object: route('a') }), true, 'the problems are gone');
+  assert.equal(store.contents().VirtualService.get(at), good);
+  store.apply({ op: 'upsert', object: route('a b') });
+  store.apply({ op: 'delete', kind: 'VirtualService', namespace: 'default', name: 'vs' });
+  assert.equal(store.contents().VirtualService.size, 0);
+  assert.equal(store.contents().problems.size, 0);
+});
+
+test("a source's own problems are kept until it takes them back", () => {
+  const store = new ConfigStore();
+  const object = objectKey('File', '', 'a.yaml');
+  const problems = [{ object, path: 'line 1', message: 'no YAML', severity: 'error' }] as const;
+  assert.equal(store.apply({ op: 'problems', object, problems }), true);
+  assert.equal(store.apply({ op: 'problems', object, problems: structuredClone(problems) }), false);
+  assert.deepEqual([...store.contents().problems.keys()], [object]);
+  assert.equal(store.apply({ op: 'problems', object, problems: [] }), true);
+  assert.equal(store.contents().problems.size, 0);
+});
+
+test('a kind is told by group and version, too', () => {
+  assert.equal(kindOf({ apiVersion: 'networking.istio.io/v1beta1', kind: 'Gateway' }), 'Gateway');
+  assert.equal(kindOf({ apiVersion: 'gateway.networking.k8s.io/v1', kind: 'Gateway' }), undefined);
+  assert.equal(kindOf({ apiVersion: 'serving.knative.dev/v1', kind: 'Service' }), undefined);
+  assert.equal(kindOf({ apiVersion: 'networking.istio.io/v9', kind: 'VirtualService' }), undefined);
+  assert.equal(kindOf({ apiVersion: 'v1', kind: 'toString' }), undefined);
+});
