@@ -128,13 +128,14 @@ class Parser {
     return repeats;
   }
 
-  /** An escape outside a class; `\Q…\E` counts as one thing. */
-  #escape(): number {
+  /** An escape outside a class; `\Q…\E` counts as one thing, or as nothing when it is empty. */
+  #escape(): number | undefined {
     const next = this.#text[this.#at + 1];
     if (next === 'Q') {
-      const end = this.#text.indexOf('\\E', this.#at + 2);
+      const start = this.#at + 2;
+      const end = this.#text.indexOf('\\E', start);
       this.#at = end < 0 ? this.#text.length : end + 2;
-      return 1;
+      return end === start ? undefined : 1;
     }
     if (next !== undefined && 'AbBz'.includes(next)) this.#at += 2;
     else this.#characterEscape();
@@ -176,10 +177,11 @@ class Parser {
     if (this.#text[this.#at] === '^') this.#at++;
     for (let first = true; first || this.#text[this.#at] !== ']'; first = false) {
       if (this.#at >= this.#text.length) throw new Fault(`missing ] after ${this.#text.slice(start, start + 20)}`);
-      const posix = /^\[:\^?([a-z]*):\]/.exec(this.#text.slice(this.#at, this.#at + 16));
-      if (posix) {
-        if (!posixClasses.has(posix[1] ?? '')) throw new Fault(`unknown character class ${posix[0]}`);
-        this.#at += posix[0].length;
+      const end = this.#text.startsWith('[:', this.#at) ? this.#text.indexOf(':]', this.#at + 2) : -1;
+      if (end >= 0) {
+        const name = this.#text.slice(this.#at + 2, end);
+        if (!posixClasses.has(name.replace(/^\^/, ''))) throw new Fault(`unknown character class [:${name}:]`);
+        this.#at = end + 2;
         continue;
       }
       const from = this.#classCharacter();

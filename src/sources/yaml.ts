@@ -49,7 +49,9 @@ function readDocument(text: string): Read {
     const document = parseDocument(text, { merge: true, prettyErrors: true, logLevel: 'silent' });
     const [error] = document.errors;
     if (!error) return { value: document.toJS({ maxAliasCount: 1000 }) };
-    return { line: error.linePos?.[0].line ?? 1, message: error.message.split('\n', 1)[0] ?? 'no valid YAML' };
+    // Its own words about the place count from the beginning of the document.
+    const message = error.message.split('\n', 1)[0]?.replace(/ at line \d+, column \d+:?$/, '');
+    return { line: error.linePos?.[0].line ?? 1, message: message ?? 'no valid YAML' };
   } catch (error) {
     return { line: 1, message: error instanceof Error ? error.message : String(error) };
   }

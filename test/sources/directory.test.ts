@@ -1,0 +1,230 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { stringify } from 'yaml';
+import { type ConfigChange, type ConfigContents, ConfigStore } from '../../src/config/store.ts';
+import { type ObjectKey, objectKey } from '../../src/model/object.ts';
+import { directorySource } from '../../src/sources/directory.ts';
+import { configSourceContract } from '../contract/config-source.ts';
+import { until } from '../support/until.ts';
+
+const log = { warn: () => {} };
+
+/** A folder, a source over it and a store that it feeds. */
+class Folder implements AsyncDisposable {
+  readonly path: string;
+  readonly changes: ConfigChange[] = [];
+  readonly #store = new ConfigStore();
+  readonly #stop = new AbortController();
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  static async with(files: Readonly<Record<string, string>>): Promise<Folder> {
+    const folder = new Folder(join(await mkdtemp(join(tmpdir(), 'directory-')), 'config'));
+    await mkdir(folder.path);
+    for (const [name, text] of Object.entries(files)) await folder.write(name, text);
+    const emit = (change: ConfigChange) => {
+      folder.changes.push(change);
+      folder.#store.apply(change);
+    };
+    await directorySource({ folder: folder.path, log }).run(emit, folder.#stop.signal).synced;
+    return folder;
+  }
+
+  async write(name: string, text: string): Promise<void> {
+    await mkdir(dirname(join(this.path, name)), { recursive: true });
+    await writeFile(join(this.path, name), text);
+  }
+
+  get contents(): ConfigContents {
+    return this.#store.contents();
+  }
+
+  /** The Services by name, with their first port. */
+  get services(): string {
+    const all = [...this.contents.Service.values()].map(({ meta, ports }) => `${meta.name}:${ports[0]?.port}`);
+    return all.sort().join(' ');
+  }
+
+  problemsOf(file: string): string {
+    const found = this.contents.problems.get(objectKey('File', '', file)) ?? [];
+    return found.map(({ path, message }) => `${path} ${message}`.trim()).join('\n');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await rm(dirname(this.path), { recursive: true });
+  }
+}
+
+const service = (name: string, port = 80) =>
+  `apiVersion: v1\nkind: Service\nmetadata: {name: ${name}}\nspec: {ports: [{port: ${port}}]}\n`;
+
+test('every file below the folder is read, once it says synced', async () => {
+  await using folder = await Folder.with({
+    'a.yaml': `# nothing\n---\n${service('a')}---\n${service('b')}---\n`,
+    'deep/er/c.yml': service('c'),
+    'list.yaml': `apiVersion: v1\nkind: List\nitems:\n- ${service('d').trimEnd().replaceAll('\n', '\n  ')}\n`,
+    'notes.txt': 'not: [yaml',
+    '.hidden/x.yaml': service('hidden'),
+    'meshconfig.yaml': 'accessLogFile: /dev/stdout',
+    'slices.yaml':
+      'apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: a, labels: {kubernetes.io/service-name: a}}\naddressType: IPv4\n---\napiVersion: v1\nkind: Endpoints\nmetadata: {name: a}\n',
+  });
+  assert.equal(folder.services, 'a:80 b:80 c:80 d:80');
+  const key = objectKey('Service', 'default', 'a');
+  assert.equal(folder.contents.Service.get(key)?.meta.createdAt, 0);
+  assert.equal(folder.contents.MeshConfig.get('MeshConfig/istio' as ObjectKey)?.spec.accessLogFile, '/dev/stdout');
+  assert.deepEqual([folder.contents.EndpointSlice.size, folder.contents.Endpoints.size], [1, 1]);
+  assert.equal(folder.contents.problems.size, 0);
+});
+
+test('the ConfigMap istio holds the MeshConfig, too', async () => {
+  const map = {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: 'istio', namespace: 'istio-system' },
+    data: { mesh: 'trustDomain: a.b' },
+  };
+  await using folder = await Folder.with({ 'istio.yaml': stringify(map) });
+  assert.equal([...folder.contents.MeshConfig.values()][0]?.spec.trustDomain, 'a.b');
+});
+
+test('files that are written, replaced, added, moved and removed', async () => {
+  await using folder = await Folder.with({ 'a.yaml': service('a') });
+  await folder.write('a.yaml', service('a', 81));
+  await until('a file that was written', () => folder.services === 'a:81');
+
+  // As editors do it.
+  await folder.write('.a.yaml.swp', service('a', 82));
+  await rename(join(folder.path, '.a.yaml.swp'), join(folder.path, 'a.yaml'));
+  await until('a file that was replaced', () => folder.services === 'a:82');
+  await folder.write('a.yaml', service('a', 83));
+  await until('a file that was written after it was replaced', () => folder.services === 'a:83');
+
+  await folder.write('new/folder/b.yaml', service('b'));
+  await until('a file in a new folder', () => folder.services === 'a:83 b:80');
+  await folder.write('new/folder/b.yaml', service('b', 81));
+  await until('a change in the new folder', () => folder.services === 'a:83 b:81');
+
+  await rename(join(folder.path, 'new'), join(folder.path, 'moved'));
+  await folder.write('moved/folder/c.yaml', service('c'));
+  await until('a folder that was moved', () => folder.services === 'a:83 b:81 c:80');
+
+  await rm(join(folder.path, 'a.yaml'));
+  await until('a file that was removed', () => folder.services === 'b:81 c:80');
+  await rm(join(folder.path, 'moved'), { recursive: true });
+  await until('a folder that was removed', () => folder.services === '');
+  await folder.write('moved/folder/c.yaml', service('c'));
+  await until('a folder that was removed and made again', () => folder.services === 'c:80');
+});
+
+test('what was written during an instant is read to its last word', async () => {
+  await using folder = await Folder.with({ 'a.yaml': service('a') });
+  for (let round = 0; round < 20; round++) {
+    for (let port = 1000; port < 1010; port++) await folder.write('a.yaml', service('a', port));
+    await folder.write('a.yaml', service('a', 2000 + round));
+    await until('the last one', () => folder.services === `a:${2000 + round}`);
+  }
+});
+
+test('a broken document keeps what the file had, is reported, and leaves the rest in force', async () => {
+  const two = (a: number, b: number) => `${service('a', a)}---\n${service('b', b)}`;
+  await using folder = await Folder.with({ 'a.yaml': two(80, 80), 'c.yaml': service('c') });
+  await folder.write('a.yaml', `${service('a', 81)}---\n${service('b').replace('{name', '{{name')}`);
+  await until('the first document', () => folder.services === 'a:81 b:80 c:80');
+  assert.match(folder.problemsOf('a.yaml'), /^line \d+ .+\n1 of its objects/);
+  assert.match(folder.problemsOf('a.yaml'), /^line 9 /);
+
+  await folder.write('a.yaml', '');
+  await until('the empty file', () => folder.problemsOf('a.yaml').includes('empty'));
+  assert.equal(folder.services, 'a:81 b:80 c:80');
+
+  await folder.write('a.yaml', two(82, 82));
+  await until('the repaired file', () => folder.services === 'a:82 b:82 c:80');
+  assert.equal(folder.contents.problems.size, 0);
+  await folder.write('a.yaml', '# nothing any more\n');
+  await until('the file without objects', () => folder.services === 'c:80');
+});
+
+test('what cannot be read is reported with file and line', async () => {
+  await using folder = await Folder.with({
+    'a.yaml': `${service('a')}---\njust text\n---\nkind: Service\n---\napiVersion: v1\nkind: Service\nmetadata: {}\n---\n${service('a', 81)}`,
+    'apps.yaml':
+      'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: b}\n',
+    'b.yaml': service('a', 82),
+    'bomb.yaml': `a: &a [x]\n${Array.from({ length: 12 }, (_, i) => `b${i}: &b${i} [${Array(12).fill(i ? `*b${i - 1}` : '*a')}]`).join('\n')}\n`,
+    'meshconfig.yaml': '- not\n- settings\n',
+  });
+  assert.equal(folder.services, 'a:80');
+  assert.deepEqual(
+    folder
+      .problemsOf('a.yaml')
+      .split('\n')
+      .map(line => line.split(' ').slice(0, 2).join(' ')),
+    ['line 5', 'line 7', 'line 9', 'line 13'],
+  );
+  assert.match(folder.problemsOf('apps.yaml'), /^2 objects of kind Deployment \(apps\/v1\) skipped/);
+  assert.match(folder.problemsOf('b.yaml'), /^Service\/default\/a is also in a\.yaml/);
+  assert.match(folder.problemsOf('bomb.yaml'), /alias/i);
+  assert.match(folder.problemsOf('meshconfig.yaml'), /fields of a MeshConfig/);
+
+  await rm(join(folder.path, 'a.yaml'));
+  await until('the other file takes over', () => folder.services === 'a:82');
+  assert.equal(folder.problemsOf('b.yaml'), '');
+});
+
+test('a change tells only of what changed', async () => {
+  const many = Array.from({ length: 50 }, (_, i) => service(`s${i}`));
+  await using folder = await Folder.with({ 'a.yaml': many.join('---\n') });
+  const told = folder.changes.length;
+  many[7] = service('s7', 81);
+  await folder.write('a.yaml', many.join('---\n'));
+  await until('the change', () => folder.services.includes('s7:81'));
+  const later = folder.changes.slice(told);
+  assert.deepEqual(
+    later.map(change => change.op === 'upsert' && change.object.metadata.name),
+    ['s7'],
+  );
+});
+
+test('links are followed, also round in a circle', async () => {
+  await using folder = await Folder.with({ 'a/a.yaml': service('a') });
+  await symlink('..', join(folder.path, 'a', 'up'));
+  await symlink(join(folder.path, 'a'), join(folder.path, 'b'));
+  await folder.write('c.yaml', service('c'));
+  await until('the file beside them', () => folder.services === 'a:80 c:80');
+});
+
+test('a folder that is gone keeps what it had until it is back', async () => {
+  await using folder = await Folder.with({ 'a.yaml': service('a') });
+  await rename(folder.path, `${folder.path}-away`);
+  await mkdir(folder.path);
+  await folder.write('b.yaml', service('b'));
+  await until('the new folder', () => folder.services === 'b:80');
+  await rm(folder.path, { recursive: true });
+  await mkdir(folder.path);
+  await folder.write('c.yaml', service('c'));
+  await until('the newer folder', () => folder.services === 'c:80');
+});
+
+test('no such folder, no source', async () => {
+  const { signal } = new AbortController();
+  await assert.rejects(directorySource({ folder: '/nowhere/at/all', log }).run(() => {}, signal).synced, /ENOENT/);
+  await assert.rejects(directorySource({ folder: import.meta.filename, log }).run(() => {}, signal).synced, /ENOTDIR/);
+});
+
+configSourceContract('a directory', false, async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'directory-'));
+  const file = (name: string) => join(folder, `${name}.yaml`);
+  return {
+    source: () => directorySource({ folder, log }),
+    put: object => writeFile(file(object.metadata.name), stringify(object)),
+    remove: object => rm(file(object.metadata.name)),
+    close: () => rm(folder, { recursive: true }),
+  };
+});
