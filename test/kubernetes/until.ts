@@ -1,14 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { until as resolved } from '../support/until.ts';
 
-/** Waits until `condition` holds; fails with `what` it waited for after `ms`. */
-export async function until(
-  condition: () => boolean | Promise<boolean>,
-  ms = 10_000,
-  what = condition.toString(),
-): Promise<void> {
-  const deadline = performance.now() + ms;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
-    await sleep(20);
-  }
-}
+/** Waits until `condition` holds; its own text says what was waited for in vain. */
+export const until = (condition: () => boolean | Promise<boolean>, ms?: number): Promise<boolean> =>
+  resolved(condition.toString(), condition, ms);

@@ -36,7 +36,7 @@ export type CredentialsReply = { readonly credentials: Credentials } | { readonl
 export function loadCredentials(settings: ApiServerSettings): Promise<Credentials> {
   const { promise, resolve, reject } = Promise.withResolvers<Credentials>();
   const script = fileURLToPath(new URL(`./credentials-process${extname(import.meta.filename)}`, import.meta.url));
-  const child = fork(script, [], { execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+  const child = fork(script, [], { execArgv: [], timeout: 60_000, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
   let stderr = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     stderr = (stderr + text).slice(-2000);
