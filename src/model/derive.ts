@@ -42,6 +42,26 @@ export function changesBetween<T extends WithMeta>(
   return changes;
 }
 
+/** The map that another was made from, and the keys for which they differ: saves comparing all of them. */
+export interface Since<V> {
+  readonly map: ReadonlyMap<string, V>;
+  readonly keys: ReadonlySet<string>;
+}
+
+/** The keys for which two maps differ; fast where the second is known to be made from the first. */
+export function differingKeys<V>(
+  previous: ReadonlyMap<string, V>,
+  next: ReadonlyMap<string, V>,
+  since: Since<V> | undefined,
+): Iterable<string> {
+  if (next === previous) return [];
+  if (since?.map === previous) return since.keys;
+  const keys: string[] = [];
+  for (const [key, value] of next) if (previous.get(key) !== value) keys.push(key);
+  for (const key of previous.keys()) if (!next.has(key)) keys.push(key);
+  return keys;
+}
+
 /** What was made of every object of a kind, one by one. */
 export interface Derived<T, R> {
   readonly from: ReadonlyMap<ObjectKey, T>;

@@ -33,20 +33,31 @@ export function listenerPort({ port }: IstioEgressListener): number | undefined 
  * Of hosts that several namespaces have, the one to use: the importing namespace's, else a Kubernetes Service's, else the first (istio:
  * selectServices). Other Services are left out.
  */
-export const unambiguous: (services: readonly Service[], namespace: string) => readonly Service[] = memo(
+export const unambiguous = (services: readonly Service[], namespace: string): readonly Service[] =>
+  isDoubtful(services) ? chosenFor(services, namespace) : services;
+
+/** Whether two namespaces have one host. */
+const isDoubtful = memo((services: readonly Service[]): boolean => {
+  const namespaces = new Map<Hostname, string>();
+  for (const { hostname, namespace } of services) {
+    if ((namespaces.get(hostname) ?? namespace) !== namespace) return true;
+    namespaces.set(hostname, namespace);
+  }
+  return false;
+});
+
+const chosenFor: (services: readonly Service[], namespace: string) => readonly Service[] = memo(
   (services, namespace) => {
     const chosen = new Map<Hostname, Service>();
-    let doubtful = false;
     for (const service of services) {
       const known = chosen.get(service.hostname);
-      doubtful ||= known !== undefined && known.namespace !== service.namespace;
       const better =
         !known ||
         service.namespace === namespace ||
         (known.registry !== 'Kubernetes' && service.registry === 'Kubernetes' && known.namespace !== namespace);
       if (better) chosen.set(service.hostname, service);
     }
-    return doubtful ? services.filter(s => chosen.get(s.hostname)?.namespace === s.namespace) : services;
+    return services.filter(s => chosen.get(s.hostname)?.namespace === s.namespace);
   },
 );
 

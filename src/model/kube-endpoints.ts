@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ConfigContents } from '../config/store.ts';
-import { keepMap } from '../memo.ts';
-import { changesBetween, type Stage } from './derive.ts';
+import { changesBetween, differingKeys, type Since, type Stage } from './derive.ts';
 import { type Endpoint, type EndpointHealth, endpointsKey, type ServiceEndpoints } from './endpoint.ts';
 import type { KubeEndpointSlice, KubePod } from './kubernetes.ts';
 import { nodeLocality, nowhere } from './locality.ts';
@@ -26,6 +25,7 @@ export type KubeEndpointInputs = readonly [
 export interface KubeEndpoints {
   /** By `endpointsKey`. */
   readonly services: ReadonlyMap<string, ServiceEndpoints>;
+  readonly since: Since<ServiceEndpoints> | undefined;
   /** By the Service's `namespace/name`: what each slice gave. */
   readonly made: ReadonlyMap<string, Made>;
   /** How often a slice was read to make this value: what a change costs. */
@@ -160,13 +160,8 @@ function dirtyOf(inputs: KubeEndpointInputs, previous: Stage<KubeEndpointInputs,
   if (settings !== settings0 || moved) return { all: true, services: new Set(), references: new Set() };
 
   const dirty = new Set<string>();
-  const compareGroups = (next: SliceGroups, last: SliceGroups): void => {
-    if (next === last) return;
-    for (const [name, list] of next) if (last.get(name) !== list) dirty.add(name);
-    for (const name of last.keys()) if (!next.has(name)) dirty.add(name);
-  };
-  compareGroups(slices, slices0);
-  compareGroups(endpoints, endpoints0);
+  for (const name of differingKeys(slices0.lists, slices.lists, slices.since)) dirty.add(name);
+  for (const name of differingKeys(endpoints0.lists, endpoints.lists, endpoints.since)) dirty.add(name);
   if (services !== services0) {
     for (const [key, service] of services) if (services0.get(key) !== service) dirty.add(nameOf(service));
     for (const [key, service] of services0) if (!services.has(key)) dirty.add(nameOf(service));
@@ -207,18 +202,27 @@ export function buildKubeEndpoints(
 ): KubeEndpoints {
   const [slices, objects, services, pods, nodes, workloads, settings] = inputs;
   const dirty = previous ? dirtyOf(inputs, previous) : undefined;
-  if (previous && dirty && !dirty.all && !dirty.services.size) return { ...previous.value, slicesRead: 0 };
+  if (previous && dirty && !dirty.all && !dirty.services.size)
+    return { ...previous.value, since: undefined, slicesRead: 0 };
   const index = podIndex(pods, nodes, settings);
   const unknown = unknownPlace(settings);
   const entries = workloads.size ? entriesByNamespace(workloads, settings) : undefined;
   const made = new Map<string, Made>(dirty && !dirty.all ? previous?.value.made : undefined);
   const found = new Map<string, ServiceEndpoints>(dirty && !dirty.all ? previous?.value.services : undefined);
+  const changed = new Set<string>();
   let slicesRead = 0;
+
+  const put = (key: string, next: ServiceEndpoints | undefined): void => {
+    if (next === found.get(key)) return;
+    changed.add(key);
+    if (next) found.set(key, next);
+    else found.delete(key);
+  };
 
   const make = (service: Service): void => {
     const name = nameOf(service);
     const before = previous?.value.made.get(name);
-    const parts = (slices.get(name) ?? objects.get(name) ?? []).map(slice => {
+    const parts = (slices.lists.get(name) ?? objects.lists.get(name) ?? []).map(slice => {
       const last =
         dirty && !dirty.all && before && previous?.inputs[2].get(service.source) === service
           ? before.parts.find(part => part.slice === slice)
@@ -233,14 +237,14 @@ export function buildKubeEndpoints(
         : [];
     const key = endpointsKey(service);
     if (!parts.length && !selected.length) {
-      found.delete(key);
       made.delete(name);
+      put(key, undefined);
       return;
     }
     const all = withoutDuplicates([...parts.flatMap(part => part.endpoints), ...selected]);
     const next = { hostname: service.hostname, namespace: service.namespace, endpoints: Object.freeze(all) };
     made.set(name, { parts, key });
-    found.set(key, keepEndpoints(previous?.value.services.get(key), next));
+    put(key, keepEndpoints(previous?.value.services.get(key), next));
   };
 
   if (!dirty || dirty.all) for (const service of services.values()) make(service);
@@ -250,10 +254,17 @@ export function buildKubeEndpoints(
       if (service) make(service);
       else {
         const gone = made.get(name);
-        if (gone) found.delete(gone.key);
         made.delete(name);
+        if (gone) put(gone.key, undefined);
       }
     }
   }
-  return { services: keepMap(previous?.value.services, found), made, slicesRead };
+  const whole = !dirty || dirty.all;
+  const same = previous && !whole && !changed.size;
+  return {
+    services: same ? previous.value.services : found,
+    since: previous && !whole ? { map: previous.value.services, keys: changed } : undefined,
+    made,
+    slicesRead,
+  };
 }

@@ -27,6 +27,7 @@ export class LastValues {
 
   #keep<T extends object>(name: string, next: T, choose: (last: T) => T): T {
     const last = this.#values.get(name)?.deref() as T | undefined;
+    if (last === next) return next;
     const kept = last ? choose(last) : next;
     if (kept !== last) {
       this.#values.set(name, new WeakRef(kept));

@@ -4,7 +4,13 @@ import { memo } from '../memo.ts';
 import { type Stage, stage } from './derive.ts';
 import { buildDestinationRules, type DestinationRuleIndex, type DestinationRuleInputs } from './destination-rules.ts';
 import type { EndpointIndex } from './endpoint.ts';
-import { buildIdentities, type Identities, joinEndpoints } from './endpoint-index.ts';
+import {
+  buildIdentities,
+  type Identities,
+  type IdentityInputs,
+  joinEndpoints,
+  joinIdentities,
+} from './endpoint-index.ts';
 import { buildExternalEndpoints, type ExternalEndpoints, type ExternalInputs } from './external-endpoints.ts';
 import { buildKubeEndpoints, type KubeEndpointInputs, type KubeEndpoints } from './kube-endpoints.ts';
 import { LastValues } from './last-values.ts';
@@ -30,7 +36,8 @@ interface Stages {
   readonly endpointObjects: SliceStage;
   readonly kubeEndpoints: Stage<KubeEndpointInputs, KubeEndpoints>;
   readonly externalEndpoints: Stage<ExternalInputs, ExternalEndpoints>;
-  readonly identities: Stage<readonly [EndpointIndex], Identities>;
+  readonly kubeIdentities: Stage<IdentityInputs, Identities>;
+  readonly externalIdentities: Stage<IdentityInputs, Identities>;
   readonly virtualServices: Stage<VirtualServiceInputs, VirtualServiceIndex>;
   readonly destinationRules: Stage<DestinationRuleInputs, DestinationRuleIndex>;
   readonly policies: Stage<PolicyInputs, PolicyIndex>;
@@ -107,8 +114,11 @@ export function buildMesh(contents: ConfigContents, options: MeshOptions, previo
     buildExternalEndpoints(externalInputs, last),
   );
   const endpoints = joinEndpoints(kubeEndpoints.value.services, externalEndpoints.value);
-  const identities = stage<readonly [EndpointIndex], Identities>(before?.identities, [endpoints], last =>
-    buildIdentities([endpoints], last),
+  const kubeIdInputs: IdentityInputs = [kubeEndpoints.value.services, kubeEndpoints.value.since];
+  const kubeIdentities = stage(before?.kubeIdentities, kubeIdInputs, last => buildIdentities(kubeIdInputs, last));
+  const externalIdInputs: IdentityInputs = [externalEndpoints.value, undefined];
+  const externalIdentities = stage(before?.externalIdentities, externalIdInputs, last =>
+    buildIdentities(externalIdInputs, last),
   );
 
   const virtualInputs: VirtualServiceInputs = [contents.VirtualService, settings.value];
@@ -135,7 +145,7 @@ export function buildMesh(contents: ConfigContents, options: MeshOptions, previo
     sidecars,
     contents.Gateway,
     policies.value,
-    identities.value,
+    joinIdentities(kubeIdentities.value, externalIdentities.value),
     settings.value,
   ];
   const workloadInputs: WorkloadInputs = [services.value, externalEndpoints.value, sidecars, policies.value];
@@ -159,7 +169,8 @@ export function buildMesh(contents: ConfigContents, options: MeshOptions, previo
       endpointObjects,
       kubeEndpoints,
       externalEndpoints,
-      identities,
+      kubeIdentities,
+      externalIdentities,
       virtualServices,
       destinationRules,
       policies,

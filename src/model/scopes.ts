@@ -143,7 +143,7 @@ export function scopeIndex(inputs: ScopeInputs, last: LastValues): ScopeIndex {
           listeners.map(({ egress }) => egress),
         ),
         services: last.list(`all services ${name}`, hosts.services),
-        serviceByHost: last.map(`by host ${name}`, hosts.byHost),
+        serviceByHost: hosts.byHost,
         destinationRules: last.map(
           `rules ${name} ${rules}`,
           rulesFor(destinationRules, hosts.services, namespace, rules),

@@ -1,13 +1,17 @@
 import type { ConfigContents } from '../config/store.ts';
 import { memo } from '../memo.ts';
-import { changesBetween, type Stage } from './derive.ts';
+import { changesBetween, type Since, type Stage } from './derive.ts';
 import type { KubeEndpointSlice } from './kubernetes.ts';
 import { compare } from './object.ts';
 
 type Slices = ConfigContents['EndpointSlice'];
 
-/** Slices by the Service they belong to (`namespace/name`), each list sorted by name. */
-export type SliceGroups = ReadonlyMap<string, readonly KubeEndpointSlice[]>;
+/** Slices by the Service they belong to. */
+export interface SliceGroups {
+  /** By `namespace/name` of the Service; each list sorted by name. */
+  readonly lists: ReadonlyMap<string, readonly KubeEndpointSlice[]>;
+  readonly since: Since<readonly KubeEndpointSlice[]> | undefined;
+}
 
 const groupOf = ({ meta, service }: KubeEndpointSlice): string => `${meta.namespace}/${service}`;
 
@@ -19,7 +23,7 @@ export function groupSlices(
   previous: Stage<readonly [Slices], SliceGroups> | undefined,
 ): SliceGroups {
   const before = previous?.inputs[0];
-  const groups = new Map<string, readonly KubeEndpointSlice[]>(previous?.value);
+  const groups = new Map<string, readonly KubeEndpointSlice[]>(previous?.value.lists);
   const changed = before
     ? changesBetween(before, slices)
     : [...slices.values()].map(after => ({ before: undefined, after }));
@@ -42,7 +46,8 @@ export function groupSlices(
     if (list.length) groups.set(group, list.sort(byName));
     else groups.delete(group);
   }
-  return groups;
+  const since = previous && { map: previous.value.lists, keys: new Set(fresh.keys()) };
+  return { lists: groups, since };
 }
 
 /** What a slice refers to: pods by `namespace/name`, and addresses that are no pod by name (as `namespace/address`). */

@@ -71,7 +71,14 @@ export interface RouteTarget {
  * Where the routes of a (qualified) VirtualService lead, for proxies of a namespace: HTTP routes whose matches all ask for other source
  * namespaces do not count (istio: virtualServiceDestinationsFilteredBySourceNamespace).
  */
-export const routeTargets: (object: VirtualService, namespace: string) => readonly RouteTarget[] = memo(
+export const routeTargets = (object: VirtualService, namespace: string): readonly RouteTarget[] =>
+  targetsFor(object, asksForNamespace(object) ? namespace : '');
+
+const asksForNamespace = memo(({ spec }: VirtualService): boolean =>
+  (spec.http ?? []).some(route => route.match?.some(match => match.sourceNamespace)),
+);
+
+const targetsFor: (object: VirtualService, namespace: string) => readonly RouteTarget[] = memo(
   ({ spec }, namespace) => {
     const ports = new Map<string, Set<number>>();
     const add = (to: Destination | undefined): void => {
