@@ -1,11 +1,13 @@
 import type { Problem } from '../../config/problem.ts';
 import { memo } from '../../memo.ts';
+import type { AuthorizationPolicy, RequestAuthentication } from '../../model/config.ts';
 import type { MeshSettings } from '../../model/settings.ts';
-import type { Traits } from '../../model/traits.ts';
 import type { Workload } from '../../model/workload.ts';
 import type { Filter } from '../../proto/generated/envoy/config/listener/v3.ts';
 import type { HttpFilter } from '../../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import type { ProviderHosts } from '../listeners/provider-cluster.ts';
+import { type JwksByUri, jwtFilters } from './jwt.ts';
+import { customAuthorization, localAuthorization } from './rbac/filters.ts';
 
 /** The filters that decide who may call a workload. */
 export interface SecurityFilters {
@@ -26,7 +28,37 @@ export const NO_SECURITY: SecurityFilters = Object.freeze({
   problems: [],
 });
 
-/** The filters of the policies that select a workload. */
-export const securityFilters = memo(
-  (_mesh: MeshSettings, _workload: Workload, _traits: Traits, _hosts: ProviderHosts): SecurityFilters => NO_SECURITY,
+const NO_KEYS: JwksByUri = new Map();
+
+const filtersOf = memo(
+  (
+    mesh: MeshSettings,
+    authorizations: readonly AuthorizationPolicy[],
+    authentications: readonly RequestAuthentication[],
+    hosts: ProviderHosts,
+    gateway: boolean,
+  ): SecurityFilters => {
+    const local = localAuthorization(mesh, authorizations);
+    const custom = customAuthorization(mesh, authorizations, hosts);
+    return Object.freeze({
+      customHttp: custom.http,
+      customTcp: custom.tcp,
+      // A gateway may route by claims: the route has to be looked for again once they are known.
+      authentication: jwtFilters(authentications, NO_KEYS, gateway),
+      http: local.http,
+      tcp: local.tcp,
+      problems: [...custom.problems, ...local.problems],
+    });
+  },
 );
+
+/** The filters of the policies that select a workload. Workloads with the same policies share them. */
+export const securityFilters = (
+  mesh: MeshSettings,
+  workload: Workload,
+  hosts: ProviderHosts,
+  gateway: boolean,
+): SecurityFilters => {
+  const { authorizationPolicies, requestAuthentications } = workload.policies;
+  return filtersOf(mesh, authorizationPolicies, requestAuthentications, hosts, gateway);
+};

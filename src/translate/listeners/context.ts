@@ -1,3 +1,4 @@
+import type { Problem } from '../../config/problem.ts';
 import { memo } from '../../memo.ts';
 import type { Scope } from '../../model/scope.ts';
 import type { MeshSettings } from '../../model/settings.ts';
@@ -61,6 +62,8 @@ const bothContexts = memo((tcp: TcpContext, http: HttpContext) => Object.freeze(
 export interface ListenerContext {
   readonly chains: { readonly tcp: TcpContext; readonly http: HttpContext };
   readonly accessLogs: readonly AccessLog[];
+  /** What was wrong with the policies. */
+  readonly problems: readonly Problem[];
 }
 
 /** The context of a class of a workload's listeners. Its parts are interned, so that what does not depend on the workload is shared. */
@@ -77,13 +80,14 @@ export function listenerContext(
   const logs = accessLogs(mesh, telemetries, traits.build, hosts, listener);
   const tracing = tracingOf(mesh, telemetries, hosts, traits, spanIdentity(mesh, workload), listener);
   // Policies guard what comes in; a sidecar's own calls are guarded where they arrive.
-  const security = guarded ? securityFilters(mesh, workload, traits, hosts) : NO_SECURITY;
+  const security = guarded ? securityFilters(mesh, workload, hosts, traits.type === 'router') : NO_SECURITY;
   return {
     chains: bothContexts(
       tcpContext(mesh, traits, logs, security, listener),
       httpContext(mesh, traits, logs, tracing, security, listener),
     ),
     accessLogs: logs.listener,
+    problems: security.problems,
   };
 }
 

@@ -118,5 +118,5 @@ export function gatewayListeners(scope: Scope, workload: Workload, traits: Trait
     const message = gatewayListener(open.context.chains.tcp, open.context.accessLogs, bind, port.port, ...chains);
     resources.push(listenerResource(message, ...new Set(port.servers.map(s => s.gateway.meta.key))));
   }
-  return { resources, problems: problemsOf(merged.conflicts) };
+  return { resources, problems: [...problemsOf(merged.conflicts), ...open.context.problems] };
 }

@@ -17,7 +17,7 @@ function sidecarListeners(
   workload: Workload,
   traits: Traits,
   endpoints: EndpointIndex,
-): readonly ListenerResource[] {
+): Translated<Listener> {
   const out = listenerContext(scope, workload, traits, 'outbound');
   const outbound = outboundContext(scope, out);
   const within = listenerContext(scope, workload, traits, 'inbound');
@@ -26,11 +26,12 @@ function sidecarListeners(
     traits.interception === 'NONE'
       ? []
       : [listenerResource(virtualOutbound(outbound.tcp, traits, outbound.catchAll, out.accessLogs))];
-  return [
+  const resources: readonly ListenerResource[] = [
     ...outboundListeners(scope, traits, endpoints, workload.ownAddresses, outbound),
     ...virtual,
     ...inboundListeners(workload, traits, inboundContext(within), mutualTls, within.accessLogs),
   ];
+  return { resources, problems: within.problems };
 }
 
 /** The listeners of a proxy (istio: BuildListeners). */
@@ -38,5 +39,5 @@ export const listeners = memo(
   (scope: Scope, workload: Workload, traits: Traits, endpoints: EndpointIndex): Translated<Listener> =>
     traits.type === 'router'
       ? gatewayListeners(scope, workload, traits)
-      : { resources: sidecarListeners(scope, workload, traits, endpoints), problems: [] },
+      : sidecarListeners(scope, workload, traits, endpoints),
 );
