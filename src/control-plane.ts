@@ -169,7 +169,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
       }
       return counts;
     },
-    services: () => world?.mesh.services.size ?? 0,
+    services: () => world?.mesh.services.length ?? 0,
     virtualServices: () => store.contents().VirtualService.size,
     problems: () => world?.problems.length ?? 0,
     watches: () =>

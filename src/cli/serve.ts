@@ -14,7 +14,7 @@ function sourceOf({ source }: Settings, log: Log): ConfigSource {
 
 /** What a newcomer wants to know: what is served, and how to see it work. */
 function greeting(world: World, settings: Settings, xds: string, http: string): string {
-  const services = [...world.mesh.services.values()];
+  
   const folder = settings.source.kind === 'directory' ? settings.source.folder : undefined;
   const attach = folder
     ? `
@@ -23,7 +23,7 @@ Attach an Envoy, for example for the pod productpage-v1 of the bookinfo sample:
   envoy -c envoy.yaml
 `
     : '';
-  return `Pilotlight ${VERSION} serves ${services.length} Services, ${world.problems.length} problems.
+  return `Pilotlight ${VERSION} serves ${world.mesh.services.length} Services, ${world.problems.length} problems.
   proxies connect to   ${xds}  (ADS, plaintext gRPC)
   pages                http://${http}/debug
 ${attach}`;

@@ -7,6 +7,7 @@ import type { Workload } from '../model/workload.ts';
 import { clusters } from './clusters/clusters.ts';
 import { endpointAssignments } from './endpoints/assignments.ts';
 import { listeners } from './listeners/listeners.ts';
+import { outboundRouteNames } from './listeners/outbound.ts';
 import type { ClusterResource, EndpointResource, ListenerResource, RouteResource } from './resource.ts';
 import { gatewayRoutes } from './routes/gateway.ts';
 import { outboundRoutes } from './routes/outbound.ts';
@@ -30,7 +31,10 @@ export const translate = memo(
       clusters: cds.resources,
       endpoints: eds.resources,
       listeners: lds.resources,
-      routes: traits.type === 'router' ? gatewayRoutes(scope, workload) : outboundRoutes(scope, traits),
+      routes:
+        traits.type === 'router'
+          ? gatewayRoutes(scope, workload)
+          : outboundRoutes(scope, traits, outboundRouteNames(scope, traits, endpoints, workload.ownAddresses)),
       problems: [...cds.problems, ...eds.problems, ...lds.problems],
     };
   },

@@ -2,7 +2,8 @@ import { memo } from '../../memo.ts';
 import type { EndpointIndex } from '../../model/endpoint.ts';
 import { endpointsKey } from '../../model/endpoint.ts';
 import type { ObjectKey } from '../../model/object.ts';
-import type { Scope } from '../../model/scope.ts';
+import type { EgressListener, Scope } from '../../model/scope.ts';
+import type { Service } from '../../model/service.ts';
 import type { Traits } from '../../model/traits.ts';
 import { wildcardAddress } from '../../model/traits.ts';
 import { TrafficDirection } from '../../proto/generated/envoy/config/core/v3.ts';
@@ -17,7 +18,7 @@ import { type ChainSpec, chainMatch, filterChain, matchesAll, mergeChains } from
 import type { HttpContext } from './http-connection-manager.ts';
 import { type L4Input, l4Input, l4VirtualServices } from './l4-routes.ts';
 import type { TcpContext } from './network-filters.ts';
-import { outboundHttpChain } from './outbound-http.ts';
+import { outboundHttpChain, outboundRouteName } from './outbound-http.ts';
 import { type Contribution, headlessServices, outboundPlan, type PlannedListener, type Step } from './outbound-plan.ts';
 import { outboundTcpChains } from './outbound-tcp.ts';
 
@@ -144,6 +145,16 @@ function plannedResource(context: OutboundContext, scope: Scope, planned: Planne
 
 const headlessOf = memo((egress: Scope['egress']) => egress.flatMap(e => headlessServices(e.services)));
 
+function planOf(
+  scope: Scope,
+  traits: Traits,
+  endpoints: EndpointIndex,
+  ownAddresses: readonly string[],
+): readonly PlannedListener[] {
+  const headless = headlessOf(scope.egress).map(service => endpoints.get(endpointsKey(service)));
+  return outboundPlan(scope.mesh, traits, scope.egress, ownAddresses, ...headless);
+}
+
 /** The listeners for connections that leave a workload, one for each address and port that something in the scope answers to. */
 export function outboundListeners(
   scope: Scope,
@@ -152,7 +163,39 @@ export function outboundListeners(
   ownAddresses: readonly string[],
   context: OutboundContext,
 ): readonly ListenerResource[] {
-  const headless = headlessOf(scope.egress).map(service => endpoints.get(endpointsKey(service)));
-  const plan = outboundPlan(scope.mesh, traits, scope.egress, ownAddresses, ...headless);
-  return plan.map(planned => plannedResource(context, scope, planned));
+  return planOf(scope, traits, endpoints, ownAddresses).map(planned => plannedResource(context, scope, planned));
+}
+
+/** A route configuration that an outbound listener names, and what it is made for. */
+export interface NamedRoutes {
+  readonly name: string;
+  /** 0 for listeners that stand for every port: Unix sockets and HTTP proxies. */
+  readonly port: number;
+  readonly egress: EgressListener;
+  /** Set where the listener is one sniffed Service's alone. */
+  readonly alone: Service | undefined;
+}
+
+const namedRoutes = memo((plan: readonly PlannedListener[], wildcard: string): readonly NamedRoutes[] => {
+  const named = new Map<string, NamedRoutes>();
+  for (const { contribution, egress } of plan.flatMap(planned => planned.steps)) {
+    const { service, port, binds } = contribution;
+    if (listenerProtocol(port.protocol) === 'tcp') continue;
+    const name = outboundRouteName(service, port, binds[0] ?? '', wildcard);
+    if (named.has(name)) continue;
+    const proxies = port.protocol === 'HTTP_PROXY';
+    const alone = name === `${service.hostname}:${port.port}` ? service : undefined;
+    named.set(name, { name, port: proxies ? 0 : port.port, egress, alone });
+  }
+  return [...named.values()];
+});
+
+/** The route configurations that a scope's outbound listeners name over RDS. */
+export function outboundRouteNames(
+  scope: Scope,
+  traits: Traits,
+  endpoints: EndpointIndex,
+  ownAddresses: readonly string[],
+): readonly NamedRoutes[] {
+  return namedRoutes(planOf(scope, traits, endpoints, ownAddresses), wildcardAddress(traits));
 }

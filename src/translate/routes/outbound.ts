@@ -3,11 +3,12 @@ import type { VirtualService } from '../../model/config.ts';
 import { covers, isWildcard, overlaps } from '../../model/hosts.ts';
 import { compare } from '../../model/object.ts';
 import { isHttp, isUnsupported } from '../../model/protocol.ts';
-import type { EffectiveDestinationRule, EgressListener, Scope } from '../../model/scope.ts';
-import { type Hostname, portOf, type Service } from '../../model/service.ts';
+import type { EffectiveDestinationRule, Scope } from '../../model/scope.ts';
+import { type Hostname, portOf, type Service, type ServicePort } from '../../model/service.ts';
 import type { MeshSettings } from '../../model/settings.ts';
 import type { Traits } from '../../model/traits.ts';
 import type { Route, VirtualHost } from '../../proto/generated/envoy/config/route/v3.ts';
+import type { NamedRoutes } from '../listeners/outbound.ts';
 import { outboundClusterName, PASSTHROUGH_CLUSTER } from '../names.ts';
 import type { RouteResource } from '../resource.ts';
 import { timeouts } from './action.ts';
@@ -25,10 +26,9 @@ import {
 
 type Rules = ReadonlyMap<Hostname, EffectiveDestinationRule>;
 
-const routable = (service: Service, port: number): boolean => {
-  const found = portOf(service, port);
-  return found !== undefined && (isHttp(found.protocol) || isUnsupported(found.protocol));
-};
+/** The ports of a Service that are routed on a listener's port: that one, or all where the listener stands for every port. */
+const routedPorts = ({ ports }: Service, port: number): readonly ServicePort[] =>
+  ports.filter(p => (port === 0 || p.port === port) && (isHttp(p.protocol) || isUnsupported(p.protocol)));
 
 /** The hosts that a VirtualService's http rules send to, in order. */
 const destinationHosts = memo((virtualService: VirtualService): readonly Hostname[] => [
@@ -165,10 +165,20 @@ const concerns = (
     return wildcards.some(service => overlaps(lower, service.hostname));
   });
 
+/** On a listener for every port, names without a port mean port 80 (istio: mergeAllVirtualHosts). */
+function onEveryPort(candidate: Candidate): readonly Candidate[] {
+  const { name = '', domains = [] } = candidate.virtualHost;
+  if (name.endsWith(':80')) return [candidate];
+  const kept = domains.filter(domain => domain.includes(':'));
+  return kept.length ? [{ ...candidate, virtualHost: { ...candidate.virtualHost, domains: kept } }] : [];
+}
+
 /** The virtual hosts of a port, by name (istio: BuildSidecarOutboundVirtualHosts). */
 function candidates(input: PortInput): readonly Candidate[] {
   const { mesh, traits, port, rules } = input;
-  const onPort = new Map(input.services.filter(s => portOf(s, port)).map(s => [s.hostname.toLowerCase(), s]));
+  const onPort = new Map(
+    input.services.filter(s => port === 0 || portOf(s, port)).map(s => [s.hostname.toLowerCase(), s]),
+  );
   const wildcards = [...onPort.values()].filter(service => isWildcard(service.hostname));
   const spokenFor = new Set<Service>();
   const out: Candidate[] = [];
@@ -186,22 +196,27 @@ function candidates(input: PortInput): readonly Candidate[] {
     const routes = virtualServiceRoutes(virtualService, place);
     if (!routes.routes.length) continue;
     const hosts = hostsOf(virtualService, input, onPort);
-    const services = hosts.services.filter(service => routable(service, port));
-    if (!services.length && port !== 80) continue;
-    if (!services.length && hosts.services.length) continue;
-    for (const host of hosts.plain) out.push(plainHost(routes, mesh, host, port));
-    for (const service of services) {
-      spokenFor.add(service);
-      out.push(serviceHost(service, routes, traits, mesh, port, false));
+    const targets = hosts.services.flatMap(service => routedPorts(service, port).map(p => ({ service, port: p.port })));
+    if (!targets.length && port !== 80) continue;
+    if (targets.length || !hosts.services.length) {
+      const plainPorts = targets.length ? new Set(targets.map(t => t.port)) : [80];
+      for (const at of plainPorts) for (const host of hosts.plain) out.push(plainHost(routes, mesh, host, at));
+    }
+    for (const target of targets) {
+      spokenFor.add(target.service);
+      out.push(serviceHost(target.service, routes, traits, mesh, target.port, port === 0));
     }
   }
   for (const service of [...onPort.values()].sort((a, b) => compare(a.hostname, b.hostname))) {
-    const servicePort = portOf(service, port);
-    if (!servicePort || spokenFor.has(service) || service.resolution === 'Alias' || !routable(service, port)) continue;
-    const routes = serviceRoutes(service, servicePort, mesh, rules.get(service.hostname));
-    out.push(serviceHost(service, routes, traits, mesh, port, false));
+    if (spokenFor.has(service) || service.resolution === 'Alias') continue;
+    for (const servicePort of routedPorts(service, port)) {
+      const routes = serviceRoutes(service, servicePort, mesh, rules.get(service.hostname));
+      out.push(serviceHost(service, routes, traits, mesh, servicePort.port, port === 0));
+    }
   }
-  return [...withoutDuplicates(out)].sort((a, b) => compare(a.virtualHost.name ?? '', b.virtualHost.name ?? ''));
+  const unique = withoutDuplicates(out);
+  const shown = port === 0 ? unique.flatMap(onEveryPort) : unique;
+  return [...shown].sort((a, b) => compare(a.virtualHost.name ?? '', b.virtualHost.name ?? ''));
 }
 
 const byPort = memo(
@@ -263,35 +278,16 @@ const sniffed = memo((hosts: readonly Candidate[], service: Service, port: numbe
   return resource(name, own.length === 1 ? own.map(everyDomain) : own, []);
 });
 
-/** The egress listener whose services and VirtualServices a port's routes are made from. */
-const listenerFor = (scope: Scope, port: number): EgressListener | undefined =>
-  scope.egress.find(egress => !egress.port || egress.port.number === port);
-
-const httpPorts = memo((services: readonly Service[]): readonly number[] => [
-  ...new Set(
-    services.flatMap(s => s.ports.filter(p => isHttp(p.protocol) || isUnsupported(p.protocol)).map(p => p.port)),
-  ),
-]);
-
 /**
- * The route configurations of a scope's outbound listeners: one a port for HTTP (`9080`), one a Service for ports whose protocol is
- * sniffed (`host:port`).
+ * The route configurations that a scope's outbound listeners name: one a port for HTTP (`9080`), one a Service for ports whose protocol is
+ * sniffed (`host:port`), one a Unix socket or HTTP proxy for all ports.
  */
-export const outboundRoutes = memo((scope: Scope, traits: Traits): readonly RouteResource[] => {
-  const last = catchAll(scope.outboundPolicy, scope.mesh);
-  const ports = new Set(scope.egress.flatMap(e => (e.port?.number ? [e.port.number] : httpPorts(e.services))));
-  return [...ports]
-    .sort((a, b) => a - b)
-    .flatMap(port => {
-      const egress = listenerFor(scope, port);
-      if (!egress) return [];
+export const outboundRoutes = memo(
+  (scope: Scope, traits: Traits, named: readonly NamedRoutes[]): readonly RouteResource[] => {
+    const last = catchAll(scope.outboundPolicy, scope.mesh);
+    return named.map(({ name, port, egress, alone }) => {
       const hosts = byPort(egress.services, egress.virtualServices, scope.destinationRules, scope.mesh, traits, port);
-      const alone = egress.port
-        ? []
-        : egress.services.filter(s => {
-            const found = portOf(s, port);
-            return found && isUnsupported(found.protocol) && s.addresses.length > 0;
-          });
-      return [shared(hosts, last, String(port)), ...alone.map(service => sniffed(hosts, service, port))];
+      return alone ? sniffed(hosts, alone, port) : shared(hosts, last, name);
     });
-});
+  },
+);
