@@ -14,6 +14,7 @@ import { configSourceContract } from '../contract/config-source.ts';
 import { World } from '../contract/world.ts';
 import { ApiServer, istioCrds, noApiServer } from './api-server.ts';
 import { type LogLine, memoryLog } from './log.ts';
+import { object, portOf, resourceOf, service, sidecar } from './objects.ts';
 import { TcpProxy } from './tcp-proxy.ts';
 import { until } from './until.ts';
 
@@ -22,12 +23,6 @@ const timing = { retryMs: 50, retryMaxMs: 500, livedMs: 2_000, absentMs: 300, si
 let api: ApiServer;
 let admin: ApiClient;
 let crds: readonly RawObject[];
-
-const resourceOf = (object: RawObject): string => {
-  const plural = `${object.kind.toLowerCase().replace(/y$/, 'ie')}s`;
-  const root = object.apiVersion.includes('/') ? `/apis/${object.apiVersion}` : `/api/${object.apiVersion}`;
-  return object.metadata.namespace ? `${root}/namespaces/${object.metadata.namespace}/${plural}` : `${root}/${plural}`;
-};
 
 async function apply(object: RawObject): Promise<void> {
   await admin.json(`${resourceOf(object)}/${object.metadata.name}`, {
@@ -42,24 +37,6 @@ async function remove(object: RawObject): Promise<void> {
   await admin.json(`${resourceOf(object)}/${object.metadata.name}`, { method: 'DELETE' });
 }
 
-const object = (
-  apiVersion: string,
-  kind: string,
-  name: string,
-  namespace: string | undefined,
-  rest: object = {},
-): RawObject => ({
-  apiVersion,
-  kind,
-  metadata: { name, ...(namespace && { namespace }) },
-  ...rest,
-});
-const service = (name: string, port = 80) =>
-  object('v1', 'Service', name, 'default', { spec: { ports: [{ name: 'http', port }] } });
-const portOf = (raw: RawObject | undefined) =>
-  (raw?.['spec'] as { ports: { port: number }[] } | undefined)?.ports[0]?.port;
-const sidecar = (name: string) =>
-  object('networking.istio.io/v1', 'Sidecar', name, 'default', { spec: { egress: [{ hosts: ['./*'] }] } });
 const crdOf = (kind: string): RawObject => {
   const crd = crds.find(crd => (crd['spec'] as { names: { kind: string } }).names.kind === kind);
   assert.ok(crd);
