@@ -1,0 +1,72 @@
+/** A connection, and the request on it, as the application or the network offers it to a proxy. */
+export interface Call {
+  /** `outbound`: from the proxy's own application, redirected; `inbound`: to it; `gateway`: to a port that the proxy itself listens on. */
+  readonly direction: 'outbound' | 'inbound' | 'gateway';
+  /** Where the connection was meant to go. */
+  readonly address: string;
+  readonly port: number;
+  /** `http` unless given. */
+  readonly protocol?: 'http' | 'tcp';
+  /** The `Host` header, with a port or without; the address where there is none. */
+  readonly host?: string;
+  /** With the query. */
+  readonly path?: string;
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** What the client says where it speaks TLS; `principal` is the SPIFFE id of its certificate. */
+  readonly tls?: { readonly sni?: string; readonly alpn?: readonly string[]; readonly principal?: string };
+  /** The client's address. */
+  readonly source?: string;
+  /** Claims of a valid JWT, as the JWT filter would put them into the request's metadata. */
+  readonly claims?: Readonly<Record<string, string | readonly string[]>>;
+}
+
+/** mTLS as another sidecar of the mesh begins it. */
+export const mutualTls = (principal: string, sni = ''): NonNullable<Call['tls']> => ({
+  sni,
+  alpn: ['istio-peer-exchange', 'istio'],
+  principal,
+});
+
+/** A cluster that can be chosen, with its share in percent. */
+export interface Choice {
+  readonly cluster: string;
+  readonly percent: number;
+}
+
+/** What becomes of a call. Absent fields: nothing of that kind happens. */
+export interface Outcome {
+  readonly listener?: string;
+  readonly chain?: string;
+  /** Why the call goes nowhere: the connection is closed, or nothing answers. */
+  readonly failure?: string;
+  readonly routes?: string;
+  readonly virtualHost?: string;
+  readonly route?: string;
+  /** Answered by the proxy itself. */
+  readonly response?: { readonly status: number; readonly body?: string; readonly location?: string };
+  readonly choices?: readonly Choice[];
+  /** `address:port` of the endpoints of all choices that may get traffic. */
+  readonly endpoints?: readonly string[];
+  /** The request as the endpoint gets it. */
+  readonly host?: string;
+  readonly path?: string;
+  readonly requestHeaders?: HeaderChanges;
+  readonly responseHeaders?: HeaderChanges;
+  /** Milliseconds; 0 is for ever. */
+  readonly timeout?: number;
+  readonly retry?: { readonly on: string; readonly attempts: number; readonly perTryTimeout?: number };
+  readonly mirrors?: readonly Choice[];
+  readonly fault?: {
+    readonly delay?: { readonly milliseconds: number; readonly percent: number };
+    readonly abort?: { readonly status: number; readonly percent: number };
+  };
+  /** Names of the transport sockets, by the condition on the endpoint, where the cluster has several; or of the only one. */
+  readonly transport?: readonly string[];
+}
+
+/** Headers set, appended to and removed by the proxy. */
+export interface HeaderChanges {
+  readonly set: Readonly<Record<string, string>>;
+  readonly removed: readonly string[];
+}
