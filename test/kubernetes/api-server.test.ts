@@ -14,7 +14,7 @@ import { configSourceContract } from '../contract/config-source.ts';
 import { World } from '../contract/world.ts';
 import { ApiServer, istioCrds, noApiServer } from './api-server.ts';
 import { type LogLine, memoryLog } from './log.ts';
-import { object, portOf, resourceOf, service, sidecar } from './objects.ts';
+import { binding, object, portOf, resourceOf, role, service, sidecar } from './objects.ts';
 import { TcpProxy } from './tcp-proxy.ts';
 import { until } from './until.ts';
 
@@ -192,15 +192,6 @@ describe('with a real API server', { skip: noApiServer, timeout: 300_000 }, () =
   });
 
   test('rights taken away for one kind and given back', async () => {
-    const role = (name: string, resources: readonly string[]) =>
-      object('rbac.authorization.k8s.io/v1', 'ClusterRole', name, undefined, {
-        rules: [{ apiGroups: ['*'], resources, verbs: ['list', 'watch'] }],
-      });
-    const binding = (name: string) =>
-      object('rbac.authorization.k8s.io/v1', 'ClusterRoleBinding', name, undefined, {
-        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name },
-        subjects: [{ kind: 'User', name: 'mesh' }],
-      });
     const others = [
       'namespaces',
       'nodes',

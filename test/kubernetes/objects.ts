@@ -32,3 +32,16 @@ export const portOf = (raw: RawObject | undefined) =>
 /** A Sidecar without meaning. */
 export const sidecar = (name: string) =>
   object('networking.istio.io/v1', 'Sidecar', name, 'default', { spec: { egress: [{ hosts: ['./*'] }] } });
+
+/** The right to list and watch resources. */
+export const role = (name: string, resources: readonly string[]) =>
+  object('rbac.authorization.k8s.io/v1', 'ClusterRole', name, undefined, {
+    rules: [{ apiGroups: ['*'], resources, verbs: ['list', 'watch'] }],
+  });
+
+/** Gives the user `mesh` the role of the same name. */
+export const binding = (name: string) =>
+  object('rbac.authorization.k8s.io/v1', 'ClusterRoleBinding', name, undefined, {
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name },
+    subjects: [{ kind: 'User', name: 'mesh' }],
+  });
