@@ -18,23 +18,36 @@ export const allocationKey = (namespace: string, host: string): string => `${nam
 /**
  * Addresses for the hosts of ServiceEntries that have none, by `allocationKey`: one of 240.240.0.0/16 and one of 2001:2::/48. A host's
  * address comes from the hash of its name, so that other ServiceEntries come and go without moving it (istiod's own allocator keeps its
- * choice in the object's status, which nobody writes here); of two that meet, the older stays.
+ * choice in the object's status: where that has one it is used); of two that meet, the older stays.
  */
 export function autoAllocate(entries: Iterable<ServiceEntry>): ReadonlyMap<string, readonly string[]> {
+  const sorted = [...entries].sort(byAge);
+  const taken = new Set(sorted.flatMap(entry => Object.values(entry.allocated ?? {}).flat()));
   const allocated = new Map<string, readonly string[]>();
-  const taken = new Set<number>();
-  for (const entry of [...entries].sort(byAge)) {
+  for (const entry of sorted) {
     for (const host of entry.spec.hosts ?? []) {
       const key = allocationKey(entry.meta.namespace, host);
-      if (allocated.has(key) || !isAllocated(entry, host) || taken.size === slots) continue;
-      let slot = hash(key) % slots;
-      while (taken.has(slot)) slot = (slot + 1) % slots;
-      taken.add(slot);
-      const third = Math.floor(slot / 254);
-      const fourth = (slot % 254) + 1;
-      const low = (third * 256 + fourth).toString(16);
-      allocated.set(key, Object.freeze([`240.240.${third}.${fourth}`, `2001:2::f0f0:${low}`]));
+      if (allocated.has(key) || !isAllocated(entry, host)) continue;
+      const told = entry.allocated?.[host];
+      if (told) {
+        allocated.set(key, told);
+        continue;
+      }
+      const start = hash(key);
+      for (let i = 0; i < slots; i++) {
+        const [v4, v6] = addressesAt((start + i) % slots);
+        if (taken.has(v4) || taken.has(v6)) continue;
+        taken.add(v4);
+        allocated.set(key, Object.freeze([v4, v6]));
+        break;
+      }
     }
   }
   return allocated;
+}
+
+function addressesAt(slot: number): readonly [v4: string, v6: string] {
+  const third = Math.floor(slot / 254);
+  const fourth = (slot % 254) + 1;
+  return [`240.240.${third}.${fourth}`, `2001:2::f0f0:${(third * 256 + fourth).toString(16)}`];
 }

@@ -15,8 +15,14 @@ export interface ConfigObject<K extends string, Spec> {
 export type VirtualService = ConfigObject<'VirtualService', networking.VirtualService>;
 export type DestinationRule = ConfigObject<'DestinationRule', networking.DestinationRule>;
 export type Gateway = ConfigObject<'Gateway', networking.Gateway>;
-export type ServiceEntry = ConfigObject<'ServiceEntry', networking.ServiceEntry>;
-export type WorkloadEntry = ConfigObject<'WorkloadEntry', networking.WorkloadEntry>;
+export type ServiceEntry = ConfigObject<'ServiceEntry', networking.ServiceEntry> & {
+  /** Addresses by host that istiod's allocator wrote into the status. */
+  readonly allocated?: Readonly<Record<string, readonly string[]>>;
+};
+export type WorkloadEntry = ConfigObject<'WorkloadEntry', networking.WorkloadEntry> & {
+  /** false: its health checks fail, or none has passed yet. */
+  readonly healthy: boolean;
+};
 export type WorkloadGroup = ConfigObject<'WorkloadGroup', networking.WorkloadGroup>;
 export type Sidecar = ConfigObject<'Sidecar', networking.Sidecar>;
 export type EnvoyFilter = ConfigObject<'EnvoyFilter', networking.EnvoyFilter>;

@@ -109,7 +109,7 @@ export function buildExternalEndpoints(
       .filter(pod => selects(selector, pod.meta.labels))
       .map(pod => podInstance(pod, index.place(pod)));
     const ofEntries = [...workloads.values()]
-      .filter((workload: WorkloadEntry) => workload.meta.namespace === namespace)
+      .filter((workload: WorkloadEntry) => workload.healthy && workload.meta.namespace === namespace)
       .sort((a, b) => compare(a.meta.name, b.meta.name))
       .map(workload => workloadEntryInstance(workload, settings))
       .filter(instance => selects(selector, instance.labels) && (isDns(entry) || !needsDns(instance)));

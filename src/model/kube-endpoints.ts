@@ -101,6 +101,7 @@ const entriesByNamespace = (
 ): ReadonlyMap<string, readonly WorkloadInstance[]> => {
   const found = new Map<string, WorkloadInstance[]>();
   for (const entry of [...entries.values()].sort((a, b) => compare(a.meta.name, b.meta.name))) {
+    if (!entry.healthy) continue;
     const list = found.get(entry.meta.namespace);
     if (list) list.push(workloadEntryInstance(entry, settings));
     else found.set(entry.meta.namespace, [workloadEntryInstance(entry, settings)]);

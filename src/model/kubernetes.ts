@@ -40,7 +40,7 @@ export interface KubeEndpointSlice {
   }[];
   readonly endpoints: readonly {
     readonly addresses: readonly string[];
-    /** Unset conditions count as ready and serving, not terminating, as Kubernetes says. */
+    /** Unset conditions count as ready, serving where ready, and terminating where not ready. */
     readonly ready: boolean;
     readonly serving: boolean;
     readonly terminating: boolean;

@@ -38,6 +38,6 @@ export interface Workload {
   readonly policies: WorkloadPolicies;
   /** The Sidecar that selects it (for ingress listeners); undefined where none does. */
   readonly sidecar: Sidecar | undefined;
-  /** Addresses of the proxy itself, only where one of its Services is headless: its own endpoints get no outbound listener. Else empty, so that pods stay equal. */
+  /** Addresses of the proxy itself, only where one of its Services is headless (its own endpoints get no outbound listener) or its Sidecar sends to the instance's address. Else empty, so that pods stay equal. */
   readonly ownAddresses: readonly string[];
 }

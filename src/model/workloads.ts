@@ -1,4 +1,5 @@
 import { memo } from '../memo.ts';
+import type { Sidecar } from './config.ts';
 import { type EndpointIndex, endpointsKey } from './endpoint.ts';
 import type { ExternalEndpoints } from './external-endpoints.ts';
 import { mergeLabels } from './labels.ts';
@@ -117,7 +118,12 @@ const withoutSelector = memo((services: readonly Service[]): readonly Service[] 
   services.filter(s => s.registry === 'Kubernetes' && s.resolution !== 'Alias' && !Object.keys(s.selector).length),
 );
 
+/** Whether the Sidecar hands traffic to the pod's own address (`0.0.0.0`, `[::]`) rather than to loopback. */
+const sendsToInstance = (sidecar: Sidecar | undefined): boolean =>
+  sidecar?.spec.ingress?.some(({ defaultEndpoint = '' }) => /^(0\.0\.0\.0|\[::\]):/.test(defaultEndpoint)) ?? false;
+
 const none: readonly Service[] = Object.freeze([]);
+const noAddresses: readonly string[] = Object.freeze([]);
 
 /** The workloads of one mesh; every part of a workload that is as before is the one before. */
 export function workloadIndex(
@@ -131,13 +137,14 @@ export function workloadIndex(
     shape: PodShape,
     byAddress: readonly ServiceTarget[],
     selecting: readonly Service[],
+    sidecar: Sidecar | undefined,
+    own: readonly string[],
   ): Workload => {
     const { namespace } = proxy;
     const targets = sortTargets([...selectedTargets(selecting, shape.ports), ...byAddress]);
     const names = targets
       .map(({ service, port, targetPort }) => `${service.source}/${service.hostname}:${port.port}:${targetPort}`)
       .join();
-    const own = targets.some(target => target.service.headless) ? proxy.addresses : [];
     const ownAddresses = last.list(`own ${own.join()}`, own);
     const id = `${namespace} ${JSON.stringify(shape)} ${names} ${own.join()}`;
     return last.record(
@@ -149,7 +156,7 @@ export function workloadIndex(
         serviceAccount: shape.serviceAccount,
         targets: last.list(`targets ${namespace} ${names}`, targets),
         policies: policies.policiesFor(namespace, shape.labels),
-        sidecar: proxy.class.type === 'sidecar' ? sidecarFor(sidecars, namespace, shape.labels) : undefined,
+        sidecar,
         ownAddresses,
       }),
     );
@@ -165,13 +172,15 @@ export function workloadIndex(
         ? []
         : addressedTargets(withoutSelector(all), endpoints, proxy.addresses.slice(0, 1));
       const extra = [...direct, ...byAddress];
-      const headless = [...bySelector, ...extra.map(target => target.service)].some(service => service.headless);
-      const key = `${proxy.class.type} ${proxy.namespace} ${headless ? proxy.addresses.join() : ''} ${extra
+      const sidecar = proxy.class.type === 'sidecar' ? sidecarFor(sidecars, proxy.namespace, shape.labels) : undefined;
+      const isHeadless = bySelector.some(s => s.headless) || extra.some(target => target.service.headless);
+      const own = isHeadless || sendsToInstance(sidecar) ? proxy.addresses : noAddresses;
+      const key = `${proxy.class.type} ${proxy.namespace} ${own.join()} ${extra
         .map(({ service, port, targetPort }) => `${service.source}/${service.hostname}:${port.port}:${targetPort}`)
         .join()}`;
       const ofShape = known.get(shape) ?? new Map<string, Workload>();
       known.set(shape, ofShape);
-      const workload = ofShape.get(key) ?? make(proxy, shape, extra, bySelector);
+      const workload = ofShape.get(key) ?? make(proxy, shape, extra, bySelector, sidecar, own);
       ofShape.set(key, workload);
       return workload;
     },

@@ -10,11 +10,15 @@ import type { RawObject } from '../raw.ts';
 import type { Report } from '../report.ts';
 import { checkExportTo, checkSelector } from '../selector.ts';
 import { parseIstio } from './istio.ts';
+import { allocatedAddresses } from './status.ts';
 import { checkWorkload } from './workload-entry.ts';
 
 /** Reads a ServiceEntry. A host, address, port or endpoint that is invalid is left out; what does not fit the resolution makes it invalid. */
-export const parseServiceEntry = (raw: RawObject): Parsed<ServiceEntry> =>
-  parseIstio('ServiceEntry', 'istio.networking.v1alpha3.ServiceEntry', raw, check);
+export function parseServiceEntry(raw: RawObject): Parsed<ServiceEntry> {
+  const parsed = parseIstio('ServiceEntry', 'istio.networking.v1alpha3.ServiceEntry', raw, check);
+  const allocated = allocatedAddresses(raw);
+  return parsed.ok && allocated ? { ...parsed, value: { ...parsed.value, allocated } } : parsed;
+}
 
 function check(spec: networking.ServiceEntry, report: Report, meta: ObjectMeta): networking.ServiceEntry {
   const { resolution = Resolution.NONE } = spec;

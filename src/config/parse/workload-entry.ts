@@ -7,13 +7,19 @@ import type { Parsed } from '../problem.ts';
 import type { RawObject } from '../raw.ts';
 import { entry, type Report } from '../report.ts';
 import { parseIstio } from './istio.ts';
+import { isHealthy } from './status.ts';
 
 /** Reads a WorkloadEntry. */
-export const parseWorkloadEntry = (raw: RawObject): Parsed<WorkloadEntry> =>
-  parseIstio('WorkloadEntry', 'istio.networking.v1alpha3.WorkloadEntry', raw, (spec, report) => {
+export function parseWorkloadEntry(raw: RawObject): Parsed<WorkloadEntry> {
+  const parsed = parseIstio('WorkloadEntry', 'istio.networking.v1alpha3.WorkloadEntry', raw, (spec, report) => {
     checkWorkload(spec, 'any', undefined, 'spec', report);
     return spec;
   });
+  if (!parsed.ok) return parsed;
+  // Without health checks it counts as healthy; with them not before one has passed.
+  const checked = parsed.value.meta.annotations['proxy.istio.io/health-checks-enabled']?.toLowerCase() === 'true';
+  return { ...parsed, value: { ...parsed.value, healthy: !checked || isHealthy(raw) } };
+}
 
 /**
  * Reports an endpoint that cannot be reached. `ports` are the names of the ports of the ServiceEntry that it is part of; without a resolution
