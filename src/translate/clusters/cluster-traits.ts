@@ -1,5 +1,7 @@
 import { Interner, memo } from '../../memo.ts';
+import type { MeshSettings } from '../../model/settings.ts';
 import type { Traits } from '../../model/traits.ts';
+import { proxyConfigOf } from '../listeners/proxy-config.ts';
 
 /** Client certificate files that the Node's metadata names, used in place of the agent's for mutual TLS. */
 export interface MetadataCerts {
@@ -19,12 +21,14 @@ export interface ClusterTraits {
   /** The pod has a socket of its own for `sds://` credentials, or for certificate files. */
   readonly credentialSocket: boolean;
   readonly fileCredentialSocket: boolean;
+  /** ProxyConfig asks to keep the case of HTTP/1 header names. */
+  readonly preserveCase: boolean;
 }
 
 const interned = new Interner<ClusterTraits>();
 
 /** The part of the traits that clusters read. */
-export const clusterTraits = memo((traits: Traits): ClusterTraits => {
+export const clusterTraits = memo((mesh: MeshSettings, traits: Traits): ClusterTraits => {
   const { type, agent, ipv4, ipv6, options } = traits;
   const chain = options['TLS_CLIENT_CERT_CHAIN'];
   const value: ClusterTraits = {
@@ -41,6 +45,7 @@ export const clusterTraits = memo((traits: Traits): ClusterTraits => {
       : undefined,
     credentialSocket: options['credential'] === 'true',
     fileCredentialSocket: options['file-credential'] === 'true',
+    preserveCase: proxyConfigOf(mesh, traits).proxyHeaders?.preserveHttp1HeaderCase?.value === true,
   };
   return interned.intern(JSON.stringify(value), () => Object.freeze(value));
 });

@@ -95,7 +95,7 @@ export function outboundClusters(
     const place = reads === 'nothing' ? undefined : placeRead(placeOf(scope, workload, traits), reads);
     return viewOf(mesh, own, policies, place, service.nodeLocal ? traits.node : '');
   });
-  return outboundList(scope, clusterTraits(traits), ...readings);
+  return outboundList(scope, clusterTraits(mesh, traits), ...readings);
 }
 
 const concatenated = memo(
@@ -111,7 +111,7 @@ const concatenated = memo(
         ? [
             ...outbound.resources,
             black,
-            passthroughCluster(mesh),
+            passthroughCluster(mesh, traits),
             ...inbound.resources,
             inboundPassthroughCluster(mesh, traits),
           ]
@@ -132,6 +132,6 @@ export function clusters(
     outboundClusters(scope, workload, traits, endpoints),
     inboundClusters(scope, workload, traits),
     scope.mesh,
-    clusterTraits(traits),
+    clusterTraits(scope.mesh, traits),
   );
 }

@@ -29,19 +29,20 @@ export const blackHoleCluster = memo(
     }),
 );
 
-const passthrough = (mesh: MeshSettings, name: string): Cluster => ({
+const passthrough = (mesh: MeshSettings, traits: ClusterTraits, name: string): Cluster => ({
   name,
   // Both directions count as one cluster in statistics, as istiod has it.
   alt_stat_name: delimited(PASSTHROUGH_CLUSTER),
   type: Type.ORIGINAL_DST,
   lb_policy: LbPolicy.CLUSTER_PROVIDED,
-  typed_extension_protocol_options: passthroughHttpOptions(mesh.config),
+  typed_extension_protocol_options: passthroughHttpOptions(traits),
   ...connectionPool(mesh.config, mesh.config.defaultTrafficPolicy?.connectionPool, undefined),
 });
 
 /** Sends traffic on to where the application meant it to go. */
 export const passthroughCluster = memo(
-  (mesh: MeshSettings): ClusterResource => resource(passthrough(mesh, PASSTHROUGH_CLUSTER)),
+  (mesh: MeshSettings, traits: ClusterTraits): ClusterResource =>
+    resource(passthrough(mesh, traits, PASSTHROUGH_CLUSTER)),
 );
 
 /** The source address by which the pod's own redirection knows traffic from the proxy to the application, and lets it pass. */
@@ -57,7 +58,7 @@ export function inboundBindConfig({ ipv4, ipv6 }: ClusterTraits, dualStack: bool
 export const inboundPassthroughCluster = memo(
   (mesh: MeshSettings, traits: ClusterTraits): ClusterResource =>
     resource({
-      ...passthrough(mesh, INBOUND_PASSTHROUGH_CLUSTER),
+      ...passthrough(mesh, traits, INBOUND_PASSTHROUGH_CLUSTER),
       upstream_bind_config: inboundBindConfig(traits, true),
     }),
 );

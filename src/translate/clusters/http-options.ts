@@ -16,6 +16,7 @@ import {
   type ConnectionPoolSettings,
   ConnectionPoolSettings_HTTPSettings_H2UpgradePolicy as Upgrade,
 } from '../../proto/generated/istio/networking/v1alpha3.ts';
+import type { ClusterTraits } from './cluster-traits.ts';
 
 const TYPE = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
@@ -31,10 +32,6 @@ const PRESERVE_CASE: Http1ProtocolOptions = {
 /** Which HTTP version goes to the endpoints; `default` leaves it to Envoy, which speaks HTTP/1.1. */
 export type UpstreamProtocol = 'default' | 'preserveCase' | 'http2' | 'downstream' | 'downstreamPreserveCase';
 
-/** Whether proxies keep the case of HTTP/1 header names. */
-export const preservesCase = (mesh: MeshConfig): boolean =>
-  mesh.defaultConfig?.proxyHeaders?.preserveHttp1HeaderCase?.value === true;
-
 const upgrades = (protocol: Protocol, mesh: MeshConfig, pool: ConnectionPoolSettings | undefined): boolean => {
   if (pool?.http?.useClientProtocol) return false;
   const own = pool?.http?.h2UpgradePolicy;
@@ -46,7 +43,7 @@ const upgrades = (protocol: Protocol, mesh: MeshConfig, pool: ConnectionPoolSett
 /** The HTTP version for a port. Only sidecars take up the client's version on sniffed ports, and only outbound clusters are upgraded. */
 export function upstreamProtocol(
   protocol: Protocol,
-  sidecar: boolean,
+  traits: ClusterTraits,
   outbound: boolean,
   mesh: MeshConfig,
   pool: ConnectionPoolSettings | undefined,
@@ -54,8 +51,8 @@ export function upstreamProtocol(
   const client = pool?.http?.useClientProtocol === true;
   if (isHttp2(protocol)) return client ? 'downstream' : 'http2';
   const sniffed = isUnsupported(protocol);
-  const preserve = (isHttp(protocol) || sniffed) && preservesCase(mesh);
-  if (client || (sniffed && sidecar)) return preserve ? 'downstreamPreserveCase' : 'downstream';
+  const preserve = (isHttp(protocol) || sniffed) && traits.preserveCase;
+  if (client || (sniffed && traits.sidecar)) return preserve ? 'downstreamPreserveCase' : 'downstream';
   if (preserve) return 'preserveCase';
   return outbound && upgrades(protocol, mesh, pool) ? 'http2' : 'default';
 }
@@ -138,5 +135,5 @@ const PASSTHROUGH = passthrough({});
 const PASSTHROUGH_PRESERVE_CASE = passthrough(PRESERVE_CASE);
 
 /** The options of clusters that carry traffic on to where it was going: the client's HTTP version, 5 minutes idle. */
-export const passthroughHttpOptions = (mesh: MeshConfig): Readonly<Record<string, Any>> =>
-  preservesCase(mesh) ? PASSTHROUGH_PRESERVE_CASE : PASSTHROUGH;
+export const passthroughHttpOptions = (traits: ClusterTraits): Readonly<Record<string, Any>> =>
+  traits.preserveCase ? PASSTHROUGH_PRESERVE_CASE : PASSTHROUGH;

@@ -77,7 +77,7 @@ function build(
   const first = target.services[0]?.service;
   const describe = first && !first.meshExternal;
   const onPort = target.services.filter(other => other.port.port === port.port).map(other => other.service);
-  const protocol = upstreamProtocol(port.protocol, traits.sidecar, false, mesh.config, pool);
+  const protocol = upstreamProtocol(port.protocol, traits, false, mesh.config, pool);
   const override =
     first?.registry === 'External' && first.resolution === 'Passthrough' && port.targetPort !== port.port
       ? port.targetPort
@@ -168,7 +168,7 @@ function fromServices(scope: Scope, workload: Workload, traits: Traits): readonl
     if (!first) return [];
     const cluster = serviceCluster(
       mesh,
-      clusterTraits(traits),
+      clusterTraits(scope.mesh, traits),
       inboundRule(scope, first.service),
       workload.sidecar?.spec.inboundConnectionPool,
       port,
@@ -225,7 +225,7 @@ const ingressCluster = (
   const rule = service && inboundRule(scope, service);
   const message = build(
     scope.mesh,
-    clusterTraits(traits),
+    clusterTraits(scope.mesh, traits),
     rule,
     listener.connectionPool ?? sidecar.spec.inboundConnectionPool,
     { clusterPort, ...to },

@@ -217,7 +217,7 @@ function build(context: Context, target: ClusterTarget, problems: Problem[]): Cl
     return undefined;
   }
   const pool = policy?.connectionPool;
-  const protocol = upstreamProtocol(port.protocol, traits.sidecar, true, mesh.config, pool);
+  const protocol = upstreamProtocol(port.protocol, traits, true, mesh.config, pool);
   const tls = tlsOf(context, target, policy, protocol === 'http2', type === Type.ORIGINAL_DST);
   if (tls.fault && rule) problems.push(tlsProblem(rule, target, tls.fault));
   return {
