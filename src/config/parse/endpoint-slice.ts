@@ -44,7 +44,8 @@ function readEndpoint(
     addresses: texts(item, 'addresses', at, report),
     ready,
     serving: flag(conditions, 'serving', ready, at, report),
-    terminating: flag(conditions, 'terminating', false, at, report),
+    // istiod takes an endpoint that is not ready, and does not say why, for one on its way out.
+    terminating: flag(conditions, 'terminating', !ready, at, report),
     hostname: text(item, 'hostname', at, report),
     node: text(item, 'nodeName', at, report),
     zone: text(item, 'zone', at, report),
