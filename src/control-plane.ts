@@ -31,6 +31,8 @@ export interface Dependencies {
   readonly log: Log;
   readonly clock?: Clock;
   readonly watches?: () => readonly WatchState[];
+  /** Called with every world that is served, before proxies are looked at. */
+  readonly onWorld?: (world: World) => void;
 }
 
 /** A running control plane. */
@@ -64,7 +66,7 @@ const kindOfChange = (change: ConfigChange): string => {
  * goes with the next push.
  */
 export async function startControlPlane(settings: Settings, dependencies: Dependencies): Promise<ControlPlane> {
-  const { sources, log, clock = systemClock, watches = () => [] } = dependencies;
+  const { sources, log, clock = systemClock, watches = () => [], onWorld = () => {} } = dependencies;
   const store = new ConfigStore();
   const stopping = new AbortController();
   let world: World | undefined;
@@ -92,6 +94,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     world = new World(store.contents(), settings.mesh, world);
     metrics.built((performance.now() - began) / 1000);
     reportProblems(world);
+    onWorld(world);
     ads.push(from);
   };
 

@@ -1,20 +1,38 @@
-import { startControlPlane } from '../control-plane.ts';
+import { type Dependencies, startControlPlane } from '../control-plane.ts';
 import { createLog, type Log } from '../log.ts';
+import { gatewaySecrets } from '../model/gateway-secrets.ts';
 import { type Settings, serveOptions, serveSettings } from '../settings.ts';
 import { directorySource } from '../sources/directory.ts';
-import type { ConfigSource } from '../sources/source.ts';
+import { ApiClient } from '../sources/kubernetes/api-client.ts';
+import { KubernetesSource } from '../sources/kubernetes/kubernetes.ts';
+import { meshConfigFile, withoutMeshConfig } from '../sources/mesh-config-file.ts';
 import { VERSION } from '../version.ts';
 import type { World } from '../world.ts';
-import type { Command, Io } from './command.ts';
+import { type Command, type Io, UsageError } from './command.ts';
 
-function sourceOf({ source }: Settings, log: Log): ConfigSource {
-  if (source.kind === 'directory') return directorySource({ folder: source.folder, log });
-  throw new Error('not yet');
+/** What the control plane is fed with. */
+async function inputsOf({ source, meshConfig, mesh }: Settings, log: Log): Promise<Omit<Dependencies, 'log'>> {
+  const file = meshConfig === undefined ? [] : [meshConfigFile({ file: meshConfig, log })];
+  if (source.kind === 'directory') {
+    const directory = directorySource({ folder: source.folder, log });
+    return { sources: file.length ? [withoutMeshConfig(directory), ...file] : [directory] };
+  }
+  const { kubeconfig, context } = source;
+  const kubernetes = new KubernetesSource({
+    client: await ApiClient.create({ kubeconfig, context }),
+    log,
+    meshConfigMap: file.length ? undefined : { namespace: mesh.rootNamespace, name: 'istio' },
+  });
+  return {
+    sources: [kubernetes, ...file],
+    watches: () => kubernetes.status(),
+    // Nothing waits for a Secret: one that is missing or may not be read must not keep the mesh from being served.
+    onWorld: ({ mesh: { contents } }) => void kubernetes.secrets(gatewaySecrets(contents.Gateway, contents.Pod)),
+  };
 }
 
 /** What a newcomer wants to know: what is served, and how to see it work. */
 function greeting(world: World, settings: Settings, xds: string, http: string): string {
-  
   const folder = settings.source.kind === 'directory' ? settings.source.folder : undefined;
   const attach = folder
     ? `
@@ -31,7 +49,10 @@ ${attach}`;
 
 async function run(settings: Settings, io: Io): Promise<number> {
   const log = createLog(settings.logLevel);
-  const plane = await startControlPlane(settings, { sources: [sourceOf(settings, log)], log });
+  const inputs = await inputsOf(settings, log).catch((error: unknown) => {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  });
+  const plane = await startControlPlane(settings, { ...inputs, log });
   const stopped = new Promise<void>(resolve => io.signal.addEventListener('abort', () => resolve(), { once: true }));
   try {
     await Promise.race([plane.ready, stopped]);

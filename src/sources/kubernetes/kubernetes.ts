@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { type Kind, kinds } from '../../config/kinds.ts';
 import type { RawObject } from '../../config/raw.ts';
 import type { ConfigChange } from '../../config/store.ts';
+import type { SecretName } from '../../model/gateway-secrets.ts';
 import type { ConfigSource } from '../source.ts';
 import type { ApiClient } from './api-client.ts';
 import type { Collection } from './collection.ts';
@@ -17,12 +18,6 @@ export interface KubernetesSourceOptions {
   /** The ConfigMap whose key `mesh` holds the mesh's settings; none when they come from elsewhere. */
   readonly meshConfigMap?: { readonly namespace: string; readonly name: string } | undefined;
   readonly timing?: Partial<Timing>;
-}
-
-/** Names a Secret. */
-export interface SecretName {
-  readonly namespace: string;
-  readonly name: string;
 }
 
 interface SecretWatch {
