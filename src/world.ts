@@ -34,7 +34,7 @@ export class World {
 
   /** Everything that is wrong with the objects, whoever sees them. */
   get problems(): readonly Problem[] {
-    return this.mesh.problems;
+    return [...[...this.mesh.contents.problems.values()].flat(), ...this.mesh.problems];
   }
 
   /** What `proxy` is to have. Equal proxies get one value; throws only where the program is wrong. */

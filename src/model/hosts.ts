@@ -8,6 +8,10 @@ export function covers(by: string, host: string): boolean {
   return host.endsWith(by.slice(1));
 }
 
+/** Orders host names: wildcards last, then the longer first, then by their letters (istio: host.MoreSpecific). */
+export const bySpecificity = (a: string, b: string): number =>
+  Number(isWildcard(a)) - Number(isWildcard(b)) || b.length - a.length || compare(a, b);
+
 /** Whether either host name covers the other (istio: host.Name.Matches). */
 export const overlaps = (a: string, b: string): boolean => covers(a, b) || covers(b, a);
 

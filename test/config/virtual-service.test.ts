@@ -22,7 +22,8 @@ table('VirtualService', [
   ],
   ['only hosts that are none', `{hosts: ["a b"], http: [{${to}}]}`, ['spec.hosts[0]', 'spec.hosts']],
   ['an address as host', `{hosts: [10.0.0.1], http: [{${to}}]}`, []],
-  ['hosts that overlap', `{hosts: ["*.com", a.com, b.org], http: [{${to}}]}`, ['spec.hosts[1]'], 'valid'],
+  ['hosts that overlap', `{hosts: ["*.com", a.com, b.org], http: [{${to}}]}`, []],
+  ['a host twice', `{hosts: [a.com, a.com], http: [{${to}}]}`, ['spec.hosts[1]'], 'valid'],
   ['* in the mesh', `{hosts: ["*"], http: [{${to}}]}`, ['spec.hosts', 'spec.hosts[0]']],
   ['* at a gateway', `{hosts: ["*"], gateways: [ns/gw], http: [{${to}}]}`, []],
   [
@@ -62,12 +63,7 @@ table('VirtualService', [
     http(`rewrite: {uriRegexRewrite: {match: "^/(?:x|(a))/([(]b)", rewrite: '/\\2\\1\\0'}}, ${to}`),
     [],
   ],
-  [
-    'authority twice',
-    http(`rewrite: {authority: a}, headers: {request: {set: {Host: b}}}, ${to}`),
-    ['spec.http[0].headers.request'],
-    'valid',
-  ],
+  ['authority twice', http(`rewrite: {authority: a}, headers: {request: {set: {Host: b}}}, ${to}`), []],
   [
     'negative weight',
     http('route: [{destination: {host: a}, weight: -1}, {destination: {host: b}, weight: 1}]'),
@@ -219,12 +215,7 @@ table('VirtualService', [
     'valid',
   ],
   ['TLS without match', l4('tls', to), ['spec.tls[0].match'], 'valid'],
-  [
-    'TLS for another host',
-    l4('tls', `match: [{sniHosts: [b.com]}], ${to}`),
-    ['spec.tls[0].match', 'spec.tls[0].match[0].sniHosts[0]'],
-    'valid',
-  ],
+  ['TLS for another host', l4('tls', `match: [{sniHosts: [b.com]}], ${to}`), []],
   ['TLS without destination', l4('tls', 'match: [{sniHosts: [a.com]}]'), ['spec.tls[0].route'], 'valid'],
   [
     'TCP',

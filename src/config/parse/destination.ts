@@ -79,7 +79,7 @@ export function checkSni(sni: string, owner: RouteOwner, path: string, report: R
   }
   if (fault) report.error(path, fault);
   else if (!owner.hosts.some(host => hostWithin(sni, host))) {
-    report.error(path, `"${sni}" is within none of the hosts ${owner.hosts.join(', ')}`);
+    report.warning(path, `"${sni}" is within none of the hosts ${owner.hosts.join(', ')}`);
   }
 }
 

@@ -20,7 +20,7 @@ function check(spec: networking.Gateway, report: Report, meta: ObjectMeta): netw
   const names = new Set<string>();
   const servers = report.keep(spec.servers, 'spec.servers', (server, at) => {
     const name = server.port?.name ?? '';
-    if (names.has(name)) report.error(`${at}.port.name`, `another server's port has the name "${name}"`);
+    if (names.has(name)) report.warning(`${at}.port.name`, `another server's port has the name "${name}"`);
     names.add(name);
     return checkServer(server, at, report);
   });

@@ -109,6 +109,9 @@ function checkAuthorityOnce(route: HTTPRoute, path: string, report: Report): voi
   const { set = {}, add = {} } = route.headers?.request ?? {};
   const ways = [...Object.keys(set), ...Object.keys(add)].filter(isAuthority);
   if (ways.length + (route.rewrite?.authority ? 1 : 0) > 1) {
-    report.error(`${path}.headers.request`, 'the authority is set more than once');
+    report.warning(
+      `${path}.headers.request`,
+      'the authority is set more than once; a rewrite wins, then set, then add',
+    );
   }
 }

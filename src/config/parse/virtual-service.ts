@@ -28,7 +28,8 @@ function check(spec: networking.VirtualService, report: Report, meta: ObjectMeta
     else checkHost(host, at, report);
     if (host === '*' && !owner.gateway) report.error(at, 'the host "*" is only for VirtualServices of gateways');
     const other = seen.find(known => hostsOverlap(known, host));
-    if (other !== undefined) report.error(at, `"${host}" overlaps with "${other}"`);
+    if (other === host) report.error(at, `"${host}" is there twice`);
+    else if (other !== undefined) report.warning(at, `"${host}" overlaps with "${other}"`);
     seen.push(host);
     return host;
   });

@@ -77,6 +77,7 @@ const mirrorTo = (
   cluster,
   runtime_fraction: { default_value: fraction },
   trace_sampled: { value: false },
+  disable_shadow_host_suffix_append: true,
 });
 
 const mirrorShare = (percent: Percent | undefined, whole?: number): ReturnType<typeof percentage> | undefined => {

@@ -1,6 +1,6 @@
 import { memo } from '../../memo.ts';
 import type { VirtualService } from '../../model/config.ts';
-import { covers, overlaps } from '../../model/hosts.ts';
+import { bySpecificity, covers, overlaps } from '../../model/hosts.ts';
 import { type GatewayServer, mergeGateways } from '../../model/merged-gateway.ts';
 import { compare, type ObjectKey } from '../../model/object.ts';
 import type { EffectiveDestinationRule, Scope } from '../../model/scope.ts';
@@ -89,7 +89,7 @@ function draftsOf(
     if (redirects)
       for (const host of server.hosts) draftFor(host.toLowerCase(), true).sources.add(server.gateway.meta.key);
   }
-  return [...drafts.values()].sort((a, b) => compare(a.host, b.host));
+  return [...drafts.values()].sort((a, b) => bySpecificity(a.host, b.host));
 }
 
 function virtualHosts(drafts: readonly Draft[], port: number, mesh: MeshSettings): readonly VirtualHost[] {
