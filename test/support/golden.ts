@@ -1,0 +1,131 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
+import { stringify } from 'yaml';
+import type { Problem } from '../../src/config/problem.ts';
+import { World } from '../../src/world.ts';
+import { contentsOf, type Objects, readObjects, readYaml, yamlFiles } from './folder.ts';
+import { member } from './json.ts';
+import { type NamedProxy, proxiesOf, proxyOf } from './proxies.ts';
+import { shuffled } from './shuffle.ts';
+import { dumpOf, type Messages, messagesOf, messageTypes } from './translation.ts';
+
+const repository = join(import.meta.dirname, '..', '..');
+const goldenFolder = join(repository, 'test', 'golden');
+
+/** Files of a case that are not objects. */
+const aboutTheCase = ['case.yaml', 'proxies.yaml', 'problems.yaml'];
+
+/**
+ * A folder with objects in YAML, the proxies that are asked for (`proxies.yaml`, `nodes/*.json`) and what they are to be sent. `case.yaml` may
+ * say what it is about (`about`), add folders of the repository to the objects (`inputs`) and name clusters that routes name without
+ * their being there (`dangling`).
+ */
+export interface GoldenCase {
+  readonly name: string;
+  readonly folder: string;
+  readonly objects: Objects;
+  readonly proxies: readonly NamedProxy[];
+  readonly dangling: readonly string[];
+}
+
+const texts = (value: unknown): readonly string[] => (Array.isArray(value) ? value.map(String) : []);
+
+/** Reads a case. Throws where it is incomplete. */
+export function goldenCase(folder: string): GoldenCase {
+  const about = readYaml(join(folder, 'case.yaml'));
+  const own = yamlFiles(folder).filter(file => !aboutTheCase.includes(basename(file)));
+  const shared = texts(member(about, 'inputs')).flatMap(input => yamlFiles(join(repository, input)));
+  const objects = [readObjects(folder, own), ...shared.map(file => readObjects(dirname(file), [file]))];
+  const all = {
+    objects: objects.flatMap(read => read.objects),
+    problems: objects.flatMap(read => read.problems),
+  };
+  return {
+    name: basename(folder),
+    folder,
+    objects: all,
+    proxies: proxiesOf(folder, contentsOf(all)),
+    dangling: texts(member(about, 'dangling')),
+  };
+}
+
+/** Every case, by name. */
+export const goldenCases = (): readonly GoldenCase[] =>
+  readdirSync(goldenFolder, { withFileTypes: true })
+    .filter(entry => entry.isDirectory())
+    .map(entry => goldenCase(join(goldenFolder, entry.name)))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+
+/** The world of a case; `seed` shuffles its objects. */
+export function worldOf({ objects }: Pick<GoldenCase, 'objects'>, seed?: number): World {
+  const given = seed === undefined ? objects : { ...objects, objects: shuffled(objects.objects, seed) };
+  return new World(contentsOf(given), { domain: 'cluster.local', clusterId: 'Kubernetes' });
+}
+
+/** What one proxy of a case is sent. */
+export interface GoldenOutput {
+  readonly proxy: NamedProxy;
+  readonly messages: Messages;
+  /** By type, `name version` of every resource in the order of the snapshot. */
+  readonly bytes: Readonly<Record<string, readonly string[]>>;
+  readonly problems: readonly Problem[];
+}
+
+/** Translates for every proxy of a case. */
+export const outputsOf = (world: World, proxies: readonly NamedProxy[]): readonly GoldenOutput[] =>
+  proxies.map(proxy => {
+    const { translation, snapshot } = world.of(proxyOf(proxy));
+    const bytes = Object.values(snapshot).map((set): [string, readonly string[]] => [
+      set.type,
+      [...set.resources.values()].map(r => `${r.name} ${r.bytes.toString('base64')}`),
+    ]);
+    return {
+      proxy,
+      messages: messagesOf(translation),
+      bytes: Object.fromEntries(bytes),
+      problems: translation.problems,
+    };
+  });
+
+const yaml = (value: unknown): string => stringify(value, { lineWidth: 0, aliasDuplicateObjects: false });
+
+const problemsFile = (problems: readonly Problem[]): string =>
+  yaml(problems.map(({ object, path, message, severity }) => ({ object, path, message, severity })));
+
+/** The files that a case is to have, by path relative to its folder. */
+export function goldenFiles(world: World, outputs: readonly GoldenOutput[]): ReadonlyMap<string, string> {
+  const files = new Map<string, string>();
+  if (world.problems.length > 0) files.set('problems.yaml', problemsFile(world.problems));
+  for (const { proxy, messages, problems } of outputs) {
+    const dump = dumpOf(messages);
+    for (const { list, discovery } of messageTypes) {
+      const resources = Object.values(dump[discovery]);
+      if (resources.length > 0) files.set(join(proxy.name, `${list}.yaml`), yaml(resources));
+    }
+    if (problems.length > 0) files.set(join(proxy.name, 'problems.yaml'), problemsFile(problems));
+  }
+  return files;
+}
+
+/** The files of a case that hold output, as they are. */
+export function writtenFiles(folder: string): ReadonlyMap<string, string> {
+  const files = new Map<string, string>();
+  const take = (file: string): void => void files.set(relative(folder, file), readFileSync(file, 'utf8'));
+  if (existsSync(join(folder, 'problems.yaml'))) take(join(folder, 'problems.yaml'));
+  for (const entry of readdirSync(folder, { withFileTypes: true }))
+    if (entry.isDirectory() && entry.name !== 'nodes') yamlFiles(join(folder, entry.name)).forEach(take);
+  return files;
+}
+
+/** Makes the output on disk what it is to be; outdated files go. */
+export function rewrite(folder: string, files: ReadonlyMap<string, string>): void {
+  for (const name of writtenFiles(folder).keys()) if (!files.has(name)) rmSync(join(folder, name));
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const empty = entry.isDirectory() && readdirSync(join(folder, entry.name)).length === 0;
+    if (empty) rmSync(join(folder, entry.name), { recursive: true });
+  }
+  for (const [name, text] of files) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), text);
+  }
+}
