@@ -88,3 +88,85 @@ export const bookinfo = (): string => {
     .map(file => readFileSync(join(folder, file), 'utf8'))
     .join('\n---\n');
 };
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** A raw object; `name` is `name` (in namespace default) or `name.namespace`. `more` has labels, annotations and created. */
+export function raw(apiVersion: string, kind: string, name: string, body: Fields, more: Fields = {}): RawObject {
+  const [short = '', namespace = 'default'] = name.split('.');
+  const { created, ...metadata } = more;
+  return {
+    apiVersion,
+    kind,
+    metadata: {
+      name: short,
+      namespace,
+      ...(created !== undefined && { creationTimestamp: `2026-01-01T00:00:${String(created).padStart(2, '0')}Z` }),
+      ...metadata,
+    },
+    ...body,
+  } as RawObject;
+}
+
+/** A Service with HTTP on port 80; `spec` overrides. */
+export const service = (name: string, spec: Fields = {}, more: Fields = {}): RawObject =>
+  raw(
+    'v1',
+    'Service',
+    name,
+    {
+      spec: {
+        clusterIP: '10.0.0.1',
+        selector: { app: name.split('.')[0] },
+        ports: [{ name: 'http', port: 80 }],
+        ...spec,
+      },
+    },
+    more,
+  );
+
+/** A ready Pod of the app that its name starts with (`app-1`). */
+export const pod = (name: string, ip: string, spec: Fields = {}, more: Fields = {}): RawObject =>
+  raw(
+    'v1',
+    'Pod',
+    name,
+    {
+      spec: { nodeName: 'node-1', serviceAccountName: 'sa', ...spec },
+      status: { podIP: ip, phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] },
+    },
+    { labels: { app: name.split('-')[0] }, ...more },
+  );
+
+/** A slice of a Service (`service`, or `service.namespace`) with port http 8080. */
+export const slice = (of: string, endpoints: readonly unknown[], body: Fields = {}, name = of): RawObject =>
+  raw(
+    'discovery.k8s.io/v1',
+    'EndpointSlice',
+    name,
+    {
+      addressType: 'IPv4',
+      ports: [{ name: 'http', port: 8080 }],
+      endpoints,
+      ...body,
+    },
+    { labels: { 'kubernetes.io/service-name': of.split('.')[0] } },
+  );
+
+/** An endpoint of a slice that is a pod. */
+export const ofPod = (name: string, ip: string, conditions: Fields = {}): unknown => ({
+  addresses: [ip],
+  conditions,
+  targetRef: { kind: 'Pod', name },
+});
+
+/** An object of networking.istio.io. */
+export const networking = (kind: string, name: string, spec: Fields, more: Fields = {}): RawObject =>
+  raw('networking.istio.io/v1', kind, name, { spec }, more);
+
+/** An object of security.istio.io. */
+export const security = (kind: string, name: string, spec: Fields, more: Fields = {}): RawObject =>
+  raw('security.istio.io/v1', kind, name, { spec }, more);
+
+/** A world of objects. */
+export const world = (...objects: readonly RawObject[]): World => new World().applyObjects(objects);
