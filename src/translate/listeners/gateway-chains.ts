@@ -34,8 +34,12 @@ const chain = (part: Pick<ChainSpec, 'filters'> & Partial<ChainSpec>): ChainSpec
 const sniHosts = (hosts: readonly string[]): readonly string[] =>
   [...new Set(hosts.map(h => h.slice(h.indexOf('/') + 1)))].sort();
 
-const tlsOf = (server: Server, context: Pick<TcpContext, 'mesh' | 'traits'>): TransportSocket | undefined =>
-  server.tls && !passesThrough(server) ? serverTlsSocket(context.mesh, server.tls, context.traits) : undefined;
+const tlsOf = (
+  server: Server,
+  context: Pick<TcpContext, 'mesh' | 'traits'>,
+  tcp: boolean,
+): TransportSocket | undefined =>
+  server.tls && !passesThrough(server) ? serverTlsSocket(context.mesh, server.tls, context.traits, tcp) : undefined;
 
 /** What only a gateway's connection manager sets: it is the edge, so it knows the client (istio: buildGatewayConnectionManager). */
 const edgeOptions = memo((context: HttpContext) => {
@@ -72,7 +76,7 @@ export const httpsChain = memo(
   (context: HttpContext, server: Server, listener: string, routeName: string, ...hosts: readonly string[]): ChainSpec =>
     chain({
       sniHosts: sniHosts(hosts),
-      tls: tlsOf(server, context),
+      tls: tlsOf(server, context, false),
       filters: [
         httpConnectionManagerFilter(context, {
           statPrefix: server.name || `outbound_${listener};`,
@@ -111,7 +115,7 @@ const tcpRouteChain = memo(
   ): ChainSpec =>
     chain({
       sniHosts: server.tls ? sniHosts(hosts) : [],
-      tls: tlsOf(server, context),
+      tls: tlsOf(server, context, protocol !== 'HTTPS'),
       filters: routeFilters(context, route, route.virtualService.spec.tcp?.[index]?.route ?? [], {
         name: server.port?.name ?? '',
         port: server.port?.number ?? 0,

@@ -17,7 +17,14 @@ import {
 } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { bool } from '../../proto/wellknown.ts';
 import { agentFiles, credential, MESH_ROOT, WORKLOAD_CERTIFICATE } from '../clusters/sds.ts';
-import { ALPN_HTTP, filesHaveOwnSocket, meshRoot, tlsSocket, workloadCertificate } from './tls-context.ts';
+import {
+  ALPN_HTTP,
+  ALPN_WITH_METADATA_EXCHANGE,
+  filesHaveOwnSocket,
+  meshRoot,
+  tlsSocket,
+  workloadCertificate,
+} from './tls-context.ts';
 
 const exact = (names: readonly string[] | undefined) => (names ?? []).map(name => ({ exact: name }));
 
@@ -110,15 +117,18 @@ function parameters(mesh: MeshSettings, tls: ServerTLSSettings): TlsParameters |
   return Object.values(set).some(v => v !== undefined) ? set : undefined;
 }
 
-/** The transport socket of a server of a Gateway that ends TLS (istio: BuildListenerTLSContext). */
-export const serverTlsSocket = memo((mesh: MeshSettings, tls: ServerTLSSettings, traits: Traits): TransportSocket => {
-  const required = tls.mode === Mode.MUTUAL || tls.mode === Mode.ISTIO_MUTUAL;
-  return tlsSocket({
-    require_client_certificate: bool(required),
-    common_tls_context: {
-      alpn_protocols: ALPN_HTTP,
-      ...certificates(tls, traits, required || tls.mode === Mode.OPTIONAL_MUTUAL),
-      tls_params: parameters(mesh, tls),
-    },
-  });
-});
+/** The transport socket of a server of a Gateway that ends TLS; `tcp` where it does not route HTTP (istio: BuildListenerTLSContext). */
+export const serverTlsSocket = memo(
+  (mesh: MeshSettings, tls: ServerTLSSettings, traits: Traits, tcp: boolean): TransportSocket => {
+    const required = tls.mode === Mode.MUTUAL || tls.mode === Mode.ISTIO_MUTUAL;
+    return tlsSocket({
+      require_client_certificate: bool(required),
+      common_tls_context: {
+        // Sidecars offer to exchange metadata on TCP within the mesh.
+        alpn_protocols: tcp && tls.mode === Mode.ISTIO_MUTUAL ? ALPN_WITH_METADATA_EXCHANGE : ALPN_HTTP,
+        ...certificates(tls, traits, required || tls.mode === Mode.OPTIONAL_MUTUAL),
+        tls_params: parameters(mesh, tls),
+      },
+    });
+  },
+);

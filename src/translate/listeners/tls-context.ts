@@ -23,6 +23,7 @@ const CIPHER_SUITES: readonly string[] = [
 ];
 
 export const ALPN_HTTP: readonly string[] = ['h2', 'http/1.1'];
+export const ALPN_WITH_METADATA_EXCHANGE: readonly string[] = ['istio-peer-exchange', 'h2', 'http/1.1'];
 
 /** The transport socket of a server that speaks TLS. */
 export const tlsSocket = (context: DownstreamTlsContext): TransportSocket => ({
