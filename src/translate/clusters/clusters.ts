@@ -17,7 +17,7 @@ import type { ClusterResource, Translated } from '../resource.ts';
 import { placesRead } from './balancing.ts';
 import { type ClusterTraits, clusterTraits } from './cluster-traits.ts';
 import { clusterModes } from './discovery.ts';
-import { blackHoleCluster, inboundPassthroughCluster, passthroughCluster } from './fallback.ts';
+import { blackHoleCluster, externalSdsCluster, inboundPassthroughCluster, passthroughCluster } from './fallback.ts';
 import { inboundClusters } from './inbound.ts';
 import { isPassthrough } from './load-balancer.ts';
 import { meshedPorts, serviceClusters } from './outbound.ts';
@@ -106,6 +106,7 @@ const concatenated = memo(
     traits: ClusterTraits,
   ): Translated<Cluster> => {
     const black = blackHoleCluster(mesh);
+    const sds = traits.credentialSocket ? [externalSdsCluster(mesh)] : [];
     return Object.freeze({
       resources: traits.sidecar
         ? [
@@ -114,8 +115,9 @@ const concatenated = memo(
             passthroughCluster(mesh, traits),
             ...inbound.resources,
             inboundPassthroughCluster(mesh, traits),
+            ...sds,
           ]
-        : [...outbound.resources, black],
+        : [...outbound.resources, black, ...sds],
       problems: [...outbound.problems, ...inbound.problems],
     });
   },

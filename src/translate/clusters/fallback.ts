@@ -1,4 +1,4 @@
-/** Clusters that every proxy has: where traffic goes that no Service claims. */
+/** Clusters that no Service stands behind: where traffic goes that none claims, and the pod's own SDS server. */
 
 import { memo } from '../../memo.ts';
 import type { MeshSettings } from '../../model/settings.ts';
@@ -12,8 +12,11 @@ import { BLACKHOLE_CLUSTER, INBOUND_PASSTHROUGH_CLUSTER, PASSTHROUGH_CLUSTER } f
 import type { ClusterResource } from '../resource.ts';
 import type { ClusterTraits } from './cluster-traits.ts';
 import { connectionPool } from './connection-pool.ts';
-import { passthroughHttpOptions } from './http-options.ts';
+import { httpOptions, passthroughHttpOptions } from './http-options.ts';
+import { SDS_EXTERNAL_CLUSTER } from './sds.ts';
 import { delimited } from './stat-name.ts';
+
+const HTTP2_OPTIONS = httpOptions('http2', undefined, undefined);
 
 const resource = (message: Cluster): ClusterResource =>
   Object.freeze({ name: message.name ?? '', message: Object.freeze(message), sources: [] });
@@ -62,3 +65,19 @@ export const inboundPassthroughCluster = memo(
       upstream_bind_config: inboundBindConfig(traits, true),
     }),
 );
+
+/** The SDS server on a socket of the pod's own, for `sds://` credentials. */
+export const externalSdsCluster = memo((mesh: MeshSettings): ClusterResource => {
+  const pipe = { path: './var/run/secrets/credential-uds/socket' };
+  return resource({
+    name: SDS_EXTERNAL_CLUSTER,
+    alt_stat_name: delimited(SDS_EXTERNAL_CLUSTER),
+    type: Type.STATIC,
+    connect_timeout: mesh.config.connectTimeout,
+    load_assignment: {
+      cluster_name: SDS_EXTERNAL_CLUSTER,
+      endpoints: [{ lb_endpoints: [{ endpoint: { address: { pipe } } }] }],
+    },
+    typed_extension_protocol_options: HTTP2_OPTIONS,
+  });
+});

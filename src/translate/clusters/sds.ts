@@ -31,6 +31,9 @@ export const agentFiles = (name: string, ownSocket: boolean): SdsSecretConfig =>
   sds_config: grpc(ownSocket ? 'sds-files-grpc' : 'sds-grpc'),
 });
 
+/** The cluster of an SDS server on a socket in the pod. */
+export const SDS_EXTERNAL_CLUSTER = 'sds-external';
+
 const resourceName = (credential: string): string => {
   if (credential.startsWith('invalid://')) return 'invalid://';
   const typed = ['configmap://', 'kubernetes://', 'kubernetes-gateway://'].some(type => credential.startsWith(type));
@@ -41,7 +44,7 @@ const resourceName = (credential: string): string => {
 export function credential(name: string, ownSocket: boolean): SdsSecretConfig {
   if (name === 'builtin://') return WORKLOAD_CERTIFICATE;
   if (name === 'builtin://-cacert') return MESH_ROOT;
-  if (name.startsWith('sds://') && ownSocket) return { name, sds_config: grpc('sds-external') };
+  if (name.startsWith('sds://') && ownSocket) return { name, sds_config: grpc(SDS_EXTERNAL_CLUSTER) };
   const secret = name.startsWith('sds://') ? name.slice('sds://'.length) : name;
   return {
     name: secret.startsWith('builtin://') ? 'default' : resourceName(secret),
