@@ -10,9 +10,12 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"slices"
 	"sort"
 	"strings"
 
+	"google.golang.org/genproto/googleapis/api/annotations"
+	protobuf "google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
@@ -189,10 +192,19 @@ func (b *bundle) field(f protoreflect.FieldDescriptor) object {
 	if name != proto && (f.JSONName() != derived || snake(name) != proto) {
 		options["proto_name"] = proto
 	}
+	if hasJSONNames(f.FullName()) && required(f) {
+		options["field_behavior"] = "REQUIRED"
+	}
 	if len(options) > 0 {
 		result["options"] = options
 	}
 	return result
+}
+
+// required tells whether Istio's API demands the field; the CRDs do, too.
+func required(f protoreflect.FieldDescriptor) bool {
+	behaviors, _ := protobuf.GetExtension(f.Options(), annotations.E_FieldBehavior).([]annotations.FieldBehavior)
+	return slices.Contains(behaviors, annotations.FieldBehavior_REQUIRED)
 }
 
 func (b *bundle) fieldType(f protoreflect.FieldDescriptor) string {

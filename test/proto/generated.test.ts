@@ -10,26 +10,29 @@ const repository = join(import.meta.dirname, '../..');
 
 /** The files below a folder with their texts. */
 function contents(folder: string): ReadonlyMap<string, string> {
-  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(file => file.endsWith('.ts'));
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(file => /\.(ts|yaml)$/.test(file));
   return new Map(files.sort().map(file => [file, readFileSync(join(folder, file), 'utf8')]));
 }
 
-test('npm run gen gives the bundle and the types that are checked in', t => {
+test('npm run gen gives the bundle, the types and the CRDs that are checked in', t => {
   if (!needsGo(t)) return;
   const folder = mkdtempSync(join(tmpdir(), 'pilotlight-gen-'));
   t.after(() => rmSync(folder, { recursive: true }));
-  const run = spawnSync(join(repository, 'proto/gen.sh'), [join(folder, 'bundle.json'), join(folder, 'generated')], {
-    encoding: 'utf8',
-  });
+  const places = ['bundle.json', 'generated', 'crds'].map(name => join(folder, name));
+  const run = spawnSync(join(repository, 'proto/gen.sh'), places, { encoding: 'utf8' });
   assert.equal(run.status, 0, run.stderr);
   const bundle = readFileSync(join(folder, 'bundle.json'), 'utf8');
   assert.ok(
     bundle === readFileSync(join(repository, 'proto/bundle.json'), 'utf8'),
     'proto/bundle.json is old: npm run gen',
   );
-  const checkedIn = contents(join(repository, 'src/proto/generated'));
-  const made = contents(join(folder, 'generated'));
-  assert.deepEqual([...made.keys()], [...checkedIn.keys()]);
-  for (const [file, text] of made)
-    assert.ok(text === checkedIn.get(file), `src/proto/generated/${file} is old: npm run gen`);
+  for (const [made, checkedIn] of [
+    ['generated', 'src/proto/generated'],
+    ['crds', 'deploy/crds'],
+  ] as const) {
+    const before = contents(join(repository, checkedIn));
+    const after = contents(join(folder, made));
+    assert.deepEqual([...after.keys()], [...before.keys()]);
+    for (const [file, text] of after) assert.ok(text === before.get(file), `${checkedIn}/${file} is old: npm run gen`);
+  }
 });
