@@ -19,7 +19,7 @@ export const claimsMatcher = (claims: readonly string[], value: StringMatcher): 
   filter: 'envoy.filters.http.jwt_authn',
   path: ['payload', ...claims].map(key => ({ key })),
   value: {
-    or_match: { value_matchers: [{ string_match: value }, { list_match: { one_of: { string_match: value } } }] },
+    or_match: { value_matchers: [{ list_match: { one_of: { string_match: value } } }, { string_match: value }] },
   },
 });
 

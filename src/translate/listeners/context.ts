@@ -5,10 +5,13 @@ import type { MeshSettings } from '../../model/settings.ts';
 import type { Traits } from '../../model/traits.ts';
 import type { Workload } from '../../model/workload.ts';
 import type { AccessLog } from '../../proto/generated/envoy/config/accesslog/v3.ts';
+import type { PluginConfig } from '../../proto/generated/stats.ts';
+import { tcpStats } from '../filters/istio-build.ts';
 import { NO_SECURITY, type SecurityFilters, securityFilters } from '../filters/security.ts';
 import { type AccessLogs, accessLogs } from './access-log.ts';
 import type { HttpContext } from './http-connection-manager.ts';
 import type { InboundContext } from './inbound-chain.ts';
+import { metricsConfigs } from './metrics.ts';
 import type { TcpContext } from './network-filters.ts';
 import type { OutboundContext } from './outbound.ts';
 import { providerHosts } from './provider-cluster.ts';
@@ -23,6 +26,7 @@ const tcpContext = memo(
     traits: Traits,
     logs: AccessLogs,
     security: SecurityFilters,
+    metrics: readonly PluginConfig[],
     listener: ListenerClass,
   ): TcpContext =>
     Object.freeze({
@@ -32,6 +36,7 @@ const tcpContext = memo(
       accessLogs: logs.tcp,
       customAuthorization: security.customTcp,
       authorization: security.tcp,
+      metrics: tcpStats(traits.build, metrics),
     }),
 );
 
@@ -42,6 +47,7 @@ const httpContext = memo(
     logs: AccessLogs,
     tracing: Tracing,
     security: SecurityFilters,
+    metrics: readonly PluginConfig[],
     listener: ListenerClass,
   ): HttpContext =>
     Object.freeze({
@@ -53,6 +59,7 @@ const httpContext = memo(
       customAuthorization: security.customHttp,
       authentication: security.authentication,
       authorization: security.http,
+      metrics,
     }),
 );
 
@@ -79,12 +86,13 @@ export function listenerContext(
   const hosts = providerHosts(scope);
   const logs = accessLogs(mesh, telemetries, traits.build, hosts, listener);
   const tracing = tracingOf(mesh, telemetries, hosts, traits, spanIdentity(mesh, workload), listener);
+  const metrics = metricsConfigs(mesh, telemetries, listener);
   // Policies guard what comes in; a sidecar's own calls are guarded where they arrive.
   const security = guarded ? securityFilters(mesh, workload, hosts, traits.type === 'router') : NO_SECURITY;
   return {
     chains: bothContexts(
-      tcpContext(mesh, traits, logs, security, listener),
-      httpContext(mesh, traits, logs, tracing, security, listener),
+      tcpContext(mesh, traits, logs, security, metrics, listener),
+      httpContext(mesh, traits, logs, tracing, security, metrics, listener),
     ),
     accessLogs: logs.listener,
     problems: security.problems,

@@ -116,11 +116,17 @@ const tcpRouteChain = memo(
     chain({
       sniHosts: server.tls ? sniHosts(hosts) : [],
       tls: tlsOf(server, context, protocol !== 'HTTPS'),
-      filters: routeFilters(context, route, route.virtualService.spec.tcp?.[index]?.route ?? [], {
-        name: server.port?.name ?? '',
-        port: server.port?.number ?? 0,
-        protocol,
-      }),
+      filters: routeFilters(
+        context,
+        route,
+        route.virtualService.spec.tcp?.[index]?.route ?? [],
+        {
+          name: server.port?.name ?? '',
+          port: server.port?.number ?? 0,
+          protocol,
+        },
+        server.tls?.mode === Mode.ISTIO_MUTUAL,
+      ),
     }),
 );
 

@@ -15,7 +15,9 @@ import {
   MeshConfig_ProxyPathNormalization_NormalizationType as Normalization,
   type ProxyConfig_ConnectionSettings,
 } from '../../proto/generated/istio/mesh/v1alpha1.ts';
+import type { PluginConfig } from '../../proto/generated/stats.ts';
 import { bool, seconds, uint32 } from '../../proto/wellknown.ts';
+import { alpn, httpMetadataExchange, httpStats } from '../filters/istio-build.ts';
 import { orderedHttpFilters } from '../filters/order.ts';
 import {
   CORS,
@@ -39,6 +41,8 @@ export interface HttpContext {
   readonly customAuthorization: readonly HttpFilter[];
   readonly authentication: readonly HttpFilter[];
   readonly authorization: readonly HttpFilter[];
+  /** What Istio's metrics filter counts; for builds that have it. */
+  readonly metrics: readonly PluginConfig[];
 }
 
 /** What one connection manager adds to its context. */
@@ -132,20 +136,24 @@ function commonHttpOptions(context: HttpContext): HttpProtocolOptions | undefine
 }
 
 function httpFilters(context: HttpContext, options: HttpOptions): readonly HttpFilter[] {
-  const quiet = proxyHeaders(context.mesh, context.traits, context.listener).suppressDebugHeaders;
+  const headers = proxyHeaders(context.mesh, context.traits, context.listener);
+  const inbound = context.listener === 'inbound';
   const { build } = context.traits;
   const had = (f: HttpFilter) => (hasExtension(build, f.name ?? '') ? [f] : []);
   return orderedHttpFilters({
+    metadataExchange: httpMetadataExchange(build, inbound, headers.skipMetadataExchange),
     // A build that lacks a filter that guards must refuse the listener, not open it.
     customAuthorization: context.customAuthorization,
     authentication: context.authentication,
     authorization: context.authorization,
     grpcWeb: options.grpcWeb ? had(GRPC_WEB) : [],
     grpcStats: had(GRPC_STATS),
+    alpn: inbound ? [] : alpn(build),
     fault: had(FAULT),
     cors: had(CORS),
+    stats: httpStats(build, context.metrics),
     dynamicForwardProxy: (options.dynamicForwardProxy ?? []).flatMap(had),
-    router: quiet ? QUIET_ROUTER : ROUTER,
+    router: headers.suppressDebugHeaders ? QUIET_ROUTER : ROUTER,
   });
 }
 

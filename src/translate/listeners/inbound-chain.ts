@@ -7,6 +7,7 @@ import type { Filter, FilterChain } from '../../proto/generated/envoy/config/lis
 import type { RouteConfiguration } from '../../proto/generated/envoy/config/route/v3.ts';
 import { bool, seconds, uint32 } from '../../proto/wellknown.ts';
 import { statName } from '../clusters/stat-name.ts';
+import { tcpMetadataExchange } from '../filters/istio-build.ts';
 import { INBOUND_PASSTHROUGH_CLUSTER, listenerName, VIRTUAL_INBOUND_LISTENER } from '../names.ts';
 import { type HttpContext, httpConnectionManagerFilter } from './http-connection-manager.ts';
 import type { InboundMatch } from './inbound-match.ts';
@@ -76,6 +77,7 @@ const httpFilters = memo((context: HttpContext, port: InboundPort): readonly Fil
   const headers = proxyHeaders(context.mesh, context.traits, 'inbound');
   const { certDetails } = headers;
   return [
+    ...tcpMetadataExchange(context.traits.build),
     httpConnectionManagerFilter(context, {
       statPrefix: port.passthrough ? `${port.cluster};` : `inbound_${chainName(port, 'http')};`,
       routes: inboundRoutes(port),
@@ -114,6 +116,7 @@ const tcpFilters = memo((context: TcpContext, port: InboundPort): readonly Filte
     subset: '',
     protocol: port.protocol,
     rule: undefined,
+    exchangesMetadata: true,
   });
 });
 
@@ -123,7 +126,7 @@ export const inboundChains = memo(
     context: InboundContext,
     port: InboundPort,
     matches: readonly InboundMatch[],
-    tls: TransportSocket,
+    tls: { readonly http: TransportSocket; readonly tcp: TransportSocket },
   ): readonly FilterChain[] =>
     matches.map(match => ({
       filter_chain_match: {
@@ -132,7 +135,7 @@ export const inboundChains = memo(
         application_protocols: match.alpn,
       },
       filters: match.as === 'http' ? httpFilters(context.http, port) : tcpFilters(context.tcp, port),
-      transport_socket: match.endsTls ? tls : undefined,
+      transport_socket: match.endsTls ? tls[match.as] : undefined,
       name: chainName(port, match.as),
       metadata: port.metadata,
     })),

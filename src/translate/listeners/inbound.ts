@@ -11,6 +11,7 @@ import type { FilterChain, Listener } from '../../proto/generated/envoy/config/l
 import { CaptureMode, type IstioIngressListener } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { bool, uint32 } from '../../proto/wellknown.ts';
 import { configMetadata } from '../config-metadata.ts';
+import { tcpMetadataExchange } from '../filters/istio-build.ts';
 import { plainTcpProxy } from '../filters/well-known.ts';
 import { BLACKHOLE_CLUSTER, inboundClusterName, listenerName, VIRTUAL_INBOUND_LISTENER } from '../names.ts';
 import type { ListenerResource } from '../resource.ts';
@@ -22,7 +23,7 @@ import { inboundListenerFilters } from './inspectors.ts';
 import { type MutualTls, modeForPort } from './mutual-tls.ts';
 import { listenerResource, ONE_AT_A_TIME } from './outbound.ts';
 import { canBind } from './outbound-plan.ts';
-import { meshTlsSocket } from './tls-context.ts';
+import { meshTlsSockets } from './tls-context.ts';
 
 const targetOf = memo((target: ServiceTarget, bind: string): InboundPort => {
   const { service, port, targetPort } = target;
@@ -108,7 +109,7 @@ function chainsOf(inbound: InboundListeners, traits: Traits, port: InboundPort):
   const kind = listenerProtocol(port.protocol);
   const mode = modeForPort(inbound.mutualTls, port.targetPort);
   const matches = INBOUND_MATCHES[kind === 'none' ? 'tcp' : kind][mode];
-  return inboundChains(inbound.context, port, matches, meshTlsSocket(inbound.context.tcp.mesh, traits));
+  return inboundChains(inbound.context, port, matches, meshTlsSockets(inbound.context.tcp.mesh, traits));
 }
 
 /** Chains for ports that no Service names, first the one that ends connections to the listener's own port. */
@@ -123,7 +124,7 @@ function passthroughChains(
     {
       name: 'virtualInbound-blackhole',
       filter_chain_match: { destination_port: uint32(own) },
-      filters: [plainTcpProxy(BLACKHOLE_CLUSTER)],
+      filters: [...tcpMetadataExchange(traits.build), ...inbound.context.tcp.metrics, plainTcpProxy(BLACKHOLE_CLUSTER)],
     },
     ...ports.flatMap(port => chainsOf(inbound, traits, passthroughPort(port))),
   ];

@@ -81,6 +81,7 @@ export function routeFilters(
   route: L4Route,
   destinations: readonly RouteDestination[],
   port: Pick<ServicePort, 'port' | 'name' | 'protocol'>,
+  exchangesMetadata = false,
 ): readonly Filter[] {
   const { meta } = route.virtualService;
   const cluster = (d: RouteDestination): string =>
@@ -90,7 +91,7 @@ export function routeFilters(
   const service = route.service(host);
   // A rule of a host that has no Service is not in force.
   const rule = service && route.rule(service.hostname);
-  const common = { protocol: port.protocol, rule };
+  const common = { protocol: port.protocol, rule, exchangesMetadata };
   if (first && others.length === 0) {
     const name = cluster(first);
     const subset = first.destination?.subset ?? '';

@@ -14,6 +14,7 @@ import type { HttpFilter } from '../../proto/generated/envoy/extensions/filters/
 import type { TcpProxy } from '../../proto/generated/envoy/extensions/filters/network/tcp_proxy/v3.ts';
 import type { DestinationRule as DestinationRuleSpec } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { statName } from '../clusters/stat-name.ts';
+import { tcpMetadataExchange } from '../filters/istio-build.ts';
 import { SNI_DYNAMIC_FORWARD_PROXY, TCP_PROXY } from '../filters/well-known.ts';
 import { goDuration, type ListenerClass } from './proxy-config.ts';
 
@@ -25,6 +26,8 @@ export interface TcpContext {
   readonly accessLogs: readonly AccessLog[];
   readonly customAuthorization: readonly Filter[];
   readonly authorization: readonly Filter[];
+  /** Istio's metrics filter, where the build has it. */
+  readonly metrics: readonly Filter[];
 }
 
 /** Where a TCP chain sends its connections. */
@@ -39,6 +42,8 @@ export interface TcpTarget {
   readonly dynamic?: { readonly service: Service; readonly port: number } | undefined;
   /** Tunnel settings of the rule do not apply (AUTO_PASSTHROUGH). */
   readonly withoutTunnel?: boolean;
+  /** The client is of the mesh and may tell who it is. */
+  readonly exchangesMetadata?: boolean;
 }
 
 const sourceIpHash = (rule: DestinationRuleSpec | undefined, subsetName: string): boolean => {
@@ -84,8 +89,10 @@ export function networkFilters(context: TcpContext, target: TcpTarget): readonly
     typed_config: typed('envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', proxy),
   };
   return [
+    ...(target.exchangesMetadata ? tcpMetadataExchange(traits.build) : []),
     ...context.customAuthorization,
     ...context.authorization,
+    ...context.metrics,
     ...(target.dynamic ? sniForwardProxy(target.dynamic.service, target.dynamic.port, traits) : []),
     ...mongo(target, traits),
     tcpProxy,

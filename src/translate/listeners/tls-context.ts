@@ -11,6 +11,7 @@ import {
 import { MeshConfig_TLSConfig_TLSProtocol } from '../../proto/generated/istio/mesh/v1alpha1.ts';
 import { bool } from '../../proto/wellknown.ts';
 import { agentFiles, MESH_ROOT, WORKLOAD_CERTIFICATE } from '../clusters/sds.ts';
+import { exchangesTcpMetadata } from '../filters/istio-build.ts';
 
 /** Cipher suites that Istio's servers accept. */
 const CIPHER_SUITES: readonly string[] = [
@@ -61,7 +62,7 @@ function trustedPrefixes(mesh: MeshSettings): readonly { readonly prefix: string
 }
 
 /** The transport socket of mutual TLS within the mesh (istio: authn utils.BuildInboundTLS). */
-export const meshTlsSocket = memo((mesh: MeshSettings, traits: Traits): TransportSocket => {
+const meshTlsSocket = (mesh: MeshSettings, traits: Traits, alpn: readonly string[]): TransportSocket => {
   const mtls = mesh.config.meshMTLS;
   const suites = mtls?.cipherSuites ?? [];
   return tlsSocket({
@@ -75,7 +76,7 @@ export const meshTlsSocket = memo((mesh: MeshSettings, traits: Traits): Transpor
         tls_maximum_protocol_version: TlsProtocol.TLSv1_3,
         cipher_suites: suites.length > 0 ? suites : CIPHER_SUITES,
       },
-      alpn_protocols: ALPN_HTTP,
+      alpn_protocols: alpn,
       tls_certificate_sds_secret_configs: [workloadCertificate(traits)],
       combined_validation_context: {
         default_validation_context: { match_subject_alt_names: trustedPrefixes(mesh) },
@@ -83,4 +84,11 @@ export const meshTlsSocket = memo((mesh: MeshSettings, traits: Traits): Transpor
       },
     },
   });
+};
+
+/** The transport sockets of mutual TLS for HTTP and for TCP: on TCP a proxy that can offers to exchange metadata. */
+export const meshTlsSockets = memo((mesh: MeshSettings, traits: Traits) => {
+  const http = meshTlsSocket(mesh, traits, ALPN_HTTP);
+  const tcp = exchangesTcpMetadata(traits.build) ? meshTlsSocket(mesh, traits, ALPN_WITH_METADATA_EXCHANGE) : http;
+  return Object.freeze({ http, tcp });
 });

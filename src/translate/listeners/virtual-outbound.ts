@@ -46,7 +46,7 @@ export const virtualOutbound = memo(
         {
           name: 'virtualOutbound-blackhole',
           filter_chain_match: { destination_port: uint32(port) },
-          filters: [plainTcpProxy(BLACKHOLE_CLUSTER)],
+          filters: [...context.metrics, plainTcpProxy(BLACKHOLE_CLUSTER)],
         },
         { name: 'virtualOutbound-catchall-tcp', filters: catchAll },
       ],
