@@ -85,5 +85,6 @@ function encodeTranslation(translation: Translation, previous: Snapshot | undefi
     endpoint: setOf('endpoint', translation.endpoints, previous?.endpoint),
     listener: setOf('listener', translation.listeners, previous?.listener),
     route: setOf('route', translation.routes, previous?.route),
+    nameTable: setOf('nameTable', translation.nameTables, previous?.nameTable),
   });
 }

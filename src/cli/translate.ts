@@ -15,7 +15,8 @@ type MessageName =
   | 'envoy.config.cluster.v3.Cluster'
   | 'envoy.config.endpoint.v3.ClusterLoadAssignment'
   | 'envoy.config.listener.v3.Listener'
-  | 'envoy.config.route.v3.RouteConfiguration';
+  | 'envoy.config.route.v3.RouteConfiguration'
+  | 'istio.networking.nds.v1.NameTable';
 
 function section(name: MessageName, resources: readonly Resource<object>[]): object {
   const sorted = [...resources].sort((a, b) => compare(a.name, b.name));
@@ -28,6 +29,7 @@ export const translationJson = (t: Translation): object => ({
   eds: section('envoy.config.endpoint.v3.ClusterLoadAssignment', t.endpoints),
   lds: section('envoy.config.listener.v3.Listener', t.listeners),
   rds: section('envoy.config.route.v3.RouteConfiguration', t.routes),
+  ...(t.nameTables.length && { nds: section('istio.networking.nds.v1.NameTable', t.nameTables) }),
 });
 
 async function readNode(file: string): Promise<Proxy> {

@@ -8,6 +8,7 @@ import { clusters } from './clusters/clusters.ts';
 import { endpointAssignments } from './endpoints/assignments.ts';
 import { listeners } from './listeners/listeners.ts';
 import { outboundRouteNames } from './listeners/outbound.ts';
+import { type NameTableResource, nameTable } from './name-table.ts';
 import type { ClusterResource, EndpointResource, ListenerResource, RouteResource } from './resource.ts';
 import { gatewayRoutes } from './routes/gateway.ts';
 import { outboundRoutes } from './routes/outbound.ts';
@@ -18,8 +19,13 @@ export interface Translation {
   readonly endpoints: readonly EndpointResource[];
   readonly listeners: readonly ListenerResource[];
   readonly routes: readonly RouteResource[];
+  /** The table for the agent's DNS proxy; none where there is no agent. */
+  readonly nameTables: readonly NameTableResource[];
   readonly problems: readonly Problem[];
 }
+
+const NO_TABLES: readonly NameTableResource[] = [];
+const oneTable = memo((table: NameTableResource): readonly NameTableResource[] => [table]);
 
 /** Translates what a proxy sees to what Envoy understands. The same four values give the same translation, and lists that did not change stay the same. */
 export const translate = memo(
@@ -35,6 +41,7 @@ export const translate = memo(
         traits.type === 'router'
           ? gatewayRoutes(scope, workload)
           : outboundRoutes(scope, traits, outboundRouteNames(scope, traits, endpoints, workload.ownAddresses)),
+      nameTables: traits.agent ? oneTable(nameTable(scope, traits, endpoints)) : NO_TABLES,
       problems: [...cds.problems, ...eds.problems, ...lds.problems],
     };
   },

@@ -15,8 +15,8 @@ import { namespaceMode, policiesOf } from '../endpoints/peer-authentication.ts';
 import { type Place, placeOf, placeRead } from '../endpoints/place.ts';
 import type { ClusterResource, Translated } from '../resource.ts';
 import { placesRead } from './balancing.ts';
+import { type ClusterScope, clusterScope } from './cluster-scope.ts';
 import { type ClusterTraits, clusterTraits } from './cluster-traits.ts';
-import { clusterModes } from './discovery.ts';
 import { blackHoleCluster, externalSdsCluster, inboundPassthroughCluster, passthroughCluster } from './fallback.ts';
 import { inboundClusters } from './inbound.ts';
 import { isPassthrough } from './load-balancer.ts';
@@ -29,7 +29,7 @@ const readsEndpoints = memo((service: Service, rule: EffectiveDestinationRule | 
   return [trafficPolicy, ...subsets.map(subset => subset.trafficPolicy)].some(p => isPassthrough(p?.loadBalancer));
 });
 
-const endpointReaders = memo((scope: Scope): readonly Service[] =>
+const endpointReaders = memo((scope: ClusterScope): readonly Service[] =>
   scope.services.filter(service => readsEndpoints(service, scope.destinationRules.get(service.hostname))),
 );
 
@@ -51,12 +51,12 @@ type Reading = EndpointView | string;
 
 /** Memoised on what was read of endpoints rather than on the endpoints, one value for each of `endpointReaders`: a change elsewhere keeps the list. */
 const outboundList = memo(
-  (scope: Scope, traits: ClusterTraits, ...readings: readonly Reading[]): Translated<Cluster> => {
+  (scope: ClusterScope, traits: ClusterTraits, ...readings: readonly Reading[]): Translated<Cluster> => {
     const { mesh, destinationRules, identities, peerAuthentications } = scope;
     const readers = endpointReaders(scope);
     const resources: ClusterResource[] = [];
     const problems: Problem[] = [];
-    for (const mode of clusterModes(scope.gateways)) {
+    for (const mode of scope.modes) {
       let next = 0;
       for (const service of scope.services) {
         const reading = service === readers[next] ? readings[next++] : undefined;
@@ -86,16 +86,17 @@ export function outboundClusters(
   traits: Traits,
   endpoints: EndpointIndex,
 ): Translated<Cluster> {
-  const { mesh, destinationRules, peerAuthentications } = scope;
-  const readings = endpointReaders(scope).map((service): Reading => {
-    const own = endpoints.get(endpointsKey(service));
-    if (!resolvedByDns(service)) return meshedPorts(service, own);
+  const own = clusterScope(scope);
+  const { mesh, destinationRules, peerAuthentications } = own;
+  const readings = endpointReaders(own).map((service): Reading => {
+    const known = endpoints.get(endpointsKey(service));
+    if (!resolvedByDns(service)) return meshedPorts(service, known);
     const policies = policiesOf(peerAuthentications, mesh.rootNamespace, service.namespace);
     const reads = placesRead(service, destinationRules.get(service.hostname)?.rule, mesh.config);
-    const place = reads === 'nothing' ? undefined : placeRead(placeOf(scope, workload, traits), reads);
-    return viewOf(mesh, own, policies, place, service.nodeLocal ? traits.node : '');
+    const place = reads === 'nothing' ? undefined : placeRead(placeOf(own, workload, traits), reads);
+    return viewOf(mesh, known, policies, place, service.nodeLocal ? traits.node : '');
   });
-  return outboundList(scope, clusterTraits(mesh, traits), ...readings);
+  return outboundList(own, clusterTraits(mesh, traits), ...readings);
 }
 
 const concatenated = memo(

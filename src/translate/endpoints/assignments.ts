@@ -11,7 +11,8 @@ import type { Traits } from '../../model/traits.ts';
 import type { Workload } from '../../model/workload.ts';
 import type { ClusterLoadAssignment } from '../../proto/generated/envoy/config/endpoint/v3.ts';
 import { placesRead } from '../clusters/balancing.ts';
-import { type ClusterMode, clusterModes, edsClusters } from '../clusters/discovery.ts';
+import { type ClusterScope, clusterScope } from '../clusters/cluster-scope.ts';
+import { type ClusterMode, edsClusters } from '../clusters/discovery.ts';
 import type { EndpointResource, Translated } from '../resource.ts';
 import { clusterEndpoints, type EndpointView } from './cluster-endpoints.ts';
 import { policiesOf } from './peer-authentication.ts';
@@ -20,10 +21,15 @@ import { type Place, placeOf, placeRead } from './place.ts';
 /** EDS carries addresses only; a host name in a STATIC ServiceEntry cannot be resolved by Envoy. */
 const isAddress = ({ address, port }: Endpoint): boolean => address === '' || port === 0 || isIP(address) !== 0;
 
-const serviceAssignments = memo(
+/** The assignments of one Service, as a function of its endpoints alone: what remains to be looked at when endpoints change. */
+interface ServicePlan {
+  readonly key: string;
+  readonly assign: (endpoints: ServiceEndpoints | undefined) => readonly EndpointResource[];
+}
+
+const servicePlan = memo(
   (
     service: Service,
-    endpoints: ServiceEndpoints | undefined,
     rule: EffectiveDestinationRule | undefined,
     mesh: MeshSettings,
     policies: readonly PeerAuthentication[],
@@ -31,44 +37,50 @@ const serviceAssignments = memo(
     node: string,
     sidecar: boolean,
     mode: ClusterMode,
-  ): readonly EndpointResource[] => {
-    const options = { keep: isAddress, mutualTlsOnly: mode === 'sniDnat' };
-    const view: EndpointView = { endpoints, mesh, policies, place, node };
+  ): ServicePlan | undefined => {
+    const targets = edsClusters(service, rule?.rule, sidecar, mode);
+    if (targets.length === 0) return undefined;
     const sources = [service.source, ...(rule?.sources ?? [])];
-    return edsClusters(service, rule?.rule, sidecar, mode).map(({ name, port, subset }) => {
-      const localities = clusterEndpoints(service, port, rule?.rule, subset, view, options);
-      const message = { cluster_name: name, endpoints: localities.length ? localities : undefined };
-      return Object.freeze({ name, message: Object.freeze(message), sources });
+    const options = { keep: isAddress, mutualTlsOnly: mode === 'sniDnat' };
+    const assign = memo((endpoints: ServiceEndpoints | undefined): readonly EndpointResource[] => {
+      const view: EndpointView = { endpoints, mesh, policies, place, node };
+      return targets.map(({ name, port, subset }) => {
+        const localities = clusterEndpoints(service, port, rule?.rule, subset, view, options);
+        const message = { cluster_name: name, endpoints: localities.length ? localities : undefined };
+        return Object.freeze({ name, message: Object.freeze(message), sources });
+      });
     });
+    return { key: endpointsKey(service), assign };
   },
 );
 
+const plans = memo((scope: ClusterScope, place: Place, node: string, sidecar: boolean): readonly ServicePlan[] => {
+  const { mesh, destinationRules, peerAuthentications } = scope;
+  const found: ServicePlan[] = [];
+  for (const mode of scope.modes) {
+    for (const service of scope.services) {
+      const rule = destinationRules.get(service.hostname);
+      const plan = servicePlan(
+        service,
+        rule,
+        mesh,
+        policiesOf(peerAuthentications, mesh.rootNamespace, service.namespace),
+        placeRead(place, placesRead(service, rule?.rule, mesh.config)),
+        service.nodeLocal ? node : '',
+        sidecar,
+        mode,
+      );
+      if (plan) found.push(plan);
+    }
+  }
+  return found;
+});
+
 const assignmentList = memo(
-  (
-    scope: Scope,
-    endpoints: EndpointIndex,
-    place: Place,
-    node: string,
-    sidecar: boolean,
-  ): Translated<ClusterLoadAssignment> => {
-    const { mesh, destinationRules, peerAuthentications } = scope;
+  (services: readonly ServicePlan[], endpoints: EndpointIndex): Translated<ClusterLoadAssignment> => {
     const resources: EndpointResource[] = [];
-    for (const mode of clusterModes(scope.gateways)) {
-      for (const service of scope.services) {
-        const rule = destinationRules.get(service.hostname);
-        const assignments = serviceAssignments(
-          service,
-          endpoints.get(endpointsKey(service)),
-          rule,
-          mesh,
-          policiesOf(peerAuthentications, mesh.rootNamespace, service.namespace),
-          placeRead(place, placesRead(service, rule?.rule, mesh.config)),
-          service.nodeLocal ? node : '',
-          sidecar,
-          mode,
-        );
-        for (const assignment of assignments) resources.push(assignment);
-      }
+    for (const { key, assign } of services) {
+      for (const assignment of assign(endpoints.get(key))) resources.push(assignment);
     }
     return { resources, problems: [] };
   },
@@ -84,6 +96,8 @@ export function endpointAssignments(
   traits: Traits,
   endpoints: EndpointIndex,
 ): Translated<ClusterLoadAssignment> {
-  const node = scope.services.some(service => service.nodeLocal) ? traits.node : '';
-  return assignmentList(scope, endpoints, placeOf(scope, workload, traits), node, traits.type === 'sidecar');
+  const own = clusterScope(scope);
+  const place = placeOf(own, workload, traits);
+  const node = own.byNode ? traits.node : '';
+  return assignmentList(plans(own, place, node, traits.type === 'sidecar'), endpoints);
 }

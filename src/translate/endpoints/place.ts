@@ -3,12 +3,13 @@
 import { Interner, memo } from '../../memo.ts';
 import type { Locality } from '../../model/endpoint.ts';
 import { compare } from '../../model/object.ts';
-import type { EffectiveDestinationRule, Scope } from '../../model/scope.ts';
+import type { EffectiveDestinationRule } from '../../model/scope.ts';
 import type { Hostname } from '../../model/service.ts';
 import type { MeshSettings } from '../../model/settings.ts';
 import type { Traits } from '../../model/traits.ts';
 import type { Workload } from '../../model/workload.ts';
 import type { TrafficPolicy } from '../../proto/generated/istio/networking/v1alpha3.ts';
+import type { ClusterScope } from '../clusters/cluster-scope.ts';
 import type { LbReads } from './lb-setting.ts';
 
 export interface Place {
@@ -71,9 +72,9 @@ const places = new Interner<Place>();
 const intern = (place: Place): Place => places.intern(JSON.stringify(place), () => Object.freeze(place));
 
 /** The place of a proxy. Interned: proxies in one place share it, whatever other labels they carry. */
-export const placeOf = memo((scope: Scope, workload: Workload, traits: Traits): Place => {
+export const placeOf = memo(({ destinationRules, mesh }: ClusterScope, workload: Workload, traits: Traits): Place => {
   const labels: Record<string, string> = {};
-  for (const name of labelsRead(scope.destinationRules, scope.mesh)) {
+  for (const name of labelsRead(destinationRules, mesh)) {
     const value = proxyLabel(traits, workload.labels, name);
     if (value) labels[name] = value;
   }

@@ -285,7 +285,9 @@ const sniffed = memo((hosts: readonly Candidate[], service: Service, port: numbe
 export const outboundRoutes = memo(
   (scope: Scope, traits: Traits, named: readonly NamedRoutes[]): readonly RouteResource[] => {
     const last = catchAll(scope.outboundPolicy, scope.mesh);
-    return named.map(({ name, port, egress, alone }) => {
+    return named.map(({ name, port, egress: opener, alone }) => {
+      // A port that a Sidecar names is routed by what the Sidecar says of it, even where a later listener opened it.
+      const egress = scope.egress.find(e => port > 0 && (!e.port || e.port.number === port)) ?? opener;
       const hosts = byPort(egress.services, egress.virtualServices, scope.destinationRules, scope.mesh, traits, port);
       return alone ? sniffed(hosts, alone, port) : shared(hosts, last, name);
     });

@@ -1,0 +1,36 @@
+import { memo } from '../../memo.ts';
+import type { Scope } from '../../model/scope.ts';
+import { type ClusterMode, clusterModes } from './discovery.ts';
+
+/** What of a scope clusters and their endpoints depend on: it stays the same while only routes change. */
+export interface ClusterScope
+  extends Pick<Scope, 'mesh' | 'services' | 'destinationRules' | 'identities' | 'peerAuthentications'> {
+  readonly modes: readonly ClusterMode[];
+  /** Whether any Service is served by the proxy's own node. */
+  readonly byNode: boolean;
+}
+
+const make = memo(
+  (
+    mesh: Scope['mesh'],
+    services: Scope['services'],
+    destinationRules: Scope['destinationRules'],
+    identities: Scope['identities'],
+    peerAuthentications: Scope['peerAuthentications'],
+    modes: readonly ClusterMode[],
+  ): ClusterScope => ({
+    mesh,
+    services,
+    destinationRules,
+    identities,
+    peerAuthentications,
+    modes,
+    byNode: services.some(service => service.nodeLocal),
+  }),
+);
+
+/** The part of the scope that clusters read. */
+export const clusterScope = memo((scope: Scope): ClusterScope => {
+  const { mesh, services, destinationRules, identities, peerAuthentications, gateways } = scope;
+  return make(mesh, services, destinationRules, identities, peerAuthentications, clusterModes(gateways));
+});
