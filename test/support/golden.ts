@@ -102,6 +102,8 @@ export function goldenFiles(world: World, outputs: readonly GoldenOutput[]): Rea
       const resources = Object.values(dump[discovery]);
       if (resources.length > 0) files.set(join(proxy.name, `${list}.yaml`), yaml(resources));
     }
+    const tables = Object.values(dump.nds);
+    if (tables.length > 0) files.set(join(proxy.name, 'names.yaml'), yaml(tables));
     if (problems.length > 0) files.set(join(proxy.name, 'problems.yaml'), problemsFile(problems));
   }
   return files;

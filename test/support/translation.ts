@@ -2,6 +2,7 @@ import type { Cluster } from '../../src/proto/generated/envoy/config/cluster/v3.
 import type { ClusterLoadAssignment } from '../../src/proto/generated/envoy/config/endpoint/v3.ts';
 import type { Listener } from '../../src/proto/generated/envoy/config/listener/v3.ts';
 import type { RouteConfiguration } from '../../src/proto/generated/envoy/config/route/v3.ts';
+import type { NameTable } from '../../src/proto/generated/istio/networking/nds/v1.ts';
 import { fromJson, toJson } from '../../src/proto/json.ts';
 import type { MessageName, MessageTypes } from '../../src/proto/message.ts';
 import type { Resource } from '../../src/translate/resource.ts';
@@ -14,6 +15,8 @@ export interface Messages {
   readonly endpoints: readonly ClusterLoadAssignment[];
   readonly listeners: readonly Listener[];
   readonly routes: readonly RouteConfiguration[];
+  /** For the agent's DNS proxy. */
+  readonly nameTables?: readonly NameTable[];
 }
 
 /** The lists of a translation, with the message that each holds and the name of its discovery service. */
@@ -32,6 +35,7 @@ export const messagesOf = (t: Translation): Messages => ({
   endpoints: messages(t.endpoints),
   listeners: messages(t.listeners),
   routes: messages(t.routes),
+  nameTables: messages(t.nameTables),
 });
 
 function read<N extends MessageName>(name: N, resources: Readonly<Record<string, Json>> = {}): MessageTypes[N][] {
@@ -68,9 +72,10 @@ export function jsonByName<N extends MessageName>(
 }
 
 /** Messages as a dump: what `pilotlight translate` prints. */
-export const dumpOf = (m: Messages): Required<Pick<Dump, 'cds' | 'eds' | 'lds' | 'rds'>> => ({
+export const dumpOf = (m: Messages): Required<Pick<Dump, 'cds' | 'eds' | 'lds' | 'rds' | 'nds'>> => ({
   cds: jsonByName('envoy.config.cluster.v3.Cluster', m.clusters, c => c.name),
   eds: jsonByName('envoy.config.endpoint.v3.ClusterLoadAssignment', m.endpoints, e => e.cluster_name),
   lds: jsonByName('envoy.config.listener.v3.Listener', m.listeners, l => l.name),
   rds: jsonByName('envoy.config.route.v3.RouteConfiguration', m.routes, r => r.name),
+  nds: jsonByName('istio.networking.nds.v1.NameTable', m.nameTables ?? [], () => 'nameTable'),
 });
