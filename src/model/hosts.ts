@@ -1,3 +1,4 @@
+import { compare } from './object.ts';
 /** Whether a host name is a wildcard: `*` or `*.example.com`. */
 export const isWildcard = (host: string): boolean => host.startsWith('*');
 

@@ -89,8 +89,15 @@ const tableOf = memo(
   },
 );
 
-/** The names that an agent's DNS proxy answers, with their addresses (istio: dns/server.BuildNameTable). */
+const NO_SERVICES: readonly Service[] = [];
+
+const importedServices = memo((egress: Scope['egress']): readonly Service[] => [
+  ...new Set(egress.flatMap(e => e.services)),
+]);
+
+/** The names that an agent's DNS proxy answers, with their addresses; gateways resolve nothing by it (istio: dns/server.BuildNameTable). */
 export function nameTable(scope: Scope, traits: Traits, endpoints: EndpointIndex): NameTableResource {
-  const headless = scope.services.filter(isHeadless).map(service => endpoints.get(endpointsKey(service)));
-  return tableOf(scope.services, traits, ...headless);
+  const services = traits.type === 'router' ? NO_SERVICES : importedServices(scope.egress);
+  const headless = services.filter(isHeadless).map(s => endpoints.get(endpointsKey(s)));
+  return tableOf(services, traits, ...headless);
 }

@@ -6,7 +6,7 @@ import { parseProtocol } from '../../model/protocol.ts';
 import type { EffectiveDestinationRule, Scope } from '../../model/scope.ts';
 import type { Service, ServicePort } from '../../model/service.ts';
 import type { MeshSettings } from '../../model/settings.ts';
-import { loopbackAddress, type Traits } from '../../model/traits.ts';
+import type { Traits } from '../../model/traits.ts';
 import type { ServiceTarget, Workload } from '../../model/workload.ts';
 import {
   type Cluster,
@@ -44,6 +44,7 @@ interface Named {
 }
 
 const LOOPBACK: readonly string[] = ['127.0.0.1', '::1'];
+const loopback = ({ ipv4 }: ClusterTraits): string => (ipv4 ? '127.0.0.1' : '::1');
 
 /** A port of the application with the Services behind it; the first one shapes the cluster. */
 interface Target {
@@ -148,14 +149,22 @@ const serviceCluster = memo(
   },
 );
 
+/** What the inbound clusters of a workload depend on. */
+interface Context {
+  readonly mesh: MeshSettings;
+  readonly destinationRules: Scope['destinationRules'];
+  readonly workload: Workload;
+  readonly traits: ClusterTraits;
+}
+
 /** Rules that select workloads shape what those send, not what they receive. */
-const inboundRule = (scope: Scope, service: Service): EffectiveDestinationRule | undefined => {
-  const rule = scope.destinationRules.get(service.hostname);
+const inboundRule = ({ destinationRules }: Context, service: Service): EffectiveDestinationRule | undefined => {
+  const rule = destinationRules.get(service.hostname);
   return rule?.rule.spec.workloadSelector ? undefined : rule;
 };
 
-function fromServices(scope: Scope, workload: Workload, traits: Traits): readonly ClusterResource[] {
-  const { mesh } = scope;
+function fromServices(context: Context): readonly ClusterResource[] {
+  const { mesh, workload, traits } = context;
   const local = mesh.config.inboundTrafficPolicy?.mode === InboundMode.LOCALHOST;
   const byPort = new Map<number, ServiceTarget[]>();
   for (const target of workload.targets) {
@@ -168,11 +177,11 @@ function fromServices(scope: Scope, workload: Workload, traits: Traits): readonl
     if (!first) return [];
     const cluster = serviceCluster(
       mesh,
-      clusterTraits(scope.mesh, traits),
-      inboundRule(scope, first.service),
+      traits,
+      inboundRule(context, first.service),
       workload.sidecar?.spec.inboundConnectionPool,
       port,
-      local ? loopbackAddress(traits) : '',
+      local ? loopback(traits) : '',
       ...targets.flatMap(target => [target.service, target.port]),
     );
     return cluster ? [cluster] : [];
@@ -180,7 +189,7 @@ function fromServices(scope: Scope, workload: Workload, traits: Traits): readonl
 }
 
 /** The address and port of a `defaultEndpoint`; undefined where it cannot be read, so that the listener gets no cluster. */
-function endpointOf(text: string, workload: Workload, traits: Traits): Omit<Destination, 'clusterPort'> | undefined {
+function endpointOf(text: string, { workload, traits }: Context): Omit<Destination, 'clusterPort'> | undefined {
   if (text === '') return { address: '', port: 0 };
   if (text.startsWith('unix://')) return { address: text, port: 0 };
   const colon = text.lastIndexOf(':');
@@ -194,7 +203,7 @@ function endpointOf(text: string, workload: Workload, traits: Traits): Omit<Dest
     case '::':
       return { address: own(true), port };
     case '127.0.0.1':
-      return { address: loopbackAddress(traits), port };
+      return { address: loopback(traits), port };
     case '::1':
       return { address: traits.ipv6 ? '::1' : '127.0.0.1', port };
     default:
@@ -202,14 +211,10 @@ function endpointOf(text: string, workload: Workload, traits: Traits): Omit<Dest
   }
 }
 
-const ingressCluster = (
-  scope: Scope,
-  workload: Workload,
-  traits: Traits,
-  listener: IstioIngressListener,
-): ClusterResource | undefined => {
+function ingressCluster(context: Context, listener: IstioIngressListener): ClusterResource | undefined {
+  const { mesh, workload, traits } = context;
   const { sidecar } = workload;
-  const to = endpointOf(listener.defaultEndpoint ?? '', workload, traits);
+  const to = endpointOf(listener.defaultEndpoint ?? '', context);
   if (!sidecar || !to) return undefined;
   const clusterPort = listener.port?.number ?? 0;
   const port: ServicePort = {
@@ -222,32 +227,50 @@ const ingressCluster = (
   const service = workload.targets.find(target => target.targetPort === clusterPort)?.service;
   const { name, namespace, key } = sidecar.meta;
   const named = service ? namedOf(service) : { hostname: `${name}.${namespace}`, name, namespace, kubernetes: false };
-  const rule = service && inboundRule(scope, service);
+  const rule = service && inboundRule(context, service);
   const message = build(
-    scope.mesh,
-    clusterTraits(scope.mesh, traits),
+    mesh,
+    traits,
     rule,
     listener.connectionPool ?? sidecar.spec.inboundConnectionPool,
     { clusterPort, ...to },
     { services: service ? [{ service, port }] : [], named, port },
   );
   return resource(message, [key, ...(service ? [service.source] : []), ...(rule?.sources ?? [])]);
-};
+}
 
-/** The Sidecar's ingress listeners replace what Services would make. Memoised on the list of listeners rather than on the scope's other parts. */
-const fromSidecar = (scope: Scope, workload: Workload, traits: Traits): readonly ClusterResource[] =>
-  (workload.sidecar?.spec.ingress ?? []).flatMap(listener => {
-    const cluster = ingressCluster(scope, workload, traits, listener);
-    return cluster ? [cluster] : [];
-  });
+const make = memo(
+  (
+    mesh: MeshSettings,
+    destinationRules: Scope['destinationRules'],
+    workload: Workload,
+    traits: ClusterTraits,
+    redirected: boolean,
+  ): Translated<Cluster> => {
+    const context = { mesh, destinationRules, workload, traits };
+    const ingress = workload.sidecar?.spec.ingress ?? [];
+    const all = ingress.length
+      ? ingress.map(listener => ingressCluster(context, listener))
+      : redirected
+        ? fromServices(context)
+        : [];
+    const byName = new Map<string, ClusterResource>();
+    for (const cluster of all) if (cluster && !byName.has(cluster.name)) byName.set(cluster.name, cluster);
+    return { resources: [...byName.values()].sort((a, b) => compare(a.name, b.name)), problems: [] };
+  },
+);
 
-/** The clusters to the proxy's own application. None where nothing is redirected to the proxy and the Sidecar names no listener. */
-export const inboundClusters = memo((scope: Scope, workload: Workload, traits: Traits): Translated<Cluster> => {
-  if (traits.type !== 'sidecar') return { resources: [], problems: [] };
-  const ingress = (workload.sidecar?.spec.ingress?.length ?? 0) > 0;
-  if (!ingress && traits.interception === 'NONE') return { resources: [], problems: [] };
-  const all = ingress ? fromSidecar(scope, workload, traits) : fromServices(scope, workload, traits);
-  const byName = new Map<string, ClusterResource>();
-  for (const cluster of all) if (!byName.has(cluster.name)) byName.set(cluster.name, cluster);
-  return { resources: [...byName.values()].sort((a, b) => compare(a.name, b.name)), problems: [] };
-});
+const NONE: Translated<Cluster> = Object.freeze({ resources: [], problems: [] });
+
+/**
+ * The clusters to the proxy's own application: those of the Sidecar's ingress listeners where it has any, else those of Services. None
+ * where nothing is redirected to the proxy and the Sidecar names no listener.
+ */
+export const inboundClusters = (
+  { mesh, destinationRules }: Scope,
+  workload: Workload,
+  traits: Traits,
+): Translated<Cluster> =>
+  traits.type === 'sidecar'
+    ? make(mesh, destinationRules, workload, clusterTraits(mesh, traits), traits.interception !== 'NONE')
+    : NONE;

@@ -7,6 +7,7 @@ import type { Listener } from '../../proto/generated/envoy/config/listener/v3.ts
 import type { ListenerResource, Translated } from '../resource.ts';
 import { inboundContext, listenerContext, outboundContext } from './context.ts';
 import { gatewayListeners } from './gateway.ts';
+import { httpProxy } from './http-proxy.ts';
 import { inboundListeners } from './inbound.ts';
 import { mutualTlsFor } from './mutual-tls.ts';
 import { listenerResource, outboundListeners } from './outbound.ts';
@@ -28,6 +29,7 @@ function sidecarListeners(
       : [listenerResource(virtualOutbound(outbound.tcp, traits, outbound.catchAll, out.accessLogs))];
   const resources: readonly ListenerResource[] = [
     ...outboundListeners(scope, traits, endpoints, workload.ownAddresses, outbound),
+    ...httpProxy(outbound.http),
     ...virtual,
     ...inboundListeners(workload, traits, inboundContext(within), mutualTls, within.accessLogs),
   ];

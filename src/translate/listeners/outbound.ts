@@ -71,6 +71,33 @@ function chained(
   };
 }
 
+/** An outbound listener of some chains. Without `bindToPort` it only waits for what the virtual listener hands on. */
+export function outboundListener(
+  { mesh, traits }: Pick<TcpContext, 'mesh' | 'traits'>,
+  place: { readonly binds: readonly string[]; readonly port: number; readonly bindToPort: boolean },
+  chains: readonly ChainSpec[],
+  catchAll: readonly Filter[],
+): Listener {
+  const [bind = '', ...extra] = place.binds;
+  const tls = chains.some(needsTlsInspector);
+  const sniffs = chains.some(c => c.applicationProtocols.length > 0);
+  return {
+    name: listenerName(bind, place.port),
+    address: listenAddress(bind, place.port),
+    additional_addresses: additionalAddresses(extra, place.port),
+    ...chained(chains, catchAll),
+    listener_filters: [...(tls ? [TLS_INSPECTOR] : []), ...(sniffs ? [HTTP_INSPECTOR] : [])],
+    listener_filters_timeout: sniffs ? mesh.config.protocolDetectionTimeout : seconds(0),
+    continue_on_listener_filters_timeout: true,
+    traffic_direction: TrafficDirection.OUTBOUND,
+    connection_balance_config:
+      traits.options['OUTBOUND_LISTENER_EXACT_BALANCE'] === 'true' ? { exact_balance: {} } : undefined,
+    ...(place.bindToPort
+      ? { max_connections_to_accept_per_socket_event: ONE_AT_A_TIME }
+      : { bind_to_port: bool(false) }),
+  };
+}
+
 const listenerMessage = memo(
   (
     tcp: TcpContext,
@@ -91,22 +118,7 @@ const listenerMessage = memo(
     }
     if (!first) throw new Error('a listener without a contribution');
     const { binds, port, bindToPort } = first;
-    const [bind = '', ...extra] = binds;
-    const tls = chains.some(needsTlsInspector);
-    const sniffs = chains.some(c => c.applicationProtocols.length > 0);
-    return {
-      name: listenerName(bind, port.port),
-      address: listenAddress(bind, port.port),
-      additional_addresses: additionalAddresses(extra, port.port),
-      ...chained(chains, catchAll),
-      listener_filters: [...(tls ? [TLS_INSPECTOR] : []), ...(sniffs ? [HTTP_INSPECTOR] : [])],
-      listener_filters_timeout: sniffs ? tcp.mesh.config.protocolDetectionTimeout : seconds(0),
-      continue_on_listener_filters_timeout: true,
-      traffic_direction: TrafficDirection.OUTBOUND,
-      connection_balance_config:
-        tcp.traits.options['OUTBOUND_LISTENER_EXACT_BALANCE'] === 'true' ? { exact_balance: {} } : undefined,
-      ...(bindToPort ? { max_connections_to_accept_per_socket_event: ONE_AT_A_TIME } : { bind_to_port: bool(false) }),
-    };
+    return outboundListener(tcp, { binds, port: port.port, bindToPort }, chains, catchAll);
   },
 );
 

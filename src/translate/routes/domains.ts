@@ -86,6 +86,10 @@ export function serviceDomains(
     service.resolution === 'Passthrough' && service.registry === 'Kubernetes'
       ? domains.map(domain => `*.${domain}`)
       : [];
-  const addresses = addressesFor(service, traits).flatMap(address => withPort(address, port));
+  // istiod makes a Service of each address of a ServiceEntry; in a table by host the last one stays.
+  const reachable = addressesFor(service, traits);
+  const addresses = (service.registry === 'External' ? reachable.slice(-1) : reachable).flatMap(address =>
+    withPort(address, port),
+  );
   return { domains: [...domains, ...wildcards, ...addresses], alternates };
 }
