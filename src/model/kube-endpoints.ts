@@ -224,10 +224,7 @@ export function buildKubeEndpoints(
     const name = nameOf(service);
     const before = previous?.value.made.get(name);
     const parts = (slices.lists.get(name) ?? objects.lists.get(name) ?? []).map(slice => {
-      const last =
-        dirty && !dirty.all && before && previous?.inputs[2].get(service.source) === service
-          ? before.parts.find(part => part.slice === slice)
-          : undefined;
+      const last = dirty && !dirty.all ? before?.parts.find(part => part.slice === slice) : undefined;
       if (last && !(dirty && meets(referencesOf(slice), dirty.references))) return last;
       slicesRead++;
       return { slice, endpoints: sliceEndpoints(slice, index, unknown) };

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { kindOf } from '../../src/config/kinds.ts';
+import { problemLine } from '../../src/config/problem.ts';
 import type { RawObject } from '../../src/config/raw.ts';
 import { ConfigStore } from '../../src/config/store.ts';
 import { type Identity, identify } from '../../src/model/identify.ts';
@@ -39,6 +40,8 @@ export class World {
       if (!kindOf(object)) throw new Error(`unknown kind ${object.apiVersion} ${object.kind}`);
       this.store.apply({ op: 'upsert', object });
     }
+    const invalid = [...this.store.contents().problems.values()].flat().filter(p => p.severity === 'error');
+    if (invalid.length) throw new Error(invalid.map(problemLine).join('\n'));
     return this.rebuild();
   }
 
@@ -135,7 +138,11 @@ export const pod = (name: string, ip: string, spec: Fields = {}, more: Fields = 
       spec: { nodeName: 'node-1', serviceAccountName: 'sa', ...spec },
       status: { podIP: ip, phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] },
     },
-    { labels: { app: name.split('-')[0] }, ...more },
+    {
+      labels: { app: name.split('-')[0] },
+      ownerReferences: [{ controller: true, kind: 'StatefulSet', name: name.split('-')[0] }],
+      ...more,
+    },
   );
 
 /** A slice of a Service (`service`, or `service.namespace`) with port http 8080. */
