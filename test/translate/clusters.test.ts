@@ -376,3 +376,14 @@ describe('what did not change is the same object', () => {
     for (const cluster of given(w).list.resources) assert.equal(given(w, there).resource(cluster.name), cluster);
   });
 });
+
+test('a VirtualService changes neither clusters nor their endpoints', () => {
+  const w = world(SHOP);
+  const before = given(w);
+  w.apply(
+    'apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: shop, namespace: default}\nspec: {hosts: [shop], http: [{route: [{destination: {host: shop}}]}]}',
+  );
+  const after = given(w);
+  assert.equal(after.list, before.list);
+  assert.equal(after.assigned(SHOP_CLUSTER), before.assigned(SHOP_CLUSTER));
+});
