@@ -1,15 +1,19 @@
 import type { Problem } from '../../src/config/problem.ts';
+import { identify } from '../../src/model/identify.ts';
+import { parseNode } from '../../src/model/node.ts';
 import { toJson } from '../../src/proto/json.ts';
 import { decode, encode } from '../../src/proto/message.ts';
 import { clusters } from '../../src/translate/clusters/clusters.ts';
 import { endpointAssignments } from '../../src/translate/endpoints/assignments.ts';
 import type { ClusterResource, EndpointResource } from '../../src/translate/resource.ts';
-import { World } from '../model/support.ts';
+import { node, World } from '../model/support.ts';
 
 /** What a test asks of a proxy: its Node id and the metadata that matters. */
 export interface Who {
   readonly id: string;
   readonly metadata: Readonly<Record<string, unknown>>;
+  /** What the Envoy build has compiled in; unlisted: all of upstream Envoy. */
+  readonly extensions?: readonly string[];
 }
 
 /** A sidecar beside the pod `client` on the node `near`, with an agent. */
@@ -21,7 +25,7 @@ export const SIDECAR: Who = {
 export const AGENTLESS: Who = { ...SIDECAR, metadata: { ...SIDECAR.metadata, ISTIO_VERSION: '' } };
 export const ROUTER: Who = { ...SIDECAR, id: SIDECAR.id.replace('sidecar', 'router') };
 
-const node = (name: string, region: string, zone: string): string => `
+const kubeNode = (name: string, region: string, zone: string): string => `
 apiVersion: v1
 kind: Node
 metadata: {name: ${name}, labels: {topology.kubernetes.io/region: ${region}, topology.kubernetes.io/zone: ${zone}}}
@@ -60,9 +64,9 @@ const MESHED = 'security.istio.io/tlsMode: istio, app: shop';
 
 /** A client, and a Service `shop` of three pods in three zones (one in another region), each with a sidecar. */
 export const SHOP = [
-  node('near', 'r1', 'z1'),
-  node('next', 'r1', 'z2'),
-  node('far', 'r2', 'z3'),
+  kubeNode('near', 'r1', 'z1'),
+  kubeNode('next', 'r1', 'z2'),
+  kubeNode('far', 'r2', 'z3'),
   pod('client', '10.0.0.1', 'near', 'app: client'),
   pod('shop-a', '10.0.0.2', 'near', `${MESHED}, version: v1`),
   pod('shop-b', '10.0.0.3', 'next', `${MESHED}, version: v1`),
@@ -95,7 +99,10 @@ const asJson = (value: unknown): Json => value as Json;
 
 /** What a proxy is given: resources as they are, and as proto JSON by name after a trip over the wire. */
 export function given(w: World, who: Who = SIDECAR) {
-  const { scope, workload, traits } = w.identify(who.id, who.metadata);
+  const extensions = who.extensions?.map(name => ({ name }));
+  const parsed = parseNode(node(`${who.id}~default.svc.cluster.local`, who.metadata, extensions && { extensions }));
+  if (!parsed.ok) throw new Error(parsed.message);
+  const { scope, workload, traits } = identify(w.mesh, parsed.proxy);
   const cds = clusters(scope, workload, traits, w.mesh.endpoints);
   const eds = endpointAssignments(scope, workload, traits, w.mesh.endpoints);
   const CDS = 'envoy.config.cluster.v3.Cluster';

@@ -216,6 +216,14 @@ describe('TLS', () => {
   });
 });
 
+test("Istio's own build exchanges metadata with servers, and offers it as a protocol", () => {
+  const got = given(world(SHOP), { ...SIDECAR, extensions: ['envoy.filters.network.metadata_exchange'] });
+  for (const name of [SHOP_CLUSTER, 'PassthroughCluster'])
+    assert.match(JSON.stringify(got.cluster(name)['filters']), /istio.metadata_exchange/);
+  assert.match(JSON.stringify(got.cluster(SHOP_CLUSTER)), /"alpn_protocols":\["istio-peer-exchange","istio"\]/);
+  assert.equal(got.cluster('InboundPassthroughCluster')['filters'], undefined);
+});
+
 describe('a proxy without an agent', () => {
   test('speaks plaintext within the mesh', () => {
     const cluster = given(world(SHOP), AGENTLESS).cluster(SHOP_CLUSTER);

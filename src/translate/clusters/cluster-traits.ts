@@ -1,6 +1,7 @@
 import { Interner, memo } from '../../memo.ts';
 import type { MeshSettings } from '../../model/settings.ts';
 import type { Traits } from '../../model/traits.ts';
+import { exchangesTcpMetadata } from '../filters/istio-build.ts';
 import { proxyConfigOf } from '../listeners/proxy-config.ts';
 
 /** Client certificate files that the Node's metadata names, used in place of the agent's for mutual TLS. */
@@ -23,13 +24,15 @@ export interface ClusterTraits {
   readonly fileCredentialSocket: boolean;
   /** ProxyConfig asks to keep the case of HTTP/1 header names. */
   readonly preserveCase: boolean;
+  /** Istio's own build, which exchanges metadata with servers on TCP connections. */
+  readonly metadataExchange: boolean;
 }
 
 const interned = new Interner<ClusterTraits>();
 
 /** The part of the traits that clusters read. */
 export const clusterTraits = memo((mesh: MeshSettings, traits: Traits): ClusterTraits => {
-  const { type, agent, ipv4, ipv6, options } = traits;
+  const { type, build, agent, ipv4, ipv6, options } = traits;
   const chain = options['TLS_CLIENT_CERT_CHAIN'];
   const value: ClusterTraits = {
     sidecar: type === 'sidecar',
@@ -45,6 +48,7 @@ export const clusterTraits = memo((mesh: MeshSettings, traits: Traits): ClusterT
       : undefined,
     credentialSocket: options['credential'] === 'true',
     fileCredentialSocket: options['file-credential'] === 'true',
+    metadataExchange: exchangesTcpMetadata(build),
     preserveCase: proxyConfigOf(mesh, traits).proxyHeaders?.preserveHttp1HeaderCase?.value === true,
   };
   return interned.intern(JSON.stringify(value), () => Object.freeze(value));

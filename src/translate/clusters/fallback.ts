@@ -13,6 +13,7 @@ import type { ClusterResource } from '../resource.ts';
 import type { ClusterTraits } from './cluster-traits.ts';
 import { connectionPool } from './connection-pool.ts';
 import { httpOptions, passthroughHttpOptions } from './http-options.ts';
+import { metadataExchange } from './metadata-exchange.ts';
 import { SDS_EXTERNAL_CLUSTER } from './sds.ts';
 import { delimited } from './stat-name.ts';
 
@@ -45,7 +46,7 @@ const passthrough = (mesh: MeshSettings, traits: ClusterTraits, name: string): C
 /** Sends traffic on to where the application meant it to go. */
 export const passthroughCluster = memo(
   (mesh: MeshSettings, traits: ClusterTraits): ClusterResource =>
-    resource(passthrough(mesh, traits, PASSTHROUGH_CLUSTER)),
+    resource({ ...passthrough(mesh, traits, PASSTHROUGH_CLUSTER), filters: metadataExchange(traits) }),
 );
 
 /** The source address by which the pod's own redirection knows traffic from the proxy to the application, and lets it pass. */

@@ -34,6 +34,7 @@ import { dnsFields, dynamicForwardProxy } from './dns.ts';
 import { httpOptions, upstreamProtocol } from './http-options.ts';
 import { isPassthrough, loadBalancer, localityConfig } from './load-balancer.ts';
 import { outboundMetadata } from './metadata.ts';
+import { metadataExchange } from './metadata-exchange.ts';
 import { outlierDetection } from './outlier-detection.ts';
 import { delimited, statName } from './stat-name.ts';
 import { type UpstreamTls, upstreamTls, withProxyProtocol } from './tls.ts';
@@ -229,6 +230,7 @@ function build(context: Context, target: ClusterTarget, problems: Problem[]): Cl
       : balancing(context, target, policy, type, localities)),
     outlier_detection: outlier,
     typed_extension_protocol_options: httpOptions(protocol, pool, tls.auto),
+    filters: metadataExchange(traits),
     transport_socket: tls.transport_socket,
     transport_socket_matches: tls.transport_socket_matches,
     metadata: outboundMetadata({ service, named: !dynamic, rule: rule?.rule, subset: subset?.name ?? '', policy }),

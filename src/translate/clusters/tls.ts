@@ -86,7 +86,11 @@ function istioMutual(input: TlsInput, identities: readonly string[], sni: string
       default_validation_context: exactly(identities),
       validation_context_sds_secret_config: MESH_ROOT,
     },
-    alpn_protocols: input.http2 ? ['istio', 'h2'] : ['istio'],
+    alpn_protocols: [
+      ...(input.traits.metadataExchange ? ['istio-peer-exchange'] : []),
+      'istio',
+      ...(input.http2 ? ['h2'] : []),
+    ],
   };
   return tlsSocket(common, sni || (input.dynamicForwardProxy ? '' : input.clusterName));
 }

@@ -44,7 +44,8 @@ export function httpMetadataExchange(
   return [inbound ? INBOUND : skipExternal ? OUTBOUND_IN_MESH : OUTBOUND];
 }
 
-const TCP: Filter = Object.freeze({
+/** The filter by which proxies tell each other who they are, over TCP connections: in listeners, and in clusters to servers. */
+export const TCP_METADATA_EXCHANGE = Object.freeze({
   name: METADATA_EXCHANGE,
   typed_config: asStruct('envoy.tcp.metadataexchange.config.MetadataExchange', {
     protocol: 'istio-peer-exchange',
@@ -56,8 +57,9 @@ const TCP: Filter = Object.freeze({
 export const exchangesTcpMetadata = (build: EnvoyBuild): boolean =>
   lists(build, METADATA_EXCHANGE, 'envoy.filters.network.metadata_exchange');
 
-/** The same over TCP connections. */
-export const tcpMetadataExchange = (build: EnvoyBuild): readonly Filter[] => (exchangesTcpMetadata(build) ? [TCP] : []);
+/** {@link TCP_METADATA_EXCHANGE} for a build that has it. */
+export const tcpMetadataExchange = (build: EnvoyBuild): readonly Filter[] =>
+  exchangesTcpMetadata(build) ? [TCP_METADATA_EXCHANGE] : [];
 
 const ALPN: HttpFilter = Object.freeze({
   name: 'istio.alpn',
