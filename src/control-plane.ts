@@ -12,7 +12,7 @@ import type { Proxy } from './model/proxy.ts';
 import type { Address, Settings } from './settings.ts';
 import type { ConfigSource } from './sources/source.ts';
 import { VERSION } from './version.ts';
-import { World } from './world.ts';
+import { World, withoutSecrets } from './world.ts';
 import { AdsServer } from './xds/ads-server.ts';
 import { type Clock, systemClock } from './xds/clock.ts';
 import type { AdsHandler, Cause } from './xds/handler.ts';
@@ -60,6 +60,8 @@ const kindOfChange = (change: ConfigChange): string => {
   }
 };
 
+const isLoopback = (address: string): boolean => /^(ipv[46]:)?(127\.|\[?::1\]?[:%]|\[?::ffff:127\.)/.test(address);
+
 /**
  * Starts a control plane. Its line: a source's change goes into the store; the world is built anew from what the store holds; every stream
  * is looked at and sent what it is owed by now. Nothing waits for a timer: the first change is pushed at once, what arrives while it is
@@ -74,6 +76,10 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
   let causes: Cause[] = [];
   let building = false;
   const lastGood = new WeakMap<Proxy['class'], Snapshot>();
+  /** Streams that no one can have taken over on the way. */
+  const mayHaveSecrets = new WeakSet<Proxy>();
+  const sendable = (proxy: Proxy, whole: Snapshot): Snapshot =>
+    mayHaveSecrets.has(proxy) ? whole : withoutSecrets(whole);
   const unknownTypes = new Set<string>();
   let known = new Set<string>();
 
@@ -114,11 +120,14 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
   };
 
   const handler: AdsHandler<Proxy> = {
-    connect(node) {
+    connect(node, peer) {
       if (!world)
         return { ok: false, code: status.UNAVAILABLE, message: 'not every kind of object has been listed yet' };
       const parsed = parseNode(node);
-      if (parsed.ok) return { ok: true, client: parsed.proxy };
+      if (parsed.ok) {
+        if (settings.plaintextSecrets || isLoopback(peer.address)) mayHaveSecrets.add(parsed.proxy);
+        return { ok: true, client: parsed.proxy };
+      }
       log.warn({ node: node.id, problem: parsed.message }, 'a proxy was refused');
       return { ok: false, code: status.INVALID_ARGUMENT, message: parsed.message };
     },
@@ -127,13 +136,13 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
       try {
         const { snapshot } = world.of(proxy);
         lastGood.set(proxy.class, snapshot);
-        return snapshot;
+        return sendable(proxy, snapshot);
       } catch (error) {
         const last = lastGood.get(proxy.class);
         if (!last) throw error;
         // What this proxy has goes on working while the fault in the program is found.
         log.error({ proxy: proxy.id, err: error }, 'translation failed; the proxy keeps what it has');
-        return last;
+        return sendable(proxy, last);
       }
     },
     onOpen: ({ client, protocol, peer }) =>

@@ -32,6 +32,8 @@ export interface Settings {
   /** A MeshConfig file that takes the place of the source's own. */
   readonly meshConfig: string | undefined;
   readonly mesh: MeshOptions;
+  /** Gateways get the private keys of their credentials over plaintext streams from other machines too. */
+  readonly plaintextSecrets: boolean;
   readonly logLevel: LogLevel;
 }
 
@@ -50,6 +52,10 @@ export const serveOptions = {
   'xds-address': { value: 'HOST:PORT', help: 'Where proxies connect (ADS over plaintext gRPC)', default: ':15010' },
   'http-address': { value: 'HOST:PORT', help: '/ready, /debug and /metrics', default: ':8080' },
   'mesh-config': { value: 'FILE', help: "MeshConfig in YAML; takes the place of the source's own" },
+  'plaintext-secrets': {
+    flag: true,
+    help: 'Send private keys of Gateways over plaintext ADS to other machines, not only to this one',
+  },
   ...meshOptions,
   'log-level': { value: 'LEVEL', help: LOG_LEVELS.join(', '), default: 'info' },
 } as const satisfies Record<string, Option>;
@@ -87,6 +93,7 @@ export function serveSettings(args: Arguments): Settings {
     http: address('http-address', options['http-address'] ?? serveOptions['http-address'].default),
     meshConfig: options['mesh-config'],
     mesh: meshSettings(args),
+    plaintextSecrets: args.flags.has('plaintext-secrets'),
     logLevel,
   };
 }

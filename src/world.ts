@@ -1,16 +1,20 @@
 import type { Problem } from './config/problem.ts';
 import type { ConfigContents } from './config/store.ts';
-import type { EndpointIndex } from './model/endpoint.ts';
+import { memo } from './memo.ts';
 import { identify } from './model/identify.ts';
 import { buildMesh, type MeshModel } from './model/mesh.ts';
 import type { Proxy } from './model/proxy.ts';
-import type { Scope } from './model/scope.ts';
 import type { MeshOptions } from './model/settings.ts';
-import type { Traits } from './model/traits.ts';
-import type { Workload } from './model/workload.ts';
 import type { Resource } from './translate/resource.ts';
 import { type Translation, translate } from './translate/translate.ts';
-import { encodeResource, type ResourceSet, resourceSet, type Snapshot, snapshot } from './xds/resource-set.ts';
+import {
+  emptySet,
+  encodeResource,
+  type ResourceSet,
+  resourceSet,
+  type Snapshot,
+  snapshot,
+} from './xds/resource-set.ts';
 import type { XdsMessage, XdsType } from './xds/resource-types.ts';
 
 /** What one proxy is to have, and what was found wrong on the way. */
@@ -40,7 +44,8 @@ export class World {
   /** What `proxy` is to have. Equal proxies get one value; throws only where the program is wrong. */
   of(proxy: Proxy): ProxyWorld {
     const { scope, workload, traits } = identify(this.mesh, proxy);
-    const made = proxyWorld(scope, workload, traits, this.mesh.endpoints, this.#previous.get(proxy.class));
+    const translation = translate(scope, workload, traits, this.mesh.endpoints, this.mesh.contents.Secret);
+    const made = proxyWorld(translation, this.#previous.get(proxy.class));
     this.#previous.set(proxy.class, made);
     return made;
   }
@@ -48,20 +53,16 @@ export class World {
 
 const made = new WeakMap<Translation, ProxyWorld>();
 
-function proxyWorld(
-  scope: Scope,
-  workload: Workload,
-  traits: Traits,
-  endpoints: EndpointIndex,
-  previous: ProxyWorld | undefined,
-): ProxyWorld {
-  const translation = translate(scope, workload, traits, endpoints);
+function proxyWorld(translation: Translation, previous: ProxyWorld | undefined): ProxyWorld {
   const known = made.get(translation);
   if (known) return known;
   const world = { translation, snapshot: encodeTranslation(translation, previous?.snapshot) };
   made.set(translation, world);
   return world;
 }
+
+/** The snapshot for a stream whose other end nobody vouches for: without private keys. */
+export const withoutSecrets = memo((whole: Snapshot): Snapshot => snapshot({ ...whole, secret: emptySet('secret') }));
 
 /** Sets by the list that they were made from: lists are shared by all proxies of a scope, and so are the sets. */
 const sets = new WeakMap<readonly unknown[], ResourceSet>();
@@ -85,6 +86,7 @@ function encodeTranslation(translation: Translation, previous: Snapshot | undefi
     endpoint: setOf('endpoint', translation.endpoints, previous?.endpoint),
     listener: setOf('listener', translation.listeners, previous?.listener),
     route: setOf('route', translation.routes, previous?.route),
+    secret: setOf('secret', translation.secrets, previous?.secret),
     nameTable: setOf('nameTable', translation.nameTables, previous?.nameTable),
   });
 }

@@ -21,7 +21,7 @@ interface Wanted {
 }
 
 /** The credentials of a server; those for its clients' certificates may be in a Secret of their own, `<name>-cacert`. */
-function credentialsOf(tls: ServerTLSSettings | undefined): readonly string[] {
+export function credentialsOf(tls: ServerTLSSettings | undefined): readonly string[] {
   const names = (tls?.credentialNames?.length ? tls.credentialNames : [tls?.credentialName ?? '']).filter(Boolean);
   const clients = tls?.mode === Mode.MUTUAL || tls?.mode === Mode.OPTIONAL_MUTUAL;
   return clients ? names.flatMap(name => [name, `${name}-cacert`]) : names;
@@ -35,7 +35,7 @@ const wanted = memo((gateways: ReadonlyMap<ObjectKey, Gateway>): readonly Wanted
 );
 
 /** `kubernetes://name`, `kubernetes://namespace/name`, `kubernetes-gateway://namespace/name` or a bare name (istio: credentials.ParseResourceName). */
-function secretName(credential: string, namespace: string): SecretName | undefined {
+export function secretName(credential: string, namespace: string): SecretName | undefined {
   const [, scheme, rest = ''] = /^(?:([a-z-]+):\/\/)?(.*)$/.exec(credential) ?? [];
   if (scheme !== undefined && scheme !== 'kubernetes' && scheme !== 'kubernetes-gateway') return undefined;
   const [first = '', second] = rest.split('/');

@@ -12,6 +12,7 @@ import { type NameTableResource, nameTable } from './name-table.ts';
 import type { ClusterResource, EndpointResource, ListenerResource, RouteResource } from './resource.ts';
 import { gatewayRoutes } from './routes/gateway.ts';
 import { outboundRoutes } from './routes/outbound.ts';
+import { type SecretIndex, type SecretResource, secrets } from './secrets/secrets.ts';
 
 /** Everything that a proxy is to have, by type, and the problems that showed while it was made. */
 export interface Translation {
@@ -19,6 +20,8 @@ export interface Translation {
   readonly endpoints: readonly EndpointResource[];
   readonly listeners: readonly ListenerResource[];
   readonly routes: readonly RouteResource[];
+  /** Credentials of a gateway; private keys are in them. */
+  readonly secrets: readonly SecretResource[];
   /** The table for the agent's DNS proxy; none where there is no agent. */
   readonly nameTables: readonly NameTableResource[];
   readonly problems: readonly Problem[];
@@ -27,12 +30,19 @@ export interface Translation {
 const NO_TABLES: readonly NameTableResource[] = [];
 const oneTable = memo((table: NameTableResource): readonly NameTableResource[] => [table]);
 
-/** Translates what a proxy sees to what Envoy understands. The same four values give the same translation, and lists that did not change stay the same. */
+/** Translates what a proxy sees to what Envoy understands. The same values give the same translation, and lists that did not change stay the same. */
 export const translate = memo(
-  (scope: Scope, workload: Workload, traits: Traits, endpoints: EndpointIndex): Translation => {
+  (
+    scope: Scope,
+    workload: Workload,
+    traits: Traits,
+    endpoints: EndpointIndex,
+    credentials: SecretIndex,
+  ): Translation => {
     const cds = clusters(scope, workload, traits, endpoints);
     const eds = endpointAssignments(scope, workload, traits, endpoints);
     const lds = listeners(scope, workload, traits, endpoints);
+    const sds = secrets(scope.namespace, scope.gateways, credentials);
     return {
       clusters: cds.resources,
       endpoints: eds.resources,
@@ -41,8 +51,9 @@ export const translate = memo(
         traits.type === 'router'
           ? gatewayRoutes(scope, workload)
           : outboundRoutes(scope, traits, outboundRouteNames(scope, traits, endpoints, workload.ownAddresses)),
+      secrets: sds.resources,
       nameTables: traits.agent ? oneTable(nameTable(scope, traits, endpoints)) : NO_TABLES,
-      problems: [...cds.problems, ...eds.problems, ...lds.problems],
+      problems: [...cds.problems, ...eds.problems, ...lds.problems, ...sds.problems],
     };
   },
 );

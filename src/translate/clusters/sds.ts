@@ -34,7 +34,8 @@ export const agentFiles = (name: string, ownSocket: boolean): SdsSecretConfig =>
 /** The cluster of an SDS server on a socket in the pod. */
 export const SDS_EXTERNAL_CLUSTER = 'sds-external';
 
-const resourceName = (credential: string): string => {
+/** The SDS resource that a `credentialName` asks for: `kubernetes://name`. */
+export const credentialResource = (credential: string): string => {
   if (credential.startsWith('invalid://')) return 'invalid://';
   const typed = ['configmap://', 'kubernetes://', 'kubernetes-gateway://'].some(type => credential.startsWith(type));
   return typed ? credential : `kubernetes://${credential}`;
@@ -47,7 +48,7 @@ export function credential(name: string, ownSocket: boolean): SdsSecretConfig {
   if (name.startsWith('sds://') && ownSocket) return { name, sds_config: grpc(SDS_EXTERNAL_CLUSTER) };
   const secret = name.startsWith('sds://') ? name.slice('sds://'.length) : name;
   return {
-    name: secret.startsWith('builtin://') ? 'default' : resourceName(secret),
+    name: secret.startsWith('builtin://') ? 'default' : credentialResource(secret),
     sds_config: { ads: {}, resource_api_version: ApiVersion.V3 },
   };
 }
