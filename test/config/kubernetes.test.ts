@@ -50,7 +50,7 @@ test('EndpointSlice: what is not said counts as ready and serving', () => {
     [
       [true, true, false, 'ns/p'],
       [false, true, true, ''],
-      [false, false, false, ''],
+      [false, false, true, ''],
     ],
   );
   assert.deepEqual(
