@@ -118,9 +118,11 @@ const withoutSelector = memo((services: readonly Service[]): readonly Service[] 
   services.filter(s => s.registry === 'Kubernetes' && s.resolution !== 'Alias' && !Object.keys(s.selector).length),
 );
 
-/** Whether the Sidecar hands traffic to the pod's own address (`0.0.0.0`, `[::]`) rather than to loopback. */
-const sendsToInstance = (sidecar: Sidecar | undefined): boolean =>
-  sidecar?.spec.ingress?.some(({ defaultEndpoint = '' }) => /^(0\.0\.0\.0|\[::\]):/.test(defaultEndpoint)) ?? false;
+/** Whether the Sidecar has listeners on the pod's own address, where it names no other, or hands traffic to it (`0.0.0.0`, `[::]`). */
+const usesOwnAddress = (sidecar: Sidecar | undefined): boolean =>
+  sidecar?.spec.ingress?.some(
+    ({ bind = '', defaultEndpoint = '' }) => bind === '' || /^(0\.0\.0\.0|\[::\]):/.test(defaultEndpoint),
+  ) ?? false;
 
 const none: readonly Service[] = Object.freeze([]);
 const noAddresses: readonly string[] = Object.freeze([]);
@@ -174,7 +176,7 @@ export function workloadIndex(
       const extra = [...direct, ...byAddress];
       const sidecar = proxy.class.type === 'sidecar' ? sidecarFor(sidecars, proxy.namespace, shape.labels) : undefined;
       const isHeadless = bySelector.some(s => s.headless) || extra.some(target => target.service.headless);
-      const own = isHeadless || sendsToInstance(sidecar) ? proxy.addresses : noAddresses;
+      const own = isHeadless || usesOwnAddress(sidecar) ? proxy.addresses : noAddresses;
       const key = `${proxy.class.type} ${proxy.namespace} ${own.join()} ${extra
         .map(({ service, port, targetPort }) => `${service.source}/${service.hostname}:${port.port}:${targetPort}`)
         .join()}`;

@@ -65,30 +65,37 @@ export const filterChain = (chain: ChainSpec, match: FilterChainMatch | undefine
   transport_socket_connect_timeout: CONNECT_TIMEOUT,
 });
 
-const setKey = (values: readonly string[]): string => [...new Set(values)].sort().join(' ');
+const networksOf = (chain: ChainSpec): ReadonlyMap<string, string> =>
+  new Map(
+    chain.cidrs.flatMap(text => {
+      const range = cidrRange(text);
+      return range && range.address_prefix !== UNSPECIFIED ? [[network(range), text] as const] : [];
+    }),
+  );
 
-const conditionKey = (chain: ChainSpec): string => {
-  const networks = chain.cidrs
-    .map(cidrRange)
-    .filter(range => range !== undefined && range.address_prefix !== UNSPECIFIED)
-    .map(range => (range ? network(range) : ''));
-  return [
-    chain.transportProtocol,
-    chain.applicationProtocols.join(' '),
-    setKey(chain.sniHosts.filter(h => h !== '*')),
-    setKey(networks),
-  ].join('|');
-};
-
-/** `known` and those of `incoming` whose condition none before them has: Envoy rejects equal conditions, and the first one wins. */
+/**
+ * `known` and what is new in `incoming`: Envoy rejects a listener in which two chains match the same connections, so the first one keeps
+ * a server name or an address that several ask for.
+ */
 export function mergeChains(known: readonly ChainSpec[], incoming: readonly ChainSpec[]): readonly ChainSpec[] {
-  const merged = [...known];
-  const taken = new Set(known.map(conditionKey));
-  for (const chain of incoming) {
-    const key = conditionKey(chain);
-    if (taken.has(key)) continue;
-    taken.add(key);
-    merged.push(chain);
+  const taken = new Set<string>();
+  const merged: ChainSpec[] = [];
+  for (const chain of [...known, ...incoming]) {
+    const kind = `${chain.transportProtocol}|${chain.applicationProtocols.join(' ')}`;
+    const names = [...new Set(chain.sniHosts.includes('*') ? [] : chain.sniHosts)];
+    const networks = networksOf(chain);
+    const keys = (name: string): readonly string[] =>
+      networks.size > 0 ? [...networks.keys()].map(n => `${kind}|${name}|${n}`) : [`${kind}|${name}|`];
+    const isFree = (name: string) => !keys(name).some(key => taken.has(key));
+    const free = (names.length > 0 ? names : ['']).filter(isFree);
+    if (free.length === names.length && names.length > 0) merged.push(chain);
+    else if (names.length > 0 && free.length > 0) merged.push({ ...chain, sniHosts: free });
+    else if (names.length === 0) {
+      const ranges = [...networks].filter(([n]) => !taken.has(`${kind}||${n}`));
+      if (networks.size === 0 ? free.length > 0 : ranges.length === networks.size) merged.push(chain);
+      else if (ranges.length > 0) merged.push({ ...chain, cidrs: ranges.map(([, text]) => text) });
+    }
+    for (const name of names.length > 0 ? names : ['']) for (const key of keys(name)) taken.add(key);
   }
   return merged;
 }

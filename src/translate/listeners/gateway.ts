@@ -14,7 +14,7 @@ import { listenerName } from '../names.ts';
 import type { ListenerResource, Translated } from '../resource.ts';
 import { listenAddress } from './address.ts';
 import { type ListenerContext, listenerContext } from './context.ts';
-import { type ChainSpec, chainMatch, filterChain } from './filter-chain.ts';
+import { type ChainSpec, chainMatch, filterChain, mergeChains } from './filter-chain.ts';
 import {
   autoPassThroughChains,
   httpsChain,
@@ -88,7 +88,7 @@ function chainsOf(port: GatewayPort, bind: string, { scope, context, unguarded }
       chains.push(...tcpChains(tcp, server, scope));
     }
   }
-  return chains;
+  return mergeChains([], chains);
 }
 
 const problemsOf = (conflicts: ReturnType<typeof mergeGateways>['conflicts']): readonly Problem[] =>
