@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { stringify } from 'yaml';
 import type { Locality } from '../model/endpoint.ts';
 import type { KubePod } from '../model/kubernetes.ts';
@@ -56,13 +57,19 @@ export function bootstrapOf({ pod, type, domain, clusterId, locality, intercepti
       cds_config: { ads: {}, resource_api_version: 'V3', initial_fetch_timeout: '0s' },
       lds_config: { ads: {}, resource_api_version: 'V3', initial_fetch_timeout: '0s' },
     },
+    // As Istio's own bootstrap has it: Envoy's default refuses regular expressions of a size that VirtualServices do have.
+    layered_runtime: {
+      layers: [
+        { name: 'static', static_layer: { 're2.max_program_size.error_level': 32768 } },
+        { name: 'admin', admin_layer: {} },
+      ],
+    },
     static_resources: {
       clusters: [
         {
           name: 'xds-grpc',
-          type: 'STRICT_DNS',
+          type: isIP(xds.host) ? 'STATIC' : 'STRICT_DNS',
           connect_timeout: '1s',
-          respect_dns_ttl: true,
           typed_extension_protocol_options: {
             'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
               '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
