@@ -1,0 +1,135 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import type { RawObject } from '../../src/config/raw.ts';
+import type { NamedProxy } from '../support/proxies.ts';
+import { until } from '../support/until.ts';
+import { type Dump, readDump } from '../support/xds-diff.ts';
+import { ApiServer } from './api-server.ts';
+import { baseFolder, type Scenario } from './scenario.ts';
+
+const run = promisify(execFile);
+const labFolder = join(import.meta.dirname, '..', 'lab');
+
+/** Of this process, so that another lab on this machine is not in the way. */
+const slot = (process.pid % 100) * 20;
+const portBase = 22_000 + slot;
+const ports = { PORT: `${18_000 + slot}`, ETCD_PORT: `${18_014 + slot}`, PORT_BASE: `${portBase}` };
+const metrics = `http://127.0.0.1:${portBase + 14}/metrics`;
+const xds = `127.0.0.1:${portBase + 10}`;
+
+/** What istiod is told so that it sends what stock Envoy has. A part of what its answers are cached by. */
+export const istiodEnvironment = 'PILOT_ENABLE_METADATA_EXCHANGE=false PILOT_ENABLE_ALPN_FILTER=false';
+
+const cache = (): string =>
+  process.env['LAB_CACHE'] ??
+  process.env['PILOTLIGHT_LAB_CACHE'] ??
+  join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'mesh-lab');
+
+/** What istiod says in a scenario, and the objects that it saw. */
+export interface Reference {
+  readonly objects: readonly RawObject[];
+  readonly dumps: Readonly<Record<string, Dump>>;
+}
+
+/** How often istiod has built what it pushes from. */
+async function pushes(): Promise<number> {
+  const text = await (await fetch(metrics)).text();
+  return Number(/^pilot_pushcontext_init_seconds_count (\d+)/m.exec(text)?.[1] ?? 0);
+}
+
+/** A real API server with the base mesh in it, and the real istiod beside it. */
+export class Lab {
+  readonly #folder: string;
+  readonly #api: ApiServer;
+  #before: Scenario | undefined;
+  #mesh = '';
+
+  private constructor(folder: string) {
+    this.#folder = folder;
+    this.#api = new ApiServer(folder);
+  }
+
+  /** Starts it; takes about 20 s, and much longer where the peers have to be built first. */
+  static async start(): Promise<Lab> {
+    const folder = await mkdtemp(join(tmpdir(), 'conformance-'));
+    const env = { ...process.env, ...ports };
+    try {
+      await run(join(labFolder, 'up.sh'), [folder], { env });
+      // istiod first: what it makes of an endpoint depends on whether it knew the Service then, which at its start is chance.
+      await run(join(labFolder, 'istiod.sh'), [folder], { env: { ...env, ISTIOD_ENV: istiodEnvironment } });
+      await bring(folder, baseFolder);
+      const lab = new Lab(folder);
+      lab.#mesh = await readFile(join(baseFolder, 'meshconfig.yaml'), 'utf8');
+      return lab;
+    } catch (error) {
+      await run(join(labFolder, 'down.sh'), [folder]);
+      throw error;
+    }
+  }
+
+  /** Brings a scenario into the mesh in place of the one before, and asks istiod for each proxy. */
+  async reference(
+    scenario: Scenario,
+    proxiesOf: (objects: readonly RawObject[]) => readonly NamedProxy[],
+  ): Promise<Reference> {
+    await this.#enter(scenario);
+    const objects = await this.#api.objects();
+    const dumps: Record<string, Dump> = {};
+    for (const proxy of proxiesOf(objects)) dumps[proxy.name] = await this.#dump(proxy);
+    return { objects, dumps };
+  }
+
+  async stop(): Promise<void> {
+    this.#api.close();
+    await run(join(labFolder, 'down.sh'), [this.#folder]);
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async #enter(scenario: Scenario): Promise<void> {
+    const before = await pushes();
+    const outgoing = this.#before?.objects ?? [];
+    this.#before = scenario;
+    for (const object of outgoing) if (!stays(object)) await this.#api.delete(object);
+    const mesh = await readFile(scenario.meshConfig, 'utf8');
+    const changed = mesh !== this.#mesh || outgoing.length + scenario.objects.length > 0;
+    if (mesh !== this.#mesh) await writeFile(join(this.#folder, 'mesh.yaml'), mesh);
+    this.#mesh = mesh;
+    if (scenario.objects.some(object => object.kind === 'Pod')) await bring(this.#folder, scenario.folder);
+    else for (const object of scenario.objects) await this.#api.apply(object);
+    if (changed) await until('istiod to take the change', async () => (await pushes()) > before, 5000).catch(() => 0);
+    await settled();
+  }
+
+  async #dump({ name, json }: NamedProxy): Promise<Dump> {
+    const node = join(this.#folder, `${name}.node.json`);
+    const out = join(this.#folder, `${name}.dump.json`);
+    await writeFile(node, JSON.stringify(json));
+    await run(join(cache(), 'bin', 'xdsdump'), ['-addr', xds, '-node', node, '-nds', '-out', out]);
+    return readDump(await readFile(out, 'utf8'));
+  }
+}
+
+/** Namespaces that scenarios share stay; everything else is the scenario's own. */
+const stays = (object: RawObject): boolean => object.kind === 'Namespace' || object.kind === 'Node';
+
+/** Brings a folder with pods into the lab. Tried again: right after an apply the API server may not find a pod yet. */
+async function bring(lab: string, folder: string): Promise<void> {
+  const once = () => run(process.execPath, [join(labFolder, 'apply.ts'), lab, folder]);
+  await once().catch(once).catch(once);
+}
+
+/** istiod waits for 100 ms of quiet before it pushes: what has not moved for three times that has settled. */
+async function settled(): Promise<void> {
+  let last = -1;
+  let quiet = 0;
+  while (quiet < 6) {
+    const now = await pushes();
+    quiet = now === last ? quiet + 1 : 0;
+    last = now;
+    await pause(50);
+  }
+}

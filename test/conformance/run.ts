@@ -1,0 +1,126 @@
+#!/usr/bin/env node
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import type { RawObject } from '../../src/config/raw.ts';
+import type { ConfigContents } from '../../src/config/store.ts';
+import { Manifest } from '../../src/sources/manifest.ts';
+import { World } from '../../src/world.ts';
+import { contentsOf } from '../support/folder.ts';
+import { type NamedProxy, proxiesOf, proxyOf } from '../support/proxies.ts';
+import { dumpOf, messagesOf, messagesOfDump } from '../support/translation.ts';
+import { findings } from '../support/validators.ts';
+import { compare, type Dump, report } from '../support/xds-diff.ts';
+import { istiodEnvironment, Lab, type Reference } from './lab.ts';
+import { type Scenario, scenario, scenarioNames } from './scenario.ts';
+import { Score } from './score.ts';
+
+const usage = `usage: npm run conformance -- [OPTIONS] [SCENARIO ...]
+
+Brings each scenario of test/conformance/scenarios into a real API server, asks the real istiod what it sends each proxy, translates the same
+objects, and compares. What istiod said is kept in ~/.cache/pilotlight/conformance, by a hash of its input.
+  -v N            show up to N differences of each resource
+  --fresh         ask istiod again
+  --min PERCENT   fail below that share of distinct resources that are equal (default 97)
+`;
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: {
+    shown: { type: 'string', short: 'v', default: '0' },
+    fresh: { type: 'boolean', default: false },
+    min: { type: 'string', default: '97' },
+    help: { type: 'boolean', short: 'h' },
+  },
+});
+if (values.help) {
+  process.stdout.write(usage);
+  process.exit(0);
+}
+
+const istiodVersion = readFileSync(join(import.meta.dirname, '..', 'lab', 'peers', 'istio', 'go.mod'), 'utf8');
+const cacheFolder = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'pilotlight', 'conformance');
+
+function contents(objects: readonly RawObject[], meshConfig: string): ConfigContents {
+  const mesh = new Manifest('meshconfig.yaml');
+  mesh.update(readFileSync(meshConfig, 'utf8'));
+  const settings = [...mesh.contents.objects.values()].map(({ object }) => object);
+  return contentsOf({ objects: [...objects, ...settings], problems: [] });
+}
+
+const proxies = ({ folder, meshConfig }: Scenario, objects: readonly RawObject[]): readonly NamedProxy[] =>
+  proxiesOf(folder, contents(objects, meshConfig));
+
+let lab: Lab | undefined;
+
+async function referenceOf(s: Scenario): Promise<Reference> {
+  const file = join(cacheFolder, `${s.hash}.json.gz`);
+  if (!values.fresh && existsSync(file)) return JSON.parse(gunzipSync(readFileSync(file)).toString()) as Reference;
+  lab ??= await Lab.start();
+  const reference = await lab.reference(s, objects => proxies(s, objects));
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, gzipSync(JSON.stringify(reference)));
+  return reference;
+}
+
+interface Result {
+  readonly lines: readonly string[];
+  readonly compared: readonly { readonly theirs: Dump; readonly ours: Dump }[];
+}
+
+/** What is as wrong with the reference: a user's mistake, which istiod passes on. */
+function findingsOf(dump: Dump): ReadonlySet<string> {
+  try {
+    return new Set(findings(messagesOfDump(dump)));
+  } catch {
+    // xdsdump has no text for a few types of Istio's own Envoy.
+    return new Set();
+  }
+}
+
+/** Compares one scenario. `lines` are for people: the proxies that differ, and what is wrong with what we send. */
+function judge(s: Scenario, reference: Reference): Result {
+  const world = new World(contents(reference.objects, s.meshConfig), {
+    domain: 'cluster.local',
+    clusterId: 'Kubernetes',
+  });
+  const lines: string[] = [];
+  const compared = proxies(s, reference.objects).map(proxy => {
+    const theirs = reference.dumps[proxy.name] ?? {};
+    const messages = messagesOf(world.of(proxyOf(proxy)).translation);
+    const ours = dumpOf(messages);
+    const comparison = compare(theirs, ours);
+    const shared = findingsOf(theirs);
+    for (const found of findings(messages)) if (!shared.has(found)) lines.push(`${proxy.name}: ${found}`);
+    if (comparison.equal < comparison.total) lines.push(`${proxy.name}:`, report(comparison, Number(values.shown)));
+    return { theirs, ours };
+  });
+  return { lines, compared };
+}
+
+const total = new Score();
+const names = positionals.length > 0 ? positionals : scenarioNames();
+const width = Math.max(...names.map(name => name.length));
+try {
+  for (const name of names) {
+    const s = scenario(name, istiodVersion + istiodEnvironment);
+    const own = new Score();
+    const { lines, compared } = judge(s, await referenceOf(s));
+    for (const { theirs, ours } of compared) {
+      const comparison = compare(theirs, ours);
+      own.add(comparison, theirs, ours);
+      total.add(comparison, theirs, ours);
+    }
+    const counts = `${own.equal}/${own.total}`.padStart(9);
+    process.stdout.write(`${name.padEnd(width)} ${counts} ${own.percent.toFixed(1).padStart(6)} %\n`);
+    for (const line of lines) process.stdout.write(`  ${line.replaceAll('\n', '\n  ')}\n`);
+  }
+} finally {
+  await lab?.stop();
+}
+process.stdout.write(
+  `${names.length} scenarios: ${total.equal} of ${total.total} distinct resources equal istiod's, ${total.percent.toFixed(2)} %\n`,
+);
+if (total.percent < Number(values.min)) process.exitCode = 1;
