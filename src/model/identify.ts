@@ -50,7 +50,7 @@ export const identify: (mesh: MeshModel, proxy: Proxy) => Identity = memo((mesh,
   const node = services.byNode ? ofClass.nodeName || (pod?.node ?? '') : '';
   return Object.freeze({
     scope: stages.scopes.value.scopeOf(ofClass.type, namespace, shape.labels),
-    workload: stages.workloads.value.workloadOf(proxy, shape, endpoints),
+    workload: stages.workloads.value.workloadOf(proxy, shape, endpoints, stages.addresses.value),
     traits: traitsOf(
       ofClass,
       ofClass.locality ?? place?.locality ?? nowhere,

@@ -1,6 +1,7 @@
 import type { Problem } from '../config/problem.ts';
 import type { ConfigContents } from '../config/store.ts';
 import { memo } from '../memo.ts';
+import { type AddressIndex, type AddressInputs, buildAddresses } from './address-index.ts';
 import { type Stage, stage } from './derive.ts';
 import { buildDestinationRules, type DestinationRuleIndex, type DestinationRuleInputs } from './destination-rules.ts';
 import type { EndpointIndex } from './endpoint.ts';
@@ -38,6 +39,7 @@ interface Stages {
   readonly externalEndpoints: Stage<ExternalInputs, ExternalEndpoints>;
   readonly kubeIdentities: Stage<IdentityInputs, Identities>;
   readonly externalIdentities: Stage<IdentityInputs, Identities>;
+  readonly addresses: Stage<AddressInputs, AddressIndex>;
   readonly virtualServices: Stage<VirtualServiceInputs, VirtualServiceIndex>;
   readonly destinationRules: Stage<DestinationRuleInputs, DestinationRuleIndex>;
   readonly policies: Stage<PolicyInputs, PolicyIndex>;
@@ -121,6 +123,9 @@ export function buildMesh(contents: ConfigContents, options: MeshOptions, previo
     buildIdentities(externalIdInputs, last),
   );
 
+  const addressInputs: AddressInputs = [kubeEndpoints.value.services, kubeEndpoints.value.since];
+  const addresses = stage(before?.addresses, addressInputs, last => buildAddresses(addressInputs, last));
+
   const virtualInputs: VirtualServiceInputs = [contents.VirtualService, settings.value];
   const virtualServices = stage(before?.virtualServices, virtualInputs, last =>
     buildVirtualServices(virtualInputs, last),
@@ -171,6 +176,7 @@ export function buildMesh(contents: ConfigContents, options: MeshOptions, previo
       externalEndpoints,
       kubeIdentities,
       externalIdentities,
+      addresses,
       virtualServices,
       destinationRules,
       policies,

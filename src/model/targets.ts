@@ -43,14 +43,14 @@ export const selectedTargets = (services: readonly Service[], ports: PodShape['p
     ),
   );
 
-/** Targets by address: Services without a selector, and ServiceEntries, that have one of the addresses as an endpoint. */
+/** Targets by address: those of the Services that have the address as an endpoint. */
 export function addressedTargets(
   services: readonly Service[],
   endpoints: EndpointIndex,
-  addresses: readonly string[],
+  address: string,
 ): readonly ServiceTarget[] {
   return services.flatMap(service => {
-    const own = endpoints.get(endpointsKey(service))?.endpoints.filter(({ address }) => addresses.includes(address));
+    const own = endpoints.get(endpointsKey(service))?.endpoints.filter(endpoint => endpoint.address === address);
     return (own ?? []).flatMap(endpoint => {
       const port = service.ports.find(({ name }) => name === endpoint.portName);
       return port ? [serviceTarget(service, port, endpoint.port)] : [];

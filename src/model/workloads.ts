@@ -1,4 +1,5 @@
 import { memo } from '../memo.ts';
+import { type AddressIndex, servicesAt } from './address-index.ts';
 import type { Sidecar } from './config.ts';
 import { type EndpointIndex, endpointsKey } from './endpoint.ts';
 import type { ExternalEndpoints } from './external-endpoints.ts';
@@ -23,8 +24,8 @@ export type WorkloadInputs = readonly [
 
 /** Finds the workload of proxies. */
 export interface WorkloadIndex {
-  /** `endpoints` is asked only for what no selector tells. */
-  workloadOf(proxy: Proxy, shape: PodShape, endpoints: EndpointIndex): Workload;
+  /** `endpoints`, and `addresses` made from them, are asked only for what no selector tells. */
+  workloadOf(proxy: Proxy, shape: PodShape, endpoints: EndpointIndex, addresses: AddressIndex): Workload;
 }
 
 interface PodPort {
@@ -165,14 +166,16 @@ export function workloadIndex(
   };
 
   return {
-    workloadOf(proxy, shape, endpoints) {
+    workloadOf(proxy, shape, endpoints, addresses) {
       const all = services.inNamespace.get(proxy.namespace) ?? none;
       const outside = externalTargets(all, external);
       const byAddress = outside.size ? proxy.addresses.flatMap(address => outside.get(address) ?? []) : [];
       const bySelector = selectingServices(all, shape.labels);
-      const direct = bySelector.length
-        ? []
-        : addressedTargets(withoutSelector(all), endpoints, proxy.addresses.slice(0, 1));
+      const [address] = proxy.addresses;
+      const direct =
+        bySelector.length || address === undefined
+          ? []
+          : addressedTargets(servicesAt(addresses, withoutSelector(all), address), endpoints, address);
       const extra = [...direct, ...byAddress];
       const sidecar = proxy.class.type === 'sidecar' ? sidecarFor(sidecars, proxy.namespace, shape.labels) : undefined;
       const isHeadless = bySelector.some(s => s.headless) || extra.some(target => target.service.headless);
