@@ -1,20 +1,23 @@
 # The image: compiled JavaScript on Node, run by an unprivileged user; nothing in it is written to at run time.
-FROM node:24-bookworm-slim AS build
+# npm's `node` package is for checkouts; the image has its own Node, so install scripts are not needed.
+FROM node:24-bookworm-slim AS packages
 WORKDIR /pilotlight
 COPY package.json package-lock.json ./
-# npm's `node` package is for checkouts; the image has its own Node, so install scripts are not needed.
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+
+FROM packages AS build
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src src
-RUN node node_modules/typescript/bin/tsc -p tsconfig.build.json && npm prune --omit=dev --ignore-scripts --no-audit --no-fund
+RUN node node_modules/typescript/bin/tsc -p tsconfig.build.json
 
 FROM node:24-bookworm-slim
 WORKDIR /pilotlight
 ENV NODE_ENV=production
-COPY --from=build /pilotlight/node_modules node_modules
-COPY --from=build /pilotlight/dist dist
+COPY --from=packages /pilotlight/node_modules node_modules
 COPY package.json LICENSE ./
 COPY proto/bundle.json proto/bundle.json
+COPY --from=build /pilotlight/dist dist
 USER 1337:1337
 EXPOSE 15010 15012 15014 15017 8080
 ENTRYPOINT ["node", "dist/main.js"]

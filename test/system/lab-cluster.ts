@@ -1,0 +1,113 @@
+import { execFile, spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+const REPOSITORY = join(import.meta.dirname, '../..');
+const SCRIPTS = join(REPOSITORY, 'test/lab/cluster');
+
+/** A Pod, as far as it is read here. */
+export interface Pod {
+  readonly metadata: { readonly name: string };
+  readonly status: { readonly podIP?: string };
+}
+
+/** The lab's real single-node cluster: https://10.231.0.2:6443, with pods and ClusterIPs in reach of this machine. */
+export class LabCluster {
+  /** Whether it ran already, so that it is to be left running. */
+  readonly found: boolean;
+
+  private constructor(found: boolean) {
+    this.found = found;
+  }
+
+  /** Starts it, building its parts first where this machine has none. */
+  static async up(): Promise<LabCluster> {
+    const running = await shell('kill -0 "$(cat "$RUN/node.pid")"').then(
+      () => true,
+      () => false,
+    );
+    if (!running) {
+      const up = spawn(join(SCRIPTS, 'cluster.sh'), ['up'], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const [said, code] = await Promise.all([
+        text(up.stdout),
+        new Promise<number | null>(end => up.once('exit', end)),
+      ]);
+      if (code !== 0) throw new Error(`cluster.sh up: ${said}`);
+    }
+    return new LabCluster(running);
+  }
+
+  /** Ends it, unless it was found running. */
+  async down(): Promise<void> {
+    if (!this.found) await run(join(SCRIPTS, 'cluster.sh'), ['down']);
+  }
+
+  /** Builds the repository's Dockerfile and pushes it to the cluster's registry; resolves to the name without its tag, and the tag. */
+  async image(): Promise<readonly [name: string, tag: string]> {
+    const tag = `t${Date.now()}`;
+    await shell(
+      `images bud -q --isolation chroot --pull-never -t "$NODE_IP:5000/pilotlight:${tag}" '${REPOSITORY}' >&2
+       images push -q --tls-verify=false "$NODE_IP:5000/pilotlight:${tag}" >&2
+       images rmi "$NODE_IP:5000/pilotlight:${tag}" >&2`,
+    );
+    return [(await shell('echo "$NODE_IP:5000/pilotlight"')).trim(), tag];
+  }
+
+  /** `kubectl apply -k deploy/` with another image. */
+  async deploy([newName, newTag]: readonly [name: string, tag: string]): Promise<string> {
+    const overlay = await mkdtemp(join(tmpdir(), 'deploy-'));
+    try {
+      const kustomization = {
+        resources: [relative(overlay, join(REPOSITORY, 'deploy'))],
+        images: [{ name: 'pilotlight', newName, newTag }],
+      };
+      await writeFile(join(overlay, 'kustomization.yaml'), JSON.stringify(kustomization));
+      return await this.kubectl('apply', '-k', overlay);
+    } finally {
+      await rm(overlay, { recursive: true });
+    }
+  }
+
+  kubectl(...args: readonly string[]): Promise<string> {
+    return shell('kubectl "$@"', args);
+  }
+
+  /** Applies an object, or the manifests in a file of the repository. */
+  async apply(what: object | string): Promise<void> {
+    if (typeof what === 'string') await this.kubectl('apply', '-f', join(REPOSITORY, what));
+    else await shell('kubectl apply -f - <<< "$1"', [JSON.stringify(what)]);
+  }
+
+  /** Reads objects as JSON. */
+  async get<T>(...args: readonly string[]): Promise<T> {
+    return JSON.parse(await this.kubectl('get', '-o', 'json', ...args)) as T;
+  }
+
+  /** The control plane's pods that are Ready and not about to end. */
+  async replicas(): Promise<readonly Pod[]> {
+    interface Listed extends Pod {
+      readonly metadata: Pod['metadata'] & { readonly deletionTimestamp?: string };
+      readonly status: Pod['status'] & { readonly conditions?: readonly { type: string; status: string }[] };
+    }
+    const { items } = await this.get<{ items: readonly Listed[] }>('pods', '-n', 'istio-system', '-l', 'app=istiod');
+    const ready = (pod: Listed) => pod.status.conditions?.some(c => c.type === 'Ready' && c.status === 'True');
+    return items.filter(pod => ready(pod) && !pod.metadata.deletionTimestamp);
+  }
+}
+
+/** Runs a script with the names of test/lab/cluster/env.sh; rejects with what it wrote to standard error. */
+async function shell(script: string, args: readonly string[] = []): Promise<string> {
+  const { stdout } = await run(
+    'bash',
+    ['-euo', 'pipefail', '-c', `. '${SCRIPTS}/env.sh'; ${script}`, 'bash', ...args],
+    {
+      maxBuffer: 64 * 1024 * 1024,
+    },
+  );
+  return stdout;
+}
