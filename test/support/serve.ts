@@ -1,0 +1,51 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
+
+/** A control plane that runs as a process of its own. */
+export interface Serve {
+  readonly process: ChildProcess;
+  /** Where proxies connect, and where its pages are: `host:port`. */
+  readonly xds: string;
+  readonly http: string;
+  /** What it has logged so far. */
+  log(): string;
+  /** Resolves once it has ended by itself. */
+  stop(): Promise<void>;
+}
+
+/** Starts `pilotlight serve` on a folder, on free ports of `host`; `within` is a command that is to run it. Resolves once it serves. */
+export async function startServe(
+  folder: string,
+  { host = '127.0.0.1', within = [] }: { readonly host?: string; readonly within?: readonly string[] } = {},
+): Promise<Serve> {
+  const main = join(import.meta.dirname, '../../src/main.ts');
+  const own = [process.execPath, main, 'serve', '--config', folder, '--log-level', 'warn'];
+  const addresses = ['--xds-address', `${host}:0`, '--http-address', `${host}:0`];
+  const [command = process.execPath, ...args] = [...within, ...own, ...addresses];
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let log = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    log = (log + chunk.toString()).slice(-256 * 1024);
+  });
+  const exited = new Promise<void>(resolve => child.once('exit', () => resolve()));
+  const [xds, http] = await new Promise<readonly [string, string]>((resolve, reject) => {
+    let said = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+      const [, ads, pages] = /proxies connect to +(\S+)[\s\S]*?pages +http:\/\/([^/\s]+)/.exec(said) ?? [];
+      if (ads && pages) resolve([ads, pages]);
+    });
+    child.once('error', reject);
+    child.once('exit', code => reject(new Error(`serve ended with ${code}: ${log}${said}`)));
+  });
+  return {
+    process: child,
+    xds,
+    http,
+    log: () => log,
+    async stop() {
+      child.kill('SIGTERM');
+      await exited;
+    },
+  };
+}
