@@ -1,22 +1,21 @@
-import { ServerCredentials, status } from '@grpc/grpc-js';
+import { ServerCredentials } from '@grpc/grpc-js';
 import { kindOf } from './config/kinds.ts';
-import { problemLine } from './config/problem.ts';
 import { type ConfigChange, ConfigStore } from './config/store.ts';
 import { debugPages } from './http/debug.ts';
 import { Metrics } from './http/metrics.ts';
 import { readiness } from './http/ready.ts';
 import { startHttp } from './http/server.ts';
 import type { Log } from './log.ts';
-import { parseNode } from './model/node.ts';
 import type { Proxy } from './model/proxy.ts';
+import { ProblemLog } from './problem-log.ts';
+import { proxyHandler } from './proxy-handler.ts';
 import type { Address, Settings } from './settings.ts';
 import type { ConfigSource } from './sources/source.ts';
 import { VERSION } from './version.ts';
-import { World, withoutSecrets } from './world.ts';
+import { World } from './world.ts';
 import { AdsServer } from './xds/ads-server.ts';
 import { type Clock, systemClock } from './xds/clock.ts';
-import type { AdsHandler, Cause } from './xds/handler.ts';
-import type { Snapshot } from './xds/resource-set.ts';
+import type { Cause } from './xds/handler.ts';
 
 /** How the watches of a source are doing, where it has any. */
 export interface WatchState {
@@ -60,8 +59,6 @@ const kindOfChange = (change: ConfigChange): string => {
   }
 };
 
-const isLoopback = (address: string): boolean => /^(ipv[46]:)?(127\.|\[?::1\]?[:%]|\[?::ffff:127\.)/.test(address);
-
 /**
  * Starts a control plane. Its line: a source's change goes into the store; the world is built anew from what the store holds; every stream
  * is looked at and sent what it is owed by now. Nothing waits for a timer: the first change is pushed at once, what arrives while it is
@@ -75,21 +72,6 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
   let whole = false;
   let causes: Cause[] = [];
   let building = false;
-  const lastGood = new WeakMap<Proxy['class'], Snapshot>();
-  /** Streams that no one can have taken over on the way. */
-  const mayHaveSecrets = new WeakSet<Proxy>();
-  const sendable = (proxy: Proxy, whole: Snapshot): Snapshot =>
-    mayHaveSecrets.has(proxy) ? whole : withoutSecrets(whole);
-  const unknownTypes = new Set<string>();
-  let known = new Set<string>();
-
-  const reportProblems = (built: World): void => {
-    const lines = new Map(built.problems.map(problem => [problemLine(problem), problem]));
-    for (const [line, problem] of lines)
-      if (!known.has(line))
-        log.warn({ object: problem.object, path: problem.path, problem: problem.message }, 'a problem in an object');
-    known = new Set(lines.keys());
-  };
 
   const build = (): void => {
     building = false;
@@ -99,7 +81,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     const began = performance.now();
     world = new World(store.contents(), settings.mesh, world);
     metrics.built((performance.now() - began) / 1000);
-    reportProblems(world);
+    problems.ofMesh(world.problems);
     onWorld(world);
     ads.push(from);
   };
@@ -119,59 +101,6 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     schedule();
   };
 
-  const handler: AdsHandler<Proxy> = {
-    connect(node, peer) {
-      if (!world)
-        return { ok: false, code: status.UNAVAILABLE, message: 'not every kind of object has been listed yet' };
-      const parsed = parseNode(node);
-      if (parsed.ok) {
-        if (settings.plaintextSecrets || isLoopback(peer.address)) mayHaveSecrets.add(parsed.proxy);
-        return { ok: true, client: parsed.proxy };
-      }
-      log.warn({ node: node.id, problem: parsed.message }, 'a proxy was refused');
-      return { ok: false, code: status.INVALID_ARGUMENT, message: parsed.message };
-    },
-    snapshot(proxy) {
-      if (!world) throw new Error('a stream was admitted before the world was whole');
-      try {
-        const { snapshot } = world.of(proxy);
-        lastGood.set(proxy.class, snapshot);
-        return sendable(proxy, snapshot);
-      } catch (error) {
-        const last = lastGood.get(proxy.class);
-        if (!last) throw error;
-        // What this proxy has goes on working while the fault in the program is found.
-        log.error({ proxy: proxy.id, err: error }, 'translation failed; the proxy keeps what it has');
-        return sendable(proxy, last);
-      }
-    },
-    onOpen: ({ client, protocol, peer }) =>
-      log.info({ proxy: client.id, protocol, peer: peer.address }, 'a proxy connected'),
-    onClose: ({ client }) => log.info({ proxy: client.id }, 'a proxy disconnected'),
-    onSend(_, { type, frame, causes: [first] }) {
-      metrics.sent(type, frame.bytes.length, first && (clock.now() - first.at) / 1000);
-    },
-    onAck(_, { delivery, causes: acknowledged }) {
-      for (const { kind, at } of acknowledged) metrics.acknowledged(kind, (delivery.at - at) / 1000);
-    },
-    onNack({ client }, type, rejection) {
-      metrics.rejected(type);
-      log.warn(
-        { proxy: client.id, type, version: rejection.version, nonce: rejection.nonce, error: rejection.message },
-        'a proxy rejected what it was sent',
-      );
-    },
-    onOther({ client }, { typeUrl, first }) {
-      if (first && unknownTypes.size < 100 && !unknownTypes.has(typeUrl)) {
-        unknownTypes.add(typeUrl);
-        log.info({ proxy: client.id, typeUrl }, 'a type that is not served was asked for; answered empty');
-      }
-      return [];
-    },
-    onError: (error, connection) => log.error({ proxy: connection?.client.id, err: error }, 'a stream failed'),
-  };
-
-  const ads = new AdsServer<Proxy>(handler, { clock, identifier: `pilotlight ${VERSION}` });
   const metrics = new Metrics(VERSION, {
     connections: () => {
       const counts = new Map<string, number>();
@@ -188,6 +117,10 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
       new Map(watches().map(watch => [watch.name, watch.state === 'watching' || watch.state === 'absent'])),
   });
 
+  const problems = new ProblemLog(log);
+  const { plaintextSecrets } = settings;
+  const handler = proxyHandler({ world: () => world, plaintextSecrets, clock, log, problems, metrics });
+  const ads = new AdsServer<Proxy>(handler, { clock, identifier: `pilotlight ${VERSION}` });
   const pages = {
     '/ready': readiness(() => ({ whole, connections: ads.connectionCount, watches: watches() })),
     '/metrics': { help: 'What is counted, for Prometheus', page: () => metrics.page() },

@@ -38,7 +38,7 @@ export class World {
 
   /** Everything that is wrong with the objects, whoever sees them. */
   get problems(): readonly Problem[] {
-    return [...[...this.mesh.contents.problems.values()].flat(), ...this.mesh.problems];
+    return allProblems(this.mesh.contents.problems, this.mesh.problems);
   }
 
   /** What `proxy` is to have. Equal proxies get one value; throws only where the program is wrong. */
@@ -50,6 +50,11 @@ export class World {
     return made;
   }
 }
+
+const allProblems = memo((ofObjects: ConfigContents['problems'], ofMesh: readonly Problem[]): readonly Problem[] => [
+  ...[...ofObjects.values()].flat(),
+  ...ofMesh,
+]);
 
 const made = new WeakMap<Translation, ProxyWorld>();
 

@@ -1,3 +1,4 @@
+import { type Problem, problemLine } from '../config/problem.ts';
 import type { Proxy } from '../model/proxy.ts';
 import { typed } from '../proto/any.ts';
 import { toJson } from '../proto/json.ts';
@@ -106,6 +107,15 @@ function configDump(connection: Connection<Proxy>): object {
   };
 }
 
+/** The problems of the mesh, then those that only showed while connected proxies' configuration was made. */
+function problemsOf({ ads, world }: DebugView): readonly Problem[] {
+  const current = world();
+  if (!current) return [];
+  const lists = new Set([...ads.connections].map(({ client }) => current.of(client).translation.problems));
+  const all = [current.problems, ...lists].flat();
+  return [...new Map(all.map(problem => [problemLine(problem), problem])).values()];
+}
+
 /** The pages below /debug, with an index of them. */
 export function debugPages(view: DebugView): Readonly<Record<string, Entry>> {
   const pages: Record<string, Entry> = {
@@ -129,7 +139,7 @@ export function debugPages(view: DebugView): Readonly<Record<string, Entry>> {
     },
     '/debug/problems': {
       help: 'What is wrong with the objects: object, field, reason',
-      page: () => ({ body: view.world()?.problems ?? [] }),
+      page: () => ({ body: problemsOf(view) }),
     },
   };
   const index = (): Answer => ({

@@ -1,0 +1,92 @@
+import { status } from '@grpc/grpc-js';
+import type { Metrics } from './http/metrics.ts';
+import type { Log } from './log.ts';
+import { parseNode } from './model/node.ts';
+import type { Proxy } from './model/proxy.ts';
+import type { ProblemLog } from './problem-log.ts';
+import { type World, withoutSecrets } from './world.ts';
+import type { Clock } from './xds/clock.ts';
+import type { AdsHandler } from './xds/handler.ts';
+import type { Snapshot } from './xds/resource-set.ts';
+
+/** What the handler of proxies needs of the control plane. */
+export interface ProxyHandlerContext {
+  /** The world that is served; undefined until it is whole. */
+  readonly world: () => World | undefined;
+  /** Whether private keys may go over plaintext to other machines. */
+  readonly plaintextSecrets: boolean;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly problems: ProblemLog;
+  readonly metrics: Metrics;
+}
+
+/** As grpc-js writes a peer: `127.0.0.1:4711`, `::1:4711`. */
+const isLoopback = (peer: string): boolean => /^(127\.|::1:|::ffff:127\.)/.test(peer);
+
+/** Types that are asked for though they are not served; so many are remembered, so that each is logged once. */
+const MOST_UNKNOWN_TYPES = 100;
+
+/** What proxies are, and what each is to have: the side of the ADS server that knows Istio. */
+export function proxyHandler(context: ProxyHandlerContext): AdsHandler<Proxy> {
+  const { world, clock, log, problems, metrics } = context;
+  const lastGood = new WeakMap<Proxy['class'], Snapshot>();
+  const mayHaveSecrets = new WeakSet<Proxy>();
+  const unknownTypes = new Set<string>();
+
+  const whole = (proxy: Proxy): Snapshot => {
+    const current = world();
+    if (!current) throw new Error('a stream was admitted before the world was whole');
+    try {
+      const { snapshot, translation } = current.of(proxy);
+      problems.ofProxy(translation.problems);
+      lastGood.set(proxy.class, snapshot);
+      return snapshot;
+    } catch (error) {
+      const last = lastGood.get(proxy.class);
+      if (!last) throw error;
+      // What this proxy has goes on working while the fault in the program is found.
+      log.error({ proxy: proxy.id, err: error }, 'translation failed; the proxy keeps what it has');
+      return last;
+    }
+  };
+
+  return {
+    connect(node, peer) {
+      if (!world())
+        return { ok: false, code: status.UNAVAILABLE, message: 'not every kind of object has been listed yet' };
+      const parsed = parseNode(node);
+      if (!parsed.ok) {
+        log.warn({ node: node.id, problem: parsed.message }, 'a proxy was refused');
+        return { ok: false, code: status.INVALID_ARGUMENT, message: parsed.message };
+      }
+      if (context.plaintextSecrets || isLoopback(peer.address)) mayHaveSecrets.add(parsed.proxy);
+      return { ok: true, client: parsed.proxy };
+    },
+    snapshot: proxy => (mayHaveSecrets.has(proxy) ? whole(proxy) : withoutSecrets(whole(proxy))),
+    onOpen: ({ client, protocol, peer }) =>
+      log.info({ proxy: client.id, protocol, peer: peer.address }, 'a proxy connected'),
+    onClose: ({ client }) => log.info({ proxy: client.id }, 'a proxy disconnected'),
+    onSend(_, { type, frame, causes: [first] }) {
+      metrics.sent(type, frame.bytes.length, first && (clock.now() - first.at) / 1000);
+    },
+    onAck(_, { delivery, causes }) {
+      for (const { kind, at } of causes) metrics.acknowledged(kind, (delivery.at - at) / 1000);
+    },
+    onNack({ client }, type, { version, nonce, names, message }) {
+      metrics.rejected(type);
+      log.warn(
+        { proxy: client.id, type, version, nonce, resources: names, error: message },
+        'a proxy rejected what it was sent',
+      );
+    },
+    onOther({ client }, { typeUrl, first }) {
+      if (first && unknownTypes.size < MOST_UNKNOWN_TYPES && !unknownTypes.has(typeUrl)) {
+        unknownTypes.add(typeUrl);
+        log.info({ proxy: client.id, typeUrl }, 'a type that is not served was asked for; answered empty');
+      }
+      return [];
+    },
+    onError: (error, connection) => log.error({ proxy: connection?.client.id, err: error }, 'a stream failed'),
+  };
+}
