@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,8 +16,12 @@ export const noApiServer: string | false = ['etcd', 'kube-apiserver'].every(name
   ? false
   : `no etcd and kube-apiserver in ${BIN}`;
 
-/** Istio's CRDs as YAML. */
-export const istioCrds = (): Promise<string> => readFile(join(CACHE, 'istio-crds.yaml'), 'utf8');
+/** Istio's CRDs as YAML, those of deploy/. */
+export async function istioCrds(): Promise<string> {
+  const folder = join(import.meta.dirname, '../../deploy/crds');
+  const files = (await readdir(folder)).filter(file => file !== 'kustomization.yaml');
+  return (await Promise.all(files.map(file => readFile(join(folder, file), 'utf8')))).join('---\n');
+}
 
 /** A real etcd and kube-apiserver on ports of their own, which tests may kill, start again and compact. */
 export class ApiServer {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { createPrivateKey, sign } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,11 +11,12 @@ import { ApiError } from '../../src/sources/kubernetes/api-error.ts';
 import { KubernetesSource } from '../../src/sources/kubernetes/kubernetes.ts';
 import { configSourceContract } from '../contract/config-source.ts';
 import { World } from '../contract/world.ts';
-import { ApiServer, istioCrds, noApiServer } from './api-server.ts';
-import { type LogLine, memoryLog } from './log.ts';
-import { binding, object, portOf, resourceOf, role, service, sidecar } from './objects.ts';
-import { TcpProxy } from './tcp-proxy.ts';
-import { until } from './until.ts';
+import { ApiServer, istioCrds, noApiServer } from '../kubernetes/api-server.ts';
+import { type LogLine, memoryLog } from '../kubernetes/log.ts';
+import { binding, object, portOf, resourceOf, role, service, sidecar } from '../kubernetes/objects.ts';
+import { TcpProxy } from '../kubernetes/tcp-proxy.ts';
+import { until } from '../kubernetes/until.ts';
+import { serviceAccountToken } from '../support/service-account-token.ts';
 
 const timing = { retryMs: 50, retryMaxMs: 500, livedMs: 2_000, absentMs: 300, silenceMs: 90_000 };
 
@@ -351,21 +351,9 @@ describe('with a real API server', { skip: noApiServer, timeout: 300_000 }, () =
       method: 'POST',
       body: object('v1', 'ServiceAccount', 'pilot', 'default'),
     })) as RawObject;
-    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
-    const token = (from: number, to: number) => {
-      const now = Math.floor(Date.now() / 1000);
-      const text = `${part({ alg: 'RS256' })}.${part({
-        iss: 'https://kubernetes.default.svc',
-        aud: ['https://kubernetes.default.svc'],
-        sub: 'system:serviceaccount:default:pilot',
-        iat: now + from,
-        nbf: now + from,
-        exp: now + to,
-        'kubernetes.io': { namespace: 'default', serviceaccount: { name: 'pilot', uid: account.metadata.uid } },
-      })}`;
-      const key = createPrivateKey(readFileSync(api.serviceAccountKey));
-      return `${text}.${sign('sha256', Buffer.from(text), key).toString('base64url')}`;
-    };
+    const { uid = '' } = account.metadata;
+    const token = (from: number, to: number) =>
+      serviceAccountToken(api.serviceAccountKey, { namespace: 'default', name: 'pilot', uid }, from, to);
     const file = join(await mkdtemp(join(tmpdir(), 'token-')), 'token');
     writeFileSync(file, token(600, 1200));
     const { log, lines } = memoryLog();
