@@ -13,6 +13,8 @@ export class Report {
   readonly #errors = new Map<string, number>();
   /** By the path of a list: the indexes that the reader of the schema left out already. */
   readonly #missing = new Map<string, number[]>();
+  /** By the path of a list: all indexes that are left out. */
+  readonly #dropped = new Map<string, Set<number>>();
 
   constructor(object: ObjectKey) {
     this.#object = object;
@@ -42,7 +44,13 @@ export class Report {
       const [, list = '', index = ''] = match;
       const known = this.#missing.get(list) ?? [];
       this.#missing.set(list, [...known, Number(index)]);
+      this.#drop(list, Number(index));
     }
+  }
+
+  /** The indexes of list items that are left out of the object, ascending, by the path of the list; all as the user wrote them. */
+  get dropped(): Readonly<Record<string, readonly number[]>> {
+    return Object.fromEntries([...this.#dropped].map(([list, indexes]) => [list, [...indexes].sort((a, b) => a - b)]));
   }
 
   /** Whether something in this part is wrong. */
@@ -68,8 +76,11 @@ export class Report {
     items.forEach((item, i) => {
       const at = `${path}[${i}]`;
       const checked = check(item, at);
-      if (this.failed(at)) this.absorb(at);
-      else kept.push(checked);
+      if (this.failed(at)) {
+        this.absorb(at);
+        const index = /\[(\d+)\]$/.exec(this.#written(at))?.[1];
+        this.#drop(list, Number(index));
+      } else kept.push(checked);
     });
     return kept.length === items.length && kept.every((item, i) => item === items[i]) ? items : kept;
   }
@@ -81,6 +92,12 @@ export class Report {
     for (const field of wrong) this.absorb(`${path}.${field}`);
     const names: readonly string[] = wrong;
     return Object.fromEntries(Object.entries(value).filter(([name]) => !names.includes(name))) as T;
+  }
+
+  #drop(list: string, index: number): void {
+    const known = this.#dropped.get(list);
+    if (known) known.add(index);
+    else this.#dropped.set(list, new Set([index]));
   }
 
   #absorb(at: string): void {

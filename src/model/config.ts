@@ -10,6 +10,20 @@ export interface ConfigObject<K extends string, Spec> {
   readonly kind: K;
   readonly meta: ObjectMeta;
   readonly spec: Spec;
+  /** Indexes of list items that are left out of `spec` as invalid, by the list's path; both as the user wrote them. */
+  readonly leftOut?: Readonly<Record<string, readonly number[]>>;
+}
+
+/** The path of a field of `spec` (`spec.http[0].route`) in the object as the user wrote it: with the items that were left out counted in. */
+export function writtenPath({ leftOut }: Pick<ConfigObject<string, unknown>, 'leftOut'>, path: string): string {
+  if (!leftOut) return path;
+  return path.split(/(?=\[)|(?<=\])/).reduce((written, part) => {
+    const index = /^\[(\d+)\]$/.exec(part)?.[1];
+    if (index === undefined) return written + part;
+    let at = Number(index);
+    for (const missing of leftOut[written] ?? []) if (missing <= at) at++;
+    return `${written}[${at}]`;
+  }, '');
 }
 
 export type VirtualService = ConfigObject<'VirtualService', networking.VirtualService>;

@@ -1,7 +1,7 @@
 import type { Problem } from '../config/problem.ts';
 import type { ConfigContents } from '../config/store.ts';
 import { keepList, memo } from '../memo.ts';
-import type { DestinationRule } from './config.ts';
+import { type DestinationRule, writtenPath } from './config.ts';
 import { type Derived, derive, type Stage } from './derive.ts';
 import { findHost, type HostTable, isWildcard } from './hosts.ts';
 import { byAge, selects } from './object.ts';
@@ -74,7 +74,7 @@ function duplicates(into: EffectiveDestinationRule, rule: DestinationRule): read
       ? [
           {
             object: rule.meta.key,
-            path: `spec.subsets[${i}].name`,
+            path: writtenPath(rule, `spec.subsets[${i}].name`),
             message: `${into.sources[0]} has a subset ${name} for the same host already; that one is used`,
             severity: 'warning',
           },

@@ -18,6 +18,7 @@ import { LastValues } from './last-values.ts';
 import { type ObjectKey, objectKey } from './object.ts';
 import { buildPolicies, type PolicyIndex, type PolicyInputs } from './policies.ts';
 import { matchedMetadata } from './proxy-traits.ts';
+import { checkReferences, type ReferenceInputs, type References } from './references.ts';
 import { type ScopeIndex, type ScopeInputs, scopeIndex } from './scopes.ts';
 import type { Service } from './service.ts';
 import { buildServices, type ServiceIndex, type ServiceInputs } from './service-index.ts';
@@ -42,6 +43,7 @@ interface Stages {
   readonly addresses: Stage<AddressInputs, AddressIndex>;
   readonly virtualServices: Stage<VirtualServiceInputs, VirtualServiceIndex>;
   readonly destinationRules: Stage<DestinationRuleInputs, DestinationRuleIndex>;
+  readonly references: Stage<ReferenceInputs, References>;
   readonly policies: Stage<PolicyInputs, PolicyIndex>;
   readonly scopes: Stage<ScopeInputs, ScopeIndex>;
   readonly workloads: Stage<WorkloadInputs, WorkloadIndex>;
@@ -54,7 +56,7 @@ export interface MeshModel {
   /** Every Service, also those that not everyone sees; older first. */
   readonly services: readonly Service[];
   readonly endpoints: EndpointIndex;
-  /** What only the objects together show to be wrong: missing delegates, alias loops, doubled policies. */
+  /** What only the objects together show to be wrong: names of what is not there, alias loops, doubled policies. */
   readonly problems: readonly Problem[];
   /** Metadata that EnvoyFilters match. */
   readonly matchedMetadata: readonly string[];
@@ -132,6 +134,14 @@ export function buildMesh(contents: ConfigContents, options: MeshOptions, previo
   );
   const ruleInputs: DestinationRuleInputs = [contents.DestinationRule, settings.value];
   const destinationRules = stage(before?.destinationRules, ruleInputs, last => buildDestinationRules(ruleInputs, last));
+  const referenceInputs: ReferenceInputs = [
+    virtualServices.value.qualified.values,
+    services.value.byHost,
+    destinationRules.value.qualified.values,
+    contents.Gateway,
+    settings.value,
+  ];
+  const references = stage(before?.references, referenceInputs, last => checkReferences(referenceInputs, last));
   const policyInputs: PolicyInputs = [
     contents.PeerAuthentication,
     contents.RequestAuthentication,
@@ -162,6 +172,7 @@ export function buildMesh(contents: ConfigContents, options: MeshOptions, previo
     problems: joinProblems(
       services.value.problems,
       virtualServices.value.problems,
+      references.value.problems,
       destinationRules.value.problems,
       sidecars.problems,
       policies.value.problems,
@@ -179,6 +190,7 @@ export function buildMesh(contents: ConfigContents, options: MeshOptions, previo
       addresses,
       virtualServices,
       destinationRules,
+      references,
       policies,
       scopes: stage(before?.scopes, scopeInputs, () => scopeIndex(scopeInputs, lastValues)),
       workloads: stage(before?.workloads, workloadInputs, () => workloadIndex(workloadInputs, lastValues)),

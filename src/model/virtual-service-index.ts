@@ -1,7 +1,7 @@
 import type { Problem } from '../config/problem.ts';
 import type { ConfigContents } from '../config/store.ts';
 import { keepList, keepMap, memo } from '../memo.ts';
-import type { VirtualService } from './config.ts';
+import { type VirtualService, writtenPath } from './config.ts';
 import { delegateConflicts, mergeDelegates } from './delegates.ts';
 import { type Derived, derive, type Stage } from './derive.ts';
 import { byAge, objectKey } from './object.ts';
@@ -41,7 +41,7 @@ function merged(
     if (!delegate) return undefined;
     const namespace = delegate.namespace || root.meta.namespace;
     const name = delegate.name ?? '';
-    const path = `spec.http[${i}].delegate`;
+    const path = writtenPath(root, `spec.http[${i}].delegate`);
     const report = (message: string): undefined => {
       problems.push({ object: root.meta.key, path, message, severity: 'error' });
     };
@@ -55,7 +55,7 @@ function merged(
     for (const conflict of delegateConflicts(routes[i] ?? {}, found)) {
       problems.push({
         object: found.meta.key,
-        path: `spec.http[${conflict}].match`,
+        path: writtenPath(found, `spec.http[${conflict}].match`),
         message: `contradicts the match of ${root.meta.key} ${path}; the route is left out there`,
         severity: 'error',
       });

@@ -19,15 +19,16 @@ export function parseIstio<K extends string, N extends keyof MessageTypes>(
 ): Parsed<ConfigObject<K, MessageTypes[N]>> {
   const { meta, report } = readMeta(kind, raw);
   if (!meta.name) return { ok: false, problems: report.problems };
-  const { value, problems } = fromJson(message, raw['spec'] ?? {});
+  const { value: read, problems } = fromJson(message, raw['spec'] ?? {});
   reportSchema(problems, 'spec', report);
   if ('istio.io/dry-run' in meta.annotations && kind !== 'AuthorizationPolicy') {
     report.error(dryRun, 'only an AuthorizationPolicy can be a dry run');
   }
-  const spec = check(value, report, meta);
-  return ['spec', 'metadata.name', dryRun].some(part => report.failed(part))
-    ? { ok: false, problems: report.problems }
-    : { ok: true, value: { kind, meta, spec }, problems: report.problems };
+  const spec = check(read, report, meta);
+  const { problems: found, dropped } = report;
+  if (['spec', 'metadata.name', dryRun].some(part => report.failed(part))) return { ok: false, problems: found };
+  const value = { kind, meta, spec, ...(Object.keys(dropped).length && { leftOut: dropped }) };
+  return { ok: true, value, problems: found };
 }
 
 /** The path of the annotation that makes an AuthorizationPolicy a rehearsal. */

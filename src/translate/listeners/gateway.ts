@@ -1,5 +1,6 @@
 import type { Problem } from '../../config/problem.ts';
 import { memo } from '../../memo.ts';
+import { writtenPath } from '../../model/config.ts';
 import { type GatewayPort, type GatewayServer, mergeGateways, passesThrough } from '../../model/merged-gateway.ts';
 import { isHttp, type Protocol } from '../../model/protocol.ts';
 import type { Scope } from '../../model/scope.ts';
@@ -94,7 +95,8 @@ function chainsOf(port: GatewayPort, bind: string, { scope, context, unguarded }
 const problemsOf = (conflicts: ReturnType<typeof mergeGateways>['conflicts']): readonly Problem[] =>
   conflicts.map(({ server, reason }) => {
     const index = server.gateway.spec.servers?.indexOf(server.server) ?? 0;
-    return { object: server.gateway.meta.key, path: `spec.servers[${index}]`, message: reason, severity: 'error' };
+    const path = writtenPath(server.gateway, `spec.servers[${index}]`);
+    return { object: server.gateway.meta.key, path, message: reason, severity: 'error' };
   });
 
 /** The listeners of a gateway proxy: one for each port and bind of the Gateways that select it (istio: buildGatewayListeners). */
