@@ -28,6 +28,10 @@ export const NO_SECURITY: SecurityFilters = Object.freeze({
   problems: [],
 });
 
+/** One list for the same policies, whatever workload they are listed for. */
+const sameAuthorizations = memo((...list: readonly AuthorizationPolicy[]) => list);
+const sameAuthentications = memo((...list: readonly RequestAuthentication[]) => list);
+
 const NO_KEYS: JwksByUri = new Map();
 
 const filtersOf = memo(
@@ -60,5 +64,6 @@ export const securityFilters = (
   gateway: boolean,
 ): SecurityFilters => {
   const { authorizationPolicies, requestAuthentications } = workload.policies;
-  return filtersOf(mesh, authorizationPolicies, requestAuthentications, hosts, gateway);
+  const authorizations = sameAuthorizations(...authorizationPolicies);
+  return filtersOf(mesh, authorizations, sameAuthentications(...requestAuthentications), hosts, gateway);
 };
