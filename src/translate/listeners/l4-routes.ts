@@ -25,8 +25,14 @@ export interface L4Input {
 
 /** The VirtualServices that have anything to say about TCP: few, so that the others need not be looked at for every Service. */
 export const l4VirtualServices = memo((all: readonly VirtualService[]): readonly VirtualService[] =>
-  all.filter(v => (v.spec.tcp?.length ?? 0) > 0 || (v.spec.tls?.length ?? 0) > 0),
+  interned(...all.filter(v => (v.spec.tcp?.length ?? 0) > 0 || (v.spec.tls?.length ?? 0) > 0)),
 );
+
+/** One list for the same objects: a changed HTTP route leaves it as it was. */
+const interned = memo((...list: readonly VirtualService[]): readonly VirtualService[] => Object.freeze(list));
+
+/** What TCP routes look their destinations up in. */
+export type L4Scope = Pick<Scope, 'serviceByHost' | 'destinationRules'>;
 
 const destinationHosts = memo((v: VirtualService): readonly Hostname[] => {
   const routes = [...(v.spec.tcp ?? []), ...(v.spec.tls ?? [])].flatMap(r => r.route ?? []);
@@ -57,7 +63,7 @@ const l4RouteOf = memo(
 );
 
 /** A VirtualService with the Services and rules that its TCP destinations have in the scope. */
-export function l4Route(virtualService: VirtualService, scope: Scope): L4Route {
+export function l4Route(virtualService: VirtualService, scope: L4Scope): L4Route {
   const found = destinationHosts(virtualService).flatMap(host => [
     scope.serviceByHost.get(host),
     scope.destinationRules.get(host),
@@ -70,7 +76,7 @@ const l4InputOf = memo(
 );
 
 /** What TCP chains of a Service are made from: its rule, and the VirtualServices of the egress listener that name its host. */
-export function l4Input(service: Service, virtualServices: readonly VirtualService[], scope: Scope): L4Input {
+export function l4Input(service: Service, virtualServices: readonly VirtualService[], scope: L4Scope): L4Input {
   const named = virtualServices.filter(v => v.spec.hosts?.some(host => overlaps(host, service.hostname)));
   return l4InputOf(scope.destinationRules.get(service.hostname), ...named.map(v => l4Route(v, scope)));
 }

@@ -23,11 +23,23 @@ export interface Contribution {
   readonly cidrs: readonly string[];
 }
 
-/** A contribution that changes the listener, with the egress listener whose VirtualServices count for it. */
+/** What of an egress listener decides which listeners there are: not its VirtualServices, which change more often. Interned. */
+export type EgressPorts = Omit<EgressListener, 'virtualServices'>;
+
+const egressPorts = memo(
+  (
+    services: readonly Service[],
+    port: SidecarPort | undefined,
+    bind: string,
+    captureMode: EgressListener['captureMode'],
+  ): EgressPorts => Object.freeze({ services, port, bind, captureMode }),
+);
+
+/** A contribution that changes the listener, with the number of the egress listener whose VirtualServices count for it. */
 export interface Step {
   readonly effect: Exclude<Effect, 'ignore'>;
   readonly contribution: Contribution;
-  readonly egress: EgressListener;
+  readonly egress: number;
 }
 
 /** An outbound listener before its chains are made: who contributes to it, oldest first. */
@@ -132,20 +144,33 @@ export const headlessServices = memo((services: readonly Service[]): readonly Se
  * Which listeners a scope's egress has, and what makes each of them (istio: buildSidecarOutboundListeners). `endpoints` are those of the
  * headless Services of every egress listener; `own` the proxy's own addresses, which get no listener.
  */
-export const outboundPlan = memo(
+export const outboundPlan = (
+  mesh: MeshSettings,
+  traits: Traits,
+  egress: readonly EgressListener[],
+  own: readonly string[],
+  endpoints: readonly (ServiceEndpoints | undefined)[],
+): readonly PlannedListener[] => {
+  const ports = egress.map(e => egressPorts(e.services, e.port, e.bind, e.captureMode));
+  return planned(mesh, traits, own, ...ports, ...endpoints);
+};
+
+const planned = memo(
   (
     mesh: MeshSettings,
     traits: Traits,
-    egress: readonly EgressListener[],
     own: readonly string[],
-    ...endpoints: readonly (ServiceEndpoints | undefined)[]
+    ...inputs: readonly (EgressPorts | ServiceEndpoints | undefined)[]
   ): readonly PlannedListener[] => {
-    const byService = new Map(endpoints.filter(e => e !== undefined).map(e => [`${e.hostname}/${e.namespace}`, e]));
+    const present = inputs.filter(input => input !== undefined);
+    const egress = present.filter(input => 'services' in input);
+    const endpoints = present.filter(input => 'endpoints' in input);
+    const byService = new Map(endpoints.map(e => [`${e.hostname}/${e.namespace}`, e]));
     const drafts = new Map<string, Draft>();
-    for (const listener of egress) {
+    for (const [index, listener] of egress.entries()) {
       const { binds, bindToPort } = egressBinds(listener, traits);
       const add = (service: Service, port: ServicePort, addresses: readonly string[], at: readonly string[]) =>
-        contribute(drafts, listener, traits, { service, port, addresses, binds: at, bindToPort });
+        contribute(drafts, index, traits, { service, port, addresses, binds: at, bindToPort });
       const bindable = (port: ServicePort) =>
         canBind(mesh, traits, { bindToPort, bind: binds[0] ?? '', port: port.port, protocol: port.protocol });
       if (listener.port) {
@@ -183,7 +208,7 @@ export const outboundPlan = memo(
 );
 
 /** Where an egress listener binds: as it says, on loopback if it has to be a real socket, or (empty) on the Services' own addresses. */
-function egressBinds(listener: EgressListener, traits: Traits) {
+function egressBinds(listener: EgressPorts, traits: Traits) {
   const bindToPort = traits.interception === 'NONE' || listener.captureMode === 'NONE' || isUnixSocket(listener.bind);
   const binds = listener.bind !== '' ? [listener.bind] : bindToPort ? loopbacks(traits) : [];
   return { binds, bindToPort };
@@ -191,7 +216,7 @@ function egressBinds(listener: EgressListener, traits: Traits) {
 
 function contribute(
   drafts: Map<string, Draft>,
-  egress: EgressListener,
+  egress: number,
   traits: Traits,
   at: {
     readonly service: Service;

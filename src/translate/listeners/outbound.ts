@@ -1,4 +1,5 @@
 import { memo } from '../../memo.ts';
+import type { VirtualService } from '../../model/config.ts';
 import type { EndpointIndex } from '../../model/endpoint.ts';
 import { endpointsKey } from '../../model/endpoint.ts';
 import type { ObjectKey } from '../../model/object.ts';
@@ -16,7 +17,7 @@ import { additionalAddresses, listenAddress } from './address.ts';
 import { listenerProtocol } from './conflict.ts';
 import { type ChainSpec, chainMatch, filterChain, matchesAll, mergeChains } from './filter-chain.ts';
 import type { HttpContext } from './http-connection-manager.ts';
-import { type L4Input, l4Input, l4VirtualServices } from './l4-routes.ts';
+import { type L4Input, type L4Scope, l4Input, l4VirtualServices } from './l4-routes.ts';
 import type { TcpContext } from './network-filters.ts';
 import { outboundHttpChain, outboundRouteName } from './outbound-http.ts';
 import { type Contribution, headlessServices, outboundPlan, type PlannedListener, type Step } from './outbound-plan.ts';
@@ -127,10 +128,8 @@ const NO_ROUTES: L4Input = Object.freeze({ rule: undefined, routes: [] });
 const isHttpOnly = (step: Step): boolean => listenerProtocol(step.contribution.port.protocol) === 'http';
 
 /** The chains of HTTP read nothing but the context; those of TCP also the Service's rule and VirtualServices. */
-const inputOf = (step: Step, scope: Scope): L4Input =>
-  isHttpOnly(step)
-    ? NO_ROUTES
-    : l4Input(step.contribution.service, l4VirtualServices(step.egress.virtualServices), scope);
+const inputOf = (step: Step, scope: L4Scope, routes: readonly (readonly VirtualService[])[]): L4Input =>
+  isHttpOnly(step) ? NO_ROUTES : l4Input(step.contribution.service, routes[step.egress] ?? [], scope);
 
 function sourcesOf(steps: readonly Step[], inputs: readonly L4Input[]): ListenerResource['sources'] {
   const keys = new Set(steps.map(s => s.contribution.service.source));
@@ -147,15 +146,31 @@ export const listenerResource = memo(
     Object.freeze({ name: message.name ?? '', message, sources }),
 );
 
-function plannedResource(context: OutboundContext, scope: Scope, planned: PlannedListener): ListenerResource {
-  const inputs = planned.steps.map(step => inputOf(step, scope));
-  const tcpOnly = planned.steps.every(s => listenerProtocol(s.contribution.port.protocol) === 'tcp');
-  const parts = planned.steps.flatMap((step, i) => [step.contribution, inputs[i] ?? NO_ROUTES]);
+function plannedResource(
+  context: OutboundContext,
+  scope: L4Scope,
+  routes: readonly (readonly VirtualService[])[],
+  { steps }: PlannedListener,
+): ListenerResource {
+  const inputs = steps.map(step => inputOf(step, scope, routes));
+  const tcpOnly = steps.every(s => listenerProtocol(s.contribution.port.protocol) === 'tcp');
+  const parts = steps.flatMap((step, i) => [step.contribution, inputs[i] ?? NO_ROUTES]);
   const message = listenerMessage(context.tcp, context.catchAll, tcpOnly ? undefined : context.http, ...parts);
-  return listenerResource(message, ...sourcesOf(planned.steps, inputs));
+  return listenerResource(message, ...sourcesOf(steps, inputs));
 }
 
-const headlessOf = memo((egress: Scope['egress']) => egress.flatMap(e => headlessServices(e.services)));
+const plannedResources = memo(
+  (
+    plan: readonly PlannedListener[],
+    tcp: TcpContext,
+    http: HttpContext,
+    catchAll: readonly Filter[],
+    serviceByHost: L4Scope['serviceByHost'],
+    destinationRules: L4Scope['destinationRules'],
+    ...routes: readonly (readonly VirtualService[])[]
+  ): readonly ListenerResource[] =>
+    plan.map(p => plannedResource({ tcp, http, catchAll }, { serviceByHost, destinationRules }, routes, p)),
+);
 
 function planOf(
   scope: Scope,
@@ -163,8 +178,8 @@ function planOf(
   endpoints: EndpointIndex,
   ownAddresses: readonly string[],
 ): readonly PlannedListener[] {
-  const headless = headlessOf(scope.egress).map(service => endpoints.get(endpointsKey(service)));
-  return outboundPlan(scope.mesh, traits, scope.egress, ownAddresses, ...headless);
+  const headless = scope.egress.flatMap(e => headlessServices(e.services)).map(s => endpoints.get(endpointsKey(s)));
+  return outboundPlan(scope.mesh, traits, scope.egress, ownAddresses, headless);
 }
 
 /** The listeners for connections that leave a workload, one for each address and port that something in the scope answers to. */
@@ -173,9 +188,11 @@ export function outboundListeners(
   traits: Traits,
   endpoints: EndpointIndex,
   ownAddresses: readonly string[],
-  context: OutboundContext,
+  { tcp, http, catchAll }: OutboundContext,
 ): readonly ListenerResource[] {
-  return planOf(scope, traits, endpoints, ownAddresses).map(planned => plannedResource(context, scope, planned));
+  const plan = planOf(scope, traits, endpoints, ownAddresses);
+  const routes = scope.egress.map(e => l4VirtualServices(e.virtualServices));
+  return plannedResources(plan, tcp, http, catchAll, scope.serviceByHost, scope.destinationRules, ...routes);
 }
 
 /** A route configuration that an outbound listener names, and what it is made for. */
@@ -188,8 +205,10 @@ export interface NamedRoutes {
   readonly alone: Service | undefined;
 }
 
-const namedRoutes = memo((plan: readonly PlannedListener[], wildcard: string): readonly NamedRoutes[] => {
-  const named = new Map<string, NamedRoutes>();
+type PlannedRoutes = Omit<NamedRoutes, 'egress'> & { readonly egress: number };
+
+const plannedRoutes = memo((plan: readonly PlannedListener[], wildcard: string): readonly PlannedRoutes[] => {
+  const named = new Map<string, PlannedRoutes>();
   for (const { contribution, egress } of plan.flatMap(planned => planned.steps)) {
     const { service, port, binds } = contribution;
     if (listenerProtocol(port.protocol) === 'tcp') continue;
@@ -202,6 +221,14 @@ const namedRoutes = memo((plan: readonly PlannedListener[], wildcard: string): r
   return [...named.values()];
 });
 
+const namedRoutes = memo(
+  (planned: readonly PlannedRoutes[], egress: readonly EgressListener[]): readonly NamedRoutes[] =>
+    planned.flatMap(routes => {
+      const listener = egress[routes.egress];
+      return listener ? [{ ...routes, egress: listener }] : [];
+    }),
+);
+
 /** The route configurations that a scope's outbound listeners name over RDS. */
 export function outboundRouteNames(
   scope: Scope,
@@ -209,5 +236,6 @@ export function outboundRouteNames(
   endpoints: EndpointIndex,
   ownAddresses: readonly string[],
 ): readonly NamedRoutes[] {
-  return namedRoutes(planOf(scope, traits, endpoints, ownAddresses), wildcardAddress(traits));
+  const plan = planOf(scope, traits, endpoints, ownAddresses);
+  return namedRoutes(plannedRoutes(plan, wildcardAddress(traits)), scope.egress);
 }
