@@ -1,4 +1,4 @@
-import { isIP, isIPv6 } from 'node:net';
+import { isIP } from 'node:net';
 import { memo } from '../../memo.ts';
 import type { ServiceEndpoints } from '../../model/endpoint.ts';
 import { isHttp, isTcp, isUnsupported, type Protocol, parseProtocol } from '../../model/protocol.ts';
@@ -75,14 +75,20 @@ const sidecarPort = memo(
 );
 
 /** Addresses by which a proxy finds a Service; a ServiceEntry's stand apart, each as if it were a Service of its own. */
-function addressGroups(service: Service, traits: Traits): readonly (readonly string[])[] {
-  const reachable = (list: readonly string[]) => list.filter(a => (isIPv6(a) ? traits.ipv6 : traits.ipv4));
-  if (service.registry === 'External' && service.addresses.length > 0) return service.addresses.map(a => [a]);
-  const own = reachable(service.addresses);
-  if (own.length > 0) return [own];
-  const assigned = traits.dnsCapture ? reachable(service.autoAllocated) : [];
-  return [assigned.length > 0 ? assigned : [service.addresses[0] ?? UNSPECIFIED]];
-}
+const groupsOf = memo(
+  (service: Service, ipv4: boolean, ipv6: boolean, assigns: boolean): readonly (readonly string[])[] => {
+    // A colon tells IPv6 from IPv4: what is here was checked when it was read.
+    const reachable = (list: readonly string[]) => list.filter(a => (a.includes(':') ? ipv6 : ipv4));
+    if (service.registry === 'External' && service.addresses.length > 0) return service.addresses.map(a => [a]);
+    const own = reachable(service.addresses);
+    if (own.length > 0) return [own];
+    const assigned = assigns ? reachable(service.autoAllocated) : [];
+    return [assigned.length > 0 ? assigned : [service.addresses[0] ?? UNSPECIFIED]];
+  },
+);
+
+const addressGroups = (service: Service, { ipv4, ipv6, dnsCapture }: Traits) =>
+  groupsOf(service, ipv4, ipv6, dnsCapture);
 
 /** The address to listen on where nothing says otherwise: the VIP, or every address with the CIDR as a condition. */
 function vipBinds(service: Service, addresses: readonly string[], traits: Traits) {
@@ -94,7 +100,17 @@ function vipBinds(service: Service, addresses: readonly string[], traits: Traits
   return { binds: addresses, cidrs: [] };
 }
 
-const option = (traits: Traits, name: string): number => Number(traits.options[name] ?? 0);
+/** Ports that the proxy itself listens on. */
+const portsOfProxy = memo((mesh: MeshSettings, traits: Traits): ReadonlySet<number> => {
+  const option = (name: string): number => Number(traits.options[name] ?? 0);
+  const { proxyListenPort = 0, proxyInboundListenPort = 0 } = mesh.config;
+  return new Set([
+    option('ENVOY_STATUS_PORT'),
+    option('ENVOY_PROMETHEUS_PORT'),
+    proxyListenPort,
+    proxyInboundListenPort,
+  ]);
+});
 
 /** Whether a listener may stand there: not on ports of the proxy itself, and not on privileged ones without the right (istio: CanBindToPort). */
 export function canBind(
@@ -107,13 +123,7 @@ export function canBind(
   if (place.bindToPort && unprivileged && port > 0 && port < 1024) return false;
   const everywhere = bind === '' ? isHttp(protocol) : bind === wildcards(traits)[0];
   if (!everywhere || port === 0) return true;
-  const own = [
-    option(traits, 'ENVOY_STATUS_PORT'),
-    option(traits, 'ENVOY_PROMETHEUS_PORT'),
-    mesh.config.proxyListenPort ?? 0,
-    mesh.config.proxyInboundListenPort ?? 0,
-  ];
-  return !own.includes(port);
+  return !portsOfProxy(mesh, traits).has(port);
 }
 
 interface Draft {
