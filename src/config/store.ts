@@ -1,4 +1,5 @@
 import { type ObjectKey, objectKey } from '../model/object.ts';
+import { PersistentMap } from '../model/persistent-map.ts';
 import { equal, freeze } from './json.ts';
 import { type Kind, type KindRow, type KindTypes, kindNames, kindOf, kinds } from './kinds.ts';
 import type { Problem } from './problem.ts';
@@ -90,13 +91,14 @@ interface Entry<T> {
   readonly value: T | undefined;
 }
 
-/** One kind's objects. Views are copied when asked for, once for any number of changes. */
+/** One kind's objects. A view is made when it is asked for, once for any number of changes. */
 class KindTable<K extends Kind> {
   readonly #row: KindRow<K>;
   readonly #entries = new Map<ObjectKey, Entry<KindTypes[K]>>();
-  readonly #values = new Map<ObjectKey, KindTypes[K]>();
   readonly #problems = new Map<ObjectKey, readonly Problem[]>();
-  #view: ReadonlyMap<ObjectKey, KindTypes[K]> | undefined;
+  #view = PersistentMap.of<ObjectKey, KindTypes[K]>();
+  /** What differs from the view. */
+  readonly #pending = new Map<ObjectKey, KindTypes[K] | undefined>();
   problemsChanged = false;
 
   constructor(row: KindRow<K>) {
@@ -104,7 +106,10 @@ class KindTable<K extends Kind> {
   }
 
   view(): ReadonlyMap<ObjectKey, KindTypes[K]> {
-    this.#view ??= new Map(this.#values);
+    if (this.#pending.size) {
+      this.#view = this.#view.with(this.#pending);
+      this.#pending.clear();
+    }
     return this.#view;
   }
 
@@ -125,9 +130,11 @@ class KindTable<K extends Kind> {
   }
 
   delete(key: ObjectKey): boolean {
-    if (!this.#entries.delete(key)) return false;
+    const known = this.#entries.get(key);
+    if (!known) return false;
+    this.#entries.delete(key);
     const reported = this.#setProblems(key, []);
-    return this.#setValue(key, undefined) || reported;
+    return this.#setValue(key, known.value, undefined) || reported;
   }
 
   upsert(raw: RawObject): boolean {
@@ -141,18 +148,16 @@ class KindTable<K extends Kind> {
       key,
       parsed.ok || !known?.value ? parsed.problems : parsed.problems.map(lastGoodStays),
     );
-    return this.#setValue(key, value) || reported;
+    return this.#setValue(key, known?.value, value) || reported;
   }
 
   #key(raw: RawObject): ObjectKey {
     return objectKey(this.#row.kind, this.#row.namespaced ? (raw.metadata.namespace ?? '') : '', raw.metadata.name);
   }
 
-  #setValue(key: ObjectKey, value: KindTypes[K] | undefined): boolean {
-    if (this.#values.get(key) === value) return false;
-    if (value === undefined) this.#values.delete(key);
-    else this.#values.set(key, freeze(value));
-    this.#view = undefined;
+  #setValue(key: ObjectKey, before: KindTypes[K] | undefined, value: KindTypes[K] | undefined): boolean {
+    if (before === value) return false;
+    this.#pending.set(key, value && freeze(value));
     return true;
   }
 

@@ -1,13 +1,11 @@
 import { memo } from '../memo.ts';
-import { differingKeys, type Since, type Stage } from './derive.ts';
+import { differingKeys, type Stage } from './derive.ts';
 import { endpointsKey, type ServiceEndpoints } from './endpoint.ts';
+import type { PersistentMap } from './persistent-map.ts';
 import type { Service } from './service.ts';
 
-/** What addresses are indexed from: endpoints, and what is known of how they came from those before. */
-export type AddressInputs = readonly [
-  endpoints: ReadonlyMap<string, ServiceEndpoints>,
-  since: Since<ServiceEndpoints> | undefined,
-];
+/** What addresses are indexed from. */
+export type AddressInputs = readonly [endpoints: PersistentMap<string, ServiceEndpoints>];
 
 /** Where an address may be an endpoint. An index is made from the one before it, and looks into all that changed since a whole one. */
 export interface AddressIndex {
@@ -22,12 +20,12 @@ const mostChanged = 32;
 
 /** The index of these endpoints. */
 export function buildAddresses(
-  [endpoints, since]: AddressInputs,
+  [endpoints]: AddressInputs,
   previous: Stage<AddressInputs, AddressIndex> | undefined,
 ): AddressIndex {
   if (previous) {
     const changed = new Set(previous.value.changed);
-    for (const key of differingKeys(previous.inputs[0], endpoints, since)) changed.add(key);
+    for (const key of differingKeys(previous.inputs[0], endpoints)) changed.add(key);
     if (changed.size <= mostChanged) return { whole: previous.value.whole, changed };
   }
   const whole = new Map<string, string[]>();

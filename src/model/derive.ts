@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ObjectKey, ObjectMeta } from './object.ts';
+import { PersistentMap } from './persistent-map.ts';
 
 interface WithMeta {
   readonly meta: ObjectMeta;
@@ -11,15 +12,23 @@ export interface Change<T> {
   readonly after: T | undefined;
 }
 
-/**
- * What differs between two maps of one kind. Walks both in step and compares identities, so that it costs next to nothing an object while
- * the order stays (a store replaces in place).
- */
+/** What differs between two maps of one kind; costs next to nothing where the one was made from the other. */
 export function changesBetween<T extends WithMeta>(
   previous: ReadonlyMap<ObjectKey, T>,
   next: ReadonlyMap<ObjectKey, T>,
 ): readonly Change<T>[] {
   if (previous === next) return [];
+  if (!(previous instanceof PersistentMap && next instanceof PersistentMap)) return changesInStep(previous, next);
+  const changes: Change<T>[] = [];
+  for (const [before, after] of next.partsSince(previous)) changes.push(...changesInStep(before, after));
+  return changes;
+}
+
+/** Walks both maps in step and compares identities: little an object while the order stays (a store replaces in place). */
+function changesInStep<T extends WithMeta>(
+  previous: ReadonlyMap<ObjectKey, T>,
+  next: ReadonlyMap<ObjectKey, T>,
+): readonly Change<T>[] {
   const changes: Change<T>[] = [];
   const old = previous.values();
   let at = old.next();
@@ -42,23 +51,16 @@ export function changesBetween<T extends WithMeta>(
   return changes;
 }
 
-/** The map that another was made from, and the keys for which they differ: saves comparing all of them. */
-export interface Since<V> {
-  readonly map: ReadonlyMap<string, V>;
-  readonly keys: ReadonlySet<string>;
-}
-
-/** The keys for which two maps differ; fast where the second is known to be made from the first. */
-export function differingKeys<V>(
-  previous: ReadonlyMap<string, V>,
-  next: ReadonlyMap<string, V>,
-  since: Since<V> | undefined,
-): Iterable<string> {
-  if (next === previous) return [];
-  if (since?.map === previous) return since.keys;
-  const keys: string[] = [];
-  for (const [key, value] of next) if (previous.get(key) !== value) keys.push(key);
-  for (const key of previous.keys()) if (!next.has(key)) keys.push(key);
+/** The keys for which two maps differ. */
+export function differingKeys<K extends string, V>(
+  previous: PersistentMap<K, V>,
+  next: PersistentMap<K, V>,
+): readonly K[] {
+  const keys: K[] = [];
+  for (const [before, after] of next.partsSince(previous)) {
+    for (const [key, value] of after) if (before.get(key) !== value) keys.push(key);
+    for (const key of before.keys()) if (!after.has(key)) keys.push(key);
+  }
   return keys;
 }
 
@@ -67,7 +69,7 @@ export interface Derived<T, R> {
   readonly from: ReadonlyMap<ObjectKey, T>;
   /** Whatever else it was made from; an object, compared by identity. */
   readonly by: unknown;
-  readonly values: ReadonlyMap<ObjectKey, R>;
+  readonly values: PersistentMap<ObjectKey, R>;
 }
 
 /**
@@ -87,24 +89,16 @@ export function derive<T extends WithMeta, R>(
     return before !== undefined && isDeepStrictEqual(before, value) ? before : value;
   };
   if (!previous || previous.by !== by) {
-    const values = new Map<ObjectKey, R>();
-    for (const [key, object] of from) values.set(key, remake(object));
-    return { from, by, values };
+    const all: [ObjectKey, R][] = [];
+    for (const [key, object] of from) all.push([key, remake(object)]);
+    return { from, by, values: PersistentMap.of(all) };
   }
-  const changes = changesBetween(previous.from, from);
-  if (!changes.length) return { from, by, values: previous.values };
-  const values = new Map(previous.values);
-  let differs = false;
-  for (const { before, after } of changes) {
+  const changed: [ObjectKey, R | undefined][] = [];
+  for (const { before, after } of changesBetween(previous.from, from)) {
     const key = (after ?? before)?.meta.key;
-    if (key === undefined) continue;
-    if (after) {
-      const value = remake(after);
-      differs ||= previous.values.get(key) !== value;
-      values.set(key, value);
-    } else differs = values.delete(key) || differs;
+    if (key !== undefined) changed.push([key, after && remake(after)]);
   }
-  return { from, by, values: differs ? values : previous.values };
+  return { from, by, values: previous.values.with(changed) };
 }
 
 /** A value with what it was made from. */

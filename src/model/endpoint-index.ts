@@ -1,7 +1,8 @@
 import { keepList, memo } from '../memo.ts';
-import { differingKeys, type Since, type Stage } from './derive.ts';
+import { differingKeys, type Stage } from './derive.ts';
 import type { EndpointIndex, ServiceEndpoints } from './endpoint.ts';
 import { compare } from './object.ts';
+import { PersistentMap } from './persistent-map.ts';
 
 /** Endpoints of a host that both a Service and a ServiceEntry of one namespace have: the Service's first. */
 const merged = memo(
@@ -13,26 +14,27 @@ const mergedIds = memo((a: readonly string[], b: readonly string[]) => [...new S
 
 /** Two maps as one; values that both have are merged. */
 function join<V>(
-  a: ReadonlyMap<string, V>,
-  b: ReadonlyMap<string, V>,
+  a: PersistentMap<string, V>,
+  b: PersistentMap<string, V>,
   merge: (x: V, y: V) => V,
-): ReadonlyMap<string, V> {
-  if (!b.size) return a;
-  const all = new Map(a);
+): PersistentMap<string, V> {
+  const merged: [string, V][] = [];
   for (const [key, value] of b) {
-    const known = all.get(key);
-    all.set(key, known ? merge(known, value) : value);
+    const known = a.get(key);
+    merged.push([key, known ? merge(known, value) : value]);
   }
-  return all;
+  return a.with(merged);
 }
 
+type Endpoints = PersistentMap<string, ServiceEndpoints>;
+
 /** Endpoints of Kubernetes Services and of ServiceEntries as one index. */
-export const joinEndpoints: (kube: EndpointIndex, external: EndpointIndex) => EndpointIndex = memo((kube, external) =>
+export const joinEndpoints: (kube: Endpoints, external: Endpoints) => EndpointIndex = memo((kube, external) =>
   join(kube, external, merged),
 );
 
 /** SPIFFE ids of each Service's endpoints by `endpointsKey`, sorted; Services without any are absent. */
-export type Identities = ReadonlyMap<string, readonly string[]>;
+export type Identities = PersistentMap<string, readonly string[]>;
 
 const identitiesOf: (endpoints: ServiceEndpoints) => readonly string[] = memo(({ endpoints }) => {
   const found = new Set<string>();
@@ -40,30 +42,23 @@ const identitiesOf: (endpoints: ServiceEndpoints) => readonly string[] = memo(({
   return [...found].sort(compare);
 });
 
-/** What identities are made from: endpoints, and what is known of how they came from those before. */
-export type IdentityInputs = readonly [endpoints: EndpointIndex, since: Since<ServiceEndpoints> | undefined];
+/** What identities are made from. */
+export type IdentityInputs = readonly [endpoints: Endpoints];
 
 /** The identities of all Services; a list, and the map, keep their identity while their content does. */
 export function buildIdentities(
-  [endpoints, since]: IdentityInputs,
+  [endpoints]: IdentityInputs,
   previous: Stage<IdentityInputs, Identities> | undefined,
 ): Identities {
-  const last = previous?.value;
-  const changed = new Map<string, readonly string[]>();
-  const keys = previous ? differingKeys(previous.inputs[0], endpoints, since) : endpoints.keys();
+  const last: Identities = previous?.value ?? PersistentMap.of();
+  const keys = previous ? differingKeys(previous.inputs[0], endpoints) : endpoints.keys();
+  const changed: [string, readonly string[] | undefined][] = [];
   for (const key of keys) {
     const value = endpoints.get(key);
-    const known = last?.get(key) ?? [];
-    const ids = keepList(known, value ? identitiesOf(value) : []);
-    if (ids !== known) changed.set(key, ids);
+    const ids = keepList(last.get(key), value ? identitiesOf(value) : []);
+    changed.push([key, ids.length ? ids : undefined]);
   }
-  if (last && !changed.size) return last;
-  const found = new Map(last);
-  for (const [key, ids] of changed) {
-    if (ids.length) found.set(key, ids);
-    else found.delete(key);
-  }
-  return found;
+  return last.with(changed);
 }
 
 /** Identities of Kubernetes Services and of ServiceEntries as one map. */

@@ -7,6 +7,7 @@ import { keepEndpoints, withoutDuplicates } from './kube-endpoints.ts';
 import type { KubePod } from './kubernetes.ts';
 import { nodeLocality } from './locality.ts';
 import { byAge, compare, type ObjectKey, selects } from './object.ts';
+import { PersistentMap } from './persistent-map.ts';
 import { podIndex } from './pods.ts';
 import type { Service } from './service.ts';
 import { resolutionOf } from './service-entry.ts';
@@ -29,7 +30,7 @@ export type ExternalInputs = readonly [
 ];
 
 /** The endpoints of ServiceEntries by `endpointsKey`. */
-export type ExternalEndpoints = ReadonlyMap<string, ServiceEndpoints>;
+export type ExternalEndpoints = PersistentMap<string, ServiceEndpoints>;
 
 const isSelecting = (entry: ServiceEntry): boolean => entry.spec.workloadSelector !== undefined;
 const selectorOf = (entry: ServiceEntry): Readonly<Record<string, string>> => entry.spec.workloadSelector?.labels ?? {};
@@ -87,7 +88,7 @@ export function buildExternalEndpoints(
   previous: Stage<ExternalInputs, ExternalEndpoints> | undefined,
 ): ExternalEndpoints {
   const [entries, services, workloads, pods, nodes, settings] = inputs;
-  if (!entries.size) return previous?.value.size === 0 ? previous.value : new Map();
+  if (!entries.size) return previous?.value.size === 0 ? previous.value : PersistentMap.of();
   const selecting = [...entries.values()].filter(isSelecting);
   if (previous) {
     const [entries0, services0, workloads0, , , settings0] = previous.inputs;
@@ -142,7 +143,7 @@ export function buildExternalEndpoints(
       keepEndpoints(previous?.value.get(key), { hostname, namespace, endpoints: withoutDuplicates(endpoints) }),
     );
   }
-  return found;
+  return PersistentMap.of(found);
 }
 
 const podInstance = memo(

@@ -1,10 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ConfigContents } from '../config/store.ts';
-import { changesBetween, differingKeys, type Since, type Stage } from './derive.ts';
+import { memo } from '../memo.ts';
+import { changesBetween, differingKeys, type Stage } from './derive.ts';
 import { type Endpoint, type EndpointHealth, endpointsKey, type ServiceEndpoints } from './endpoint.ts';
 import type { KubeEndpointSlice, KubePod } from './kubernetes.ts';
 import { nodeLocality, nowhere } from './locality.ts';
 import { compare, type ObjectKey, selects } from './object.ts';
+import { PersistentMap } from './persistent-map.ts';
 import { type EndpointPlace, type PodIndex, podIndex } from './pods.ts';
 import type { Service } from './service.ts';
 import type { MeshSettings } from './settings.ts';
@@ -14,7 +16,7 @@ import { instanceEndpoint, needsDns, type WorkloadInstance, workloadEntryInstanc
 export type KubeEndpointInputs = readonly [
   slices: SliceGroups,
   endpoints: SliceGroups,
-  services: ReadonlyMap<ObjectKey, Service>,
+  services: PersistentMap<ObjectKey, Service>,
   pods: ConfigContents['Pod'],
   nodes: ConfigContents['Node'],
   workloads: ConfigContents['WorkloadEntry'],
@@ -24,10 +26,9 @@ export type KubeEndpointInputs = readonly [
 /** The endpoints of Kubernetes Services. */
 export interface KubeEndpoints {
   /** By `endpointsKey`. */
-  readonly services: ReadonlyMap<string, ServiceEndpoints>;
-  readonly since: Since<ServiceEndpoints> | undefined;
+  readonly services: PersistentMap<string, ServiceEndpoints>;
   /** By the Service's `namespace/name`: what each slice gave. */
-  readonly made: ReadonlyMap<string, Made>;
+  readonly made: PersistentMap<string, Made>;
   /** How often a slice was read to make this value: what a change costs. */
   readonly slicesRead: number;
 }
@@ -161,11 +162,11 @@ function dirtyOf(inputs: KubeEndpointInputs, previous: Stage<KubeEndpointInputs,
   if (settings !== settings0 || moved) return { all: true, services: new Set(), references: new Set() };
 
   const dirty = new Set<string>();
-  for (const name of differingKeys(slices0.lists, slices.lists, slices.since)) dirty.add(name);
-  for (const name of differingKeys(endpoints0.lists, endpoints.lists, endpoints.since)) dirty.add(name);
-  if (services !== services0) {
-    for (const [key, service] of services) if (services0.get(key) !== service) dirty.add(nameOf(service));
-    for (const [key, service] of services0) if (!services.has(key)) dirty.add(nameOf(service));
+  for (const name of differingKeys(slices0, slices)) dirty.add(name);
+  for (const name of differingKeys(endpoints0, endpoints)) dirty.add(name);
+  for (const key of differingKeys(services0, services)) {
+    const service = services.get(key) ?? services0.get(key);
+    if (service) dirty.add(nameOf(service));
   }
   const references = new Set<string>();
   const touch = (pod: KubePod): void => {
@@ -177,8 +178,9 @@ function dirtyOf(inputs: KubeEndpointInputs, previous: Stage<KubeEndpointInputs,
     if (after) touch(after);
   }
   if (references.size) {
-    for (const [name, made] of previous.value.made) {
-      if (made.parts.some(({ slice }) => meets(referencesOf(slice), references))) dirty.add(name);
+    for (const part of previous.value.made.parts) {
+      const names = referrers(part);
+      for (const reference of references) for (const name of names.get(reference) ?? []) dirty.add(name);
     }
   }
   const namespaces = new Set(
@@ -189,6 +191,21 @@ function dirtyOf(inputs: KubeEndpointInputs, previous: Stage<KubeEndpointInputs,
   }
   return { all: false, services: dirty, references };
 }
+
+/** Services by what their slices refer to. */
+const referrers = memo((part: ReadonlyMap<string, Made>): ReadonlyMap<string, readonly string[]> => {
+  const found = new Map<string, string[]>();
+  for (const [name, made] of part) {
+    for (const { slice } of made.parts) {
+      for (const reference of referencesOf(slice)) {
+        const names = found.get(reference);
+        if (names) names.push(name);
+        else found.set(reference, [name]);
+      }
+    }
+  }
+  return found;
+});
 
 function meets(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
   const [few, many] = a.size < b.size ? [a, b] : [b, a];
@@ -203,28 +220,20 @@ export function buildKubeEndpoints(
 ): KubeEndpoints {
   const [slices, objects, services, pods, nodes, workloads, settings] = inputs;
   const dirty = previous ? dirtyOf(inputs, previous) : undefined;
-  if (previous && dirty && !dirty.all && !dirty.services.size)
-    return { ...previous.value, since: undefined, slicesRead: 0 };
+  if (previous && dirty && !dirty.all && !dirty.services.size) return { ...previous.value, slicesRead: 0 };
   const index = podIndex(pods, nodes, settings);
   const unknown = unknownPlace(settings);
   const entries = workloads.size ? entriesByNamespace(workloads, settings) : undefined;
-  const made = new Map<string, Made>(dirty && !dirty.all ? previous?.value.made : undefined);
-  const found = new Map<string, ServiceEndpoints>(dirty && !dirty.all ? previous?.value.services : undefined);
-  const changed = new Set<string>();
+  const known = dirty && !dirty.all ? previous?.value : undefined;
+  const made = new Map<string, Made | undefined>();
+  const found = new Map<string, ServiceEndpoints | undefined>();
   let slicesRead = 0;
-
-  const put = (key: string, next: ServiceEndpoints | undefined): void => {
-    if (next === found.get(key)) return;
-    changed.add(key);
-    if (next) found.set(key, next);
-    else found.delete(key);
-  };
 
   const make = (service: Service): void => {
     const name = nameOf(service);
-    const before = previous?.value.made.get(name);
-    const parts = (slices.lists.get(name) ?? objects.lists.get(name) ?? []).map(slice => {
-      const last = dirty && !dirty.all ? before?.parts.find(part => part.slice === slice) : undefined;
+    const before = known?.made.get(name);
+    const parts = (slices.get(name) ?? objects.get(name) ?? []).map(slice => {
+      const last = before?.parts.find(part => part.slice === slice);
       if (last && !(dirty && meets(referencesOf(slice), dirty.references))) return last;
       slicesRead++;
       return { slice, endpoints: sliceEndpoints(slice, index, unknown) };
@@ -235,14 +244,14 @@ export function buildKubeEndpoints(
         : [];
     const key = endpointsKey(service);
     if (!parts.length && !selected.length) {
-      made.delete(name);
-      put(key, undefined);
+      made.set(name, undefined);
+      found.set(key, undefined);
       return;
     }
     const all = withoutDuplicates([...parts.flatMap(part => part.endpoints), ...selected]);
     const next = { hostname: service.hostname, namespace: service.namespace, endpoints: Object.freeze(all) };
     made.set(name, { parts, key });
-    put(key, keepEndpoints(previous?.value.services.get(key), next));
+    found.set(key, keepEndpoints(previous?.value.services.get(key), next));
   };
 
   if (!dirty || dirty.all) for (const service of services.values()) make(service);
@@ -251,18 +260,15 @@ export function buildKubeEndpoints(
       const service = services.get(`Service/${name}` as ObjectKey);
       if (service) make(service);
       else {
-        const gone = made.get(name);
-        made.delete(name);
-        if (gone) put(gone.key, undefined);
+        const gone = known?.made.get(name);
+        made.set(name, undefined);
+        if (gone && !found.has(gone.key)) found.set(gone.key, undefined);
       }
     }
   }
-  const whole = !dirty || dirty.all;
-  const same = previous && !whole && !changed.size;
   return {
-    services: same ? previous.value.services : found,
-    since: previous && !whole ? { map: previous.value.services, keys: changed } : undefined,
-    made,
+    services: (known?.services ?? PersistentMap.of()).with(found),
+    made: (known?.made ?? PersistentMap.of()).with(made),
     slicesRead,
   };
 }

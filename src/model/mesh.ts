@@ -118,14 +118,14 @@ export function buildMesh(contents: ConfigContents, options: MeshOptions, previo
     buildExternalEndpoints(externalInputs, last),
   );
   const endpoints = joinEndpoints(kubeEndpoints.value.services, externalEndpoints.value);
-  const kubeIdInputs: IdentityInputs = [kubeEndpoints.value.services, kubeEndpoints.value.since];
+  const kubeIdInputs: IdentityInputs = [kubeEndpoints.value.services];
   const kubeIdentities = stage(before?.kubeIdentities, kubeIdInputs, last => buildIdentities(kubeIdInputs, last));
-  const externalIdInputs: IdentityInputs = [externalEndpoints.value, undefined];
+  const externalIdInputs: IdentityInputs = [externalEndpoints.value];
   const externalIdentities = stage(before?.externalIdentities, externalIdInputs, last =>
     buildIdentities(externalIdInputs, last),
   );
 
-  const addressInputs: AddressInputs = [kubeEndpoints.value.services, kubeEndpoints.value.since];
+  const addressInputs: AddressInputs = [kubeEndpoints.value.services];
   const addresses = stage(before?.addresses, addressInputs, last => buildAddresses(addressInputs, last));
 
   const virtualInputs: VirtualServiceInputs = [contents.VirtualService, settings.value];

@@ -1,17 +1,14 @@
 import type { ConfigContents } from '../config/store.ts';
 import { memo } from '../memo.ts';
-import { changesBetween, type Since, type Stage } from './derive.ts';
+import { changesBetween, type Stage } from './derive.ts';
 import type { KubeEndpointSlice } from './kubernetes.ts';
 import { compare } from './object.ts';
+import { PersistentMap } from './persistent-map.ts';
 
 type Slices = ConfigContents['EndpointSlice'];
 
-/** Slices by the Service they belong to. */
-export interface SliceGroups {
-  /** By `namespace/name` of the Service; each list sorted by name. */
-  readonly lists: ReadonlyMap<string, readonly KubeEndpointSlice[]>;
-  readonly since: Since<readonly KubeEndpointSlice[]> | undefined;
-}
+/** Slices by `namespace/name` of the Service they belong to; each list sorted by name. */
+export type SliceGroups = PersistentMap<string, readonly KubeEndpointSlice[]>;
 
 const groupOf = ({ meta, service }: KubeEndpointSlice): string => `${meta.namespace}/${service}`;
 
@@ -23,7 +20,7 @@ export function groupSlices(
   previous: Stage<readonly [Slices], SliceGroups> | undefined,
 ): SliceGroups {
   const before = previous?.inputs[0];
-  const groups = new Map<string, readonly KubeEndpointSlice[]>(previous?.value.lists);
+  const groups: SliceGroups = previous?.value ?? PersistentMap.of();
   const changed = before
     ? changesBetween(before, slices)
     : [...slices.values()].map(after => ({ before: undefined, after }));
@@ -42,12 +39,7 @@ export function groupSlices(
     }
     if (after?.service) open(groupOf(after)).push(after);
   }
-  for (const [group, list] of fresh) {
-    if (list.length) groups.set(group, list.sort(byName));
-    else groups.delete(group);
-  }
-  const since = previous && { map: previous.value.lists, keys: new Set(fresh.keys()) };
-  return { lists: groups, since };
+  return groups.with([...fresh].map(([group, list]) => [group, list.length ? list.sort(byName) : undefined]));
 }
 
 /** What a slice refers to: pods by `namespace/name`, and addresses that are no pod by name (as `namespace/address`). */
