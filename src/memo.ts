@@ -5,35 +5,45 @@
  * holds any more takes its results with it. There is nothing to invalidate and no key to forget.
  */
 
-interface Level {
-  readonly objects: WeakMap<object, Level>;
-  readonly primitives: Map<unknown, Level>;
-  result?: { readonly value: unknown };
-}
+/** What has been computed for the arguments so far. Most levels are the last of their arguments, so the maps are made when they are needed. */
+class Level {
+  objects: WeakMap<object, Level> | undefined = undefined;
+  primitives: Map<unknown, Level> | undefined = undefined;
+  done = false;
+  value: unknown = undefined;
 
-const level = (): Level => ({ objects: new WeakMap(), primitives: new Map() });
+  next(arg: unknown): Level {
+    if (typeof arg === 'object' && arg !== null) {
+      this.objects ??= new WeakMap();
+      const known = this.objects.get(arg);
+      if (known) return known;
+      const made = new Level();
+      this.objects.set(arg, made);
+      return made;
+    }
+    this.primitives ??= new Map();
+    const known = this.primitives.get(arg);
+    if (known) return known;
+    const made = new Level();
+    this.primitives.set(arg, made);
+    return made;
+  }
+}
 
 /**
  * A memoised form of `compute`. Objects are compared by identity and held weakly; primitives are compared by value and held for as long as
  * the objects before them live, so an object argument should come first and the primitives of one function should be few.
  */
 export function memo<A extends readonly unknown[], R>(compute: (...args: A) => R): (...args: A) => R {
-  const root = level();
+  const root = new Level();
   return (...args: A): R => {
     let at = root;
-    for (const arg of args) {
-      const next = typeof arg === 'object' && arg !== null ? at.objects.get(arg) : at.primitives.get(arg);
-      if (next) {
-        at = next;
-        continue;
-      }
-      const made = level();
-      if (typeof arg === 'object' && arg !== null) at.objects.set(arg, made);
-      else at.primitives.set(arg, made);
-      at = made;
+    for (let i = 0; i < args.length; i++) at = at.next(args[i]);
+    if (!at.done) {
+      at.value = compute(...args);
+      at.done = true;
     }
-    at.result ??= { value: compute(...args) };
-    return at.result.value as R;
+    return at.value as R;
   };
 }
 
