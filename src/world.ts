@@ -89,6 +89,7 @@ function encodeTranslation(translation: Translation, previous: Snapshot | undefi
   return snapshot({
     cluster: setOf('cluster', translation.clusters, previous?.cluster),
     endpoint: setOf('endpoint', translation.endpoints, previous?.endpoint),
+    extension: setOf('extension', translation.extensions, previous?.extension),
     listener: setOf('listener', translation.listeners, previous?.listener),
     route: setOf('route', translation.routes, previous?.route),
     secret: setOf('secret', translation.secrets, previous?.secret),

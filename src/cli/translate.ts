@@ -13,6 +13,7 @@ import { readFolder } from './folder.ts';
 
 type MessageName =
   | 'envoy.config.cluster.v3.Cluster'
+  | 'envoy.config.core.v3.TypedExtensionConfig'
   | 'envoy.config.endpoint.v3.ClusterLoadAssignment'
   | 'envoy.config.listener.v3.Listener'
   | 'envoy.config.route.v3.RouteConfiguration'
@@ -29,6 +30,7 @@ export const translationJson = (t: Translation): object => ({
   eds: section('envoy.config.endpoint.v3.ClusterLoadAssignment', t.endpoints),
   lds: section('envoy.config.listener.v3.Listener', t.listeners),
   rds: section('envoy.config.route.v3.RouteConfiguration', t.routes),
+  ...(t.extensions.length && { ecds: section('envoy.config.core.v3.TypedExtensionConfig', t.extensions) }),
   ...(t.nameTables.length && { nds: section('istio.networking.nds.v1.NameTable', t.nameTables) }),
 });
 

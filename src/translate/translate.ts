@@ -6,10 +6,17 @@ import type { Traits } from '../model/traits.ts';
 import type { Workload } from '../model/workload.ts';
 import { clusters } from './clusters/clusters.ts';
 import { endpointAssignments } from './endpoints/assignments.ts';
+import { applyEnvoyFilters } from './envoy-filter/envoy-filter.ts';
 import { listeners } from './listeners/listeners.ts';
 import { outboundRouteNames } from './listeners/outbound.ts';
 import { type NameTableResource, nameTable } from './name-table.ts';
-import type { ClusterResource, EndpointResource, ListenerResource, RouteResource } from './resource.ts';
+import type {
+  ClusterResource,
+  EndpointResource,
+  ExtensionResource,
+  ListenerResource,
+  RouteResource,
+} from './resource.ts';
 import { gatewayRoutes } from './routes/gateway.ts';
 import { outboundRoutes } from './routes/outbound.ts';
 import { type SecretIndex, type SecretResource, secrets } from './secrets/secrets.ts';
@@ -20,6 +27,8 @@ export interface Translation {
   readonly endpoints: readonly EndpointResource[];
   readonly listeners: readonly ListenerResource[];
   readonly routes: readonly RouteResource[];
+  /** Filter configurations that listeners name and fetch over ECDS. */
+  readonly extensions: readonly ExtensionResource[];
   /** Credentials of a gateway; private keys are in them. */
   readonly secrets: readonly SecretResource[];
   /** The table for the agent's DNS proxy; none where there is no agent. */
@@ -43,17 +52,21 @@ export const translate = memo(
     const eds = endpointAssignments(scope, workload, traits, endpoints);
     const lds = listeners(scope, workload, traits, endpoints);
     const sds = secrets(scope.namespace, scope.gateways, credentials);
+    const routes =
+      traits.type === 'router'
+        ? gatewayRoutes(scope, workload)
+        : outboundRoutes(scope, traits, outboundRouteNames(scope, traits, endpoints, workload.ownAddresses));
+    const made = { clusters: cds.resources, listeners: lds.resources, routes };
+    const patched = applyEnvoyFilters(made, scope, workload, traits);
     return {
-      clusters: cds.resources,
+      clusters: patched.clusters,
       endpoints: eds.resources,
-      listeners: lds.resources,
-      routes:
-        traits.type === 'router'
-          ? gatewayRoutes(scope, workload)
-          : outboundRoutes(scope, traits, outboundRouteNames(scope, traits, endpoints, workload.ownAddresses)),
+      listeners: patched.listeners,
+      routes: patched.routes,
+      extensions: patched.extensions,
       secrets: sds.resources,
       nameTables: traits.agent ? oneTable(nameTable(scope, traits, endpoints)) : NO_TABLES,
-      problems: [...cds.problems, ...eds.problems, ...lds.problems, ...sds.problems],
+      problems: [...cds.problems, ...eds.problems, ...lds.problems, ...sds.problems, ...patched.problems],
     };
   },
 );

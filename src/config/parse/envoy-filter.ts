@@ -1,10 +1,13 @@
 import type { EnvoyFilter } from '../../model/config.ts';
+import { patchMessages, readPatchValue } from '../../model/patch-value.ts';
+import type { Struct } from '../../proto/generated/google/protobuf.ts';
 import type * as networking from '../../proto/generated/istio/networking/v1alpha3.ts';
 import {
   EnvoyFilter_ApplyTo as ApplyTo,
   EnvoyFilter_PatchContext as Context,
   EnvoyFilter_Patch_Operation as Operation,
 } from '../../proto/generated/istio/networking/v1alpha3.ts';
+import { walk } from '../../proto/walk.ts';
 import type { Parsed } from '../problem.ts';
 import type { RawObject } from '../raw.ts';
 import { checkRegex } from '../regex.ts';
@@ -14,7 +17,7 @@ import { parseIstio } from './istio.ts';
 
 type Patch = networking.EnvoyFilter_EnvoyConfigObjectPatch;
 
-/** Reads an EnvoyFilter. Its patches build on each other, so a bad one makes all of it invalid; the values are checked where they are merged. */
+/** Reads an EnvoyFilter. Its patches build on each other, so a bad one makes all of it invalid. */
 export const parseEnvoyFilter = (raw: RawObject): Parsed<EnvoyFilter> =>
   parseIstio('EnvoyFilter', 'istio.networking.v1alpha3.EnvoyFilter', raw, (spec, report) => {
     if (spec.workloadSelector) checkSelector(spec.workloadSelector.labels, 'spec.workloadSelector.labels', report);
@@ -41,12 +44,49 @@ const matches: Readonly<Record<ApplyTo, 'listener' | 'routeConfiguration' | 'clu
   [ApplyTo.BOOTSTRAP]: 'any',
 };
 
+const merging: readonly Operation[] = [Operation.MERGE, Operation.MERGE_AND_REPLACE_LIST];
+const inserting: readonly Operation[] = [
+  Operation.ADD,
+  Operation.INSERT_BEFORE,
+  Operation.INSERT_AFTER,
+  Operation.INSERT_FIRST,
+];
+const general: readonly Operation[] = [...merging, ...inserting, Operation.REMOVE];
+const ofFilters: readonly Operation[] = [...inserting, Operation.REMOVE, Operation.MERGE, Operation.REPLACE];
+
+/** The operations that do something to each class of objects. */
+const effective: Readonly<Record<ApplyTo, readonly Operation[]>> = {
+  [ApplyTo.INVALID]: [],
+  [ApplyTo.LISTENER]: general,
+  [ApplyTo.FILTER_CHAIN]: general,
+  [ApplyTo.NETWORK_FILTER]: ofFilters,
+  [ApplyTo.HTTP_FILTER]: ofFilters,
+  [ApplyTo.LISTENER_FILTER]: ofFilters,
+  [ApplyTo.ROUTE_CONFIGURATION]: merging,
+  [ApplyTo.VIRTUAL_HOST]: [...general, Operation.REPLACE],
+  [ApplyTo.HTTP_ROUTE]: general,
+  [ApplyTo.CLUSTER]: general,
+  [ApplyTo.EXTENSION_CONFIG]: inserting,
+  [ApplyTo.BOOTSTRAP]: [],
+};
+
 function checkPatch({ applyTo = ApplyTo.INVALID, match, patch }: Patch, path: string, report: Report): void {
   if (applyTo === ApplyTo.INVALID) report.error(`${path}.applyTo`, 'it is needed');
   if (!patch) report.error(`${path}.patch`, 'it is needed');
   else if (!patch.operation) report.error(`${path}.patch.operation`, 'it is needed');
   else if (patch.operation !== Operation.REMOVE && !patch.value) {
     report.error(`${path}.patch.value`, 'every operation but REMOVE needs it');
+  }
+  if (applyTo !== ApplyTo.INVALID && patch?.value && patch.operation !== Operation.REMOVE) {
+    checkValue(patchMessages[applyTo], patch.value, `${path}.patch.value`, report);
+  }
+  if (applyTo === ApplyTo.BOOTSTRAP) {
+    report.warning(
+      `${path}.applyTo`,
+      'it has no effect: a proxy has read its bootstrap before it asks for configuration',
+    );
+  } else if (applyTo !== ApplyTo.INVALID && patch?.operation && !effective[applyTo].includes(patch.operation)) {
+    report.warning(`${path}.patch.operation`, 'it does nothing to what the patch applies to');
   }
   if (match?.proxy?.proxyVersion) checkRegex(match.proxy.proxyVersion, `${path}.match.proxy.proxyVersion`, report);
   const wanted = matches[applyTo];
@@ -56,6 +96,22 @@ function checkPatch({ applyTo = ApplyTo.INVALID, match, patch }: Patch, path: st
     }
   }
   if (match?.listener) checkListenerMatch(match.listener, applyTo, `${path}.match.listener`, report);
+}
+
+/** Envoy rejects a whole resource for a field that it does not know and for a regular expression that is not RE2's. */
+function checkValue(
+  message: (typeof patchMessages)[keyof typeof patchMessages],
+  raw: Struct,
+  path: string,
+  report: Report,
+): void {
+  const { value, problems } = readPatchValue(message, raw);
+  for (const problem of problems) report.error(problem.path ? `${path}.${problem.path}` : path, problem.message);
+  if (problems.length) return;
+  walk(message, { ...value }, path, (name, { regex }, at) => {
+    if (name === 'envoy.type.matcher.v3.RegexMatcher' && typeof regex === 'string')
+      checkRegex(regex, `${at}.regex`, report);
+  });
 }
 
 function checkListenerMatch(

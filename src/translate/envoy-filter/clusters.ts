@@ -1,0 +1,55 @@
+import { memo } from '../../memo.ts';
+import type { ServiceTarget } from '../../model/workload.ts';
+import type { Cluster } from '../../proto/generated/envoy/config/cluster/v3.ts';
+import { EnvoyFilter_PatchContext as Context } from '../../proto/generated/istio/networking/v1alpha3.ts';
+import { SDS_EXTERNAL_CLUSTER } from '../clusters/sds.ts';
+import { INBOUND_PASSTHROUGH_CLUSTER } from '../names.ts';
+import type { ClusterResource } from '../resource.ts';
+import { clusterNameParts, patchCluster } from './cluster.ts';
+import { clusterFault } from './cluster-fault.ts';
+import { type PatchedList, patchedResource, withAdditions } from './list.ts';
+import type { Patch } from './patch.ts';
+import type { ContextPatches } from './patch-set.ts';
+
+const isInbound = (name: string): boolean => name.startsWith('inbound|') || name === INBOUND_PASSTHROUGH_CLUSTER;
+
+function contextOf({ name }: ClusterResource, contexts: readonly ContextPatches[]): ContextPatches | undefined {
+  // The way to the agent's credentials is no matter of the mesh.
+  if (name === SDS_EXTERNAL_CLUSTER) return undefined;
+  const [first, inbound] = contexts;
+  return inbound && isInbound(name) ? inbound : first;
+}
+
+/** Additions for any context go with the outbound clusters or the gateway's (istio: InsertedClusters). */
+const added = ({ clusters, context }: ContextPatches): readonly Patch<Cluster>[] =>
+  context === Context.SIDECAR_INBOUND ? clusters.filter(patch => patch.context === context) : clusters;
+
+/** The Services behind inbound clusters, by port; for a Sidecar's port without a Service, the Sidecar's name. */
+const inboundHosts = memo((targets: readonly ServiceTarget[]): ReadonlyMap<number, readonly string[]> => {
+  const hosts = new Map<number, string[]>();
+  for (const { targetPort, service } of targets)
+    hosts.set(targetPort, [...(hosts.get(targetPort) ?? []), service.hostname]);
+  return hosts;
+});
+
+/** The clusters of a proxy after its patches. */
+export const patchClusters = memo(
+  (
+    list: readonly ClusterResource[],
+    contexts: readonly ContextPatches[],
+    targets: readonly ServiceTarget[],
+    sidecar: string,
+  ): PatchedList<Cluster> => {
+    const outcomes = list.map(resource => {
+      const context = contextOf(resource, contexts);
+      if (!context?.clusters.length) return { resource, failures: [] };
+      const inbound = context.context === Context.SIDECAR_INBOUND;
+      const hosts = inbound ? inboundHosts(targets).get(clusterNameParts(resource.name).port) : undefined;
+      return patchedResource(
+        resource,
+        patchCluster(resource.message, context.clusters, hosts ?? (inbound && sidecar ? [sidecar] : [])),
+      );
+    });
+    return withAdditions(list, outcomes, contexts.flatMap(added), clusterFault);
+  },
+);

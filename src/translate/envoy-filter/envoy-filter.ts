@@ -1,0 +1,95 @@
+/** EnvoyFilters: patches on what has been translated. */
+
+import type { Problem } from '../../config/problem.ts';
+import { memo } from '../../memo.ts';
+import { type MergedGateway, mergeGateways } from '../../model/merged-gateway.ts';
+import type { Scope } from '../../model/scope.ts';
+import type { Traits } from '../../model/traits.ts';
+import type { Workload } from '../../model/workload.ts';
+import type { TypedExtensionConfig } from '../../proto/generated/envoy/config/core/v3.ts';
+import { EnvoyFilter_Patch_Operation as Operation } from '../../proto/generated/istio/networking/v1alpha3.ts';
+import type { ClusterResource, ExtensionResource, ListenerResource, RouteResource } from '../resource.ts';
+import { patchClusters } from './clusters.ts';
+import { patchListeners } from './listeners.ts';
+import { type Failure, problemOf } from './outcome.ts';
+import type { Patch } from './patch.ts';
+import { type PatchSet, patchSet } from './patch-set.ts';
+import { patchRoutes } from './routes.ts';
+import { select } from './select.ts';
+
+/** What EnvoyFilters can change. */
+export interface Patchable {
+  readonly clusters: readonly ClusterResource[];
+  readonly listeners: readonly ListenerResource[];
+  readonly routes: readonly RouteResource[];
+}
+
+/** What a proxy has after its EnvoyFilters: lists that none of them changes are the very lists that were given. */
+export interface Patched extends Patchable {
+  readonly extensions: readonly ExtensionResource[];
+  readonly problems: readonly Problem[];
+}
+
+const NO_EXTENSIONS: readonly ExtensionResource[] = Object.freeze([]);
+const NO_PROBLEMS: readonly Problem[] = Object.freeze([]);
+
+/** What is served over ECDS: only what EnvoyFilters add (istio: InsertedExtensionConfigurations). Of two with one name, the first. */
+const extensionList = memo((patches: readonly Patch<TypedExtensionConfig>[]): readonly ExtensionResource[] => {
+  const byName = new Map<string, ExtensionResource>();
+  for (const { operation, value, filter } of patches) {
+    const name = value.name ?? '';
+    if (operation !== Operation.ADD || name === '' || byName.has(name)) continue;
+    byName.set(name, Object.freeze({ name, message: value, sources: [filter] }));
+  }
+  return byName.size ? [...byName.values()] : NO_EXTENSIONS;
+});
+
+interface Attempt extends Patchable {
+  readonly failures: readonly Failure[];
+}
+
+function attempt(
+  made: Patchable,
+  { contexts }: PatchSet,
+  workload: Workload,
+  gateways: MergedGateway | undefined,
+): Attempt {
+  const { sidecar, targets } = workload;
+  const [first] = contexts;
+  const name = sidecar ? `${sidecar.meta.name}.${sidecar.meta.namespace}` : '';
+  const clusters = contexts.some(c => c.clusters.length)
+    ? patchClusters(made.clusters, contexts, targets, name)
+    : undefined;
+  const listeners = patchListeners(made.listeners, contexts);
+  const routes = first && patchRoutes(made.routes, first.routes, gateways);
+  return {
+    clusters: clusters?.resources ?? made.clusters,
+    listeners: listeners.resources,
+    routes: routes?.resources ?? made.routes,
+    failures: [clusters, listeners, routes].flatMap(list => list?.failures ?? []),
+  };
+}
+
+/**
+ * Applies the EnvoyFilters that select a workload, in their order. One that cannot be applied, or that makes something that Envoy would
+ * reject, is left out as a whole with a problem; all others are in force.
+ */
+export function applyEnvoyFilters(made: Patchable, scope: Scope, workload: Workload, traits: Traits): Patched {
+  const { envoyFilters } = workload.policies;
+  if (!envoyFilters.length) return { ...made, extensions: NO_EXTENSIONS, problems: NO_PROBLEMS };
+  const selection = select(envoyFilters, traits);
+  const gateways = traits.type === 'router' ? mergeGateways(scope.gateways, workload.targets) : undefined;
+  const problems = [...selection.problems];
+  let parts = selection.patches;
+  for (;;) {
+    const set = patchSet(traits.type, ...parts);
+    const { failures, ...patched } = attempt(made, set, workload, gateways);
+    if (!failures.length) return { ...patched, extensions: extensionList(set.extensions), problems };
+    const failed = new Set(failures.map(failure => failure.filter));
+    const lines = new Map(failures.map(failure => [`${failure.filter} ${failure.path} ${failure.message}`, failure]));
+    problems.push(...[...lines.values()].map(problemOf));
+    const kept = parts.filter(part => !failed.has(part.filter));
+    if (kept.length === parts.length) throw new Error('a failure of an EnvoyFilter that is not in force');
+    parts = kept;
+  }
+}

@@ -1,0 +1,45 @@
+import { typeName } from '../../proto/any.ts';
+import type { Json } from '../../proto/wellknown.ts';
+
+/** Filters of Istio's own build of Envoy, by the messages that configure them. */
+const istio: Readonly<Record<string, readonly string[]>> = {
+  'envoy.tcp.metadataexchange.config.MetadataExchange': [
+    'istio.metadata_exchange',
+    'envoy.filters.network.metadata_exchange',
+  ],
+  'io.istio.http.peer_metadata.Config': ['envoy.filters.http.peer_metadata'],
+  'istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig': ['istio.alpn', 'envoy.filters.http.alpn'],
+  'stats.PluginConfig': ['envoy.filters.http.istio_stats', 'envoy.filters.network.istio_stats'],
+};
+
+/** `envoy.extensions.filters.http.lua.v3.Lua` configures `envoy.filters.http.lua`; other families do not follow a rule. */
+const filter = /^envoy\.extensions\.(filters\.(?:http|network|listener)\.\w+)\.v\d\w*\.\w+$/;
+
+/** The extensions of Envoy of which one has to be compiled in for a message to be taken; empty where that is not known. */
+export function extensionNames(message: string): readonly string[] {
+  const known = istio[message];
+  if (known) return known;
+  const name = filter.exec(message)?.[1];
+  return name ? [`envoy.${name}`] : [];
+}
+
+/** A message that is named in a JSON form. */
+export interface NamedMessage {
+  readonly path: string;
+  readonly name: string;
+}
+
+const isObject = (json: Json): json is { readonly [key: string]: Json } =>
+  typeof json === 'object' && json !== null && !Array.isArray(json);
+
+/** The messages that Anys in a JSON form are of, TypedStructs looked into. */
+export function namedMessages(json: Json, path: string): readonly NamedMessage[] {
+  if (Array.isArray(json)) return json.flatMap((item: Json, i) => namedMessages(item, `${path}[${i}]`));
+  if (!isObject(json)) return [];
+  const { '@type': url } = json;
+  const inner = json['type_url'] ?? json['typeUrl'];
+  const isStruct = typeof url === 'string' && typeName(url).endsWith('.TypedStruct');
+  const own = isStruct ? inner : url;
+  const below = isStruct ? [] : Object.entries(json).flatMap(([key, item]) => namedMessages(item, `${path}.${key}`));
+  return typeof own === 'string' ? [{ path, name: typeName(own) }, ...below] : below;
+}

@@ -1,0 +1,66 @@
+import { keepList, memo } from '../../memo.ts';
+import type { ObjectKey } from '../../model/object.ts';
+import { EnvoyFilter_Patch_Operation as Operation } from '../../proto/generated/istio/networking/v1alpha3.ts';
+import type { Resource } from '../resource.ts';
+import { type Failure, fail, type Outcome, type PatchLog, patchLog } from './outcome.ts';
+import type { Patch } from './patch.ts';
+
+/** What a proxy has of a type after its patches. */
+export interface PatchedList<M> {
+  readonly resources: readonly Resource<M>[];
+  readonly failures: readonly Failure[];
+}
+
+/** A resource after its patches; undefined where it was removed. */
+export interface PatchedResource<M> {
+  readonly resource: Resource<M> | undefined;
+  readonly failures: readonly Failure[];
+}
+
+interface Named {
+  readonly name?: string | undefined;
+}
+
+const remade = memo(
+  (sources: readonly ObjectKey[], message: Named, ...filters: readonly ObjectKey[]): Resource<Named> =>
+    Object.freeze({ name: message.name ?? '', message, sources: [...new Set([...sources, ...filters])] }),
+);
+
+/** The resource of what a message came to; the very resource where no patch applied. */
+export function patchedResource<M extends Named>(
+  resource: Resource<M>,
+  { message, filters, failures }: Outcome<M>,
+): PatchedResource<M> {
+  if (message === resource.message) return { resource, failures };
+  // The resource that is remembered holds this very message.
+  const made = message && (remade(resource.sources, message, ...filters) as Resource<M>);
+  return { resource: made, failures };
+}
+
+const NO_SOURCES: readonly ObjectKey[] = Object.freeze([]);
+
+/** Adds to `list`, as it came out, what patches add: of two resources with one name the first stays, as in istiod. */
+export function withAdditions<M extends Named>(
+  list: readonly Resource<M>[],
+  outcomes: readonly PatchedResource<M>[],
+  patches: readonly Patch<M>[],
+  faultOf: (message: M) => string | undefined,
+): PatchedList<M> {
+  const log: PatchLog = patchLog();
+  log.failures.push(...outcomes.flatMap(o => o.failures));
+  const resources = outcomes.flatMap(({ resource }) => resource ?? []);
+  const adding = patches.filter(patch => patch.operation === Operation.ADD);
+  const names = new Set(adding.length ? resources.map(resource => resource.name) : []);
+  for (const patch of adding) {
+    const fault = faultOf(patch.value);
+    if (fault) {
+      fail(log, patch, fault);
+      continue;
+    }
+    const name = patch.value.name ?? '';
+    if (names.has(name)) continue;
+    names.add(name);
+    resources.push(remade(NO_SOURCES, patch.value, patch.filter) as Resource<M>);
+  }
+  return Object.freeze({ resources: keepList(list, resources), failures: log.failures });
+}

@@ -1,0 +1,172 @@
+import { memo } from '../../memo.ts';
+import type { FilterChain, Listener, ListenerFilter } from '../../proto/generated/envoy/config/listener/v3.ts';
+import { EnvoyFilter_Patch_Operation as Operation } from '../../proto/generated/istio/networking/v1alpha3.ts';
+import { mergedConfig } from './filter-config.ts';
+import { edited } from './insertion.ts';
+import { listenerFault } from './listener-fault.ts';
+import { choosesListenerFilter, matchesChain, matchesListener, matchesWithin } from './listener-match.ts';
+import { merge, mergeAny } from './merge.ts';
+import { connectionManager, patchNetworkFilters, withConnectionManager } from './network-filter.ts';
+import { fail, type Outcome, outcome, type PatchLog } from './outcome.ts';
+import { merges, type Patch, type Patches, replacesLists } from './patch.ts';
+import { isForRoutes, onlyRoutes, patchedRoutes, type RoutePatches } from './route-configuration.ts';
+
+/** The patches that listeners of one direction are under. */
+export interface ListenerPatches
+  extends Pick<Patches, 'listeners' | 'listenerFilters' | 'filterChains' | 'networkFilters' | 'httpFilters'> {
+  /** For route configurations inside of connection managers: inbound listeners have theirs there. */
+  readonly inlineRoutes: RoutePatches | undefined;
+}
+
+function patchListenerFilters(
+  filters: readonly ListenerFilter[],
+  listener: Listener,
+  patches: readonly Patch<ListenerFilter>[],
+  log: PatchLog,
+): readonly ListenerFilter[] {
+  let list = filters;
+  for (const patch of patches.filter(p => matchesWithin(listener, p))) {
+    const matches = ({ name = '' }: ListenerFilter): boolean => name === patch.match.listener?.listenerFilter;
+    if (patch.operation === Operation.MERGE) {
+      if (!choosesListenerFilter(patch)) continue;
+      list = list.map(filter =>
+        matches(filter) && filter.typed_config ? { ...filter, ...mergedConfig(filter, patch, log) } : filter,
+      );
+      continue;
+    }
+    const next = edited(list, patch, choosesListenerFilter(patch), matches);
+    if (next !== list) log.applied.add(patch);
+    list = next;
+  }
+  return list;
+}
+
+/** A chain with a patch merged into it: the configuration of a transport socket of the same name as such, and then nothing else (istio: mergeTransportSocketListener). */
+function mergedChain(chain: FilterChain, patch: Patch<FilterChain>, log: PatchLog): FilterChain {
+  const own = chain.transport_socket;
+  const added = patch.value.transport_socket;
+  if (!own || !added || own.name !== added.name)
+    return merge('envoy.config.listener.v3.FilterChain', chain, patch.value, replacesLists(patch));
+  if (!own.typed_config || !added.typed_config) return chain;
+  const merged = mergeAny(own.typed_config, added.typed_config);
+  if (typeof merged !== 'string') return { ...chain, transport_socket: { ...own, typed_config: merged } };
+  fail(log, patch, merged);
+  return chain;
+}
+
+/** Undefined: the chain is removed. Chains without filters are none to istiod. */
+function patchChain(
+  original: FilterChain,
+  listener: Listener,
+  patches: ListenerPatches,
+  log: PatchLog,
+): FilterChain | undefined {
+  let chain = original;
+  for (const patch of patches.filterChains) {
+    if (!matchesWithin(listener, patch) || !matchesChain(listener, chain, patch)) continue;
+    if (patch.operation === Operation.REMOVE) {
+      log.applied.add(patch);
+      return undefined;
+    }
+    if (!merges(patch)) continue;
+    log.applied.add(patch);
+    chain = mergedChain(chain, patch, log);
+  }
+  const before = chain.filters ?? [];
+  const filters = patchNetworkFilters(before, listener, chain, patches, log);
+  return filters === before ? chain : { ...chain, filters };
+}
+
+const hasFilters = ({ filters = [] }: FilterChain): boolean => filters.length > 0;
+
+function patchChains(listener: Listener, patches: ListenerPatches, log: PatchLog): Listener {
+  const chains = (listener.filter_chains ?? []).flatMap(chain =>
+    hasFilters(chain) ? (patchChain(chain, listener, patches, log) ?? []) : [],
+  );
+  const fallback = listener.default_filter_chain;
+  const last = fallback && hasFilters(fallback) ? patchChain(fallback, listener, patches, log) : fallback;
+  for (const patch of patches.filterChains) {
+    if (patch.operation !== Operation.ADD || !matchesWithin(listener, patch)) continue;
+    log.applied.add(patch);
+    if (hasFilters(patch.value)) chains.push(patch.value);
+  }
+  const before = listener.filter_chains ?? [];
+  const same = chains.length === before.length && chains.every((chain, i) => chain === before[i]);
+  return same && last === fallback ? listener : { ...listener, filter_chains: chains, default_filter_chain: last };
+}
+
+/** Route configurations inside of connection managers are patched before the listener is (istio: buildSidecarInboundHTTPRouteConfig). */
+function patchInlineRoutes(listener: Listener, patches: RoutePatches, log: PatchLog): Listener {
+  let changed = false;
+  const patchOne = (chain: FilterChain): FilterChain => {
+    const filters = chain.filters?.map(filter => {
+      const manager = connectionManager(filter);
+      const routes = manager?.route_config;
+      if (!routes || !isForRoutes(routes, patches, [])) return filter;
+      const route_config = patchedRoutes(routes, patches, [], log);
+      if (route_config === routes) return filter;
+      changed = true;
+      return withConnectionManager(filter, { ...manager, route_config });
+    });
+    return { ...chain, filters };
+  };
+  const fallback = listener.default_filter_chain;
+  const result = {
+    ...listener,
+    filter_chains: listener.filter_chains?.map(patchOne),
+    default_filter_chain: fallback && patchOne(fallback),
+  };
+  return changed ? result : listener;
+}
+
+function patched(original: Listener, patches: ListenerPatches, log: PatchLog): Listener | undefined {
+  let listener = patches.inlineRoutes ? patchInlineRoutes(original, patches.inlineRoutes, log) : original;
+  for (const patch of patches.listeners) {
+    if (!matchesListener(listener, patch)) continue;
+    if (patch.operation === Operation.REMOVE) {
+      log.applied.add(patch);
+      return undefined;
+    }
+    if (!merges(patch)) continue;
+    log.applied.add(patch);
+    listener = merge('envoy.config.listener.v3.Listener', listener, patch.value, replacesLists(patch));
+  }
+  const before = listener.listener_filters ?? [];
+  const listener_filters = patchListenerFilters(before, listener, patches.listenerFilters, log);
+  if (listener_filters !== before) listener = { ...listener, listener_filters };
+  return patchChains(listener, patches, log);
+}
+
+const only = (patches: ListenerPatches, keep: (patch: Patch) => boolean): ListenerPatches => ({
+  listeners: patches.listeners.filter(keep),
+  listenerFilters: patches.listenerFilters.filter(keep),
+  filterChains: patches.filterChains.filter(keep),
+  networkFilters: patches.networkFilters.filter(keep),
+  httpFilters: patches.httpFilters.filter(keep),
+  inlineRoutes: patches.inlineRoutes && onlyRoutes(patches.inlineRoutes, keep),
+});
+
+const patchMatched = memo(
+  (listener: Listener, patches: ListenerPatches): Outcome<Listener> =>
+    outcome(
+      listener,
+      (keep, log) => {
+        const result = patched(listener, only(patches, keep), log);
+        // What no patch touched stays the very message, which may be encoded already.
+        return log.applied.size ? result && Object.freeze(result) : listener;
+      },
+      listenerFault,
+    ),
+);
+
+const untouched = memo((message: Listener): Outcome<Listener> => Object.freeze({ message, filters: [], failures: [] }));
+
+/** Applies the patches of a context to a listener and all that it holds, or removes it (istio: patchListener). */
+export function patchListener(listener: Listener, patches: ListenerPatches): Outcome<Listener> {
+  const within = [patches.listenerFilters, patches.filterChains, patches.networkFilters, patches.httpFilters];
+  const concerned =
+    patches.inlineRoutes !== undefined ||
+    patches.listeners.some(patch => matchesListener(listener, patch)) ||
+    within.some(list => list.some(patch => matchesWithin(listener, patch)));
+  return concerned ? patchMatched(listener, patches) : untouched(listener);
+}

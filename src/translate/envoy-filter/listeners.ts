@@ -1,0 +1,56 @@
+import { memo } from '../../memo.ts';
+import { TrafficDirection } from '../../proto/generated/envoy/config/core/v3.ts';
+import type { Listener } from '../../proto/generated/envoy/config/listener/v3.ts';
+import { EnvoyFilter_PatchContext as Context } from '../../proto/generated/istio/networking/v1alpha3.ts';
+import type { ListenerResource } from '../resource.ts';
+import { type PatchedList, patchedResource, withAdditions } from './list.ts';
+import { patchListener } from './listener.ts';
+import { listenerFault } from './listener-fault.ts';
+import { fail, patchLog } from './outcome.ts';
+import type { Patch } from './patch.ts';
+import type { ContextPatches } from './patch-set.ts';
+
+/** Additions for any context go with the outbound listeners or the gateway's (istio: patchListeners). */
+const added = ({ listeners, context }: ContextPatches): readonly Patch<Listener>[] =>
+  context === Context.SIDECAR_INBOUND
+    ? listeners.listeners.filter(patch => patch.context === context)
+    : listeners.listeners;
+
+/** The address that a listener is bound to; undefined where it is not: connections reach it from another one. */
+function boundTo({ address, bind_to_port }: Listener): string | undefined {
+  if (bind_to_port?.value === false) return undefined;
+  const at = address?.socket_address;
+  if (!at) return address?.pipe?.path;
+  return at.port_value ? `${at.protocol ?? 0} ${at.address}:${at.port_value}` : undefined;
+}
+
+/** Envoy refuses a second listener on an address: the EnvoyFilter that brings one is not in force. */
+function withoutDoubles(made: PatchedList<Listener>, adding: readonly Patch<Listener>[]): PatchedList<Listener> {
+  if (!adding.length || made.failures.length) return made;
+  const log = patchLog();
+  const bound = new Set<string>();
+  for (const { name, message } of made.resources) {
+    const at = boundTo(message);
+    if (at === undefined) continue;
+    const patch = bound.has(at) ? adding.find(({ value }) => value === message) : undefined;
+    if (patch) fail(log, patch, `the listener ${name} is on the address of another one`);
+    bound.add(at);
+  }
+  return log.failures.length ? { ...made, failures: log.failures } : made;
+}
+
+/** The listeners of a proxy after its patches. */
+export const patchListeners = memo(
+  (list: readonly ListenerResource[], contexts: readonly ContextPatches[]): PatchedList<Listener> => {
+    const [first, inbound] = contexts;
+    const outcomes = list.map(resource => {
+      const isInbound = resource.message.traffic_direction === TrafficDirection.INBOUND;
+      const context = inbound && isInbound ? inbound : first;
+      return context
+        ? patchedResource(resource, patchListener(resource.message, context.listeners))
+        : { resource, failures: [] };
+    });
+    const adding = contexts.flatMap(added);
+    return withoutDoubles(withAdditions(list, outcomes, adding, listenerFault), adding);
+  },
+);

@@ -1,0 +1,108 @@
+import { memo } from '../../memo.ts';
+import type { Route, VirtualHost } from '../../proto/generated/envoy/config/route/v3.ts';
+import {
+  EnvoyFilter_RouteConfigurationMatch_RouteMatch_Action as Action,
+  EnvoyFilter_Patch_Operation as Operation,
+} from '../../proto/generated/istio/networking/v1alpha3.ts';
+import { edited } from './insertion.ts';
+import { merge } from './merge.ts';
+import { merges, type Patch, replacesLists } from './patch.ts';
+
+/** A virtual host after its patches: undefined where it is removed. */
+interface PatchedHost {
+  readonly message: VirtualHost | undefined;
+  /** What it was called when it was removed. */
+  readonly name: string;
+  readonly applied: readonly Patch[];
+}
+
+const matchesHost = ({ name = '', domains = [] }: VirtualHost, { match }: Patch): boolean => {
+  const wanted = match.routeConfiguration?.vhost;
+  return (!wanted?.name || wanted.name === name) && (!wanted?.domainName || domains.includes(wanted.domainName));
+};
+
+const choosesRoute = ({ match }: Patch): boolean => match.routeConfiguration?.vhost?.route !== undefined;
+
+const actionOf = (route: Route): Action =>
+  route.route
+    ? Action.ROUTE
+    : route.redirect
+      ? Action.REDIRECT
+      : route.direct_response
+        ? Action.DIRECT_RESPONSE
+        : Action.ANY;
+
+function matchesRoute(route: Route, { match }: Patch): boolean {
+  const wanted = match.routeConfiguration?.vhost?.route;
+  if (!wanted) return true;
+  if (wanted.name && wanted.name !== route.name) return false;
+  const action = wanted.action ?? Action.ANY;
+  return action === Action.ANY || actionOf(route) === Action.ANY || actionOf(route) === action;
+}
+
+/** Undefined: the route is removed. */
+function patchRoute(original: Route, patches: readonly Patch<Route>[], applied: Set<Patch>): Route | undefined {
+  let route = original;
+  for (const patch of patches) {
+    if (!matchesRoute(route, patch)) continue;
+    if (patch.operation === Operation.REMOVE) {
+      applied.add(patch);
+      return undefined;
+    }
+    if (!merges(patch)) continue;
+    applied.add(patch);
+    route = merge('envoy.config.route.v3.Route', route, patch.value, replacesLists(patch));
+  }
+  return route;
+}
+
+const insertions: ReadonlySet<Operation> = new Set([
+  Operation.ADD,
+  Operation.INSERT_FIRST,
+  Operation.INSERT_BEFORE,
+  Operation.INSERT_AFTER,
+]);
+
+function inserted(list: readonly Route[], patch: Patch<Route>): readonly Route[] {
+  const matches = (route: Route): boolean => matchesRoute(route, patch);
+  // Where a route is named, it only has to be there for the new one to go first.
+  if (patch.operation === Operation.INSERT_FIRST && choosesRoute(patch) && !list.some(matches)) return list;
+  return edited(list, patch, choosesRoute(patch), matches);
+}
+
+function patchRoutes(host: VirtualHost, all: readonly Patch<Route>[], applied: Set<Patch>): VirtualHost {
+  const patches = all.filter(patch => matchesHost(host, patch));
+  if (!patches.length) return host;
+  const before = host.routes ?? [];
+  const changed = before.map(route => patchRoute(route, patches, applied));
+  let list: readonly Route[] = changed.filter(route => route !== undefined);
+  for (const patch of patches) {
+    if (!insertions.has(patch.operation)) continue;
+    const next = inserted(list, patch);
+    if (next !== list) applied.add(patch);
+    list = next;
+  }
+  const same = list.length === before.length && list.every((route, i) => route === before[i]);
+  return same ? host : { ...host, routes: list };
+}
+
+/** Applies patches of virtual hosts and routes to a virtual host. Both lists are of patches that are for its route configuration. */
+export const patchVirtualHost = memo(
+  (original: VirtualHost, ofHosts: readonly Patch<VirtualHost>[], ofRoutes: readonly Patch<Route>[]): PatchedHost => {
+    const applied = new Set<Patch>();
+    let host = original;
+    for (const patch of ofHosts) {
+      if (!matchesHost(host, patch)) continue;
+      if (patch.operation === Operation.REMOVE) {
+        return { message: undefined, name: host.name ?? '', applied: [...applied, patch] };
+      }
+      if (patch.operation === Operation.REPLACE) host = patch.value;
+      else if (merges(patch))
+        host = merge('envoy.config.route.v3.VirtualHost', host, patch.value, replacesLists(patch));
+      else continue;
+      applied.add(patch);
+    }
+    const message = Object.freeze(patchRoutes(host, ofRoutes, applied));
+    return Object.freeze({ message, name: message.name ?? '', applied: [...applied] });
+  },
+);
