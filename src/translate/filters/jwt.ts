@@ -1,8 +1,10 @@
+import type { Problem } from '../../config/problem.ts';
 import type { RequestAuthentication } from '../../model/config.ts';
 import { typed } from '../../proto/any.ts';
 import type { JwtProvider, JwtRequirement } from '../../proto/generated/envoy/extensions/filters/http/jwt_authn/v3.ts';
 import type { HttpFilter } from '../../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import type { JWTRule } from '../../proto/generated/istio/security/v1beta1.ts';
+import { hasUsableKey } from './jwks.ts';
 import { JWT_AUTHN } from './well-known.ts';
 
 /** Keys by the `jwksUri` of a rule (and its issuer, where it has none), as they were fetched. */
@@ -25,6 +27,12 @@ const UNKNOWN_KEYS = `{
 /** The claims that hold several values separated by spaces, besides those that a rule names. */
 const SPACE_DELIMITED = ['permission', 'scope'];
 
+/** The keys that a rule's tokens are checked against. */
+function keysOf(rule: JWTRule, keys: JwksByUri): string {
+  const found = rule.jwks || keys.get(rule.jwksUri || (rule.issuer ?? ''));
+  return found && hasUsableKey(found) ? found : UNKNOWN_KEYS;
+}
+
 function provider(rule: JWTRule, keys: JwksByUri, clearRouteCache: boolean): JwtProvider {
   const named = rule.spaceDelimitedClaims ?? [];
   const claims = rule.outputClaimToHeaders ?? [];
@@ -40,7 +48,7 @@ function provider(rule: JWTRule, keys: JwksByUri, clearRouteCache: boolean): Jwt
     from_headers: (rule.fromHeaders ?? []).map(h => ({ name: h.name, value_prefix: h.prefix })),
     from_params: rule.fromParams,
     from_cookies: rule.fromCookies,
-    local_jwks: { inline_string: rule.jwks || keys.get(rule.jwksUri || (rule.issuer ?? '')) || UNKNOWN_KEYS },
+    local_jwks: { inline_string: keysOf(rule, keys) },
   };
 }
 
@@ -77,3 +85,13 @@ export function jwtFilters(
     },
   ];
 }
+
+/** What is wrong with the keys that RequestAuthentications hold themselves. */
+export const jwtProblems = (policies: readonly RequestAuthentication[]): readonly Problem[] =>
+  policies.flatMap(({ meta, spec }) =>
+    (spec.jwtRules ?? []).flatMap(({ jwks }, i): readonly Problem[] => {
+      if (!jwks || hasUsableKey(jwks)) return [];
+      const message = 'it has no key that a token can be verified with: every token of this issuer is refused';
+      return [{ object: meta.key, path: `spec.jwtRules[${i}].jwks`, message, severity: 'error' }];
+    }),
+  );

@@ -1,11 +1,13 @@
 import type { Traits } from '../../model/traits.ts';
 
-/** Whether a proxy knows what came with a version of Istio; without an agent the version of its Envoy tells. Unknown versions count as new. */
+/** Whether a proxy knows what came with a version of Istio and of Envoy, by those that its Node names; what it does not name counts as new. */
 export function speaks(traits: Traits, istio: readonly [number, number], envoy: readonly [number, number]): boolean {
   const own = /^(\d+)\.(\d+)/.exec(traits.istioVersion);
-  if (own) return newer([Number(own[1]), Number(own[2])], istio);
   const [major, minor] = traits.build.version;
-  return (major === 0 && minor === 0) || newer([major, minor], envoy);
+  return (
+    (!own || newer([Number(own[1]), Number(own[2])], istio)) &&
+    ((major === 0 && minor === 0) || newer([major, minor], envoy))
+  );
 }
 
 const newer = (a: readonly [number, number], b: readonly [number, number]): boolean =>
