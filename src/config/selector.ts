@@ -1,3 +1,4 @@
+import type { LabelSelector } from '../proto/generated/istio/mesh/v1alpha1.ts';
 import type { PolicyTargetReference, WorkloadSelector } from '../proto/generated/istio/type/v1beta1.ts';
 import { isDnsLabel } from './host.ts';
 import type { Report } from './report.ts';
@@ -15,6 +16,19 @@ export function checkSelector(
   for (const [key, value] of Object.entries(labels)) {
     if (key === '') report.error(path, 'a label needs a name');
     if (key.includes('*') || value.includes('*')) report.error(path, `"${key}=${value}": no wildcards in selectors`);
+  }
+}
+
+/** Reports a selector of Kubernetes' kind that the API server would refuse. */
+export function checkLabelSelector(selector: LabelSelector | undefined, path: string, report: Report): void {
+  for (const [i, { key, operator = '', values = [] }] of (selector?.matchExpressions ?? []).entries()) {
+    const at = `${path}.matchExpressions[${i}]`;
+    if (!key) report.error(`${at}.key`, 'a label needs a name');
+    if (operator === 'In' || operator === 'NotIn') {
+      if (!values.length) report.error(`${at}.values`, `${operator} needs a value`);
+    } else if (operator !== 'Exists' && operator !== 'DoesNotExist') {
+      report.error(`${at}.operator`, `"${operator}" is none of In, NotIn, Exists and DoesNotExist`);
+    } else if (values.length) report.error(`${at}.values`, `${operator} has no values`);
   }
 }
 

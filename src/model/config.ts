@@ -3,7 +3,7 @@ import type * as networking from '../proto/generated/istio/networking/v1alpha3.t
 import type * as networkingBeta from '../proto/generated/istio/networking/v1beta1.ts';
 import type * as security from '../proto/generated/istio/security/v1beta1.ts';
 import type * as telemetry from '../proto/generated/istio/telemetry/v1alpha1.ts';
-import type { ObjectMeta } from './object.ts';
+import type { ObjectKey, ObjectMeta } from './object.ts';
 
 /** An Istio object whose fields have been read and checked: the spec holds only what is valid, with the names users write in YAML. */
 export interface ConfigObject<K extends string, Spec> {
@@ -12,7 +12,13 @@ export interface ConfigObject<K extends string, Spec> {
   readonly spec: Spec;
   /** Indexes of list items that are left out of `spec` as invalid, by the list's path; both as the user wrote them. */
   readonly leftOut?: Readonly<Record<string, readonly number[]>>;
+  /** The objects that this one was put together from, itself first; absent where it is alone. */
+  readonly sources?: readonly ObjectKey[];
 }
+
+/** The objects that an object is made of. */
+export const objectSources = ({ meta, sources }: ConfigObject<string, unknown>): readonly ObjectKey[] =>
+  sources ?? [meta.key];
 
 /** The path of a field of `spec` (`spec.http[0].route`) in the object as the user wrote it: with the items that were left out counted in. */
 export function writtenPath({ leftOut }: Pick<ConfigObject<string, unknown>, 'leftOut'>, path: string): string {

@@ -115,7 +115,12 @@ export const mergeDelegates: (
     const routes = delegates[i]?.spec.http ?? [];
     return routes.map(leaf => mergeRoute(route, leaf)).filter(merged => merged !== undefined);
   });
-  return Object.freeze({ ...root, spec: Object.freeze({ ...root.spec, http: Object.freeze(http) }) });
+  const sources = new Set([root.meta.key, ...delegates.flatMap(delegate => delegate?.meta.key ?? [])]);
+  return Object.freeze({
+    ...root,
+    spec: Object.freeze({ ...root.spec, http: Object.freeze(http) }),
+    sources: Object.freeze([...sources]),
+  });
 });
 
 /** The delegate's HTTP routes, by index, that contradict the root's route. */

@@ -4,6 +4,7 @@ import { memo } from '../memo.ts';
 import { type AddressIndex, type AddressInputs, buildAddresses } from './address-index.ts';
 import { type Stage, stage } from './derive.ts';
 import { buildDestinationRules, type DestinationRuleIndex, type DestinationRuleInputs } from './destination-rules.ts';
+import { discovered } from './discovery.ts';
 import type { EndpointIndex } from './endpoint.ts';
 import {
   buildIdentities,
@@ -51,6 +52,7 @@ interface Stages {
 
 /** The mesh at one moment, made from the contents of the store. Whatever a change did not touch is the same object as before. */
 export interface MeshModel {
+  /** What the mesh is made of: without namespaces that `discoverySelectors` leave out. */
   readonly contents: ConfigContents;
   readonly settings: MeshSettings;
   /** Every Service, also those that not everyone sees; older first. */
@@ -70,12 +72,12 @@ const joinProblems = memo((...lists: readonly (readonly Problem[])[]): readonly 
  * Builds the mesh. With the previous mesh at hand only what changed is made again, and everything equal keeps its identity: a change costs
  * a comparison of identities for each object of its kind, and what it touches.
  */
-export function buildMesh(contents: ConfigContents, options: MeshOptions, previous?: MeshModel): MeshModel {
+export function buildMesh(given: ConfigContents, options: MeshOptions, previous?: MeshModel): MeshModel {
   const before = previous?.stages;
   const lastValues = previous?.lastValues ?? new LastValues();
 
-  const config = contents.MeshConfig.get('MeshConfig/istio' as ObjectKey) ?? [...contents.MeshConfig.values()][0];
-  const root = contents.Namespace.get(objectKey('Namespace', '', rootNamespaceOf(config, options)));
+  const config = given.MeshConfig.get('MeshConfig/istio' as ObjectKey) ?? [...given.MeshConfig.values()][0];
+  const root = given.Namespace.get(objectKey('Namespace', '', rootNamespaceOf(config, options)));
   const network = root?.meta.labels['topology.istio.io/network'] ?? '';
   const settings = stage(
     before?.settings,
@@ -83,6 +85,7 @@ export function buildMesh(contents: ConfigContents, options: MeshOptions, previo
     () => meshSettings(config, options, network),
   );
 
+  const contents = discovered(given, settings.value.config.discoverySelectors);
   if (previous?.contents === contents && before?.settings === settings) return previous;
 
   const services = stage<ServiceInputs, ServiceIndex>(

@@ -50,6 +50,16 @@ export class PersistentMap<K extends string, V> implements ReadonlyMap<K, V> {
     return new PersistentMap(buckets, size);
   }
 
+  /** The map of what `f` makes of each part: fewer entries, or other values for them. */
+  mapParts(f: (part: ReadonlyMap<K, V>) => ReadonlyMap<K, V>): PersistentMap<K, V> {
+    const buckets = this.#buckets.map(f);
+    if (buckets.every((bucket, i) => bucket === this.#buckets[i])) return this;
+    return new PersistentMap(
+      buckets,
+      buckets.reduce((size, bucket) => size + bucket.size, 0),
+    );
+  }
+
   get(key: K): V | undefined {
     return this.#buckets[bucketOf(key)]?.get(key);
   }

@@ -44,6 +44,8 @@ export interface Scope {
   readonly services: readonly Service[];
   readonly serviceByHost: ReadonlyMap<Hostname, Service>;
   readonly destinationRules: ReadonlyMap<Hostname, EffectiveDestinationRule>;
+  /** The same for inbound clusters, where rules with a workloadSelector do not count. */
+  readonly inboundRules: ReadonlyMap<Hostname, EffectiveDestinationRule>;
   /** SPIFFE ids of each Service's endpoints, sorted: what a client accepts as the server's certificate. Absent: none known. */
   readonly identities: ReadonlyMap<Hostname, readonly string[]>;
   /** All PeerAuthentications: whether a server speaks mutual TLS is asked by its namespace and labels. */

@@ -128,6 +128,7 @@ export function scopeIndex(inputs: ScopeInputs, last: LastValues): ScopeIndex {
     );
     const hosts = unionOf(...lists);
     const rules = decideRules(destinationRules, namespace, labels);
+    const general = rules.replaceAll('1', '0');
     const gatewaysOf = type === 'router' ? bindings(namespace, labels) : { list: [], key: '' };
     const decisions = listeners.map(({ decision }) => decision).join(' ');
     const id = `${name} ${decisions} ${rules} ${gatewaysOf.key}`;
@@ -147,6 +148,10 @@ export function scopeIndex(inputs: ScopeInputs, last: LastValues): ScopeIndex {
         destinationRules: last.map(
           `rules ${name} ${rules}`,
           rulesFor(destinationRules, hosts.services, namespace, rules),
+        ),
+        inboundRules: last.map(
+          `rules ${name} ${general}`,
+          rulesFor(destinationRules, hosts.services, namespace, general),
         ),
         identities: last.map(`identities ${name}`, identitiesFor(hosts.services, identities, aliases)),
         peerAuthentications: policies.peerAuthentications,

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { ServiceEntry_Location, ServiceEntry_Resolution } from '../proto/generated/istio/networking/v1alpha3.ts';
 import type { ServiceEntry } from './config.ts';
+import { narrowed, type VisibilityCap } from './entry-visibility.ts';
 import { isWildcard } from './hosts.ts';
 import { trafficDistribution, trafficDistributionAnnotation } from './kube-service.ts';
 import { parseProtocol } from './protocol.ts';
@@ -49,9 +50,11 @@ export function serviceEntryServices(
   entry: ServiceEntry,
   settings: MeshSettings,
   namespaceTrafficDistribution: string | undefined,
+  cap: VisibilityCap,
   allocated: (host: string) => readonly string[],
 ): readonly Service[] {
   const { meta, spec } = entry;
+  const declared = visibilityOf(spec.exportTo ?? [], settings.config.defaultServiceExportTo, meta.namespace);
   const ports = (spec.ports ?? []).map(port =>
     Object.freeze({
       name: port.name ?? '',
@@ -71,7 +74,7 @@ export function serviceEntryServices(
     resolution: resolutionOf(entry),
     headless: false,
     meshExternal: (spec.location ?? ServiceEntry_Location.MESH_EXTERNAL) === ServiceEntry_Location.MESH_EXTERNAL,
-    visibility: visibilityOf(spec.exportTo ?? [], settings.config.defaultServiceExportTo, meta.namespace),
+    visibility: narrowed(declared, cap, meta.namespace),
     labels: meta.labels,
     selector: spec.workloadSelector?.labels ?? {},
     aliases: [],

@@ -5,6 +5,7 @@ import { resolveAliases } from './aliases.ts';
 import { allocationKey, autoAllocate } from './auto-allocation.ts';
 import type { ServiceEntry } from './config.ts';
 import { type Derived, derive, type Stage } from './derive.ts';
+import { visibilityCap } from './entry-visibility.ts';
 import { kubeService, trafficDistributionAnnotation } from './kube-service.ts';
 import type { KubeNamespace, KubeService } from './kubernetes.ts';
 import { compare, type ObjectKey } from './object.ts';
@@ -98,14 +99,16 @@ export function buildServices(
   );
   const allocated =
     last && previous?.inputs[1] === serviceEntries ? last.parts.allocated : allocate(serviceEntries, last);
+  const capped = settings.config.serviceEntryVisibility?.applyToSidecars;
   const entries = derive(
     serviceEntries,
-    both(settings, memoPair(distribution, allocated)),
+    both(settings, memoPair(distribution, allocated, capped ? namespaces : settings)),
     entry =>
       serviceEntryServices(
         entry,
         settings,
         distribution.get(entry.meta.namespace),
+        visibilityCap(settings.config.serviceEntryVisibility, namespaces, entry.meta.namespace),
         host => allocated.get(allocationKey(entry.meta.namespace, host)) ?? [],
       ),
     last?.parts.entries,
@@ -119,7 +122,7 @@ export function buildServices(
   return { ...indexed(keepList(last?.all, all), last), problems: keepList(last?.problems, problems), parts };
 }
 
-const memoPair = memo((a: object, b: object) => ({ a, b }));
+const memoPair = memo((...values: readonly object[]) => ({ values }));
 
 const allocate = (
   entries: ConfigContents['ServiceEntry'],

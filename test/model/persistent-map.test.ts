@@ -33,7 +33,7 @@ test('it is what a Map is after the same changes, and versions before stay what 
 });
 
 test('a change that changes nothing gives the map itself', () => {
-  const map = PersistentMap.of([['a', 1]]);
+  const map = PersistentMap.of<string, number>([['a', 1]]);
   assert.equal(
     map.with([
       ['a', 1],

@@ -125,6 +125,7 @@ test('the routes of a delegate stand where the root delegates', () => {
     ]),
   );
   const http = seen(w)[0]?.spec.http ?? [];
+  assert.deepEqual(seen(w)[0]?.sources, ['VirtualService/default/root', 'VirtualService/b/d']);
   assert.deepEqual(
     http.map(r => [r.name ?? '', r.match?.[0]?.uri?.prefix, r.route?.[0]?.destination?.host, r.headers?.request?.set]),
     [

@@ -10,6 +10,7 @@ import type { Parsed } from '../problem.ts';
 import type { RawObject } from '../raw.ts';
 import { fields, isFields, text } from '../read.ts';
 import type { Report } from '../report.ts';
+import { checkLabelSelector } from '../selector.ts';
 import { checkConnectionPool, checkOutlierDetection } from './connection-pool.ts';
 import { reportSchema } from './istio.ts';
 import { checkLocalities } from './load-balancer.ts';
@@ -60,7 +61,18 @@ function check(config: MeshConfig, path: string, report: Report): MeshConfig {
     checkTrustDomain(alias, at, report);
     return alias;
   });
+  for (const [i, selector] of (config.discoverySelectors ?? []).entries()) {
+    checkLabelSelector(selector, `${path}.discoverySelectors[${i}]`, report);
+  }
+  for (const [i, policy] of (config.serviceEntryVisibility?.policies ?? []).entries()) {
+    for (const [j, rule] of (policy.matchingRules ?? []).entries()) {
+      const at = `${path}.serviceEntryVisibility.policies[${i}].matchingRules[${j}]`;
+      checkLabelSelector(rule.namespaceSelector, `${at}.namespaceSelector`, report);
+    }
+  }
   return report.without({ ...config, trustDomainAliases }, path, [
+    'discoverySelectors',
+    'serviceEntryVisibility',
     'proxyListenPort',
     'proxyInboundListenPort',
     'connectTimeout',

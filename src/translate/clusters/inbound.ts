@@ -152,16 +152,13 @@ const serviceCluster = memo(
 /** What the inbound clusters of a workload depend on. */
 interface Context {
   readonly mesh: MeshSettings;
-  readonly destinationRules: Scope['destinationRules'];
+  readonly destinationRules: Scope['inboundRules'];
   readonly workload: Workload;
   readonly traits: ClusterTraits;
 }
 
-/** Rules that select workloads shape what those send, not what they receive. */
-const inboundRule = ({ destinationRules }: Context, service: Service): EffectiveDestinationRule | undefined => {
-  const rule = destinationRules.get(service.hostname);
-  return rule?.rule.spec.workloadSelector ? undefined : rule;
-};
+const inboundRule = ({ destinationRules }: Context, service: Service): EffectiveDestinationRule | undefined =>
+  destinationRules.get(service.hostname);
 
 function fromServices(context: Context): readonly ClusterResource[] {
   const { mesh, workload, traits } = context;
@@ -242,7 +239,7 @@ function ingressCluster(context: Context, listener: IstioIngressListener): Clust
 const make = memo(
   (
     mesh: MeshSettings,
-    destinationRules: Scope['destinationRules'],
+    destinationRules: Scope['inboundRules'],
     workload: Workload,
     traits: ClusterTraits,
     redirected: boolean,
@@ -267,10 +264,10 @@ const NONE: Translated<Cluster> = Object.freeze({ resources: [], problems: [] })
  * where nothing is redirected to the proxy and the Sidecar names no listener.
  */
 export const inboundClusters = (
-  { mesh, destinationRules }: Scope,
+  { mesh, inboundRules }: Scope,
   workload: Workload,
   traits: Traits,
 ): Translated<Cluster> =>
   traits.type === 'sidecar'
-    ? make(mesh, destinationRules, workload, clusterTraits(mesh, traits), traits.interception !== 'NONE')
+    ? make(mesh, inboundRules, workload, clusterTraits(mesh, traits), traits.interception !== 'NONE')
     : NONE;

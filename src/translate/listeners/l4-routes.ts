@@ -1,5 +1,5 @@
 import { memo } from '../../memo.ts';
-import { sourcesOf, type VirtualService } from '../../model/config.ts';
+import { objectSources, type VirtualService } from '../../model/config.ts';
 import { overlaps } from '../../model/hosts.ts';
 import type { ObjectKey } from '../../model/object.ts';
 import type { EffectiveDestinationRule, Scope } from '../../model/scope.ts';
@@ -57,7 +57,7 @@ const l4RouteOf = memo(
         const rule = at(host, 1);
         return rule && 'rule' in rule ? rule : undefined;
       },
-      sources: [...sourcesOf(virtualService), ...rules.flatMap(r => r.sources)],
+      sources: [...objectSources(virtualService), ...rules.flatMap(r => r.sources)],
     };
   },
 );

@@ -1,5 +1,5 @@
 import { memo } from '../../memo.ts';
-import type { VirtualService } from '../../model/config.ts';
+import { objectSources, type VirtualService } from '../../model/config.ts';
 import { covers, isWildcard, overlaps } from '../../model/hosts.ts';
 import { compare } from '../../model/object.ts';
 import { isHttp, isUnsupported } from '../../model/protocol.ts';
@@ -85,7 +85,7 @@ const routesOf = memo(
     const rules = found.filter(value => value !== undefined).filter(value => 'rule' in value);
     return {
       routes: httpRoutes(virtualService, context),
-      sources: [virtualService.meta.key, ...rules.flatMap(r => r.sources)],
+      sources: [...objectSources(virtualService), ...rules.flatMap(r => r.sources)],
     };
   },
 );
