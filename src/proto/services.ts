@@ -1,7 +1,7 @@
 import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
 import { fromJSON } from '@grpc/proto-loader';
 import type protobuf from 'protobufjs';
-import { descriptors, serviceType } from './bundle.ts';
+import { descriptorsOf, serviceType } from './bundle.ts';
 import type * as discovery from './generated/envoy/service/discovery/v3.ts';
 import type * as status from './generated/envoy/service/status/v3.ts';
 import type * as auth from './generated/istio/v1/auth.ts';
@@ -45,7 +45,9 @@ const definitions = new Map<string, ServiceDefinition>();
 export function serviceDefinition(name: string): ServiceDefinition {
   let definition = definitions.get(name);
   if (!definition) {
-    definition = withCodec(serviceType(name), fromJSON(descriptorsOf(name))[name] as ServiceDefinition);
+    const service = serviceType(name);
+    // proto-loader writes every message that it is given out as a descriptor, which is slow: it gets what the service reaches.
+    definition = withCodec(service, fromJSON(descriptorsOf(name))[name] as ServiceDefinition);
     definitions.set(name, definition);
   }
   return definition;
@@ -74,48 +76,4 @@ function withCodec(service: protobuf.Service, loaded: ServiceDefinition): Servic
 function fullName(type: protobuf.Type | null): string {
   if (!type) throw new Error('the bundle is not resolved');
   return type.fullName.slice(1);
-}
-
-/** The part of the bundle that a service reaches: proto-loader writes every message it is given out as a descriptor, which is slow. */
-function descriptorsOf(name: string): protobuf.INamespace {
-  const out: protobuf.INamespace = { nested: {} };
-  const seen = new Set<protobuf.AnyNestedObject>();
-  const take = (path: string): void => {
-    const declared = copy(path.split('.'), out);
-    if (seen.has(declared)) return;
-    seen.add(declared);
-    for (const type of referredTypes(declared)) take(type);
-  };
-  take(name);
-  return out;
-}
-
-/** The full names that a declaration and what is declared inside it refer to. */
-function referredTypes(declared: protobuf.AnyNestedObject): readonly string[] {
-  const types: string[] = [];
-  if ('fields' in declared) types.push(...Object.values(declared.fields).map(field => field.type));
-  if ('methods' in declared)
-    types.push(...Object.values(declared.methods).flatMap(m => [m.requestType, m.responseType]));
-  const inside = 'nested' in declared ? Object.values(declared.nested ?? {}).flatMap(referredTypes) : [];
-  return [...types.filter(type => type.startsWith('.')).map(type => type.slice(1)), ...inside];
-}
-
-/** Copies the top-level declaration on a path into a tree, with the packages above it. */
-function copy(path: readonly string[], to: protobuf.INamespace): protobuf.AnyNestedObject {
-  let from: protobuf.AnyNestedObject = descriptors;
-  let at = to;
-  for (const part of path) {
-    const next: protobuf.AnyNestedObject | undefined = 'nested' in from ? from.nested?.[part] : undefined;
-    if (!next) break;
-    at.nested ??= {};
-    if ('fields' in next || 'values' in next || 'methods' in next) {
-      at.nested[part] = next;
-      return next;
-    }
-    const child: protobuf.INamespace = at.nested[part] ?? { nested: {} };
-    at.nested[part] = child;
-    at = child;
-    from = next;
-  }
-  throw new Error(`${path.join('.')} is not in the bundle`);
 }
