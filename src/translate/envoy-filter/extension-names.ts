@@ -1,3 +1,4 @@
+import { type EnvoyBuild, hasExtension } from '../../model/traits.ts';
 import { typeName } from '../../proto/any.ts';
 import type { Json } from '../../proto/wellknown.ts';
 
@@ -15,12 +16,12 @@ const istio: Readonly<Record<string, readonly string[]>> = {
 /** `envoy.extensions.filters.http.lua.v3.Lua` configures `envoy.filters.http.lua`; other families do not follow a rule. */
 const filter = /^envoy\.extensions\.(filters\.(?:http|network|listener)\.\w+)\.v\d\w*\.\w+$/;
 
-/** The extensions of Envoy of which one has to be compiled in for a message to be taken; empty where that is not known. */
-export function extensionNames(message: string): readonly string[] {
-  const known = istio[message];
-  if (known) return known;
+/** The extensions of Envoy that take a message, where a build has none of them; empty where it has one or that is not known. */
+export function missingExtensions(build: EnvoyBuild, message: string): readonly string[] {
+  const known = Object.hasOwn(istio, message) ? istio[message] : undefined;
+  if (known) return known.some(name => build.extensions?.has(name)) ? [] : known;
   const name = filter.exec(message)?.[1];
-  return name ? [`envoy.${name}`] : [];
+  return name && !hasExtension(build, `envoy.${name}`) ? [`envoy.${name}`] : [];
 }
 
 /** A message that is named in a JSON form. */

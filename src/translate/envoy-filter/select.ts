@@ -1,7 +1,7 @@
 import type { Problem } from '../../config/problem.ts';
 import { memo } from '../../memo.ts';
 import type { EnvoyFilter } from '../../model/config.ts';
-import { type EnvoyBuild, hasExtension, type Traits } from '../../model/traits.ts';
+import type { EnvoyBuild, Traits } from '../../model/traits.ts';
 import {
   EnvoyFilter_ApplyTo as ApplyTo,
   EnvoyFilter_PatchContext as Context,
@@ -9,7 +9,7 @@ import {
   type EnvoyFilter_ProxyMatch as ProxyMatch,
 } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { fromStruct } from '../../proto/wellknown.ts';
-import { extensionNames, type NamedMessage, namedMessages } from './extension-names.ts';
+import { missingExtensions, type NamedMessage, namedMessages } from './extension-names.ts';
 import { compile, type FilterPatches } from './patch.ts';
 
 /** The EnvoyFilters that are in force for a proxy, in their order, and why others are not. */
@@ -76,8 +76,8 @@ const lacking = memo((filter: EnvoyFilter, build: EnvoyBuild, indexes: string): 
     .split(',')
     .flatMap(index => messages[Number(index)] ?? [])
     .flatMap(({ path, name }): Problem[] => {
-      const names = extensionNames(name);
-      if (!names.length || names.some(extension => hasExtension(build, extension))) return [];
+      const names = missingExtensions(build, name);
+      if (!names.length) return [];
       const message = `the proxy's Envoy ${build.version.join('.')} does not have the extension ${names.join(' or ')}`;
       return [{ object: filter.meta.key, path, message, severity: 'error' }];
     });
