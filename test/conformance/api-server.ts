@@ -32,9 +32,10 @@ export class ApiServer {
     await this.#call('DELETE', `${pathOf(object)}?gracePeriodSeconds=0`, undefined, 'application/json', [404]);
   }
 
-  /** Every object of the kinds that are read, in all namespaces. */
+  /** Every object of the kinds that are read, in all namespaces. Endpoints are only what Kubernetes mirrors of EndpointSlices. */
   async objects(): Promise<readonly RawObject[]> {
-    const lists = await Promise.all(kindNames.filter(kind => kind !== 'MeshConfig').map(kind => this.#list(kind)));
+    const listed = kindNames.filter(kind => kind !== 'MeshConfig' && kind !== 'Endpoints');
+    const lists = await Promise.all(listed.map(kind => this.#list(kind)));
     return lists.flat();
   }
 

@@ -60,7 +60,7 @@ export class Lab {
     try {
       await run(join(labFolder, 'up.sh'), [folder], { env });
       // istiod first: what it makes of an endpoint depends on whether it knew the Service then, which at its start is chance.
-      await run(join(labFolder, 'istiod.sh'), [folder], { env: { ...env, ISTIOD_ENV: istiodEnvironment } });
+      await startIstiod(folder);
       await bring(folder, baseFolder);
       const lab = new Lab(folder);
       lab.#mesh = await readFile(join(baseFolder, 'meshconfig.yaml'), 'utf8');
@@ -90,18 +90,38 @@ export class Lab {
   }
 
   async #enter(scenario: Scenario): Promise<void> {
-    const before = await pushes();
     const outgoing = this.#before?.objects ?? [];
     this.#before = scenario;
-    for (const object of outgoing) if (!stays(object)) await this.#api.delete(object);
     const mesh = await readFile(scenario.meshConfig, 'utf8');
-    const changed = mesh !== this.#mesh || outgoing.length + scenario.objects.length > 0;
-    if (mesh !== this.#mesh) await writeFile(join(this.#folder, 'mesh.yaml'), mesh);
-    this.#mesh = mesh;
+    const changed = outgoing.length + scenario.objects.length > 0;
+    if (mesh !== this.#mesh) {
+      await this.#setMesh(mesh);
+      await settled();
+    }
+    const before = await pushes();
+    for (const object of outgoing) if (!stays(object)) await this.#api.delete(object);
     if (scenario.objects.some(object => object.kind === 'Pod')) await bring(this.#folder, scenario.folder);
     else for (const object of scenario.objects) await this.#api.apply(object);
     if (changed) await until('istiod to take the change', async () => (await pushes()) > before, 5000).catch(() => 0);
     await settled();
+  }
+
+  /** istiod follows its MeshConfig, but for the trust domain, which it reads once. */
+  async #setMesh(mesh: string): Promise<void> {
+    await writeFile(join(this.#folder, 'mesh.yaml'), mesh);
+    const restart = trustDomain(mesh) !== trustDomain(this.#mesh);
+    this.#mesh = mesh;
+    if (!restart) return;
+    const pid = join(this.#folder, 'istiod.pid');
+    process.kill(Number(await readFile(pid, 'utf8')));
+    await until('istiod to end', () =>
+      pushes().then(
+        () => false,
+        () => true,
+      ),
+    );
+    await rm(pid);
+    await startIstiod(this.#folder);
   }
 
   async #dump({ name, json }: NamedProxy): Promise<Dump> {
@@ -112,6 +132,11 @@ export class Lab {
     return readDump(await readFile(out, 'utf8'));
   }
 }
+
+const startIstiod = (folder: string): Promise<unknown> =>
+  run(join(labFolder, 'istiod.sh'), [folder], { env: { ...process.env, ...ports, ISTIOD_ENV: istiodEnvironment } });
+
+const trustDomain = (mesh: string): string | undefined => /^trustDomain: (.*)$/m.exec(mesh)?.[1];
 
 /** Namespaces that scenarios share stay; everything else is the scenario's own. */
 const stays = (object: RawObject): boolean => object.kind === 'Namespace' || object.kind === 'Node';

@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { gunzipSync, gzipSync } from 'node:zlib';
+import { problemLine } from '../../src/config/problem.ts';
 import type { RawObject } from '../../src/config/raw.ts';
 import type { ConfigContents } from '../../src/config/store.ts';
 import { Manifest } from '../../src/sources/manifest.ts';
@@ -87,6 +88,7 @@ function judge(s: Scenario, reference: Reference): Result {
     clusterId: 'Kubernetes',
   });
   const lines: string[] = [];
+  if (values.shown !== '0') for (const problem of world.problems) lines.push(`problem: ${problemLine(problem)}`);
   const compared = proxies(s, reference.objects).map(proxy => {
     const theirs = reference.dumps[proxy.name] ?? {};
     const messages = messagesOf(world.of(proxyOf(proxy)).translation);
@@ -101,26 +103,36 @@ function judge(s: Scenario, reference: Reference): Result {
 }
 
 const total = new Score();
+let failures = 0;
+
+/** A scenario that the API server refuses, or that crashes us, must not hide the others. */
+const failed = (name: string) => (error: unknown) => {
+  failures++;
+  process.stdout.write(`${name.padEnd(width)}    failed: ${error instanceof Error ? error.message : String(error)}\n`);
+};
+
+async function compareScenario(name: string): Promise<void> {
+  const s = scenario(name, istiodVersion + istiodEnvironment);
+  const own = new Score();
+  const { lines, compared } = judge(s, await referenceOf(s));
+  for (const { theirs, ours } of compared) {
+    const comparison = compare(theirs, ours);
+    own.add(comparison, theirs, ours);
+    total.add(comparison, theirs, ours);
+  }
+  const counts = `${own.equal}/${own.total}`.padStart(9);
+  process.stdout.write(`${name.padEnd(width)} ${counts} ${own.percent.toFixed(1).padStart(6)} %\n`);
+  for (const line of lines) process.stdout.write(`  ${line.replaceAll('\n', '\n  ')}\n`);
+}
+
 const names = positionals.length > 0 ? positionals : scenarioNames();
 const width = Math.max(...names.map(name => name.length));
 try {
-  for (const name of names) {
-    const s = scenario(name, istiodVersion + istiodEnvironment);
-    const own = new Score();
-    const { lines, compared } = judge(s, await referenceOf(s));
-    for (const { theirs, ours } of compared) {
-      const comparison = compare(theirs, ours);
-      own.add(comparison, theirs, ours);
-      total.add(comparison, theirs, ours);
-    }
-    const counts = `${own.equal}/${own.total}`.padStart(9);
-    process.stdout.write(`${name.padEnd(width)} ${counts} ${own.percent.toFixed(1).padStart(6)} %\n`);
-    for (const line of lines) process.stdout.write(`  ${line.replaceAll('\n', '\n  ')}\n`);
-  }
+  for (const name of names) await compareScenario(name).catch(failed(name));
 } finally {
   await lab?.stop();
 }
 process.stdout.write(
   `${names.length} scenarios: ${total.equal} of ${total.total} distinct resources equal istiod's, ${total.percent.toFixed(2)} %\n`,
 );
-if (total.percent < Number(values.min)) process.exitCode = 1;
+if (failures > 0 || total.percent < Number(values.min)) process.exitCode = 1;

@@ -44,9 +44,12 @@ export function scenario(name: string, reference: string): Scenario {
   return { name, folder, objects, meshConfig: meshConfigOf(folder), hash: hash.digest('hex').slice(0, 24) };
 }
 
-/** The names of all scenarios. */
-export const scenarioNames = (): readonly string[] =>
-  readdirSync(scenarioFolder, { withFileTypes: true })
+/** The names of all scenarios; those with settings of their own come last, since istiod takes a while to follow them. */
+export function scenarioNames(): readonly string[] {
+  const names = readdirSync(scenarioFolder, { withFileTypes: true })
     .filter(entry => entry.isDirectory())
     .map(entry => entry.name)
     .sort();
+  const hasMesh = (name: string): boolean => existsSync(join(scenarioFolder, name, 'meshconfig.yaml'));
+  return [...names.filter(name => !hasMesh(name)), ...names.filter(hasMesh)];
+}

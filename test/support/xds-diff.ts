@@ -82,7 +82,12 @@ const unordered: Readonly<Partial<Record<DiscoveryType, Readonly<Record<string, 
     lb_endpoints: stable,
     endpoints: group => stable([member(group, 'locality') ?? {}, member(group, 'priority') ?? 0]),
   },
-  rds: { domains: stable, query_parameters: stable, virtual_hosts: host => stable(member(host, 'name')) },
+  rds: {
+    domains: stable,
+    query_parameters: stable,
+    dynamic_metadata: stable,
+    virtual_hosts: host => stable(member(host, 'name')),
+  },
 };
 
 /** A copy of a resource that keeps what carries meaning for traffic: sets are sorted, filters of Istio's own Envoy build are left out. */
