@@ -4,15 +4,13 @@ import { listenerName } from '../names.ts';
 import type { ListenerResource } from '../resource.ts';
 import { type HttpContext, httpConnectionManagerFilter } from './http-connection-manager.ts';
 import { listenerResource, outboundListener } from './outbound.ts';
+import { HTTP_PROXY_ROUTES, httpProxyPort } from './outbound-http.ts';
 import { loopbacks } from './wildcards.ts';
-
-/** The RDS name of the HTTP proxy's routes. */
-export const HTTP_PROXY_ROUTES = 'http_proxy';
 
 /** The listener of MeshConfig.proxyHttpPort: applications that know of HTTP proxies use the sidecar as one. None by default. */
 export const httpProxy = memo((context: HttpContext): readonly ListenerResource[] => {
   const { mesh, traits } = context;
-  const port = Number(traits.options['HTTP_PROXY_PORT'] ?? 0) || (mesh.config.proxyHttpPort ?? 0);
+  const port = httpProxyPort(mesh, traits);
   if (port === 0) return [];
   const binds = loopbacks(traits);
   const filter = httpConnectionManagerFilter(context, {

@@ -1,8 +1,17 @@
 import type { Service, ServicePort } from '../../model/service.ts';
+import type { MeshSettings } from '../../model/settings.ts';
+import type { Traits } from '../../model/traits.ts';
 import { listenerName } from '../names.ts';
 import { type ChainSpec, PLAINTEXT_HTTP_ALPN } from './filter-chain.ts';
 import { type HttpContext, httpConnectionManagerFilter } from './http-connection-manager.ts';
 import { httpForwardProxy, isDynamic } from './network-filters.ts';
+
+/** The RDS name of the HTTP proxy's routes. */
+export const HTTP_PROXY_ROUTES = 'http_proxy';
+
+/** The port that the sidecar is to listen on as an HTTP proxy; 0: none. */
+export const httpProxyPort = (mesh: MeshSettings, traits: Traits): number =>
+  Number(traits.options['HTTP_PROXY_PORT'] ?? 0) || (mesh.config.proxyHttpPort ?? 0);
 
 /** The RDS name of an outbound HTTP listener: the port, `host:port` where the listener is one sniffed Service's alone, or the Unix socket. */
 export function outboundRouteName(service: Service, port: ServicePort, bind: string, wildcard: string): string {

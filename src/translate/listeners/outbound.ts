@@ -19,7 +19,7 @@ import { type ChainSpec, chainMatch, filterChain, matchesAll, mergeChains } from
 import type { HttpContext } from './http-connection-manager.ts';
 import { type L4Input, type L4Scope, l4Input, l4VirtualServices } from './l4-routes.ts';
 import type { TcpContext } from './network-filters.ts';
-import { outboundHttpChain, outboundRouteName } from './outbound-http.ts';
+import { HTTP_PROXY_ROUTES, httpProxyPort, outboundHttpChain, outboundRouteName } from './outbound-http.ts';
 import { type Contribution, headlessServices, outboundPlan, type PlannedListener, type Step } from './outbound-plan.ts';
 import { outboundTcpChains } from './outbound-tcp.ts';
 
@@ -222,11 +222,16 @@ const plannedRoutes = memo((plan: readonly PlannedListener[], wildcard: string):
 });
 
 const namedRoutes = memo(
-  (planned: readonly PlannedRoutes[], egress: readonly EgressListener[]): readonly NamedRoutes[] =>
-    planned.flatMap(routes => {
+  (planned: readonly PlannedRoutes[], egress: readonly EgressListener[], proxies: boolean): readonly NamedRoutes[] => {
+    const named = planned.flatMap(routes => {
       const listener = egress[routes.egress];
       return listener ? [{ ...routes, egress: listener }] : [];
-    }),
+    });
+    const everything = egress.find(listener => !listener.port);
+    return proxies && everything
+      ? [...named, { name: HTTP_PROXY_ROUTES, port: 0, egress: everything, alone: undefined }]
+      : named;
+  },
 );
 
 /** The route configurations that a scope's outbound listeners name over RDS. */
@@ -237,5 +242,6 @@ export function outboundRouteNames(
   ownAddresses: readonly string[],
 ): readonly NamedRoutes[] {
   const plan = planOf(scope, traits, endpoints, ownAddresses);
-  return namedRoutes(plannedRoutes(plan, wildcardAddress(traits)), scope.egress);
+  const proxies = httpProxyPort(scope.mesh, traits) > 0;
+  return namedRoutes(plannedRoutes(plan, wildcardAddress(traits)), scope.egress, proxies);
 }
