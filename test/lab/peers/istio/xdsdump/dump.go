@@ -14,7 +14,10 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 
-	// Registers every Envoy message that istiod may put into an Any, and its name table.
+	// Registers every message that istiod may put into an Any, and its name table.
+	_ "github.com/cncf/xds/go/udpa/type/v1"
+	_ "github.com/cncf/xds/go/xds/type/v3"
+	_ "istio.io/api/envoy/extensions/stats"
 	_ "istio.io/istio/pkg/config/xds"
 	_ "istio.io/istio/pkg/dns/proto"
 )
