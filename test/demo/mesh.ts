@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { bootstrapText } from '../support/bootstrap.ts';
 import { type Envoy, findEnvoy, startEnvoy } from '../support/envoy.ts';
-import { adminOf, loopbackNetwork, podObjects, sliceObject } from '../support/local-pod.ts';
+import { sliceObject } from '../support/kube-objects.ts';
+import { adminOf, loopbackNetwork, podObjects } from '../support/local-pod.ts';
 import { type Serve, startServe } from '../support/serve.ts';
 import { PORT, podNames, type RunningPod, startPod } from './bookinfo.ts';
 import type { ReviewsCall } from './calls.ts';
@@ -28,11 +29,10 @@ async function writeFolder(folder: string, pods: readonly RunningPod[]): Promise
   const services = [...new Set(podNames.map(({ app }) => app))];
   const objects = [
     ...pods.flatMap(pod => podObjects(pod, PORT)),
-    ...services.map(service =>
+    ...services.map(name =>
       sliceObject(
-        service,
-        PORT,
-        pods.filter(p => p.labels['app'] === service).map(pod => ({ pod })),
+        { name, targetPort: PORT },
+        pods.filter(p => p.labels['app'] === name).map(pod => ({ pod })),
       ),
     ),
   ];

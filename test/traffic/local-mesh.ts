@@ -6,15 +6,8 @@ import type { RawObject } from '../../src/config/raw.ts';
 import { bootstrapText } from '../support/bootstrap.ts';
 import { type Envoy, findEnvoy, startEnvoy } from '../support/envoy.ts';
 import { type Answer, call } from '../support/http.ts';
-import {
-  adminOf,
-  type LocalEndpoint,
-  type LocalPod,
-  loopbackNetwork,
-  NAMESPACE,
-  podObjects,
-  sliceObject,
-} from '../support/local-pod.ts';
+import { type EndpointShape, NAMESPACE, podObject, serviceObject, sliceObject } from '../support/kube-objects.ts';
+import { adminOf, type LocalPod, loopbackNetwork, podObjects } from '../support/local-pod.ts';
 import { startServe } from '../support/serve.ts';
 import { until } from '../support/until.ts';
 import { type Backend, startBackend } from './backend.ts';
@@ -54,12 +47,8 @@ export interface LocalMesh {
   stop(): Promise<void>;
 }
 
-const serviceObject = (name: string, clusterIP: string): RawObject => ({
-  apiVersion: 'v1',
-  kind: 'Service',
-  metadata: { name, namespace: NAMESPACE },
-  spec: { clusterIP, selector: { app: 'backend' }, ports: [{ name: 'http', port: PORT, targetPort: PORT }] },
-});
+const service = (name: string, clusterIP: string): RawObject =>
+  serviceObject({ name, clusterIP, selector: { app: 'backend' }, port: PORT, targetPort: PORT });
 
 const subsets = (service: string, versions: readonly string[]): RawObject => ({
   apiVersion: 'networking.istio.io/v1',
@@ -104,18 +93,14 @@ export async function startMesh({
       started.push(() => backend.close());
       backends[label] = backend;
     }
-    const pods = Object.values(backends).map(
-      ({ name, address }): LocalPod => ({
-        name,
-        labels: { app: 'backend', version: name },
-        address,
-        egress: address,
-        appPort: PORT,
-      }),
-    );
+    const pods = Object.values(backends).map(({ name, address }) => ({
+      name,
+      labels: { app: 'backend', version: name },
+      address,
+    }));
     // Calls of the client only: nothing calls it.
     const client: LocalPod = { name: 'client', labels: { app: 'client' }, address: at(1), egress: at(2), appPort: 1 };
-    const endpointsOf = (names: readonly string[], terminating: readonly string[]): readonly LocalEndpoint[] =>
+    const endpointsOf = (names: readonly string[], terminating: readonly string[]): readonly EndpointShape[] =>
       pods
         .filter(({ name }) => names.includes(name) || terminating.includes(name))
         .map(pod =>
@@ -124,14 +109,14 @@ export async function startMesh({
             : { pod },
         );
     const endpoints: LocalMesh['endpoints'] = (service, names, terminating = []) =>
-      write(`${service}-endpoints.yaml`, stringify(sliceObject(service, PORT, endpointsOf(names, terminating))));
-    await write(
-      'pods.yaml',
-      yamlOf([...podObjects(client, PORT), ...pods.flatMap(pod => podObjects(pod, PORT).slice(0, 1))]),
-    );
+      write(
+        `${service}-endpoints.yaml`,
+        stringify(sliceObject({ name: service, targetPort: PORT }, endpointsOf(names, terminating))),
+      );
+    await write('pods.yaml', yamlOf([...podObjects(client, PORT), ...pods.map(podObject)]));
     await write(
       'services.yaml',
-      yamlOf(services.flatMap((name, i) => [serviceObject(name, `10.96.0.${i + 1}`), subsets(name, versions)])),
+      yamlOf(services.flatMap((name, i) => [service(name, `10.96.0.${i + 1}`), subsets(name, versions)])),
     );
     for (const service of services) await endpoints(service, versions);
     await write('users.yaml', yaml);
