@@ -16,25 +16,24 @@ const added = ({ listeners, context }: ContextPatches): readonly Patch<Listener>
     ? listeners.listeners.filter(patch => patch.context === context)
     : listeners.listeners;
 
-/** The address that a listener is bound to; undefined where it is not: connections reach it from another one. */
-function boundTo({ address, bind_to_port }: Listener): string | undefined {
-  if (bind_to_port?.value === false) return undefined;
+/** The address that a listener is for; undefined where it has none that another could have. */
+function addressOf({ address }: Listener): string | undefined {
   const at = address?.socket_address;
   if (!at) return address?.pipe?.path;
   return at.port_value ? `${at.protocol ?? 0} ${at.address}:${at.port_value}` : undefined;
 }
 
-/** Envoy refuses a second listener on an address: the EnvoyFilter that brings one is not in force. */
+/** Envoy refuses a second listener on an address, bound or not: the EnvoyFilter that brings one is not in force. */
 function withoutDoubles(made: PatchedList<Listener>, adding: readonly Patch<Listener>[]): PatchedList<Listener> {
   if (!adding.length || made.failures.length) return made;
   const log = patchLog();
-  const bound = new Set<string>();
+  const taken = new Set<string>();
   for (const { name, message } of made.resources) {
-    const at = boundTo(message);
+    const at = addressOf(message);
     if (at === undefined) continue;
-    const patch = bound.has(at) ? adding.find(({ value }) => value === message) : undefined;
+    const patch = taken.has(at) ? adding.find(({ value }) => value === message) : undefined;
     if (patch) fail(log, patch, `the listener ${name} is on the address of another one`);
-    bound.add(at);
+    taken.add(at);
   }
   return log.failures.length ? { ...made, failures: log.failures } : made;
 }
