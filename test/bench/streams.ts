@@ -1,0 +1,193 @@
+import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
+import type { Node } from '../../src/proto/generated/envoy/config/core/v3.ts';
+import { encode } from '../../src/proto/message.ts';
+import { resourceTypes, type XdsType } from '../../src/xds/resource-types.ts';
+
+/** What the parent process tells the fleet to do. */
+export type Order =
+  | {
+      readonly open: number;
+      readonly address: string;
+      /** How many different workloads the proxies are of. */
+      readonly classes: number;
+      /** The names that proxies ask for of the types that have no wildcard. */
+      readonly names: Readonly<Partial<Record<XdsType, readonly string[]>>>;
+    }
+  /** Report once every stream has received a response with this text in it. */
+  | { readonly await: string }
+  /** Stop reading, on so many streams. */
+  | { readonly pause: number };
+
+/** What the fleet tells. Times are milliseconds since the epoch. */
+export type Report =
+  | { readonly synced: number; readonly bytes: number }
+  | { readonly seen: string; readonly lastAt: number; readonly messages: number; readonly bytes: number }
+  | { readonly paused: number };
+
+const order: readonly XdsType[] = ['cluster', 'endpoint', 'listener', 'route'];
+
+const now = (): number => performance.timeOrigin + performance.now();
+
+/** The Node message of the n-th proxy. */
+export function proxyNode(index: number, classes: number): Node {
+  const kind = `client-${index % classes}`;
+  const ip = `10.128.${Math.floor(index / 250)}.${1 + (index % 250)}`;
+  const text = (string_value: string) => ({ string_value });
+  return {
+    id: `sidecar~${ip}~${kind}-${index}.load~load.svc.cluster.local`,
+    cluster: kind,
+    metadata: {
+      fields: {
+        NAMESPACE: text('load'),
+        NAME: text(`${kind}-${index}`),
+        LABELS: { struct_value: { fields: { app: text(kind) } } },
+        ISTIO_VERSION: text('1.31.0'),
+        CLUSTER_ID: text('Kubernetes'),
+        INSTANCE_IPS: text(ip),
+        INTERCEPTION_MODE: text('REDIRECT'),
+      },
+    },
+  };
+}
+
+interface Head {
+  typeUrl: string;
+  nonce: string;
+}
+
+/** The type and the nonce of a response; its resources are skipped unread. */
+function headOf(message: Buffer): Head {
+  const head = { typeUrl: '', nonce: '' };
+  let at = 0;
+  const varint = (): number => {
+    let value = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = message[at++] ?? 0;
+      value |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return value;
+    }
+  };
+  while (at < message.length) {
+    const tag = varint();
+    const size = varint();
+    if (tag === (4 << 3) + 2) head.typeUrl = message.toString('latin1', at, at + size);
+    if (tag === (5 << 3) + 2) head.nonce = message.toString('latin1', at, at + size);
+    at += size;
+  }
+  return head;
+}
+
+/** One proxy: a delta stream on a connection of its own that subscribes, acknowledges, and looks for a text in what arrives. */
+class ProxyStream {
+  readonly session: ClientHttp2Session;
+  readonly stream: ClientHttp2Stream;
+  readonly #names: Readonly<Partial<Record<XdsType, readonly string[]>>>;
+  readonly #onMessage: (proxy: ProxyStream, message: Buffer) => void;
+  readonly #asked = new Set<XdsType>();
+  #parts: Buffer[] = [];
+  #have = 0;
+  synced = false;
+  seen = '';
+
+  constructor(
+    address: string,
+    node: Node,
+    names: Readonly<Partial<Record<XdsType, readonly string[]>>>,
+    onMessage: (proxy: ProxyStream, message: Buffer) => void,
+  ) {
+    this.#names = names;
+    this.#onMessage = onMessage;
+    this.session = connect(`http://${address}`, { settings: { initialWindowSize: 4 << 20 } });
+    this.session.on('connect', () => this.session.setLocalWindowSize(4 << 20));
+    this.stream = this.session.request({
+      ':method': 'POST',
+      ':path': '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources',
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    });
+    this.stream.on('data', (chunk: Buffer) => this.#receive(chunk));
+    this.#ask('cluster', node);
+  }
+
+  #ask(type: XdsType, node?: Node): void {
+    this.#asked.add(type);
+    this.#send(resourceTypes[type].typeUrl, '', this.#names[type] ?? [], node);
+  }
+
+  #send(type_url: string, response_nonce: string, resource_names_subscribe: readonly string[], node?: Node): void {
+    const message = encode('envoy.service.discovery.v3.DeltaDiscoveryRequest', {
+      type_url,
+      response_nonce,
+      resource_names_subscribe,
+      node,
+    });
+    const frame = Buffer.allocUnsafe(5 + message.length);
+    frame.writeUInt8(0, 0);
+    frame.writeUInt32BE(message.length, 1);
+    message.copy(frame, 5);
+    this.stream.write(frame);
+  }
+
+  #receive(chunk: Buffer): void {
+    this.#parts.push(chunk);
+    this.#have += chunk.length;
+    while (this.#have >= 5) {
+      const [first] = this.#parts;
+      const head = first && first.length >= 5 ? first : Buffer.concat(this.#parts);
+      const size = 5 + head.readUInt32BE(1);
+      if (this.#have < size) return;
+      const joined = Buffer.concat(this.#parts);
+      this.#parts = joined.length > size ? [joined.subarray(size)] : [];
+      this.#have -= size;
+      this.#message(joined.subarray(5, size));
+    }
+  }
+
+  #message(message: Buffer): void {
+    const { typeUrl, nonce } = headOf(message);
+    this.#send(typeUrl, nonce, []);
+    const next = order.find(type => !this.#asked.has(type));
+    const answered = order.find(type => resourceTypes[type].typeUrl === typeUrl);
+    if (next) this.#ask(next);
+    else if (answered === 'route') this.synced = true;
+    this.#onMessage(this, message);
+  }
+}
+
+const proxies: ProxyStream[] = [];
+const tell = (report: Report): void => void process.send?.(report);
+let awaited = '';
+let missing = 0;
+let messages = 0;
+let bytes = 0;
+let unsynced = 0;
+
+function onMessage(proxy: ProxyStream, message: Buffer): void {
+  messages++;
+  bytes += message.length;
+  if (unsynced > 0 && proxy.synced && proxy.seen === '') {
+    proxy.seen = 'synced';
+    if (--unsynced === 0) tell({ synced: proxies.length, bytes });
+  }
+  if (awaited === '' || proxy.seen === awaited || !message.includes(awaited)) return;
+  proxy.seen = awaited;
+  if (--missing > 0) return;
+  tell({ seen: awaited, lastAt: now(), messages, bytes });
+  awaited = '';
+}
+
+process.on('message', (order: Order) => {
+  if ('open' in order) {
+    unsynced += order.open;
+    for (let i = 0; i < order.open; i++)
+      proxies.push(new ProxyStream(order.address, proxyNode(i, order.classes), order.names, onMessage));
+  } else if ('await' in order) {
+    awaited = order.await;
+    missing = proxies.length;
+    messages = bytes = 0;
+  } else {
+    for (const { stream } of proxies.slice(0, order.pause)) stream.pause();
+    tell({ paused: order.pause });
+  }
+});
+process.on('disconnect', () => process.exit(0));
