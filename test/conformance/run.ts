@@ -11,7 +11,7 @@ import { Manifest } from '../../src/sources/manifest.ts';
 import { World } from '../../src/world.ts';
 import { contentsOf } from '../support/folder.ts';
 import { type NamedProxy, proxiesOf, proxyOf } from '../support/proxies.ts';
-import { dumpOf, messagesOf, messagesOfDump } from '../support/translation.ts';
+import { askedFor, dumpOf, messagesOf, messagesOfDump } from '../support/translation.ts';
 import { findings } from '../support/validators.ts';
 import { compare, type Dump, report } from '../support/xds-diff.ts';
 import { istiodEnvironment, Lab, type Reference } from './lab.ts';
@@ -91,7 +91,7 @@ function judge(s: Scenario, reference: Reference): Result {
   if (values.shown !== '0') for (const problem of world.problems) lines.push(`problem: ${problemLine(problem)}`);
   const compared = proxies(s, reference.objects).map(proxy => {
     const theirs = reference.dumps[proxy.name] ?? {};
-    const messages = messagesOf(world.of(proxyOf(proxy)).translation);
+    const messages = askedFor(messagesOf(world.of(proxyOf(proxy)).translation));
     const ours = dumpOf(messages);
     const comparison = compare(theirs, ours);
     const shared = findingsOf(theirs);

@@ -7,6 +7,7 @@ import { fromJson, toJson } from '../../src/proto/json.ts';
 import type { MessageName, MessageTypes } from '../../src/proto/message.ts';
 import type { Resource } from '../../src/translate/resource.ts';
 import type { Translation } from '../../src/translate/translate.ts';
+import { eachObject, member } from './json.ts';
 import { type DiscoveryType, type Dump, type Json, readDump } from './xds-diff.ts';
 
 /** Everything that one proxy is sent, as messages: what validators and the simulation read, whoever made it. */
@@ -79,3 +80,18 @@ export const dumpOf = (m: Messages): Required<Pick<Dump, 'cds' | 'eds' | 'lds' |
   rds: jsonByName('envoy.config.route.v3.RouteConfiguration', m.routes, r => r.name),
   nds: jsonByName('istio.networking.nds.v1.NameTable', m.nameTables ?? [], () => 'nameTable'),
 });
+
+/** What an ADS client would be sent of these messages: it asks for load assignments and routes by the names in clusters and listeners. */
+export function askedFor(m: Messages): Messages {
+  const assignments = new Set(m.clusters.flatMap(c => [c.eds_cluster_config?.service_name || c.name]));
+  const routes = new Set<unknown>();
+  for (const listener of m.listeners)
+    eachObject(toJson('envoy.config.listener.v3.Listener', listener), object =>
+      routes.add(member(object['rds'], 'route_config_name')),
+    );
+  return {
+    ...m,
+    endpoints: m.endpoints.filter(e => assignments.has(e.cluster_name)),
+    routes: m.routes.filter(r => routes.has(r.name)),
+  };
+}

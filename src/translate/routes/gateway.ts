@@ -36,6 +36,8 @@ export function commonHosts(
 
 interface Draft {
   readonly host: string;
+  /** Of the first server that has it; several ports of a Gateway can meet in one port of the proxy. */
+  readonly port: number;
   readonly routes: Route[];
   readonly sources: Set<ObjectKey>;
   redirects: boolean;
@@ -67,8 +69,9 @@ function draftsOf(
   routesFor: (virtualService: VirtualService, server: GatewayServer) => Routes,
 ): readonly Draft[] {
   const drafts = new Map<string, Draft>();
-  const draftFor = (host: string, redirects: boolean): Draft => {
-    const draft = drafts.get(host) ?? { host, routes: [], sources: new Set(), redirects: false };
+  const draftFor = (host: string, { server }: GatewayServer, redirects: boolean): Draft => {
+    const port = server.port?.number ?? 0;
+    const draft = drafts.get(host) ?? { host, port, routes: [], sources: new Set(), redirects: false };
     draft.redirects ||= redirects;
     drafts.set(host, draft);
     return draft;
@@ -80,14 +83,14 @@ function draftsOf(
       const { routes, sources } = hosts.length ? routesFor(virtualService, server) : { routes: [], sources: [] };
       if (!routes.length) continue;
       for (const host of hosts) {
-        const draft = draftFor(host, redirects);
+        const draft = draftFor(host, server, redirects);
         draft.routes.push(...routes);
         for (const source of [server.gateway.meta.key, ...sources]) draft.sources.add(source);
       }
     }
     // A host that only redirects needs no VirtualService.
     if (redirects)
-      for (const host of server.hosts) draftFor(host.toLowerCase(), true).sources.add(server.gateway.meta.key);
+      for (const host of server.hosts) draftFor(host.toLowerCase(), server, true).sources.add(server.gateway.meta.key);
   }
   return [...drafts.values()].sort((a, b) => bySpecificity(a.host, b.host));
 }
@@ -97,7 +100,7 @@ function virtualHosts(drafts: readonly Draft[], port: number, mesh: MeshSettings
   if (!drafts.length) return [{ name: `blackhole:${port}`, domains: ['*'] }];
   return collapse(drafts)
     .map(({ hosts, draft }) => ({
-      name: hostAndPort(hosts[0] ?? '', port),
+      name: hostAndPort(hosts[0] ?? '', draft.port),
       domains: hosts,
       routes: lastCatchAll(draft.routes),
       ...(countsAttempts(mesh) && { include_request_attempt_count: true }),
