@@ -50,6 +50,10 @@ export const routesHttp = ({ protocol, server }: GatewayServer): boolean =>
 /** Whether the server ends or inspects TLS; HTTP with TLS settings only redirects. */
 export const usesTls = ({ protocol, server }: GatewayServer): boolean => server.tls !== undefined && !isHttp(protocol);
 
+/** The hosts of a server as SNI has them: without namespaces, sorted. */
+export const sniHosts = (hosts: readonly string[]): readonly string[] =>
+  [...new Set(hosts.map(h => h.slice(h.indexOf('/') + 1)))].sort();
+
 /** `./host` is the Gateway's own namespace, an asterisk is any. */
 function serverHost(host: string, namespace: string): string {
   const [scope, name] = host.split('/');
@@ -111,9 +115,10 @@ function conflict({ port, server }: Opening, open: readonly Opening[], hosts: Re
   const plain = beside.find(o => !usesTls(o.server));
   if (plain && !(isHttp(plain.server.protocol) && isHttp(server.protocol)))
     return `port ${port} speaks ${plain.server.protocol} for ${plain.server.gatewayName} already, not ${server.protocol}`;
-  const encrypted = beside.find(o => usesTls(o.server));
+  // What comes with no server name, or with none that TLS servers have, is for the plain one.
+  const encrypted = beside.find(o => usesTls(o.server) && sniHosts(o.server.hosts).includes('*'));
   if (encrypted && !usesTls(server))
-    return `port ${port} speaks TLS for ${encrypted.server.gatewayName} already, not ${server.protocol}`;
+    return `port ${port} speaks TLS of every host for ${encrypted.server.gatewayName} already, not ${server.protocol}`;
   if (usesTls(server) && server.routeName && open.some(o => o.server.routeName === server.routeName))
     return `another server of ${server.gatewayName} has the port name ${server.server.port?.name ?? "''"} already`;
   return undefined;

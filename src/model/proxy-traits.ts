@@ -95,7 +95,6 @@ export const traitsOf: (
     meshId: metadata['MESH_ID'] ?? '',
     dnsDomain: proxy.dnsDomain,
     dnsCapture: isTrue(metadata['DNS_CAPTURE']),
-    dnsAutoAllocate: isTrue(metadata['DNS_AUTO_ALLOCATE']),
     options: Object.freeze(options),
   };
   return interned.intern(JSON.stringify({ ...traits, build: buildName(proxy.build) }), () => Object.freeze(traits));

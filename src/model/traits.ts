@@ -33,7 +33,6 @@ export interface Traits {
   /** The domain of the Node's id: `default.svc.cluster.local`. */
   readonly dnsDomain: string;
   readonly dnsCapture: boolean;
-  readonly dnsAutoAllocate: boolean;
   /** Further metadata that Istio's translation reads, by Istio's names (HTTP10, IDLE_TIMEOUT, …), values as text; the known ones, and those that an EnvoyFilter matches; structures as JSON. */
   readonly options: Readonly<Record<string, string>>;
 }

@@ -83,7 +83,6 @@ test('traits', () => {
     ISTIO_VERSION: '1.31.0',
     INTERCEPTION_MODE: 'TPROXY',
     DNS_CAPTURE: 'true',
-    DNS_AUTO_ALLOCATE: true,
     NETWORK: 'n',
     CLUSTER_ID: 'c',
     MESH_ID: 'm',
@@ -92,16 +91,8 @@ test('traits', () => {
     PROXY_CONFIG: { concurrency: 2, statusPort: 15020, proxyHeaders: { server: { value: 'x' } } },
   });
   assert.deepEqual(
-    [
-      traits.agent,
-      traits.interception,
-      traits.dnsCapture,
-      traits.dnsAutoAllocate,
-      traits.network,
-      traits.clusterId,
-      traits.meshId,
-    ],
-    [true, 'TPROXY', true, true, 'n', 'c', 'm'],
+    [traits.agent, traits.interception, traits.dnsCapture, traits.network, traits.clusterId, traits.meshId],
+    [true, 'TPROXY', true, 'n', 'c', 'm'],
   );
   assert.deepEqual(traits.options, { HTTP10: '1', PROXY_CONFIG: '{"proxyHeaders":{"server":{"value":"x"}}}' });
   assert.deepEqual([traitsOf(world(), {}).agent, traitsOf(world(), {}).interception], [false, 'REDIRECT']);

@@ -1,6 +1,6 @@
 import { memo } from '../../memo.ts';
 import { covers } from '../../model/hosts.ts';
-import { type GatewayServer, passesThrough } from '../../model/merged-gateway.ts';
+import { type GatewayServer, passesThrough, sniHosts } from '../../model/merged-gateway.ts';
 import type { Protocol } from '../../model/protocol.ts';
 import type { EffectiveDestinationRule, Scope } from '../../model/scope.ts';
 import type { Service, ServicePort } from '../../model/service.ts';
@@ -29,10 +29,6 @@ const chain = (part: Pick<ChainSpec, 'filters'> & Partial<ChainSpec>): ChainSpec
   transportProtocol: '',
   ...part,
 });
-
-/** The hosts of a server as SNI has them: without namespaces, sorted. */
-const sniHosts = (hosts: readonly string[]): readonly string[] =>
-  [...new Set(hosts.map(h => h.slice(h.indexOf('/') + 1)))].sort();
 
 const tlsOf = (
   server: Server,

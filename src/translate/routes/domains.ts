@@ -57,13 +57,13 @@ export function alternateNames(hostname: string, context: DomainContext): string
     : dotted;
 }
 
-/** The virtual IPs of a Service that a proxy can reach, as istiod chooses them (istio: Service.getAllAddressesForProxy). */
+/**
+ * The virtual IPs of a Service that a proxy can reach, as istiod chooses them (istio: Service.getAllAddressesForProxy): addresses that nobody
+ * gave count where the agent answers DNS with them, whether or not it asks for them itself.
+ */
 export function addressesFor(service: Service, traits: Traits): readonly string[] {
-  const own =
-    service.addresses.length || !traits.dnsAutoAllocate || !traits.dnsCapture
-      ? service.addresses
-      : service.autoAllocated;
-  if (service.registry === 'External') return own;
+  if (service.registry === 'External' && service.addresses.length) return service.addresses;
+  const own = service.addresses.length || !traits.dnsCapture ? service.addresses : service.autoAllocated;
   return own.filter(address => (isIPv6(address) ? traits.ipv6 : traits.ipv4));
 }
 
@@ -88,8 +88,7 @@ export function serviceDomains(
       : [];
   // istiod makes a Service of each address of a ServiceEntry; in a table by host the last one stays.
   const reachable = addressesFor(service, traits);
-  const addresses = (service.registry === 'External' ? reachable.slice(-1) : reachable).flatMap(address =>
-    withPort(address, port),
-  );
+  const given = service.registry === 'External' && service.addresses.length > 0;
+  const addresses = (given ? reachable.slice(-1) : reachable).flatMap(address => withPort(address, port));
   return { domains: [...domains, ...wildcards, ...addresses], alternates };
 }

@@ -69,6 +69,7 @@ function draftsOf(
   routesFor: (virtualService: VirtualService, server: GatewayServer) => Routes,
 ): readonly Draft[] {
   const drafts = new Map<string, Draft>();
+  const made = new Map<string, Routes>();
   const draftFor = (host: string, { server }: GatewayServer, redirects: boolean): Draft => {
     const port = server.port?.number ?? 0;
     const draft = drafts.get(host) ?? { host, port, routes: [], sources: new Set(), redirects: false };
@@ -80,8 +81,12 @@ function draftsOf(
     const redirects = server.server.tls?.httpsRedirect ?? false;
     for (const virtualService of server.virtualServices) {
       const hosts = commonHosts(server, virtualService);
-      const { routes, sources } = hosts.length ? routesFor(virtualService, server) : { routes: [], sources: [] };
+      if (!hosts.length) continue;
+      // Ports of a Gateway that meet in one port of the proxy cannot be told apart: the first one's routes are for all (istio: gatewayRoutes).
+      const key = `${server.gatewayName} ${virtualService.meta.key}`;
+      const { routes, sources } = made.get(key) ?? routesFor(virtualService, server);
       if (!routes.length) continue;
+      made.set(key, { routes, sources });
       for (const host of hosts) {
         const draft = draftFor(host, server, redirects);
         draft.routes.push(...routes);
