@@ -19,7 +19,9 @@ const SHOWN = 8000;
 const { values } = parseArgs({ options: { once: { type: 'boolean', default: false } } });
 
 const ending = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort(signal));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => ending.abort(signal));
+// A terminal that was closed, or a pipe whose reader has gone: there is nobody left to show anything to.
+process.stdout.on('error', () => ending.abort());
 
 const wait = (ms: number): Promise<void> => pause(ms, undefined, { signal: ending.signal }).catch(() => {});
 
