@@ -5,10 +5,15 @@
  * holds any more takes its results with it. There is nothing to invalidate and no key to forget.
  */
 
-/** What has been computed for the arguments so far. Most levels are the last of their arguments, so the maps are made when they are needed. */
+/**
+ * What has been computed for the arguments so far. A large mesh has tens of thousands: most are the last of their arguments, and most of the
+ * others have one primitive after them, so maps are made when they are needed.
+ */
 class Level {
   objects: WeakMap<object, Level> | undefined = undefined;
-  primitives: Map<unknown, Level> | undefined = undefined;
+  primitive: unknown = undefined;
+  afterPrimitive: Level | undefined = undefined;
+  morePrimitives: Map<unknown, Level> | undefined = undefined;
   done = false;
   value: unknown = undefined;
 
@@ -21,11 +26,17 @@ class Level {
       this.objects.set(arg, made);
       return made;
     }
-    this.primitives ??= new Map();
-    const known = this.primitives.get(arg);
+    if (this.afterPrimitive && this.primitive === arg) return this.afterPrimitive;
+    const known = this.morePrimitives?.get(arg);
     if (known) return known;
     const made = new Level();
-    this.primitives.set(arg, made);
+    if (this.afterPrimitive) {
+      this.morePrimitives ??= new Map();
+      this.morePrimitives.set(arg, made);
+    } else {
+      this.primitive = arg;
+      this.afterPrimitive = made;
+    }
     return made;
   }
 }

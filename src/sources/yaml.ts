@@ -48,7 +48,8 @@ function readDocument(text: string): Read {
   try {
     const document = parseDocument(text, { merge: true, prettyErrors: true, logLevel: 'silent' });
     const [error] = document.errors;
-    if (!error) return { value: document.toJS({ maxAliasCount: 1000 }) };
+    // The copy is a third of the size: lists have no room to grow, and strings are not cut from the text, which they would keep.
+    if (!error) return { value: structuredClone(document.toJS({ maxAliasCount: 1000 })) };
     // Its own words about the place count from the beginning of the document.
     const message = error.message.split('\n', 1)[0]?.replace(/ at line \d+, column \d+:?$/, '');
     return { line: error.linePos?.[0].line ?? 1, message: message ?? 'no valid YAML' };

@@ -61,18 +61,29 @@ function workloadText(endpoint: Endpoint): string {
 
 const MUTUAL_TLS = struct({ tlsMode: 'istio' });
 
-const metadataOf = (endpoint: Endpoint, mutualTls: boolean): Metadata => ({
+const metadataOf = (workload: string, mutualTls: boolean): Metadata => ({
   filter_metadata: {
     ...(mutualTls && { 'envoy.transport_socket_match': MUTUAL_TLS }),
-    istio: struct({ workload: workloadText(endpoint) }),
+    istio: struct({ workload }),
   },
 });
 
-const lbEndpoint = (endpoint: Endpoint, health: SentHealth, mutualTls: boolean): LbEndpoint => ({
+/** One value for each key. */
+function shared<V>(values: Map<string, V>, key: string, make: () => V): V {
+  const known = values.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  values.set(key, made);
+  return made;
+}
+
+const ONE = Object.freeze({ value: 1 });
+
+const lbEndpoint = (endpoint: Endpoint, health: SentHealth, metadata: Metadata): LbEndpoint => ({
   endpoint: { address: addressOf(endpoint.address, endpoint.port) },
   health_status: STATUS[health],
-  load_balancing_weight: { value: endpoint.weight || 1 },
-  metadata: metadataOf(endpoint, mutualTls),
+  load_balancing_weight: endpoint.weight > 1 ? { value: endpoint.weight } : ONE,
+  metadata,
 });
 
 const localityText = ({ region, zone, subzone }: Locality): string =>
@@ -81,6 +92,8 @@ const localityText = ({ region, zone, subzone }: Locality): string =>
 /** The endpoints of a cluster by locality, localities in the order of their names. */
 export function localityGroups(endpoints: readonly Endpoint[], selection: Selection): readonly LocalityGroup[] {
   const groups = new Map<string, { locality: Locality; members: LocalityGroup['members'][number][]; weight: number }>();
+  // Most endpoints of a Service are of one workload; tens of thousands of equal messages would be kept in memory.
+  const metadata = new Map<string, Metadata>();
   for (const endpoint of endpoints) {
     if (endpoint.portName !== selection.portName || !selects(selection.labels, endpoint.labels)) continue;
     const health = healthOf(endpoint, selection);
@@ -93,7 +106,9 @@ export function localityGroups(endpoints: readonly Endpoint[], selection: Select
     }
     const mutualTls = endpoint.tlsMode === 'istio' && selection.mutualTls(endpoint);
     if (selection.mutualTlsOnly && !mutualTls) continue;
-    const message = lbEndpoint(endpoint, health, mutualTls);
+    const workload = workloadText(endpoint);
+    const about = shared(metadata, `${workload} ${mutualTls}`, () => metadataOf(workload, mutualTls));
+    const message = lbEndpoint(endpoint, health, about);
     group.members.push({ endpoint, message });
     group.weight = Math.min(group.weight + (endpoint.weight || 1), 4294967295);
   }
