@@ -125,8 +125,11 @@ export function plan(before: StreamState, snapshot: Snapshot, now: number, grace
     const behind = resourceType(type).gated && (subscription.resumed || subscription.sent !== undefined);
     if (behind) gated = true;
     if (subscription.pending) {
-      blocked = true;
-      continue;
+      // Envoy acknowledges clusters once they are warm. One that waits for a secret never is, and what is owed may be its cure.
+      const until = (subscription.sent?.at ?? now) + grace;
+      if (type !== 'cluster') blocked = true;
+      else if (now < until) wait(until);
+      if (type !== 'cluster' || now < until) continue;
     }
     const until = behind ? gateClosedUntil(state, judge('cluster'), now, grace) : undefined;
     if (until !== undefined) {

@@ -82,6 +82,16 @@ for (const protocol of ['sotw', 'delta'] as const) {
       assert.deepEqual(x.sends(), ['listener +l', 'route +r']);
     });
 
+    test('clusters that never get warm do not hold up their own cure', () => {
+      const x = running(protocol);
+      x.world(two);
+      assert.deepEqual(x.sends(), ['cluster +b']);
+      x.world({ ...two, cluster: { a: 1, b: 2 } });
+      assert.deepEqual(x.sends(), []);
+      x.now += grace;
+      assert.deepEqual(x.sends()[0], 'cluster +b');
+    });
+
     test('a refused cluster is answered too', () => {
       const x = running(protocol);
       x.world({ ...one, cluster: { a: 2 }, route: { r: 2 } });
