@@ -67,6 +67,7 @@ const isSelected = ({ selector, namespace = NAMESPACE }: ServiceShape, pod: PodP
 export class PodMesh {
   readonly #started: (() => void | Promise<void>)[] = [];
   readonly #pods = new Map<string, Pod>();
+  readonly #withEnvoy: Pod[] = [];
   #folder = '';
   #serve: Serve | undefined;
 
@@ -98,8 +99,9 @@ export class PodMesh {
   /** Fails where an Envoy has rejected anything, by its own count or the control plane's. */
   async assertNothingRejected(): Promise<void> {
     const found: string[] = [];
-    for (const { name, admin } of this.#pods.values()) {
-      const counters = await admin('/stats?filter=update_rejected').catch(() => '');
+    for (const { name, admin } of this.#withEnvoy) {
+      const counters = await admin('/stats?filter=update_rejected');
+      if (!counters.includes('lds.update_rejected: 0')) found.push(`${name}: no such counter in ${counters}`);
       found.push(
         ...counters
           .split('\n')
@@ -181,7 +183,9 @@ export class PodMesh {
         await caller.stop();
       }
     };
-    this.#pods.set(name, { name, address: plan.address ?? own.address, app, asProxy, admin });
+    const pod = { name, address: own.address, app, asProxy, admin };
+    this.#pods.set(name, pod);
+    if (envoy) this.#withEnvoy.push(pod);
     await until(`the Envoy of ${name}`, async () => {
       if (envoy?.process.exitCode) throw new Error(envoy.log());
       return !envoy || (await admin('/stats?filter=workers_started')).includes('workers_started: 1');

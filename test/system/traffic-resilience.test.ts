@@ -157,9 +157,10 @@ describe('resilience, as the caller’s Envoy has it', { timeout: 300_000 }, () 
     );
     await mesh.pod('canary-v2').app.answerWith({ delayMs: 120_000 });
     const [answer] = await ask();
-    assert.equal(answer?.status, 504);
+    assert.deepEqual([answer?.status, answer?.body], [504, 'upstream request timeout']);
     await mesh.pod('canary-v2').app.answerWith({});
-    assert.equal((await ask())[0]?.status, 200);
+    // On a busy machine even a prompt answer may come too late.
+    await until('an answer in time', async () => (await ask())[0]?.status === 200);
   });
 
   test('circuit breaking: what does not fit into the queue is answered 503 and counted as overflow', async () => {

@@ -157,10 +157,12 @@ describe('rules of a VirtualService, through a real Envoy', { skip: missing, tim
   });
 
   test('a call that takes longer than its timeout is answered 504', async () => {
-    assert.equal((await mesh.ask('timeout')).status, 200);
-    const { status, ms } = await mesh.ask('timeout', { headers: { 'x-delay': '60000' } });
-    assert.equal(status, 504);
-    assert.ok(ms >= 200 && ms < 60_000, `after ${ms} ms`);
+    // On a busy machine even a prompt answer may come too late.
+    await until('an answer in time', async () => (await mesh.ask('timeout')).status === 200);
+    const { status, body, ms } = await mesh.ask('timeout', { headers: { 'x-delay': '60000' } });
+    assert.deepEqual([status, body], [504, 'upstream request timeout']);
+    // Not to the millisecond: Envoy's timers go by a coarser clock than this process's.
+    assert.ok(ms > 100 && ms < 60_000, `after ${ms} ms`);
   });
 
   test('a mirrored call is answered by one version and heard of by both', async () => {
