@@ -82,6 +82,9 @@ function podsStay(
   return !changesBetween(previous.inputs[3], pods).some(({ before, after }) => selected(before) || selected(after));
 }
 
+/** A machine may serve a port of a host more than once, each time on a port of its own. */
+const socketOf = ({ address, portName, port }: Endpoint): string => `${address} ${portName} ${port}`;
+
 /** Endpoints of the hosts of every ServiceEntry; what nothing changed about keeps its identity. */
 export function buildExternalEndpoints(
   inputs: ExternalInputs,
@@ -140,7 +143,11 @@ export function buildExternalEndpoints(
     const { hostname, namespace } = service;
     found.set(
       key,
-      keepEndpoints(previous?.value.get(key), { hostname, namespace, endpoints: withoutDuplicates(endpoints) }),
+      keepEndpoints(previous?.value.get(key), {
+        hostname,
+        namespace,
+        endpoints: withoutDuplicates(endpoints, socketOf),
+      }),
     );
   }
   return PersistentMap.of(found);

@@ -136,11 +136,15 @@ export function keepEndpoints(before: ServiceEndpoints | undefined, next: Servic
   return same ? before : Object.freeze({ ...next, endpoints: Object.freeze(endpoints) });
 }
 
-/** The first endpoint of each address and port name: an address may be in two slices for a moment. */
-export function withoutDuplicates(endpoints: readonly Endpoint[]): readonly Endpoint[] {
+/** The first endpoint of each key; by itself of each address and port name: an address may be in two slices for a moment. */
+export function withoutDuplicates(
+  endpoints: readonly Endpoint[],
+  keyOf = ({ address, portName, port }: Endpoint) =>
+    `${address} ${portName} ${address.startsWith('unix:') ? port : ''}`,
+): readonly Endpoint[] {
   const seen = new Set<string>();
-  const once = endpoints.filter(({ address, portName, port }) => {
-    const key = `${address} ${portName} ${address.startsWith('unix:') ? port : ''}`;
+  const once = endpoints.filter(endpoint => {
+    const key = keyOf(endpoint);
     return !seen.has(key) && seen.add(key);
   });
   return once.length === endpoints.length ? endpoints : once;
