@@ -34,6 +34,8 @@ export class WatchHealth {
   readonly #statuses = new Map<string, WatchStatus>();
   /** The failures said since all watches worked. */
   readonly #said = new Set<string>();
+  /** Watches by a failure that was said a moment ago of another one. */
+  readonly #likewise = new Map<string, Set<string>>();
   readonly #failing = new Set<string>();
   readonly #lines = new Map<string, Line>();
 
@@ -67,10 +69,23 @@ export class WatchHealth {
     this.#failing.add(name);
     if (this.#said.has(failure)) return;
     this.#said.add(failure);
+    // An API server that starts refuses each kind in words of its own.
+    const reason = failure.split(':', 1)[0] ?? failure;
+    const likewise = this.#likewise.get(reason);
+    if (likewise) {
+      likewise.add(name);
+      return;
+    }
     this.#log.warn(
       { watch: name, err: failure },
       'a watch of the API server failed; the last known state stays in force',
     );
+    const others = new Set<string>();
+    this.#likewise.set(reason, others);
+    setTimeout(() => {
+      this.#likewise.delete(reason);
+      if (others.size) this.#log.warn({ watches: [...others].sort(), err: reason }, 'further watches failed likewise');
+    }, TOGETHER_MS).unref();
   }
 
   /** The watch could not be resumed: everything was listed again, which showed so many differences. */

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# npm run test:system: the tests that need real peers. Arguments are test files; without them all of test/system run, one after the other.
+#
+#   kubernetes-source, control-plane   a real API server (test/lab): Go builds it on first use, in about eight minutes
+#   deploy                             a real node (test/lab/cluster): root, Debian with cgroup v1; 8 to 15 minutes on first use
+#
+# What is built is kept (LAB_CACHE). Where a peer cannot be had its tests are left out, and that is said; with CI=true that is a failure.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+. test/lab/env.sh
+
+left_out=0
+
+# leave_out WHAT WHY
+leave_out() {
+  echo "left out: $1 ($2)" >&2
+  left_out=1
+}
+
+have() {
+  command -v "$1" > /dev/null
+}
+
+# api_server: whether there is one, or can be built; says what lacks.
+api_server() {
+  local program
+  for program in etcd kube-apiserver kube-controller-manager kube-scheduler kwok kubectl; do
+    if [ ! -x "$LAB_BIN/$program" ]; then
+      if ! have go; then
+        echo "no $program in $LAB_BIN, and no Go to build it"
+        return 1
+      fi
+      test/lab/build.sh kubernetes >&2
+      break
+    fi
+  done
+}
+
+# node: whether a node can be started; says what lacks.
+node_of_its_own() {
+  if [ "$(id -u)" != 0 ]; then
+    echo "not root"
+  elif [ ! -d /sys/fs/cgroup/memory ]; then
+    echo "no cgroup v1"
+  elif ! have apt-get; then
+    echo "no Debian"
+  elif ! have go; then
+    echo "no Go"
+  else
+    return 0
+  fi
+  return 1
+}
+
+if [ "$#" -gt 0 ]; then
+  files=("$@")
+else
+  files=()
+  if lacking=$(api_server); then
+    files+=(test/system/kubernetes-source.test.ts test/system/control-plane.test.ts)
+  else
+    leave_out "kubernetes-source, control-plane" "$lacking"
+  fi
+  if lacking=$(node_of_its_own); then
+    files+=(test/system/deploy.test.ts)
+  else
+    leave_out deploy "$lacking"
+  fi
+fi
+
+status=0
+if [ "${#files[@]}" -gt 0 ]; then
+  node --test --test-concurrency=1 --test-reporter=spec "${files[@]}" || status=$?
+fi
+if [ "$left_out" = 1 ] && [ "${CI:-}" = true ]; then
+  exit 1
+fi
+exit "$status"
