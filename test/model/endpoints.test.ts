@@ -246,3 +246,11 @@ test('ServiceEntries of one host give their endpoints together; LOGICAL_DNS take
   const dns = world(entry({ resolution: 'DNS_ROUND_ROBIN' }, 'one'), entry({ resolution: 'DNS_ROUND_ROBIN' }, 'two'));
   assert.equal(endpointsOf(dns, 'a.com').length, 1);
 });
+
+test('a machine may serve a port of a ServiceEntry on several ports of its own', () => {
+  const endpoints = [{ address: '1.1.1.1' }, { address: '1.1.1.1', ports: { http: 81 } }, { address: '1.1.1.1' }];
+  assert.deepEqual(
+    endpointsOf(world(entry({ resolution: 'STATIC', endpoints }, 'one')), 'a.com').map(e => e.port),
+    [8080, 81],
+  );
+});
