@@ -56,5 +56,10 @@ export function headerValueFault(value: string): string | undefined {
   return rest.includes('%') ? 'a % that is neither %% nor part of a complete %EXPRESSION%' : undefined;
 }
 
+/** Reports a text that is to stand in a header, such as a path or an authority, and cannot. */
+export function checkHeaderText(text: string | undefined, path: string, report: Report): void {
+  if (text !== undefined && /[\0\r\n]/.test(text)) report.error(path, 'it has a line break or a zero byte in it');
+}
+
 /** `%VAR%`, `%VAR(text)%`, `%VAR(["a", "b"])%`. */
 const expression = /%[^%()]*(?:\((?:\\.|[^\\)])*\)[^%]*)?%/g;

@@ -275,9 +275,12 @@ async function smallest(judges: Judges, objects: readonly RawObject[], fault: st
   let tries = MOST_TRIES;
   const still = async (candidate: readonly RawObject[]): Promise<boolean> => {
     tries--;
+    // What was rejected is not sent again until it changes.
+    await judges.judge(worldWith([]));
     const again = await judges.judge(worldWith(candidate));
     return again.some(({ message }) => shape(message) === fault);
   };
+  if (!(await still(objects))) return [];
   for (const object of objects) {
     const fewer = needed.filter(other => other !== object);
     if (await still(fewer)) needed = fewer;
@@ -316,6 +319,7 @@ async function fuzz(seconds: number, seed: number, kind: Kind | undefined, versi
       faults.set(shape(message), known + 1);
       if (known) continue;
       const guilty = await smallest(judges, objects, shape(message));
+      if (!guilty.length) process.stdout.write('\nonly after the world before:');
       process.stdout.write(`\n--seed ${at}${kind ? ` --kind ${kind}` : ''}, ${proxy}: ${reason(message)}\n`);
       for (const object of guilty) process.stdout.write(`  ${JSON.stringify(object)}\n`);
     }

@@ -4,6 +4,7 @@ import type {
   HTTPRedirect,
   HTTPRewrite,
 } from '../../proto/generated/istio/networking/v1alpha3.ts';
+import { checkHeaderText } from '../header.ts';
 import { checkPort } from '../port.ts';
 import { checkRegex } from '../regex.ts';
 import type { Report } from '../report.ts';
@@ -23,6 +24,9 @@ export function checkRedirect(
   }
   if (prefixRewrite && matches?.some(match => match.uri && match.uri.prefix === undefined)) {
     report.error(`${path}.prefixRewrite`, 'it needs every match to be by a prefix of the uri');
+  }
+  for (const field of ['uri', 'prefixRewrite', 'authority'] as const) {
+    checkHeaderText(redirect[field], `${path}.${field}`, report);
   }
   if (code && (code < 300 || code > 399)) report.error(`${path}.redirectCode`, `${code} is not a redirect (3xx)`);
   if (scheme && scheme !== 'http' && scheme !== 'https') report.error(`${path}.scheme`, 'it must be http or https');
@@ -53,6 +57,8 @@ export function checkRewrite(rewrite: HTTPRewrite | undefined, path: string, rep
   const { uri, uriRegexRewrite: regex, authority } = rewrite;
   if (uri && regex) report.error(`${path}.uriRegexRewrite`, 'only one of uri and uriRegexRewrite may be set');
   if (!uri && !regex && !authority) report.error(path, 'one of uri, uriRegexRewrite and authority is needed');
+  checkHeaderText(uri, `${path}.uri`, report);
+  checkHeaderText(authority, `${path}.authority`, report);
   if (!regex) return;
   if (!regex.rewrite) report.error(`${path}.uriRegexRewrite.rewrite`, 'a replacement is needed');
   checkRegex(regex.match ?? '', `${path}.uriRegexRewrite.match`, report);

@@ -51,6 +51,10 @@ function check(config: MeshConfig, path: string, report: Report): MeshConfig {
   if (config.connectTimeout && milliseconds(config.connectTimeout) > maxConnectTimeout) {
     report.error(`${path}.connectTimeout`, 'it is more than an hour');
   }
+  checkDuration(config.dnsRefreshRate, `${path}.dnsRefreshRate`, report);
+  if (config.dnsRefreshRate && milliseconds(config.dnsRefreshRate) <= 1) {
+    report.error(`${path}.dnsRefreshRate`, 'it must be more than 1ms');
+  }
   checkNotNegative(config.protocolDetectionTimeout, `${path}.protocolDetectionTimeout`, report);
   checkTrustDomain(config.trustDomain, `${path}.trustDomain`, report);
   checkLocalities(config.localityLbSetting, {}, `${path}.localityLbSetting`, report);
@@ -71,6 +75,7 @@ function check(config: MeshConfig, path: string, report: Report): MeshConfig {
     }
   }
   return report.without({ ...config, trustDomainAliases }, path, [
+    'dnsRefreshRate',
     'discoverySelectors',
     'serviceEntryVisibility',
     'proxyListenPort',

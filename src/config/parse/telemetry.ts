@@ -1,6 +1,7 @@
 import type { Telemetry } from '../../model/config.ts';
 import type * as telemetry from '../../proto/generated/istio/telemetry/v1alpha1.ts';
 import { MetricsOverrides_TagOverride_Operation as TagOperation } from '../../proto/generated/istio/telemetry/v1alpha1.ts';
+import { checkCondition } from '../cel.ts';
 import type { Parsed } from '../problem.ts';
 import type { RawObject } from '../raw.ts';
 import { entry, type Report } from '../report.ts';
@@ -27,6 +28,7 @@ function check(spec: telemetry.Telemetry, report: Report): telemetry.Telemetry {
     }),
     accessLogging: report.keep(spec.accessLogging, 'spec.accessLogging', (logging, at) => {
       checkProviders(logging.providers, at, report);
+      if (logging.filter) checkCondition(logging.filter.expression, `${at}.filter.expression`, report);
       return logging;
     }),
   };

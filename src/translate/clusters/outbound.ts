@@ -221,15 +221,18 @@ function build(context: Context, target: ClusterTarget, problems: Problem[]): Cl
   const protocol = upstreamProtocol(port.protocol, traits, true, mesh.config, pool);
   const tls = tlsOf(context, target, policy, protocol === 'http2', type === Type.ORIGINAL_DST);
   if (tls.fault && rule) problems.push(tlsProblem(rule, target, tls.fault));
+  const options = httpOptions(protocol, pool, tls.auto);
+  // Envoy refuses a forward proxy that says how to speak HTTP and not how to name the server, even in plaintext.
+  const lacksSni = options !== undefined && !(tls.auto?.sni && tls.auto.sanValidation);
   return {
     name,
     alt_stat_name: altStatName(context, target),
     ...connectionPool(mesh.config, pool, policy?.retryBudget),
     ...(dynamic
-      ? dynamicBalancing(context, policy, tls.insecure === true)
+      ? dynamicBalancing(context, policy, tls.insecure === true || lacksSni)
       : balancing(context, target, policy, type, localities)),
     outlier_detection: outlier,
-    typed_extension_protocol_options: httpOptions(protocol, pool, tls.auto),
+    typed_extension_protocol_options: options,
     filters: metadataExchange(traits),
     transport_socket: tls.transport_socket,
     transport_socket_matches: tls.transport_socket_matches,

@@ -1,3 +1,4 @@
+import { isPartialWildcard } from '../../config/host.ts';
 import type { Metadata, TransportSocket } from '../../proto/generated/envoy/config/core/v3.ts';
 import type { Filter, FilterChain, FilterChainMatch } from '../../proto/generated/envoy/config/listener/v3.ts';
 import { seconds } from '../../proto/wellknown.ts';
@@ -73,6 +74,20 @@ const networksOf = (chain: ChainSpec): ReadonlyMap<string, string> =>
     }),
   );
 
+/** The chain with every name and network once, and without names that Envoy cannot match (`*foo.com`); undefined where none is left. */
+function sound(chain: ChainSpec): ChainSpec | undefined {
+  const names = new Set(chain.sniHosts.filter(name => !isPartialWildcard(name)));
+  if (chain.sniHosts.length > 0 && names.size === 0) return undefined;
+  const ranges = new Map(chain.cidrs.map(text => [rangeName(text), text]));
+  const isSound = names.size === chain.sniHosts.length && ranges.size === chain.cidrs.length;
+  return isSound ? chain : { ...chain, sniHosts: [...names], cidrs: [...ranges.values()] };
+}
+
+const rangeName = (text: string): string => {
+  const range = cidrRange(text);
+  return range ? network(range) : text;
+};
+
 /**
  * `known` and what is new in `incoming`: Envoy rejects a listener in which two chains match the same connections, so the first one keeps
  * a server name or an address that several ask for.
@@ -80,7 +95,9 @@ const networksOf = (chain: ChainSpec): ReadonlyMap<string, string> =>
 export function mergeChains(known: readonly ChainSpec[], incoming: readonly ChainSpec[]): readonly ChainSpec[] {
   const taken = new Set<string>();
   const merged: ChainSpec[] = [];
-  for (const chain of [...known, ...incoming]) {
+  for (const given of [...known, ...incoming]) {
+    const chain = sound(given);
+    if (!chain) continue;
     const kind = `${chain.transportProtocol}|${chain.applicationProtocols.join(' ')}`;
     const names = [...new Set(chain.sniHosts.includes('*') ? [] : chain.sniHosts)];
     const networks = networksOf(chain);

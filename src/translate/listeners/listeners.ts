@@ -5,6 +5,7 @@ import type { Traits } from '../../model/traits.ts';
 import type { Workload } from '../../model/workload.ts';
 import type { Listener } from '../../proto/generated/envoy/config/listener/v3.ts';
 import type { ListenerResource, Translated } from '../resource.ts';
+import { distinct } from './addresses.ts';
 import { inboundContext, listenerContext, outboundContext } from './context.ts';
 import { gatewayListeners } from './gateway.ts';
 import { httpProxy } from './http-proxy.ts';
@@ -27,13 +28,13 @@ function sidecarListeners(
     traits.interception === 'NONE'
       ? []
       : [listenerResource(virtualOutbound(outbound.tcp, traits, outbound.catchAll, out.accessLogs))];
-  const resources: readonly ListenerResource[] = [
-    ...outboundListeners(scope, traits, endpoints, workload.ownAddresses, outbound),
-    ...httpProxy(outbound.http),
-    ...virtual,
-    ...inboundListeners(workload, traits, inboundContext(within), mutualTls, within.accessLogs),
-  ];
-  return { resources, problems: within.problems };
+  const inbound = inboundListeners(workload, traits, inboundContext(within), mutualTls, within.accessLogs);
+  const { others, problems } = distinct(
+    [...virtual, ...inbound],
+    [...outboundListeners(scope, traits, endpoints, workload.ownAddresses, outbound), ...httpProxy(outbound.http)],
+  );
+  const resources: readonly ListenerResource[] = [...others, ...virtual, ...inbound];
+  return { resources, problems: [...within.problems, ...problems] };
 }
 
 /** The listeners of a proxy (istio: BuildListeners). */

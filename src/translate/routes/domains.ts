@@ -52,9 +52,10 @@ export function alternateNames(hostname: string, context: DomainContext): string
   const dotted = [`${hostname}.`, ...(context.port === undefined ? [] : [`${hostname}.:${context.port}`])];
   if (!context.dnsDomain.includes('.svc.')) return [...dotted, ...sharedForms(hostname, context)];
   // Only hosts of the cluster are shortened: short forms of others could take the name of a Service.
-  return hostname.endsWith(withoutNamespace(context.dnsDomain))
-    ? [...dotted, ...kubernetesForms(hostname, context)]
-    : dotted;
+  if (!hostname.endsWith(withoutNamespace(context.dnsDomain))) return dotted;
+  // The short form of a whole namespace's wildcard would take every host there is.
+  const short = kubernetesForms(hostname, context).filter(name => name.split(':')[0] !== '*');
+  return [...dotted, ...short];
 }
 
 /**
