@@ -201,6 +201,14 @@ const tlsProblem = (rule: EffectiveDestinationRule, { subset }: ClusterTarget, m
   return { object: rule.rule.meta.key, path: `spec.${below}.tls`, message, severity: 'warning' };
 };
 
+const firstEndpoint = (localities: readonly LocalityLbEndpoints[]): readonly LocalityLbEndpoints[] => {
+  const first = localities.find(locality => locality.lb_endpoints?.length);
+  if (!first) return [];
+  return localities.length === 1 && first.lb_endpoints?.length === 1
+    ? localities
+    : [{ ...first, lb_endpoints: first.lb_endpoints?.slice(0, 1) }];
+};
+
 function build(context: Context, target: ClusterTarget, problems: Problem[]): Cluster | undefined {
   const { service, rule, mesh, traits, view, mode } = context;
   const { name, port, subset } = target;
@@ -209,10 +217,12 @@ function build(context: Context, target: ClusterTarget, problems: Problem[]): Cl
   const type = clusterDiscovery(service, port, rule?.rule, subset, traits.sidecar);
   const outlier = outlierDetection(policy?.outlierDetection);
   const ejects = outlier !== undefined;
-  const localities =
+  const all =
     view && (type === Type.STRICT_DNS || type === Type.LOGICAL_DNS)
       ? clusterEndpoints(service, port, rule?.rule, subset, view, { ejects, mutualTlsOnly: mode === 'sniDnat' })
       : [];
+  // Envoy takes one endpoint here, and ServiceEntries of one host may have brought several.
+  const localities = type === Type.LOGICAL_DNS ? firstEndpoint(all) : all;
   if ((type === Type.STRICT_DNS || type === Type.LOGICAL_DNS) && localities.length === 0) {
     problems.push(withoutEndpoints(service, target));
     return undefined;
