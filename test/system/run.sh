@@ -2,6 +2,8 @@
 # npm run test:system: the tests that need real peers. Arguments are test files; without them all of test/system run, one after the other.
 #
 #   kubernetes-source, control-plane   a real API server (test/lab): Go builds it on first use, in about eight minutes
+#   traffic-*                          pods' own networks with Istio's nat rules: root, iproute2, iptables
+#   conformance                        the real istiod beside ours (npm run conformance): Go builds it on first use, in about eight minutes
 #   deploy                             a real node (test/lab/cluster): root, Debian with cgroup v1; 8 to 15 minutes on first use
 #
 # What is built is kept (LAB_CACHE). Where a peer cannot be had its tests are left out, and that is said; with CI=true that is a failure.
@@ -52,14 +54,54 @@ node_of_its_own() {
   return 1
 }
 
+# pod_networks: whether pods' networks can be made; says what lacks.
+pod_networks() {
+  local program
+  if [ "$(id -u)" != 0 ]; then
+    echo "not root"
+    return 1
+  fi
+  for program in ip iptables setpriv; do
+    have "$program" && continue
+    if ! have apt-get; then
+      echo "no $program, and no Debian to install it from"
+      return 1
+    fi
+    apt-get update -qq >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq iproute2 iptables util-linux >&2
+  done
+}
+
+# istiod: whether the real one can be had; says what lacks.
+istiod() {
+  if [ -x "$LAB_BIN/pilot-discovery" ] && [ -x "$LAB_BIN/xdsdump" ]; then
+    return 0
+  fi
+  if ! have go; then
+    echo "no istiod in $LAB_BIN, and no Go to build it"
+    return 1
+  fi
+  test/lab/build.sh istio >&2
+}
+
+conformance=0
 if [ "$#" -gt 0 ]; then
   files=("$@")
 else
   files=()
+  if lacking=$(pod_networks); then
+    files+=(test/system/traffic-*.test.ts)
+  else
+    leave_out traffic "$lacking"
+  fi
   if lacking=$(api_server); then
     files+=(test/system/kubernetes-source.test.ts test/system/control-plane.test.ts)
   else
     leave_out "kubernetes-source, control-plane" "$lacking"
+  fi
+  if lacking=$(api_server) && lacking=$(istiod); then
+    conformance=1
+  else
+    leave_out conformance "$lacking"
   fi
   if lacking=$(node_of_its_own); then
     files+=(test/system/deploy.test.ts)
@@ -71,6 +113,9 @@ fi
 status=0
 if [ "${#files[@]}" -gt 0 ]; then
   node --test --test-concurrency=1 --test-reporter=spec "${files[@]}" || status=$?
+fi
+if [ "$conformance" = 1 ]; then
+  node test/conformance/run.ts || status=$?
 fi
 if [ "$left_out" = 1 ] && [ "${CI:-}" = true ]; then
   exit 1
