@@ -5,13 +5,13 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 cluster=${1:-pilotlight}
 image=pilotlight:0.1.0 # as in deploy/istiod/kustomization.yaml
-kubectl="kubectl --context kind-$cluster"
+context=kind-$cluster
 
 docker build --tag "$image" .
 if ! kind get clusters | grep -qx "$cluster"; then
   kind create cluster --name "$cluster"
 fi
 kind load docker-image "$image" --name "$cluster"
-$kubectl apply -k deploy
-$kubectl -n istio-system rollout restart deployment/istiod
-$kubectl -n istio-system rollout status deployment/istiod --timeout=120s
+kubectl --context "$context" apply -k deploy
+kubectl --context "$context" -n istio-system rollout restart deployment/istiod
+kubectl --context "$context" -n istio-system rollout status deployment/istiod --timeout=120s

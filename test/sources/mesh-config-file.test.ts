@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { ConfigChange } from '../../src/config/store.ts';
+import { createLog } from '../../src/log.ts';
+import { meshConfigFile, withoutMeshConfig } from '../../src/sources/mesh-config-file.ts';
+import { until } from '../support/until.ts';
+
+const log = createLog('silent');
+
+const textOf = (change: ConfigChange | undefined): unknown => {
+  const object = change?.op === 'upsert' ? change.object : change?.op === 'replace' ? change.objects[0] : undefined;
+  return (object?.['data'] as { mesh: string } | undefined)?.mesh;
+};
+
+test('a file mounted from a ConfigMap is followed: its folder is replaced by turning a link', async t => {
+  const folder = await mkdtemp(join(tmpdir(), 'mesh-config-'));
+  const stop = new AbortController();
+  t.after(() => {
+    stop.abort();
+    return rm(folder, { recursive: true });
+  });
+  const version = async (name: string, text: string) => {
+    await mkdir(join(folder, name));
+    await writeFile(join(folder, name, 'mesh'), text);
+    await symlink(name, join(folder, '..new'));
+    await rename(join(folder, '..new'), join(folder, '..data'));
+  };
+  await version('..1', 'trustDomain: one');
+  await symlink('..data/mesh', join(folder, 'mesh'));
+  const changes: ConfigChange[] = [];
+  await meshConfigFile({ file: join(folder, 'mesh'), log }).run(change => changes.push(change), stop.signal).synced;
+  assert.deepEqual(changes.map(textOf), ['trustDomain: one']);
+  await version('..2', 'trustDomain: two');
+  await until('the second version', () => textOf(changes.at(-1)) === 'trustDomain: two');
+  assert.equal(changes.length, 2);
+});
+
+test('an edited file is followed; empty for a moment or gone it keeps its last text', async t => {
+  const folder = await mkdtemp(join(tmpdir(), 'mesh-config-'));
+  const file = join(folder, 'mesh.yaml');
+  const stop = new AbortController();
+  t.after(() => {
+    stop.abort();
+    return rm(folder, { recursive: true });
+  });
+  await writeFile(file, 'trustDomain: one');
+  const changes: ConfigChange[] = [];
+  await meshConfigFile({ file, log }).run(change => changes.push(change), stop.signal).synced;
+  await writeFile(file, '');
+  await rm(file);
+  await writeFile(file, 'trustDomain: two');
+  await until('the second text', () => textOf(changes.at(-1)) === 'trustDomain: two');
+  assert.deepEqual(changes.map(textOf), ['trustDomain: one', 'trustDomain: two']);
+});
+
+test('a file that is not there is told at once', async () => {
+  const source = meshConfigFile({ file: join(tmpdir(), 'no-such-mesh.yaml'), log });
+  await assert.rejects(source.run(() => {}, AbortSignal.abort()).synced, { code: 'ENOENT' });
+});
+
+test('beside a file the settings of the source itself do not count, and all else does', () => {
+  const mesh = { apiVersion: '', kind: 'MeshConfig', metadata: { name: 'istio' } };
+  const service = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'a', namespace: 'default' } };
+  const all: ConfigChange[] = [
+    { op: 'replace', kind: 'MeshConfig', objects: [mesh] },
+    { op: 'upsert', object: mesh },
+    { op: 'delete', kind: 'MeshConfig', namespace: '', name: 'istio' },
+    { op: 'upsert', object: service },
+    { op: 'delete', kind: 'Service', namespace: 'default', name: 'a' },
+  ];
+  const told: ConfigChange[] = [];
+  const source = withoutMeshConfig({
+    name: 'source',
+    run(emit) {
+      for (const change of all) emit(change);
+      return { synced: Promise.resolve() };
+    },
+  });
+  source.run(change => told.push(change), AbortSignal.abort());
+  assert.deepEqual(told, all.slice(3));
+});
