@@ -146,7 +146,7 @@ async function measurePushes(store: ConfigStore): Promise<void> {
 
 /** The program as it is deployed: memory with 200 proxies, and with some that do not read. */
 async function measureMemory(names: ReturnType<typeof namesOf>): Promise<void> {
-  const main = new URL('../../src/main.ts', import.meta.url).pathname;
+  const main = process.env['PILOTLIGHT_MAIN'] ?? new URL('../../src/main.ts', import.meta.url).pathname;
   const flags = ['serve', '--config', folder, '--xds-address', '127.0.0.1:0', '--http-address', '127.0.0.1:0'];
   const server = spawn(process.execPath, [...process.execArgv, main, ...flags, '--log-level', 'warn'], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -179,9 +179,12 @@ async function measureMemory(names: ReturnType<typeof namesOf>): Promise<void> {
 try {
   for (const object of meshObjects({ services, endpoints })) write(object);
   const store = await readFolder();
-  await measurePushes(store);
-  const world = new World(store.contents(), options);
-  await measureMemory(namesOf(world.of(proxyOf(0, 1)).snapshot));
+  const [only] = process.argv.slice(2);
+  if (only !== 'memory') await measurePushes(store);
+  if (only !== 'pushes') {
+    const world = new World(store.contents(), options);
+    await measureMemory(namesOf(world.of(proxyOf(0, 1)).snapshot));
+  }
   process.stdout.write(`${table(rows)}\n`);
 } finally {
   rmSync(folder, { recursive: true });

@@ -25,7 +25,7 @@ export class Fleet {
   }
 
   /** Waits until every stream has received `text`, from now on; `change` brings it about. */
-  async receive(text: string, change: () => void): Promise<Report & { readonly seen: string }> {
+  async receive(text: string, change: () => void): Promise<Extract<Report, { readonly seen: string }>> {
     const arrived = this.#ask({ await: text });
     // The order is on its way before what it waits for.
     setTimeout(change, 20);
