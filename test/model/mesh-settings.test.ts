@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { networking, pod, raw, service, slice, type World, world } from './support.ts';
 
-const namespace = (name: string, labels: object) => ({
+const namespace = (name: string, labels: Readonly<Record<string, string>>) => ({
   ...raw('v1', 'Namespace', name, {}),
   metadata: { name, labels },
 });
