@@ -208,9 +208,11 @@ class Judges {
     await this.#settled();
     for (const [name, envoy] of this.#envoys) {
       if (envoy.process.exitCode === null && envoy.process.signalCode === null) continue;
+      const log = (await readFile(this.#logOf(name), 'utf8')).split('\n').filter(line => !line.includes('][warning]'));
+      const { exitCode, signalCode } = envoy.process;
       this.#rejected.push({
         proxy: name,
-        message: `Envoy ended: ${(await readFile(this.#logOf(name), 'utf8')).slice(-3000)}`,
+        message: `Envoy ended (${signalCode ?? exitCode}): ${log.slice(-25).join('\n')}`,
       });
       await envoy.stop();
       await this.#launch(name);
@@ -250,6 +252,7 @@ const reason = (message: string): string => {
 /** The message without what differs from world to world, so that equal faults are counted once. */
 const shape = (message: string): string =>
   reason(message)
+    .replace(/^(Envoy ended \(\w+\)).*/s, '$1')
     .replace(/'[^']*'|"[^"]*"/g, "'…'")
     .replace(/\S*\|[^\s:,]*|(?:\d+\.)+\d+_\d+|virtual(In|Out)bound/g, '…')
     .replace(/\d+(\.\d+)*/g, 'N')
@@ -269,28 +272,28 @@ function* smaller(value: unknown): Generator<unknown> {
 
 const MOST_TRIES = 250;
 
-/** The objects without what the fault does not need. */
-async function smallest(judges: Judges, objects: readonly RawObject[], fault: string): Promise<readonly RawObject[]> {
+type Objects = readonly RawObject[];
+
+/** A world, and the one that was there before it. */
+interface Step {
+  readonly before: Objects;
+  readonly after: Objects;
+}
+
+/** The objects without what `still` does not need of them. */
+async function smallest(objects: Objects, still: (fewer: Objects) => Promise<boolean>): Promise<Objects> {
   let needed = objects;
   let tries = MOST_TRIES;
-  const still = async (candidate: readonly RawObject[]): Promise<boolean> => {
-    tries--;
-    // What was rejected is not sent again until it changes.
-    await judges.judge(worldWith([]));
-    const again = await judges.judge(worldWith(candidate));
-    return again.some(({ message }) => shape(message) === fault);
-  };
-  if (!(await still(objects))) return [];
   for (const object of objects) {
     const fewer = needed.filter(other => other !== object);
     if (await still(fewer)) needed = fewer;
   }
-  for (let found = true; found && tries > 0; ) {
+  for (let found = true; found; ) {
     found = false;
     for (const [i, object] of needed.entries()) {
       const { apiVersion, kind, metadata, ...body } = object;
       for (const less of smaller(body)) {
-        if (tries <= 0) break;
+        if (tries-- <= 0) return needed;
         const candidate = needed.with(i, { apiVersion, kind, metadata, ...(less as object) });
         if (!(await still(candidate))) continue;
         needed = candidate;
@@ -299,8 +302,28 @@ async function smallest(judges: Judges, objects: readonly RawObject[], fault: st
       }
     }
   }
-  await judges.judge(worldWith([]));
   return needed;
+}
+
+/** What of two worlds a fault needs; undefined where it does not come again. */
+async function smallestStep(judges: Judges, { before, after }: Step, fault: string): Promise<Step | undefined> {
+  const still = async (step: Step): Promise<boolean> => {
+    // What was rejected is not sent again until it changes.
+    await judges.judge(worldWith([]));
+    if (step.before.length) await judges.judge(worldWith(step.before));
+    const again = [...(await judges.judge(worldWith(step.after)))];
+    // A crash may come a moment later.
+    if (fault.startsWith('Envoy ended')) {
+      await wait(300);
+      again.push(...(await judges.judge(worldWith(step.after))));
+    }
+    return again.some(({ message }) => shape(message) === fault);
+  };
+  const alone = await still({ before: [], after });
+  if (!alone && !(await still({ before, after }))) return undefined;
+  const needed = await smallest(after, fewer => still({ before: alone ? [] : before, after: fewer }));
+  if (alone) return { before: [], after: needed };
+  return { before: await smallest(before, fewer => still({ before: fewer, after: needed })), after: needed };
 }
 
 async function fuzz(seconds: number, seed: number, kind: Kind | undefined, version: string): Promise<number> {
@@ -310,19 +333,21 @@ async function fuzz(seconds: number, seed: number, kind: Kind | undefined, versi
   const faults = new Map<string, number>();
   const end = Date.now() + seconds * 1000;
   let worlds = 0;
+  let before: Objects = [];
   for (let at = seed; worlds === 0 || Date.now() < end; at++, worlds++) {
-    const arbitrary: fc.Arbitrary<readonly RawObject[]> = kind ? anObject(kind).map(object => [object]) : someObjects;
+    const arbitrary: fc.Arbitrary<Objects> = kind ? anObject(kind).map(object => [object]) : someObjects;
     const [objects = []] = fc.sample(arbitrary, { seed: at, numRuns: 1 });
-    const world = worldWith(objects);
-    for (const { proxy, message } of await judges.judge(world)) {
+    for (const { proxy, message } of await judges.judge(worldWith(objects))) {
       const known = faults.get(shape(message)) ?? 0;
       faults.set(shape(message), known + 1);
       if (known) continue;
-      const guilty = await smallest(judges, objects, shape(message));
-      if (!guilty.length) process.stdout.write('\nonly after the world before:');
+      const step = await smallestStep(judges, { before, after: objects }, shape(message));
       process.stdout.write(`\n--seed ${at}${kind ? ` --kind ${kind}` : ''}, ${proxy}: ${reason(message)}\n`);
-      for (const object of guilty) process.stdout.write(`  ${JSON.stringify(object)}\n`);
+      if (!step) process.stdout.write('  (did not come again)\n');
+      for (const object of step?.before ?? []) process.stdout.write(`  before: ${JSON.stringify(object)}\n`);
+      for (const object of step?.after ?? []) process.stdout.write(`  ${JSON.stringify(object)}\n`);
     }
+    before = objects;
   }
   await judges.stop();
   await rm(folder, { recursive: true, force: true });
