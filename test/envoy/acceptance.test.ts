@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { after, describe, test } from 'node:test';
+import type { ListenerResource } from '../../src/translate/resource.ts';
+import type { World } from '../../src/world.ts';
+import { offlineScenarios } from '../conformance/offline.ts';
+import { ENVOY_VERSION, OLDEST_ENVOY_VERSION } from '../support/envoy.ts';
+import { goldenCases, worldOf } from '../support/golden.ts';
+import { type NamedProxy, proxyOf } from '../support/proxies.ts';
+import { envoyMissing } from '../traffic/local-mesh.ts';
+import { isolationMissing, Quarantine } from './quarantine.ts';
+
+interface Case {
+  readonly name: string;
+  readonly proxies: readonly NamedProxy[];
+  world(): World;
+}
+
+const cases: readonly Case[] = [
+  ...goldenCases().map(golden => ({ name: golden.name, proxies: golden.proxies, world: () => worldOf(golden) })),
+  ...offlineScenarios(),
+];
+
+/** The proxy as it would be with that Envoy: what the Envoy lacks is left out. */
+function withEnvoy({ name, json }: NamedProxy, version: string): NamedProxy {
+  const [major_number, minor_number, patch] = version.split('.').map(Number);
+  return { name, json: { ...json, user_agent_build_version: { version: { major_number, minor_number, patch } } } };
+}
+
+for (const version of [ENVOY_VERSION, OLDEST_ENVOY_VERSION]) {
+  const missing = (await isolationMissing()) || (await envoyMissing(version));
+  describe(`Envoy ${version} takes everything that proxies are sent`, { skip: missing, timeout: 600_000 }, () => {
+    let running: Quarantine | undefined;
+    let bound = new Map<string, boolean>();
+    after(() => running?.stop());
+
+    /** An Envoy for these listeners: the one that runs, or a new one where that would crash. */
+    const envoyFor = async (listeners: readonly ListenerResource[]): Promise<Quarantine> => {
+      const binds = listeners.map(({ name, message }): [string, boolean] => [
+        name,
+        message.bind_to_port?.value ?? true,
+      ]);
+      // Envoy (1.36 to 1.40) does not survive that a listener of one name and address begins to bind its port.
+      const crashes = binds.some(([name, binds]) => bound.has(name) && bound.get(name) !== binds);
+      bound = new Map(binds);
+      if (running && !running.ended && !crashes) return running;
+      await running?.stop();
+      running = await Quarantine.start(version);
+      return running;
+    };
+
+    for (const { name, proxies, world } of cases)
+      test(name, async () => {
+        const made = world();
+        for (const named of proxies) {
+          const { translation, snapshot } = made.of(proxyOf(withEnvoy(named, version)));
+          const envoy = await envoyFor(translation.listeners);
+          assert.deepEqual(await envoy.judge(snapshot), [], named.name);
+        }
+      });
+  });
+}
