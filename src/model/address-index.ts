@@ -7,16 +7,34 @@ import type { Service } from './service.ts';
 /** What addresses are indexed from. */
 export type AddressInputs = readonly [endpoints: PersistentMap<string, ServiceEndpoints>];
 
-/** Where an address may be an endpoint. An index is made from the one before it, and looks into all that changed since a whole one. */
+/** `endpointsKey`s by the address of an endpoint. */
+type KeysByAddress = ReadonlyMap<string, readonly string[]>;
+
+/**
+ * Where an address may be an endpoint. An index of everything is made now and then; what changed since stands in a small one beside it, so
+ * the first may name Services that have lost an address.
+ */
 export interface AddressIndex {
-  /** The `endpointsKey`s of Services that had the address when the whole index was made. */
-  readonly whole: ReadonlyMap<string, readonly string[]>;
+  readonly whole: KeysByAddress;
   /** The Services whose endpoints changed since. */
   readonly changed: ReadonlySet<string>;
+  readonly recent: KeysByAddress;
 }
 
-/** Changed Services are asked for every address: more of them than this are not worth it. */
-const mostChanged = 32;
+/** The small index is made again with every change. */
+const mostChanged = 100;
+
+function keysByAddress(services: Iterable<readonly [key: string, endpoints: ServiceEndpoints]>): KeysByAddress {
+  const found = new Map<string, string[]>();
+  for (const [key, { endpoints }] of services) {
+    for (const { address } of endpoints) {
+      const keys = found.get(address);
+      if (!keys) found.set(address, [key]);
+      else if (keys.at(-1) !== key) keys.push(key);
+    }
+  }
+  return found;
+}
 
 /** The index of these endpoints. */
 export function buildAddresses(
@@ -26,17 +44,15 @@ export function buildAddresses(
   if (previous) {
     const changed = new Set(previous.value.changed);
     for (const key of differingKeys(previous.inputs[0], endpoints)) changed.add(key);
-    if (changed.size <= mostChanged) return { whole: previous.value.whole, changed };
-  }
-  const whole = new Map<string, string[]>();
-  for (const [key, { endpoints: all }] of endpoints) {
-    for (const { address } of all) {
-      const keys = whole.get(address);
-      if (!keys) whole.set(address, [key]);
-      else if (keys.at(-1) !== key) keys.push(key);
+    if (changed.size <= mostChanged) {
+      const now = [...changed].flatMap((key): [string, ServiceEndpoints][] => {
+        const value = endpoints.get(key);
+        return value ? [[key, value]] : [];
+      });
+      return { whole: previous.value.whole, changed, recent: keysByAddress(now) };
     }
   }
-  return { whole, changed: new Set() };
+  return { whole: keysByAddress(endpoints), changed: new Set(), recent: new Map() };
 }
 
 const placesOf = memo(
@@ -44,19 +60,21 @@ const placesOf = memo(
     new Map(services.map((service, i) => [endpointsKey(service), i])),
 );
 
+const none: readonly Service[] = Object.freeze([]);
+
 /** Those of a list of Services that may have the address as an endpoint, in the list's order. */
 export function servicesAt(
-  { whole, changed }: AddressIndex,
+  { whole, recent }: AddressIndex,
   services: readonly Service[],
   address: string,
 ): readonly Service[] {
+  const keys = [...(whole.get(address) ?? []), ...(recent.get(address) ?? [])];
+  if (!keys.length) return none;
   const places = placesOf(services);
   const found = new Set<number>();
-  for (const keys of [whole.get(address) ?? [], changed]) {
-    for (const key of keys) {
-      const place = places.get(key);
-      if (place !== undefined) found.add(place);
-    }
+  for (const key of keys) {
+    const place = places.get(key);
+    if (place !== undefined) found.add(place);
   }
   return [...found].sort((a, b) => a - b).flatMap(place => services[place] ?? []);
 }
