@@ -1,8 +1,8 @@
 import { isIP, isIPv6 } from 'node:net';
 import type { Report } from './report.ts';
 
-/** Whether a text is an IP address. */
-export const isAddress = (text: string): boolean => isIP(text) !== 0;
+/** Whether a text is an IP address; one with a zone (`fe80::1%eth0`) means something on one machine only and is none. */
+export const isAddress = (text: string): boolean => isIP(text) !== 0 && !text.includes('%');
 
 /** Whether a text is a block of addresses: `10.0.0.0/8`, `2001:db8::/32`. */
 export function isCidr(text: string): boolean {
@@ -16,6 +16,14 @@ export function isCidr(text: string): boolean {
 export function checkAddress(text: string, path: string, report: Report): void {
   if (!isAddress(text)) report.error(path, `"${text}" is not an IP address`);
 }
+
+/** The texts of a list that are IP addresses; reports the others. */
+export const addressesIn = (list: readonly string[], path: string, report: Report): readonly string[] =>
+  list.filter((text, i) => {
+    if (isAddress(text)) return true;
+    report.error(`${path}[${i}]`, `"${text}" is not an IP address`);
+    return false;
+  });
 
 /** Reports what is neither an IP address nor a block of them. */
 export function checkSubnet(text: string, path: string, report: Report): void {

@@ -58,7 +58,7 @@ test('EndpointSlice: what is not said counts as ready and serving', () => {
       'EndpointSlice',
       '{metadata: {name: a, namespace: ns, labels: {kubernetes.io/service-name: svc}}, endpoints: [7, {addresses: x, conditions: {ready: "yes"}}]}',
     ),
-    ['endpoints[0]', 'endpoints[1].ready', 'endpoints[1].addresses'],
+    ['endpoints[0]', 'endpoints[1].addresses', 'endpoints[1].ready'],
   );
 });
 

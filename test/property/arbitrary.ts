@@ -31,7 +31,19 @@ const usual: Readonly<Record<string, readonly string[]>> = {
   To: ['operation'],
   Condition: ['key', 'values'],
   JWTRule: ['issuer'],
-  Telemetry: ['accessLogging'],
+  Telemetry: ['accessLogging', 'tracing'],
+  MeshConfig: ['extensionProviders'],
+  ExtensionProvider: ['name'],
+  ProviderRef: ['name'],
+  AccessLogging: ['providers'],
+  Tracing: ['providers'],
+  EnvoyExternalAuthorizationHttpProvider: ['service', 'port'],
+  EnvoyExternalAuthorizationGrpcProvider: ['service', 'port'],
+  ZipkinTracingProvider: ['service', 'port'],
+  OpenTelemetryTracingProvider: ['service', 'port'],
+  EnvoyOpenTelemetryLogProvider: ['service', 'port'],
+  EnvoyHttpGrpcV3LogProvider: ['service', 'port'],
+  EnvoyTcpGrpcV3LogProvider: ['service', 'port'],
   EnvoyFilter: ['configPatches'],
   EnvoyConfigObjectPatch: ['applyTo', 'patch'],
   Patch: ['operation', 'value'],
@@ -71,16 +83,16 @@ const alternatives: Readonly<Record<string, readonly (readonly string[])[]>> = {
   HTTPRoute: [['route', 'redirect', 'directResponse', 'delegate']],
   HTTPRedirect: [['uri', 'prefixRewrite']],
   TrafficPolicy: [['tunnel', 'proxyProtocol']],
-  AuthorizationPolicy: [
-    ['selector', 'targetRef', 'targetRefs'],
-    ['rules', 'provider'],
-  ],
+  AuthorizationPolicy: [['selector', 'targetRef', 'targetRefs']],
   RequestAuthentication: [['selector', 'targetRef', 'targetRefs']],
   Telemetry: [['selector', 'targetRef', 'targetRefs']],
   EnvoyFilter: [['workloadSelector', 'targetRefs']],
   ServiceEntry: [['endpoints', 'workloadSelector']],
   LocalityLoadBalancerSetting: [['distribute', 'failover', 'failoverPriority']],
 };
+
+/** Lists whose values in the table are lists themselves. */
+const wholeLists = new Set(['Tracing.providers', 'AccessLogging.providers']);
 
 const MOST_FIELDS = 4;
 
@@ -110,6 +122,8 @@ function valueOf(owner: string, field: FieldSchema, depth: number): Values {
     const values = mapValueByField[name] ?? single(owner, field, depth);
     return fc.array(fc.tuple(keys.map(String), values), { maxLength: 2 }).map(entries => Object.fromEntries(entries));
   }
+  const whole = shape === 'list' && wholeLists.has(`${owner}.${name}`) ? byField[`${owner}.${name}`] : undefined;
+  if (whole) return whole;
   const item = single(owner, field, depth);
   if (shape === 'list') return mostly(fc.array(item, { minLength: 1, maxLength: 3 }), fc.array(item, { maxLength: 1 }));
   return item;

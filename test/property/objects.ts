@@ -205,8 +205,19 @@ const weight = (kind: Kind): number =>
     AuthorizationPolicy: 4,
   })[kind as string] ?? 2;
 
+/** The mesh's settings, and what refers to the providers in them. */
+const settled = fc
+  .tuple(anObject('MeshConfig'), anObject('Telemetry'), anObject('AuthorizationPolicy'))
+  .map(([settings, telemetry, policy]): readonly RawObject[] => [settings, telemetry, policy]);
+
 /** Some objects of any kinds. */
-export const someObjects: fc.Arbitrary<readonly RawObject[]> = fc.array(
-  fc.oneof(...kindNames.map(kind => ({ weight: weight(kind), arbitrary: anObject(kind) }))),
-  { minLength: 1, maxLength: 5 },
+const mixed = fc.array(fc.oneof(...kindNames.map(kind => ({ weight: weight(kind), arbitrary: anObject(kind) }))), {
+  minLength: 1,
+  maxLength: 5,
+});
+
+/** Some objects, of any kinds or of kinds that belong together. */
+export const someObjects: fc.Arbitrary<readonly RawObject[]> = fc.oneof(
+  { weight: 4, arbitrary: mixed },
+  { weight: 1, arbitrary: settled },
 );

@@ -115,6 +115,8 @@ const ciphers = mostly(
   among('X', '', 'a:b'),
 );
 
+const providerNames = among('otel', 'zip', 'authz', 'envoy', 'prometheus', 'als');
+
 /** By the name of a field: what it may hold, whichever message it is in. */
 export const byField: Readonly<Record<string, Values>> = {
   host: mostly(hosts, wildcardHosts),
@@ -130,7 +132,16 @@ export const byField: Readonly<Record<string, Values>> = {
   'WorkloadEntry.address': mostly(among('10.1.0.77', 'host.example.com', 'unix:///tmp/s'), addresses),
   'Gateway.selector': mostly(among({ istio: 'ingressgateway' }), labels),
   'VirtualService.gateways': mostly(among('mesh', 'edge', 'default/edge'), gateways),
-  'AccessLogging.providers': mostly(among({ name: 'envoy' }, { name: 'otel' }), among({}, { name: 'missing' })),
+  'AccessLogging.providers': fc.array(fc.record({ name: providerNames }), { minLength: 1, maxLength: 2 }),
+  'ExtensionProvider.name': mostly(providerNames, nonsense),
+  'ProviderRef.name': mostly(providerNames, nonsense),
+  'AuthorizationPolicy.provider': mostly(fc.record({ name: providerNames }), nonsense),
+  'AuthorizationPolicy.action': among('ALLOW', 'DENY', 'AUDIT', 'CUSTOM', 'CUSTOM'),
+  'Tracing.providers': fc.array(fc.record({ name: providerNames }), { minLength: 1, maxLength: 2 }),
+  'AccessLogging.filter': mostly(
+    among({ expression: 'response.code >= 400' }, { expression: "has(request.headers['x'])" }),
+    among({ expression: '(' }, { expression: '' }, {}),
+  ),
   'PolicyTargetReference.kind': among('Service', 'Gateway', 'X'),
   'PolicyTargetReference.group': among('', 'gateway.networking.k8s.io'),
   'Patch.value': mostly(among({ name: 'x' }, { connect_timeout: '2s' }), among({}, 'x', { a: 1 })),

@@ -1,4 +1,5 @@
 import type { KubeEndpointSlice } from '../../model/kubernetes.ts';
+import { addressesIn } from '../address.ts';
 import { readMeta } from '../meta.ts';
 import type { Parsed } from '../problem.ts';
 import type { RawObject } from '../raw.ts';
@@ -9,13 +10,16 @@ import type { Report } from '../report.ts';
 export function parseEndpointSlice(raw: RawObject): Parsed<KubeEndpointSlice> {
   const { meta, report } = readMeta('EndpointSlice', raw);
   if (!meta.name) return { ok: false, problems: report.problems };
+  const addressType = word(raw, 'addressType', ['IPv4', 'IPv6', 'FQDN'], 'IPv4', '', report);
   const value: KubeEndpointSlice = {
     kind: 'EndpointSlice',
     meta,
     service: meta.labels['kubernetes.io/service-name'] ?? '',
-    addressType: word(raw, 'addressType', ['IPv4', 'IPv6', 'FQDN'], 'IPv4', '', report),
+    addressType,
     ports: readEndpointPorts(raw, '', report),
-    endpoints: items(raw, 'endpoints', '', report).map(([item, at]) => readEndpoint(item, at, meta.namespace, report)),
+    endpoints: items(raw, 'endpoints', '', report).map(([item, at]) =>
+      readEndpoint(item, at, meta.namespace, addressType === 'FQDN', report),
+    ),
   };
   if (!value.service) {
     report.warning('metadata.labels', 'without the label kubernetes.io/service-name it belongs to no Service');
@@ -36,12 +40,14 @@ function readEndpoint(
   item: Fields,
   at: string,
   namespace: string,
+  names: boolean,
   report: Report,
 ): KubeEndpointSlice['endpoints'][number] {
+  const given = texts(item, 'addresses', at, report);
   const conditions = fields(item, 'conditions', at, report);
   const ready = flag(conditions, 'ready', true, at, report);
   return {
-    addresses: texts(item, 'addresses', at, report),
+    addresses: names ? given : addressesIn(given, `${at}.addresses`, report),
     ready,
     serving: flag(conditions, 'serving', ready, at, report),
     // istiod takes an endpoint that is not ready, and does not say why, for one on its way out.

@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net';
 import type { KubeEndpointSlice } from '../../model/kubernetes.ts';
+import { checkAddress, isAddress } from '../address.ts';
 import { readMeta } from '../meta.ts';
 import type { Parsed } from '../problem.ts';
 import type { RawObject } from '../raw.ts';
@@ -46,8 +47,9 @@ export function parseEndpoints(raw: RawObject): Parsed<KubeEndpointSlice> {
 
 function readAddress(item: Fields, at: string, ready: boolean, namespace: string, report: Report): Endpoint {
   const ip = text(item, 'ip', at, report);
+  if (ip) checkAddress(ip, `${at}.ip`, report);
   return {
-    addresses: ip ? [ip] : [],
+    addresses: isAddress(ip) ? [ip] : [],
     ready,
     serving: ready,
     terminating: false,

@@ -12,6 +12,7 @@ import { fields, isFields, text } from '../read.ts';
 import type { Report } from '../report.ts';
 import { checkLabelSelector } from '../selector.ts';
 import { checkConnectionPool, checkOutlierDetection } from './connection-pool.ts';
+import { checkRetries } from './http-policy.ts';
 import { reportSchema } from './istio.ts';
 import { checkLocalities } from './load-balancer.ts';
 
@@ -47,6 +48,12 @@ const maxConnectTimeout = 3_600_000;
 function check(config: MeshConfig, path: string, report: Report): MeshConfig {
   if (config.proxyListenPort) checkPort(config.proxyListenPort, `${path}.proxyListenPort`, report);
   if (config.proxyInboundListenPort) checkPort(config.proxyInboundListenPort, `${path}.proxyInboundListenPort`, report);
+  const [outbound, inbound] = [config.proxyListenPort || 15001, config.proxyInboundListenPort || 15006];
+  if (outbound === inbound) {
+    const field = config.proxyInboundListenPort ? 'proxyInboundListenPort' : 'proxyListenPort';
+    report.error(`${path}.${field}`, `both directions cannot have port ${outbound}`);
+  }
+  checkRetries(config.defaultHttpRetryPolicy, `${path}.defaultHttpRetryPolicy`, report);
   checkDuration(config.connectTimeout, `${path}.connectTimeout`, report);
   if (config.connectTimeout && milliseconds(config.connectTimeout) > maxConnectTimeout) {
     report.error(`${path}.connectTimeout`, 'it is more than an hour');
@@ -76,6 +83,7 @@ function check(config: MeshConfig, path: string, report: Report): MeshConfig {
   }
   return report.without({ ...config, trustDomainAliases }, path, [
     'dnsRefreshRate',
+    'defaultHttpRetryPolicy',
     'discoverySelectors',
     'serviceEntryVisibility',
     'proxyListenPort',

@@ -1,4 +1,5 @@
 import type { KubePod } from '../../model/kubernetes.ts';
+import { isAddress } from '../address.ts';
 import { readMeta } from '../meta.ts';
 import type { Parsed } from '../problem.ts';
 import type { RawObject } from '../raw.ts';
@@ -12,9 +13,13 @@ export function parsePod(raw: RawObject): Parsed<KubePod> {
   const status = fields(raw, 'status', '', report);
 
   const ips: string[] = [];
-  const add = (ip: string) => ip && !ips.includes(ip) && ips.push(ip);
-  add(text(status, 'podIP', 'status', report));
-  for (const [item, at] of items(status, 'podIPs', 'status', report)) add(text(item, 'ip', at, report));
+  const add = (ip: string, path: string): void => {
+    if (!ip || ips.includes(ip)) return;
+    if (isAddress(ip)) ips.push(ip);
+    else report.error(path, `"${ip}" is not an IP address`);
+  };
+  add(text(status, 'podIP', 'status', report), 'status.podIP');
+  for (const [item, at] of items(status, 'podIPs', 'status', report)) add(text(item, 'ip', at, report), `${at}.ip`);
 
   const containerPorts: { name: string; port: number; protocol: string }[] = [];
   const readPorts = (container: Fields, at: string) => {

@@ -1,4 +1,5 @@
 import type { KubeService } from '../../model/kubernetes.ts';
+import { addressesIn, isAddress } from '../address.ts';
 import { readMeta } from '../meta.ts';
 import type { Parsed } from '../problem.ts';
 import type { RawObject } from '../raw.ts';
@@ -14,9 +15,8 @@ export function parseService(raw: RawObject): Parsed<KubeService> {
   const spec = fields(raw, 'spec', '', report);
   const status = fields(raw, 'status', '', report);
   const clusterIP = text(spec, 'clusterIP', 'spec', report);
-  const clusterIPs = texts(spec, 'clusterIPs', 'spec', report);
-  const all = (clusterIPs.length ? clusterIPs : [clusterIP]).filter(ip => ip !== '');
-  const headless = all.includes('None');
+  const clusterIPs = texts(spec, 'clusterIPs', 'spec', report).filter(ip => ip !== '');
+  const headless = clusterIPs.length ? clusterIPs.includes('None') : clusterIP === 'None';
   const loadBalancer = fields(status, 'loadBalancer', 'status', report);
   const type = word(
     spec,
@@ -35,7 +35,7 @@ export function parseService(raw: RawObject): Parsed<KubeService> {
     kind: 'Service',
     meta,
     type,
-    clusterIPs: headless ? [] : all,
+    clusterIPs: headless ? [] : addressesOf(clusterIP, clusterIPs, report),
     headless,
     externalName,
     selector: textMap(spec, 'selector', 'spec', report),
@@ -51,9 +51,17 @@ export function parseService(raw: RawObject): Parsed<KubeService> {
   return { ok: true, value, problems: report.problems };
 }
 
+function addressesOf(clusterIP: string, clusterIPs: readonly string[], report: Report): readonly string[] {
+  if (clusterIPs.length) return addressesIn(clusterIPs, 'spec.clusterIPs', report);
+  if (clusterIP === '' || isAddress(clusterIP)) return clusterIP ? [clusterIP] : [];
+  report.error('spec.clusterIP', `"${clusterIP}" is not an IP address`);
+  return [];
+}
+
 function readPorts(spec: Fields, report: Report): Ports {
   const ports: Ports[number][] = [];
   const names = new Set<string>();
+  const numbers = new Set<string>();
   for (const [item, at] of items(spec, 'ports', 'spec', report)) {
     const port = integer(item, 'port', 1, 65535, at, report);
     const name = text(item, 'name', at, report);
@@ -65,11 +73,19 @@ function readPorts(spec: Fields, report: Report): Ports {
       report.error(`${at}.name`, `another port has the name "${name}"`);
       continue;
     }
+    const protocol = text(item, 'protocol', at, report) || 'TCP';
+    // A proxy has one listener and one cluster for all that is not UDP.
+    const number = `${protocol === 'UDP' ? 'UDP' : 'TCP'} ${port}`;
+    if (numbers.has(number)) {
+      report.error(`${at}.port`, `another port has the number ${port} already`);
+      continue;
+    }
     names.add(name);
+    numbers.add(number);
     ports.push({
       name,
       port,
-      protocol: text(item, 'protocol', at, report) || 'TCP',
+      protocol,
       appProtocol: text(item, 'appProtocol', at, report),
       targetPort: targetPort(item, port, at, report),
       nodePort: integer(item, 'nodePort', 0, 65535, at, report),

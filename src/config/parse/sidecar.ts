@@ -139,7 +139,7 @@ function checkEgress(
       checkSocketPath(bind.slice(unixPrefix.length), `${path}.bind`, report);
       if (captureMode === CaptureMode.IPTABLES) report.error(`${path}.captureMode`, 'a socket cannot be captured');
     }
-  }
+  } else if (bind) checkAddress(bind, `${path}.bind`, report);
   const hosts = report.keep(listener.hosts, `${path}.hosts`, (host, at) => {
     checkNamespacedHost(host, 'sidecar', at, report);
     return host;
