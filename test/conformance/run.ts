@@ -14,6 +14,7 @@ import { type NamedProxy, proxiesOf, proxyOf } from '../support/proxies.ts';
 import { askedFor, dumpOf, messagesOf, messagesOfDump } from '../support/translation.ts';
 import { findings } from '../support/validators.ts';
 import { compare, type Dump, report } from '../support/xds-diff.ts';
+import { KnownDifferences } from './differences.ts';
 import { istiodEnvironment, Lab, type Reference } from './lab.ts';
 import { type Scenario, scenario, scenarioNames } from './scenario.ts';
 import { Score } from './score.ts';
@@ -96,12 +97,14 @@ function judge(s: Scenario, reference: Reference): Result {
     const comparison = compare(theirs, ours);
     const shared = findingsOf(theirs);
     for (const found of findings(messages)) if (!shared.has(found)) lines.push(`${proxy.name}: ${found}`);
-    if (comparison.equal < comparison.total) lines.push(`${proxy.name}:`, report(comparison, Number(values.shown)));
+    if (values.shown !== '0' && comparison.equal < comparison.total)
+      lines.push(`${proxy.name}:`, report(comparison, Number(values.shown)));
     return { theirs, ours };
   });
   return { lines, compared };
 }
 
+const known = new KnownDifferences();
 const total = new Score();
 let failures = 0;
 
@@ -115,14 +118,18 @@ async function compareScenario(name: string): Promise<void> {
   const s = scenario(name, istiodVersion + istiodEnvironment);
   const own = new Score();
   const { lines, compared } = judge(s, await referenceOf(s));
+  const unlisted = new Set<string>();
   for (const { theirs, ours } of compared) {
     const comparison = compare(theirs, ours);
     own.add(comparison, theirs, ours);
     total.add(comparison, theirs, ours);
+    for (const resource of known.unlisted(name, comparison)) unlisted.add(resource);
   }
+  failures += unlisted.size;
   const counts = `${own.equal}/${own.total}`.padStart(9);
   process.stdout.write(`${name.padEnd(width)} ${counts} ${own.percent.toFixed(1).padStart(6)} %\n`);
   for (const line of lines) process.stdout.write(`  ${line.replaceAll('\n', '\n  ')}\n`);
+  for (const resource of unlisted) process.stdout.write(`  not in DIFFERENCES.md: ${resource}\n`);
 }
 
 const names = positionals.length > 0 ? positionals : scenarioNames();
@@ -135,4 +142,5 @@ try {
 process.stdout.write(
   `${names.length} scenarios: ${total.equal} of ${total.total} distinct resources equal istiod's, ${total.percent.toFixed(2)} %\n`,
 );
+for (const row of known.outdated(names)) process.stdout.write(`no longer different, but in DIFFERENCES.md: ${row}\n`);
 if (failures > 0 || total.percent < Number(values.min)) process.exitCode = 1;

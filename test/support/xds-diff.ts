@@ -82,6 +82,8 @@ const unordered: Readonly<Partial<Record<DiscoveryType, Readonly<Record<string, 
     lb_endpoints: stable,
     endpoints: group => stable([member(group, 'locality') ?? {}, member(group, 'priority') ?? 0]),
   },
+  // The agent's DNS proxy shuffles the addresses of an answer.
+  nds: { ips: stable },
   rds: {
     domains: stable,
     query_parameters: stable,
