@@ -1,3 +1,4 @@
+import { regexFault } from './regex.ts';
 import type { Report } from './report.ts';
 
 /** Reports a condition that Envoy's Common Expression Language does not take. */
@@ -53,10 +54,33 @@ function tokens(text: string): readonly Token[] {
   return [...found, { kind: 'end', text: 'the end' }];
 }
 
+/** What a string literal says, as far as regular expressions need it. */
+function contentOf(literal: string): string {
+  const [, prefix = '', , inner = ''] = /^([rRbB]*)('''|"""|'|")([^]*)\2$/.exec(literal) ?? [];
+  return /r/i.test(prefix) ? inner : inner.replace(/\\(.)/gs, '$1');
+}
+
 const reserved = new Set(
   'as break const continue else for function if import let loop package namespace return var void while in'.split(' '),
 );
 const literals = new Set(['true', 'false', 'null']);
+
+const calendar = 'FullYear Month Date DayOfMonth DayOfWeek DayOfYear Hours Minutes Seconds Milliseconds';
+
+/** The functions that Envoy knows, with how many arguments they take; of a value `.name(…)`, and by themselves. */
+const methods: Readonly<Record<string, readonly number[]>> = {
+  size: [0],
+  contains: [1],
+  startsWith: [1],
+  endsWith: [1],
+  matches: [1],
+  ...Object.fromEntries(calendar.split(' ').map(part => [`get${part}`, [0, 1]])),
+};
+const functions: Readonly<Record<string, readonly number[]>> = {
+  has: [1],
+  matches: [2],
+  ...Object.fromEntries('size int uint double bool bytes timestamp duration type dyn'.split(' ').map(f => [f, [1]])),
+};
 
 /** Operators from those that bind least to those that bind most. */
 const operators = [['||'], ['&&'], ['<', '<=', '>', '>=', '==', '!=', 'in'], ['+', '-'], ['*', '/', '%']] as const;
@@ -124,9 +148,10 @@ class Parser {
     this.#primary();
     for (;;) {
       if (this.#take('.')) {
-        if (this.#next.kind !== 'name') throw this.#unexpected();
+        const { kind, text } = this.#next;
+        if (kind !== 'name') throw this.#unexpected();
         this.#at++;
-        if (this.#take('(')) this.#list(')');
+        if (this.#take('(')) this.#call(text, methods);
       } else if (this.#take('[')) {
         this.#expression();
         this.#need(']');
@@ -147,18 +172,36 @@ class Parser {
       const name = this.#next;
       if (name.kind !== 'name' || reserved.has(name.text)) throw this.#unexpected();
       this.#at++;
-      if (!literals.has(text) && this.#take('(')) this.#list(')');
+      if (!literals.has(text) && this.#take('(')) this.#call(text, functions);
     }
   }
 
-  #list(end: string): void {
+  #call(name: string, known: Readonly<Record<string, readonly number[]>>): void {
+    const from = this.#at;
+    const count = this.#list(')');
+    if (!Object.hasOwn(known, name)) throw new Fault(`Envoy has no function ${name}`);
+    if (!known[name]?.includes(count)) throw new Fault(`${name} does not take ${count} arguments`);
+    const given = this.#tokens.slice(from, this.#at - 1);
+    const last = given.at(-1);
+    if (name === 'has' && (last?.kind !== 'name' || given.at(-2)?.text !== '.')) {
+      throw new Fault('has() takes a field, such as request.path');
+    }
+    const fault = name === 'matches' && last?.kind === 'literal' ? regexFault(contentOf(last.text)) : undefined;
+    if (fault) throw new Fault(fault);
+  }
+
+  /** Expressions up to the end; gives how many. */
+  #list(end: string): number {
+    let count = 0;
     while (!this.#take(end)) {
       this.#expression();
+      count++;
       if (!this.#take(',')) {
         this.#need(end);
-        return;
+        return count;
       }
     }
+    return count;
   }
 
   #map(): void {
