@@ -60,7 +60,8 @@ const ofConfig: Readonly<Record<string, RegExp>> = {
 };
 
 /** Files that see several layers: they put the line together. */
-const composition = /^src\/(control-plane|proxy-handler|problem-log|world|main|settings|log|version|memo)\.ts$|^src\/(cli|http)\//;
+const composition =
+  /^src\/(control-plane|proxy-handler|problem-log|world|main|settings|log|version|memo)\.ts$|^src\/(cli|http)\//;
 
 for (const [folder, allowed] of Object.entries(arrow))
   test(`src/${folder} imports only ${['proto', ...allowed].join(', ')}`, () => {
