@@ -56,7 +56,7 @@ function tokens(text: string): readonly Token[] {
 
 /** What a string literal says, as far as regular expressions need it. */
 function contentOf(literal: string): string {
-  const [, prefix = '', , inner = ''] = /^([rRbB]*)('''|"""|'|")([^]*)\2$/.exec(literal) ?? [];
+  const [, prefix = '', , inner = ''] = /^([rRbB]*)('''|"""|'|")(.*)\2$/s.exec(literal) ?? [];
   return /r/i.test(prefix) ? inner : inner.replace(/\\(.)/gs, '$1');
 }
 

@@ -10,7 +10,7 @@ export interface ProviderCluster {
   readonly cluster: string;
 }
 
-/** Hosts of MeshConfig's extension providers that the scope has a Service for; shared by all scopes that know the same ones. */
+/** `service:port` of MeshConfig's extension providers that the scope has a cluster for; shared by all scopes that know the same ones. */
 export type ProviderHosts = ReadonlySet<string>;
 
 const serviceNames = memo((providers: readonly MeshConfig_ExtensionProvider[]): readonly string[] => {
@@ -38,10 +38,12 @@ const split = (service: string): { readonly namespace: string; readonly host: st
 
 /** The hosts of extension providers that a scope knows. */
 export function providerHosts(scope: Scope): ProviderHosts {
-  const known = serviceNames(scope.mesh.config.extensionProviders ?? NO_PROVIDERS).filter(name => {
+  const known = serviceNames(scope.mesh.config.extensionProviders ?? NO_PROVIDERS).flatMap(name => {
     const { namespace, host } = split(name);
     const service = scope.serviceByHost.get(host as Hostname);
-    return service !== undefined && (namespace === '' || service.namespace === namespace);
+    if (!service || (namespace !== '' && service.namespace !== namespace) || service.resolution === 'Alias') return [];
+    // Envoy refuses tracers and authorizers whose cluster is not there.
+    return service.ports.filter(({ protocol }) => protocol !== 'UDP').map(({ port }) => `${name}:${port}`);
   });
   return interned(...known);
 }
@@ -52,7 +54,7 @@ export function providerCluster(
   service: string | undefined,
   port: number | undefined,
 ): ProviderCluster | undefined {
-  if (!service || !hosts.has(service)) return undefined;
+  if (!service || !hosts.has(`${service}:${port ?? 0}`)) return undefined;
   const hostname = split(service).host;
   return { hostname, cluster: outboundClusterName(hostname, port ?? 0) };
 }
