@@ -95,8 +95,11 @@ export interface Reaction {
 }
 
 /** What a subscription's client is to have when `set` is what there is. */
-export const wanted = (s: Subscription, set: ResourceSet, basis: View | undefined): View =>
-  view(set, s.wildcard ? ALL : s.names, basis);
+export function wanted({ held, wildcard, names }: Subscription, set: ResourceSet, basis: View | undefined): View {
+  const all = wildcard ? ALL : names;
+  // Most changes concern one type: of the others there is what was there before.
+  return held.set === set && held.names === all && held.basis === basis ? held : view(set, all, basis);
+}
 
 /** The state after a request; `s` is undefined for the first request of this type on the stream. */
 export function onRequest(s: Subscription | undefined, type: XdsType, request: Request, now: number): Reaction {
