@@ -37,6 +37,11 @@ export class Pilotlight {
     return pilotlight;
   }
 
+  /** The process, for its CPU time and memory. */
+  get pid(): number {
+    return this.#process.pid ?? 0;
+  }
+
   async page(path: string): Promise<{ readonly status: number; readonly body: string }> {
     const response = await fetch(`http://${this.http}${path}`);
     return { status: response.status, body: await response.text() };
