@@ -36,7 +36,7 @@ export interface Scope {
   /** The Sidecar in force; undefined: Istio's default, everything exported to the namespace. */
   readonly sidecar: Sidecar | undefined;
   readonly outboundPolicy: {
-    readonly mode: 'ALLOW_ANY' | 'REGISTRY_ONLY';
+    readonly mode: 'ALLOW_ANY' | 'ALLOW_ANY_DYNAMIC_DNS' | 'REGISTRY_ONLY';
     readonly egressProxy: { readonly host: string; readonly subset: string; readonly port: number } | undefined;
   };
   readonly egress: readonly EgressListener[];

@@ -1,6 +1,7 @@
 import type { Problem } from '../config/problem.ts';
 import type { ConfigContents } from '../config/store.ts';
 import { memo } from '../memo.ts';
+import { MeshConfig_OutboundTrafficPolicy_Mode as MeshMode } from '../proto/generated/istio/mesh/v1alpha1.ts';
 import { OutboundTrafficPolicy_Mode } from '../proto/generated/istio/networking/v1alpha3.ts';
 import type { Sidecar } from './config.ts';
 import { byAge, selects } from './object.ts';
@@ -54,13 +55,17 @@ export function sidecarFor(
 export const outboundPolicyOf: (settings: MeshSettings, sidecar: Sidecar | undefined) => Scope['outboundPolicy'] = memo(
   (settings, sidecar) => {
     const own = sidecar?.spec.outboundTrafficPolicy;
-    const mode = own ? own.mode : settings.config.outboundTrafficPolicy?.mode;
+    const ofMesh = settings.config.outboundTrafficPolicy?.mode;
+    const dynamic = !own && ofMesh === MeshMode.ALLOW_ANY_DYNAMIC_DNS;
+    const mode = own ? own.mode : ofMesh;
     const proxy = own?.egressProxy;
     return Object.freeze({
       mode:
         (mode ?? OutboundTrafficPolicy_Mode.REGISTRY_ONLY) === OutboundTrafficPolicy_Mode.REGISTRY_ONLY
           ? ('REGISTRY_ONLY' as const)
-          : ('ALLOW_ANY' as const),
+          : dynamic
+            ? ('ALLOW_ANY_DYNAMIC_DNS' as const)
+            : ('ALLOW_ANY' as const),
       egressProxy: proxy && {
         host: proxy.host ?? '',
         subset: proxy.subset ?? '',

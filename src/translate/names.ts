@@ -3,6 +3,9 @@
 import type { Hostname } from '../model/service.ts';
 
 export const PASSTHROUGH_CLUSTER = 'PassthroughCluster';
+/** Where HTTP to unknown hosts goes under ALLOW_ANY_DYNAMIC_DNS, and the name of its route and virtual host. */
+export const ALLOW_ANY_DYNAMIC_DNS_CLUSTER = 'AllowAnyDynamicDNSCluster';
+export const ALLOW_ANY_DYNAMIC_DNS = 'allow_any_dynamic_dns';
 export const BLACKHOLE_CLUSTER = 'BlackHoleCluster';
 export const INBOUND_PASSTHROUGH_CLUSTER = 'InboundPassthroughCluster';
 export const VIRTUAL_OUTBOUND_LISTENER = 'virtualOutbound';

@@ -53,6 +53,9 @@ function check(config: MeshConfig, path: string, report: Report): MeshConfig {
     const field = config.proxyInboundListenPort ? 'proxyInboundListenPort' : 'proxyListenPort';
     report.error(`${path}.${field}`, `both directions cannot have port ${outbound}`);
   }
+  if (config.outboundTrafficPolicy?.tls) {
+    report.error(`${path}.outboundTrafficPolicy.tls`, 'TLS to hosts that the mesh does not know is not supported');
+  }
   checkRetries(config.defaultHttpRetryPolicy, `${path}.defaultHttpRetryPolicy`, report);
   checkDuration(config.connectTimeout, `${path}.connectTimeout`, report);
   if (config.connectTimeout && milliseconds(config.connectTimeout) > maxConnectTimeout) {
@@ -82,6 +85,7 @@ function check(config: MeshConfig, path: string, report: Report): MeshConfig {
     }
   }
   return report.without({ ...config, trustDomainAliases }, path, [
+    'outboundTrafficPolicy',
     'dnsRefreshRate',
     'defaultHttpRetryPolicy',
     'discoverySelectors',

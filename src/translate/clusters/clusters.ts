@@ -17,7 +17,13 @@ import type { ClusterResource, Translated } from '../resource.ts';
 import { placesRead } from './balancing.ts';
 import { type ClusterScope, clusterScope } from './cluster-scope.ts';
 import { type ClusterTraits, clusterTraits } from './cluster-traits.ts';
-import { blackHoleCluster, externalSdsCluster, inboundPassthroughCluster, passthroughCluster } from './fallback.ts';
+import {
+  blackHoleCluster,
+  dynamicDnsCluster,
+  externalSdsCluster,
+  inboundPassthroughCluster,
+  passthroughCluster,
+} from './fallback.ts';
 import { inboundClusters } from './inbound.ts';
 import { isPassthrough } from './load-balancer.ts';
 import { meshedPorts, serviceClusters } from './outbound.ts';
@@ -105,6 +111,7 @@ const concatenated = memo(
     inbound: Translated<Cluster>,
     mesh: MeshSettings,
     traits: ClusterTraits,
+    dynamicDns: ClusterResource | undefined,
   ): Translated<Cluster> => {
     const black = blackHoleCluster(mesh);
     const sds = traits.credentialSocket ? [externalSdsCluster(mesh)] : [];
@@ -114,6 +121,7 @@ const concatenated = memo(
             ...outbound.resources,
             black,
             passthroughCluster(mesh, traits),
+            ...(dynamicDns ? [dynamicDns] : []),
             ...inbound.resources,
             inboundPassthroughCluster(mesh, traits),
             ...sds,
@@ -131,10 +139,13 @@ export function clusters(
   traits: Traits,
   endpoints: EndpointIndex,
 ): Translated<Cluster> {
+  const shared = clusterTraits(scope.mesh, traits);
+  const dynamic = scope.outboundPolicy.mode === 'ALLOW_ANY_DYNAMIC_DNS';
   return concatenated(
     outboundClusters(scope, workload, traits, endpoints),
     inboundClusters(scope, workload, traits),
     scope.mesh,
-    clusterTraits(scope.mesh, traits),
+    shared,
+    dynamic ? dynamicDnsCluster(scope.mesh, shared, traits.dnsCapture) : undefined,
   );
 }

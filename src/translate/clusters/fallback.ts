@@ -2,13 +2,20 @@
 
 import { memo } from '../../memo.ts';
 import type { MeshSettings } from '../../model/settings.ts';
+import { typed } from '../../proto/any.ts';
 import {
   type Cluster,
   Cluster_LbPolicy as LbPolicy,
   Cluster_DiscoveryType as Type,
 } from '../../proto/generated/envoy/config/cluster/v3.ts';
 import type { BindConfig } from '../../proto/generated/envoy/config/core/v3.ts';
-import { BLACKHOLE_CLUSTER, INBOUND_PASSTHROUGH_CLUSTER, PASSTHROUGH_CLUSTER } from '../names.ts';
+import { sharedDnsCache } from '../dynamic-dns.ts';
+import {
+  ALLOW_ANY_DYNAMIC_DNS_CLUSTER,
+  BLACKHOLE_CLUSTER,
+  INBOUND_PASSTHROUGH_CLUSTER,
+  PASSTHROUGH_CLUSTER,
+} from '../names.ts';
 import type { ClusterResource } from '../resource.ts';
 import type { ClusterTraits } from './cluster-traits.ts';
 import { connectionPool } from './connection-pool.ts';
@@ -47,6 +54,26 @@ const passthrough = (mesh: MeshSettings, traits: ClusterTraits, name: string): C
 export const passthroughCluster = memo(
   (mesh: MeshSettings, traits: ClusterTraits): ClusterResource =>
     resource({ ...passthrough(mesh, traits, PASSTHROUGH_CLUSTER), filters: metadataExchange(traits) }),
+);
+
+/** Looks up the host of each request (istio: buildAllowAnyDFPCluster). */
+export const dynamicDnsCluster = memo(
+  (mesh: MeshSettings, traits: ClusterTraits, dnsCapture: boolean): ClusterResource =>
+    resource({
+      name: ALLOW_ANY_DYNAMIC_DNS_CLUSTER,
+      alt_stat_name: delimited(ALLOW_ANY_DYNAMIC_DNS_CLUSTER),
+      lb_policy: LbPolicy.CLUSTER_PROVIDED,
+      cluster_type: {
+        name: 'envoy.clusters.dynamic_forward_proxy',
+        typed_config: typed('envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig', {
+          dns_cache_config: sharedDnsCache(traits.ipv4, dnsCapture),
+          allow_insecure_cluster_options: true,
+        }),
+      },
+      typed_extension_protocol_options: passthroughHttpOptions(traits),
+      ...connectionPool(mesh.config, undefined, undefined),
+      filters: metadataExchange(traits),
+    }),
 );
 
 /** The source address by which the pod's own redirection knows traffic from the proxy to the application, and lets it pass. */

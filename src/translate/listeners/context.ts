@@ -5,7 +5,9 @@ import type { MeshSettings } from '../../model/settings.ts';
 import type { Traits } from '../../model/traits.ts';
 import type { Workload } from '../../model/workload.ts';
 import type { AccessLog } from '../../proto/generated/envoy/config/accesslog/v3.ts';
+import type { HttpFilter } from '../../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import type { PluginConfig } from '../../proto/generated/stats.ts';
+import { sharedForwardProxy } from '../dynamic-dns.ts';
 import { tcpStats } from '../filters/istio-build.ts';
 import { NO_SECURITY, type SecurityFilters, securityFilters } from '../filters/security.ts';
 import { type AccessLogs, accessLogs } from './access-log.ts';
@@ -49,6 +51,7 @@ const httpContext = memo(
     security: SecurityFilters,
     metrics: readonly PluginConfig[],
     listener: ListenerClass,
+    dynamicDns: HttpFilter | undefined,
   ): HttpContext =>
     Object.freeze({
       mesh,
@@ -59,6 +62,7 @@ const httpContext = memo(
       customAuthorization: security.customHttp,
       authentication: security.authentication,
       authorization: security.http,
+      dynamicDns,
       metrics,
     }),
 );
@@ -87,12 +91,14 @@ export function listenerContext(
   const logs = accessLogs(mesh, telemetries, traits.build, hosts, listener);
   const tracing = tracingOf(mesh, telemetries, hosts, traits, spanIdentity(mesh, workload), listener);
   const metrics = metricsConfigs(mesh, telemetries, listener);
+  const isDynamic = listener === 'outbound' && scope.outboundPolicy.mode === 'ALLOW_ANY_DYNAMIC_DNS';
+  const dynamicDns = isDynamic ? sharedForwardProxy(traits) : undefined;
   // Policies guard what comes in; a sidecar's own calls are guarded where they arrive.
   const security = guarded ? securityFilters(mesh, workload, hosts, traits.type === 'router') : NO_SECURITY;
   return {
     chains: bothContexts(
       tcpContext(mesh, traits, logs, security, metrics, listener),
-      httpContext(mesh, traits, logs, tracing, security, metrics, listener),
+      httpContext(mesh, traits, logs, tracing, security, metrics, listener, dynamicDns),
     ),
     accessLogs: logs.listener,
     problems: security.problems,

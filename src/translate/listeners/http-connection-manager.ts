@@ -41,6 +41,8 @@ export interface HttpContext {
   readonly customAuthorization: readonly HttpFilter[];
   readonly authentication: readonly HttpFilter[];
   readonly authorization: readonly HttpFilter[];
+  /** The filter by which hosts that the mesh does not know are looked up, where its policy wants that. */
+  readonly dynamicDns: HttpFilter | undefined;
   /** What Istio's metrics filter counts; for builds that have it. */
   readonly metrics: readonly PluginConfig[];
 }
@@ -152,7 +154,10 @@ function httpFilters(context: HttpContext, options: HttpOptions): readonly HttpF
     fault: had(FAULT),
     cors: had(CORS),
     stats: httpStats(build, context.metrics),
-    dynamicForwardProxy: (options.dynamicForwardProxy ?? []).flatMap(had),
+    dynamicForwardProxy: [
+      ...(options.dynamicForwardProxy ?? []),
+      ...(context.dynamicDns ? [context.dynamicDns] : []),
+    ].flatMap(had),
     router: headers.suppressDebugHeaders ? QUIET_ROUTER : ROUTER,
   });
 }

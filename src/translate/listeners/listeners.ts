@@ -5,6 +5,7 @@ import type { Traits } from '../../model/traits.ts';
 import type { Workload } from '../../model/workload.ts';
 import type { Listener } from '../../proto/generated/envoy/config/listener/v3.ts';
 import type { ListenerResource, Translated } from '../resource.ts';
+import { catchAll } from '../routes/catch-all.ts';
 import { distinct } from './addresses.ts';
 import { inboundContext, listenerContext, outboundContext } from './context.ts';
 import { gatewayListeners } from './gateway.ts';
@@ -12,7 +13,7 @@ import { httpProxy } from './http-proxy.ts';
 import { inboundListeners } from './inbound.ts';
 import { mutualTlsFor } from './mutual-tls.ts';
 import { listenerResource, outboundListeners } from './outbound.ts';
-import { virtualOutbound } from './virtual-outbound.ts';
+import { dynamicDnsFilter, virtualOutbound } from './virtual-outbound.ts';
 
 function sidecarListeners(
   scope: Scope,
@@ -24,10 +25,15 @@ function sidecarListeners(
   const outbound = outboundContext(scope, out);
   const within = listenerContext(scope, workload, traits, 'inbound');
   const mutualTls = mutualTlsFor(scope.mesh, workload.policies.peerAuthentications, traits.agent);
+  const { outboundPolicy, mesh } = scope;
+  const dynamic =
+    outboundPolicy.mode === 'ALLOW_ANY_DYNAMIC_DNS'
+      ? dynamicDnsFilter(outbound.http, catchAll(outboundPolicy, mesh))
+      : undefined;
   const virtual =
     traits.interception === 'NONE'
       ? []
-      : [listenerResource(virtualOutbound(outbound.tcp, traits, outbound.catchAll, out.accessLogs))];
+      : [listenerResource(virtualOutbound(outbound.tcp, traits, outbound.catchAll, out.accessLogs, dynamic))];
   const inbound = inboundListeners(workload, traits, inboundContext(within), mutualTls, within.accessLogs);
   const { others, problems } = distinct(
     [...virtual, ...inbound],

@@ -7,16 +7,14 @@ import type { EffectiveDestinationRule, Scope } from '../../model/scope.ts';
 import { type Hostname, portOf, type Service, type ServicePort } from '../../model/service.ts';
 import type { MeshSettings } from '../../model/settings.ts';
 import type { Traits } from '../../model/traits.ts';
-import type { Route, VirtualHost } from '../../proto/generated/envoy/config/route/v3.ts';
+import type { VirtualHost } from '../../proto/generated/envoy/config/route/v3.ts';
 import type { NamedRoutes } from '../listeners/outbound.ts';
-import { outboundClusterName, PASSTHROUGH_CLUSTER } from '../names.ts';
 import type { RouteResource } from '../resource.ts';
-import { timeouts } from './action.ts';
+import { catchAll } from './catch-all.ts';
 import type { RouteContext } from './destination.ts';
 import { httpRoutes } from './http-route.ts';
 import {
   type Candidate,
-  countsAttempts,
   plainHost,
   type Routes,
   serviceHost,
@@ -229,21 +227,6 @@ const byPort = memo(
     port: number,
   ): readonly Candidate[] => candidates({ services, virtualServices, rules, mesh, traits, port }),
 );
-
-/** Where requests go that no virtual host takes: on to where they were going, to the egress proxy, or nowhere (istio: buildCatchAllVirtualHost). */
-const catchAll = memo((policy: Scope['outboundPolicy'], mesh: MeshSettings): VirtualHost => {
-  const { mode, egressProxy } = policy;
-  const counted = countsAttempts(mesh) && { include_request_attempt_count: true };
-  if (mode !== 'ALLOW_ANY') {
-    const route: Route = { name: 'block_all', match: { prefix: '/' }, direct_response: { status: 502 } };
-    return { name: 'block_all', domains: ['*'], routes: [route], ...counted };
-  }
-  const cluster = egressProxy
-    ? outboundClusterName(egressProxy.host, egressProxy.port, egressProxy.subset)
-    : PASSTHROUGH_CLUSTER;
-  const route: Route = { name: 'allow_any', match: { prefix: '/' }, route: { cluster, ...timeouts(undefined) } };
-  return { name: 'allow_any', domains: ['*'], routes: [route], ...counted };
-});
 
 const sourcesOf = (hosts: readonly Candidate[]): RouteResource['sources'] => [
   ...new Set(hosts.flatMap(host => host.sources)),
