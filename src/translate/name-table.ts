@@ -91,13 +91,14 @@ const tableOf = memo(
 
 const NO_SERVICES: readonly Service[] = [];
 
-const importedServices = memo((egress: Scope['egress']): readonly Service[] => [
-  ...new Set(egress.flatMap(e => e.services)),
+/** Made of the lists of Services alone: listeners change with every route. */
+const importedServices = memo((...lists: readonly (readonly Service[])[]): readonly Service[] => [
+  ...new Set(lists.flat()),
 ]);
 
 /** The names that an agent's DNS proxy answers, with their addresses; gateways resolve nothing by it (istio: dns/server.BuildNameTable). */
 export function nameTable(scope: Scope, traits: Traits, endpoints: EndpointIndex): NameTableResource {
-  const services = traits.type === 'router' ? NO_SERVICES : importedServices(scope.egress);
+  const services = traits.type === 'router' ? NO_SERVICES : importedServices(...scope.egress.map(e => e.services));
   const headless = services.filter(isHeadless).map(s => endpoints.get(endpointsKey(s)));
   return tableOf(services, traits, ...headless);
 }
