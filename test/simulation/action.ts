@@ -78,7 +78,8 @@ function redirectTo(redirect: RedirectAction, match: RouteMatch, request: Reques
   const port = redirect.port_redirect ? `:${redirect.port_redirect}` : '';
   const host = (redirect.host_redirect || request.host).replace(port ? /:\d+$/ : /$^/, '');
   const query = request.query.size > 0 && !redirect.strip_query ? `?${request.query}` : '';
-  const path = redirect.path_redirect ?? rewrittenPath(redirect, match, request.path) + query;
+  // An empty path_redirect is none, to Envoy.
+  const path = redirect.path_redirect || rewrittenPath(redirect, match, request.path) + query;
   return `${scheme}://${host}${port}${path}`;
 }
 

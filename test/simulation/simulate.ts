@@ -81,11 +81,14 @@ function throughHttp(messages: Messages, manager: HttpConnectionManager, call: C
   const route = routeFor(virtualHost, request, call);
   const at: Outcome = { routes: routes.name ?? '', virtualHost: virtualHost.name ?? '' };
   if (!route) return { ...at, response: { status: 404 } };
-  const outcome = actionOutcome(routes, virtualHost, route, request);
+  const { mirrors = [], ...outcome } = actionOutcome(routes, virtualHost, route, request);
+  // Envoy drops the copies for a cluster that it does not have.
+  const copies = mirrors.filter(m => messages.clusters.some(c => c.name === m.cluster));
   return {
     ...at,
     ...(route.name && { route: route.name }),
     ...outcome,
+    ...(copies.length > 0 && { mirrors: copies }),
     ...(outcome.choices && destination(messages, outcome.choices, call)),
   };
 }

@@ -1,0 +1,117 @@
+import { isIP } from 'node:net';
+import type { World } from '../../src/world.ts';
+import { isFields, type JsonFields, member } from '../support/json.ts';
+import { type Call, type Choice, mutualTls, type Outcome } from './call.ts';
+
+/** A call as people write it, and what they mean it to come to. One entry of `calls/SCENARIO.yaml`. */
+export interface Meaning {
+  readonly says: string;
+  /** The proxy of the application that calls, or (`at`) the one that is called: a server's, or a gateway. */
+  readonly proxy: string;
+  readonly inbound: boolean;
+  /** `GET http://httpbin:8000/path`, `tcp://10.0.0.1:5432`, `tls://host:443`; a host is looked up as the caller's DNS would. */
+  readonly target: Target;
+  readonly options: JsonFields;
+  readonly gives: JsonFields;
+}
+
+interface Target {
+  readonly method: string;
+  readonly scheme: string;
+  readonly host: string;
+  readonly port: number;
+  readonly path: string;
+}
+
+const defaultPorts: Readonly<Record<string, number>> = { http: 80, https: 443, tls: 443 };
+
+function targetOf(text: string): Target {
+  const found = /^(?:([A-Z]+) )?(\w+):\/\/(\[[^\]]+\]|[^/:]+)(?::(\d+))?(\/.*)?$/.exec(text);
+  if (!found) throw new Error(`'${text}' is no call: expected METHOD http://host:port/path, tcp://… or tls://…`);
+  const [, method = 'GET', scheme = '', host = '', port, path = '/'] = found;
+  return { method, scheme, host: host.replace(/^\[|\]$/g, ''), port: Number(port ?? defaultPorts[scheme]), path };
+}
+
+/** Reads an entry. Throws where it is none. */
+export function meaningOf(entry: unknown): Meaning {
+  const { says, from, at, call, gives, ...options } = isFields(entry) ? entry : {};
+  const proxy = from ?? at;
+  if (typeof says !== 'string' || typeof proxy !== 'string' || typeof call !== 'string' || !isFields(gives))
+    throw new Error(`expected says, from or at, call and gives; found ${JSON.stringify(entry)}`);
+  return { says, proxy, inbound: from === undefined, target: targetOf(call), options, gives };
+}
+
+/** Where nothing of the mesh is: an address for what DNS knows and we do not. */
+const ELSEWHERE = '192.0.2.99';
+
+function addressOf(world: World, host: string, namespace: string): string {
+  if (isIP(host)) return host;
+  const names = [host, `${host}.${namespace}.svc.cluster.local`, `${host}.svc.cluster.local`, `${host}.cluster.local`];
+  for (const name of names) {
+    const address = world.mesh.services.find(s => s.hostname === name)?.addresses[0];
+    if (address) return address;
+  }
+  return ELSEWHERE;
+}
+
+const textMap = (value: unknown): Readonly<Record<string, string>> =>
+  isFields(value) ? Object.fromEntries(Object.entries(value).map(([key, v]) => [key, String(v)])) : {};
+
+function tlsOf(scheme: string, host: string, options: JsonFields): Call['tls'] {
+  const { as, sni, alpn } = options;
+  const serverName = typeof sni === 'string' ? sni : '';
+  if (typeof as === 'string' && scheme !== 'tls' && scheme !== 'https') return mutualTls(as, serverName);
+  if (scheme !== 'tls' && scheme !== 'https') return undefined;
+  return {
+    sni: serverName || (isIP(host) ? '' : host),
+    alpn: Array.isArray(alpn) ? alpn.map(String) : scheme === 'https' ? ['h2', 'http/1.1'] : [],
+    ...(typeof as === 'string' && { principal: as }),
+  };
+}
+
+/** The call that an entry stands for. `gateway`: the proxy listens on the port itself. */
+export function callOf({ target, inbound, proxy, options }: Meaning, world: World, gateway: boolean): Call {
+  const { scheme, host, port, path, method } = target;
+  const namespace = proxy.slice(proxy.lastIndexOf('.') + 1);
+  const claims = options['claims'];
+  const tls = tlsOf(scheme, host, options);
+  return {
+    direction: gateway ? 'gateway' : inbound ? 'inbound' : 'outbound',
+    address: gateway ? '10.1.3.1' : addressOf(world, host, namespace),
+    port,
+    protocol: scheme === 'tcp' || scheme === 'tls' ? 'tcp' : 'http',
+    host: String(options['host'] ?? host),
+    path,
+    method,
+    headers: textMap(options['headers']),
+    ...(tls && { tls }),
+    ...(typeof options['source'] === 'string' && { source: options['source'] }),
+    ...(isFields(claims) && { claims: claims as NonNullable<Call['claims']> }),
+  };
+}
+
+const shares = (choices: readonly Choice[] = []): Readonly<Record<string, number>> =>
+  Object.fromEntries(choices.map(({ cluster, percent }) => [cluster, Number(percent.toFixed(3))]));
+
+/** An outcome in the words of `gives`. */
+export function inWords(o: Outcome): JsonFields {
+  const used = (o.choices ?? []).filter(c => c.percent > 0);
+  return {
+    ...o,
+    ...(used.length === 1 && { cluster: used[0]?.cluster }),
+    ...(o.choices && { clusters: shares(o.choices) }),
+    ...(o.mirrors && { mirrors: shares(o.mirrors) }),
+    ...o.response,
+    ...(o.requestHeaders && { set: o.requestHeaders.set, removed: o.requestHeaders.removed }),
+    ...(o.responseHeaders && { answers: o.responseHeaders.set, hidden: o.responseHeaders.removed }),
+    ...o.fault,
+  };
+}
+
+/** What an entry expects, with null for what must not be there. */
+export const expected = (gives: JsonFields): JsonFields =>
+  Object.fromEntries(Object.entries(gives).filter(([, value]) => value !== null));
+
+/** What an entry says must not be there. */
+export const unexpected = (gives: JsonFields): readonly string[] =>
+  Object.keys(gives).filter(key => member(gives, key) === null);

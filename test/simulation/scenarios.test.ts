@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { globSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { describe, test } from 'node:test';
+import { offlineScenario } from '../conformance/offline.ts';
+import { readYaml } from '../support/folder.ts';
+import { proxyOf } from '../support/proxies.ts';
+import { messagesOf } from '../support/translation.ts';
+import { callOf, expected, inWords, meaningOf, unexpected } from './meaning.ts';
+import { simulate } from './simulate.ts';
+
+/** `calls/NAME.yaml`: what calls in the conformance scenario NAME are meant to come to. */
+for (const file of globSync(join(import.meta.dirname, 'calls', '*.yaml')).sort()) {
+  const name = basename(file, '.yaml');
+  const entries = readYaml(file);
+  const meanings = Array.isArray(entries) ? entries.map(meaningOf) : [];
+  const scenario = offlineScenario(name);
+  const world = scenario.world();
+  describe(name, () => {
+    for (const meaning of meanings)
+      test(meaning.says, () => {
+        const named = scenario.proxies.find(p => p.name === meaning.proxy);
+        assert.ok(named, `${name}/proxies.yaml has no ${meaning.proxy}`);
+        const proxy = proxyOf(named);
+        const call = callOf(meaning, world, proxy.class.type === 'router');
+        const outcome = inWords(simulate(messagesOf(world.of(proxy).translation), call));
+        assert.partialDeepStrictEqual(outcome, expected(meaning.gives));
+        for (const key of unexpected(meaning.gives)) assert.equal(outcome[key], undefined, key);
+      });
+  });
+}
