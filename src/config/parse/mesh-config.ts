@@ -1,6 +1,6 @@
 import { parse } from 'yaml';
 import type { MeshConfigObject } from '../../model/config.ts';
-import type { MeshConfig } from '../../proto/generated/istio/mesh/v1alpha1.ts';
+import type { MeshConfig, MeshConfig_TLSConfig } from '../../proto/generated/istio/mesh/v1alpha1.ts';
 import { fromJson } from '../../proto/json.ts';
 import { checkDuration, checkNotNegative, milliseconds } from '../duration.ts';
 import { isDnsLabel } from '../host.ts';
@@ -15,6 +15,7 @@ import { checkConnectionPool, checkOutlierDetection } from './connection-pool.ts
 import { checkRetries } from './http-policy.ts';
 import { reportSchema } from './istio.ts';
 import { checkLocalities } from './load-balancer.ts';
+import { isCipher } from './server-tls.ts';
 
 /**
  * Reads the mesh's settings from `spec`, or from the YAML text in `data.mesh`. A setting that is invalid is left out, so that its default is in
@@ -75,6 +76,16 @@ function check(config: MeshConfig, path: string, report: Report): MeshConfig {
     checkTrustDomain(alias, at, report);
     return alias;
   });
+  const withKnownSuites = (tls: MeshConfig_TLSConfig | undefined, at: string): MeshConfig_TLSConfig | undefined =>
+    tls?.cipherSuites && {
+      ...tls,
+      cipherSuites: report.keep(tls.cipherSuites, `${at}.cipherSuites`, (name, item) => {
+        if (!isCipher(name)) report.error(item, `"${name}" is not a cipher suite that Envoy has`);
+        return name;
+      }),
+    };
+  const meshMTLS = withKnownSuites(config.meshMTLS, `${path}.meshMTLS`) ?? config.meshMTLS;
+  const tlsDefaults = withKnownSuites(config.tlsDefaults, `${path}.tlsDefaults`) ?? config.tlsDefaults;
   for (const [i, selector] of (config.discoverySelectors ?? []).entries()) {
     checkLabelSelector(selector, `${path}.discoverySelectors[${i}]`, report);
   }
@@ -84,7 +95,7 @@ function check(config: MeshConfig, path: string, report: Report): MeshConfig {
       checkLabelSelector(rule.namespaceSelector, `${at}.namespaceSelector`, report);
     }
   }
-  return report.without({ ...config, trustDomainAliases }, path, [
+  return report.without({ ...config, trustDomainAliases, meshMTLS, tlsDefaults }, path, [
     'outboundTrafficPolicy',
     'dnsRefreshRate',
     'defaultHttpRetryPolicy',

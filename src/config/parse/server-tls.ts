@@ -14,7 +14,7 @@ const ciphers = new Set(
 );
 
 /** A cipher suite that Envoy takes; what begins with an operator is an expression over suites. */
-const isCipher = (name: string): boolean => name === 'ALL' || !/^[A-Za-z0-9]/.test(name) || ciphers.has(name);
+export const isCipher = (name: string): boolean => name === 'ALL' || !/^[A-Za-z0-9]/.test(name) || ciphers.has(name);
 
 /** Checks the TLS of a server. Unknown and repeated cipher suites are left out with a warning. */
 export function checkServerTls(

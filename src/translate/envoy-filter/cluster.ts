@@ -4,7 +4,7 @@ import type { TransportSocket } from '../../proto/generated/envoy/config/core/v3
 import { EnvoyFilter_Patch_Operation as Operation } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { clusterFault } from './cluster-fault.ts';
 import { merge, mergeAny } from './merge.ts';
-import { fail, type Outcome, outcome, type PatchLog } from './outcome.ts';
+import { fail, failRenamed, type Outcome, outcome, type PatchLog } from './outcome.ts';
 import { merges, type Patch, replacesLists } from './patch.ts';
 
 /** The parts of `outbound|9080|v1|reviews.default.svc.cluster.local`, or of its form for SNI (istio: ParseSubsetKey). */
@@ -81,6 +81,7 @@ function patched(
     cluster = socket
       ? withSocket(cluster, socket, patch, log)
       : merge('envoy.config.cluster.v3.Cluster', cluster, patch.value, replacesLists(patch));
+    failRenamed(log, patch, original.name, cluster.name);
   }
   return cluster;
 }

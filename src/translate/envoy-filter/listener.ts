@@ -7,7 +7,7 @@ import { listenerFault } from './listener-fault.ts';
 import { choosesListenerFilter, matchesChain, matchesListener, matchesWithin } from './listener-match.ts';
 import { merge, mergeAny } from './merge.ts';
 import { connectionManager, patchNetworkFilters, withConnectionManager } from './network-filter.ts';
-import { fail, type Outcome, outcome, type PatchLog } from './outcome.ts';
+import { fail, failRenamed, type Outcome, outcome, type PatchLog } from './outcome.ts';
 import { merges, type Patch, type Patches, replacesLists } from './patch.ts';
 import { isForRoutes, onlyRoutes, patchedRoutes, type RoutePatches } from './route-configuration.ts';
 
@@ -130,6 +130,7 @@ function patched(original: Listener, patches: ListenerPatches, log: PatchLog): L
     if (!merges(patch)) continue;
     log.applied.add(patch);
     listener = merge('envoy.config.listener.v3.Listener', listener, patch.value, replacesLists(patch));
+    failRenamed(log, patch, original.name, listener.name);
   }
   const before = listener.listener_filters ?? [];
   const listener_filters = patchListenerFilters(before, listener, patches.listenerFilters, log);

@@ -32,6 +32,11 @@ export function fail(log: PatchLog, { filter, path }: Patch, message: string): v
   log.failures.push({ filter, path: `${path}.patch.value`, message });
 }
 
+/** A name is what others know a resource by, and a merge would give one name to all that it matches: that fails. */
+export function failRenamed(log: PatchLog, patch: Patch, before: string | undefined, after: string | undefined): void {
+  if (after !== before) fail(log, patch, `${before} keeps its name: a merge cannot make it ${after}`);
+}
+
 /** A message after its patches: undefined where it was removed, the very message where none applied. */
 export interface Outcome<M> {
   readonly message: M | undefined;

@@ -71,7 +71,8 @@ export function providerAccessLog(
 ): AccessLog | undefined {
   if (provider.envoyFileAccessLog) {
     const { path, logFormat, omitEmptyValues = false } = provider.envoyFileAccessLog;
-    if (provider.name === 'envoy' && !logFormat && !omitEmptyValues) return meshFileAccessLog(mesh, path ?? '');
+    if (provider.name === 'envoy' && !logFormat && !omitEmptyValues)
+      return meshFileAccessLog(mesh, path || '/dev/stdout');
     const format = logFormat?.labels
       ? structFormat(logFormat.labels, omitEmptyValues)
       : textFormat(logFormat?.text ?? '', omitEmptyValues);

@@ -37,7 +37,10 @@ function sidecarListeners(
   const inbound = inboundListeners(workload, traits, inboundContext(within), mutualTls, within.accessLogs);
   const { others, problems } = distinct(
     [...virtual, ...inbound],
-    [...outboundListeners(scope, traits, endpoints, workload.ownAddresses, outbound), ...httpProxy(outbound.http)],
+    [
+      ...outboundListeners(scope, traits, endpoints, workload.ownAddresses, outbound),
+      ...(scope.egress.some(({ port }) => !port) ? httpProxy(outbound.http) : []),
+    ],
   );
   const resources: readonly ListenerResource[] = [...others, ...virtual, ...inbound];
   return { resources, problems: [...within.problems, ...problems] };
