@@ -74,7 +74,8 @@ export const traitsOf: (
   network: string,
   node: string,
 ) => Traits = memo((proxy, locality, matched, network, node) => {
-  const { metadata } = proxy;
+  // What the class says in fields of its own can be matched by its name too.
+  const metadata: ProxyClass['metadata'] = { ...proxy.metadata, NAMESPACE: proxy.namespace, NODE_NAME: proxy.nodeName };
   const options: Record<string, string> = {};
   for (const name of [...known, ...matched]) {
     const value = metadata[name];

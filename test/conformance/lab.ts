@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -100,10 +100,17 @@ export class Lab {
     }
     const before = await pushes();
     for (const object of outgoing) if (!stays(object)) await this.#api.delete(object);
-    if (scenario.objects.some(object => object.kind === 'Pod')) await bring(this.#folder, scenario.folder);
+    if (scenario.objects.some(object => object.kind === 'Pod')) await this.#bringPods(scenario.objects);
     else for (const object of scenario.objects) await this.#api.apply(object);
     if (changed) await until('istiod to take the change', async () => (await pushes()) > before, 5000).catch(() => 0);
     await settled();
+  }
+
+  async #bringPods(objects: readonly RawObject[]): Promise<void> {
+    const staged = join(this.#folder, 'scenario');
+    await mkdir(staged, { recursive: true });
+    await writeFile(join(staged, 'input.yaml'), objects.map(object => JSON.stringify(object)).join('\n---\n'));
+    await bring(this.#folder, staged);
   }
 
   /** istiod follows its MeshConfig, but for the trust domain, which it reads once. */

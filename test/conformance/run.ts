@@ -92,7 +92,10 @@ function judge(s: Scenario, reference: Reference): Result {
   if (values.shown !== '0') for (const problem of world.problems) lines.push(`problem: ${problemLine(problem)}`);
   const compared = proxies(s, reference.objects).map(proxy => {
     const theirs = reference.dumps[proxy.name] ?? {};
-    const messages = askedFor(messagesOf(world.of(proxyOf(proxy)).translation));
+    const { translation } = world.of(proxyOf(proxy));
+    const messages = askedFor(messagesOf(translation));
+    if (values.shown !== '0')
+      for (const problem of translation.problems) lines.push(`${proxy.name}: problem: ${problemLine(problem)}`);
     const ours = dumpOf(messages);
     const comparison = compare(theirs, ours);
     const shared = findingsOf(theirs);
