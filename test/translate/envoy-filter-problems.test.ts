@@ -179,7 +179,7 @@ test('what no patch changes keeps its identity; a proxy without EnvoyFilters has
   assert.ok(next.clusters.every((c, i) => c === after.clusters[i]));
   const listeners = next.listeners.filter((l, i) => l !== after.listeners[i]).map(l => l.name);
   // What guards a workload is made from the workload, which has another list of EnvoyFilters now.
-  assert.deepEqual(listeners, ['0.0.0.0_80', 'virtualInbound']);
+  assert.deepEqual(listeners, ['virtualInbound', '0.0.0.0_80']);
 });
 
 /** Everything as bytes, which also proves that it can be encoded. */

@@ -42,7 +42,8 @@ function sidecarListeners(
       ...(scope.egress.some(({ port }) => !port) ? httpProxy(outbound.http) : []),
     ],
   );
-  const resources: readonly ListenerResource[] = [...others, ...virtual, ...inbound];
+  // Envoy takes them one by one: where these have left an address, another listener may have it now.
+  const resources: readonly ListenerResource[] = [...virtual, ...inbound, ...others];
   return { resources, problems: [...within.problems, ...problems] };
 }
 
