@@ -4,20 +4,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ServerCredentials } from '@grpc/grpc-js';
 import type { RawObject } from '../../src/config/raw.ts';
 import { ConfigStore } from '../../src/config/store.ts';
-import { parseNode } from '../../src/model/node.ts';
-import type { Proxy } from '../../src/model/proxy.ts';
 import { directorySource } from '../../src/sources/directory.ts';
 import { World } from '../../src/world.ts';
-import { AdsServer } from '../../src/xds/ads-server.ts';
 import { counters } from '../../src/xds/counters.ts';
 import type { Snapshot } from '../../src/xds/resource-set.ts';
 import { Fleet } from './fleet.ts';
 import { meshObjects, slice, virtualService } from './mesh.ts';
 import { cpuOf, median, ownCpu, residentOf, table } from './process.ts';
-import { proxyNode } from './streams.ts';
+import { proxyOf, WorldServer } from './world-server.ts';
 
 const services = 1_000;
 const endpoints = 10;
@@ -34,12 +30,6 @@ function write(object: RawObject): void {
   writeFileSync(`${file}.new`, JSON.stringify(object));
   renameSync(`${file}.new`, file);
 }
-
-const proxyOf = (index: number, classes: number): Proxy => {
-  const parsed = parseNode(proxyNode(index, classes));
-  if (!parsed.ok) throw new Error(parsed.message);
-  return parsed.proxy;
-};
 
 const namesOf = (snapshot: Snapshot) => ({
   endpoint: [...snapshot.endpoint.resources.keys()],
@@ -63,7 +53,7 @@ async function readFolder(): Promise<ConfigStore> {
 /** A server in this process, whose change is timed from the event to the last byte handed to the streams. */
 async function measurePushes(store: ConfigStore): Promise<void> {
   let start = ownCpu();
-  let world = new World(store.contents(), options);
+  const world = new World(store.contents(), options);
   const first = world.of(proxyOf(0, 1));
   row('first snapshot of a sidecar, after parsing', `${ms(ownCpu() - start)} CPU`, '1 s');
   row('its resources', `${counters.resources}`);
@@ -78,19 +68,12 @@ async function measurePushes(store: ConfigStore): Promise<void> {
   );
 
   let last = 0;
-  const ads = new AdsServer<Proxy>({
-    connect: node => {
-      const parsed = parseNode(node);
-      return parsed.ok ? { ok: true, client: parsed.proxy } : { ok: false, code: 3, message: parsed.message };
-    },
-    snapshot: proxy => world.of(proxy).snapshot,
-    onSend: () => {
-      last = performance.now();
-    },
+  const server = new WorldServer(store, () => {
+    last = performance.now();
   });
-  const port = await ads.listen('127.0.0.1:0', ServerCredentials.createInsecure());
+  const address = await server.listen();
   const fleet = new Fleet();
-  await fleet.open(`127.0.0.1:${port}`, 100, 1, namesOf(first.snapshot));
+  await fleet.open(address, 100, 1, namesOf(first.snapshot));
 
   const change = async (
     kind: string,
@@ -110,9 +93,7 @@ async function measurePushes(store: ConfigStore): Promise<void> {
         counted = { ...counters };
         used = ownCpu();
         began = performance.now();
-        store.apply({ op: 'upsert', object: object(i) });
-        world = new World(store.contents(), options, world);
-        ads.push();
+        server.change(object(i));
       });
       await sleep(30);
       cpu.push(ownCpu() - used);
@@ -141,7 +122,7 @@ async function measurePushes(store: ConfigStore): Promise<void> {
     '',
   );
   fleet.close();
-  await ads.stop(0);
+  await server.ads.stop(0);
 }
 
 /** The program as it is deployed: memory with 200 proxies, and with some that do not read. */
