@@ -1,7 +1,7 @@
 import type { RequestAuthentication } from '../../model/config.ts';
 import type { JWTRule } from '../../proto/generated/istio/security/v1beta1.ts';
 import { checkDuration } from '../duration.ts';
-import { isHeaderName } from '../header.ts';
+import { checkHeaderText, isHeaderName } from '../header.ts';
 import type { Parsed } from '../problem.ts';
 import type { RawObject } from '../raw.ts';
 import { isFields } from '../read.ts';
@@ -34,6 +34,12 @@ function checkRule(rule: JWTRule, path: string, report: Report): void {
     const at = `${path}.outputClaimToHeaders[${i}]`;
     if (!claim) report.error(`${at}.claim`, 'it must not be empty');
     if (!/^[-_A-Za-z0-9]+$/.test(header)) report.error(`${at}.header`, `"${header}" is no header's name`);
+  }
+  if (rule.outputPayloadToHeader && !isHeaderName(rule.outputPayloadToHeader)) {
+    report.error(`${path}.outputPayloadToHeader`, `"${rule.outputPayloadToHeader}" is no header's name`);
+  }
+  for (const [i, { prefix }] of (rule.fromHeaders ?? []).entries()) {
+    checkHeaderText(prefix, `${path}.fromHeaders[${i}].prefix`, report);
   }
   checkDuration(rule.timeout, `${path}.timeout`, report);
 }
