@@ -11,6 +11,7 @@ import { World } from '../../src/world.ts';
 import { counters } from '../../src/xds/counters.ts';
 import type { Snapshot } from '../../src/xds/resource-set.ts';
 import { Fleet } from './fleet.ts';
+import { imageProgram } from './image.ts';
 import { meshObjects, slice, virtualService } from './mesh.ts';
 import { cpuOf, median, ownCpu, residentOf, table } from './process.ts';
 import { proxyOf, WorldServer } from './world-server.ts';
@@ -125,11 +126,12 @@ async function measurePushes(store: ConfigStore): Promise<void> {
   await server.ads.stop(0);
 }
 
-/** The program as it is deployed: memory with 200 proxies, and with some that do not read. */
+/** The program as its image starts it: memory with 200 proxies. */
 async function measureMemory(names: ReturnType<typeof namesOf>): Promise<void> {
-  const main = process.env['PILOTLIGHT_MAIN'] ?? new URL('../../src/main.ts', import.meta.url).pathname;
+  const { command, args, env } = imageProgram();
   const flags = ['serve', '--config', folder, '--xds-address', '127.0.0.1:0', '--http-address', '127.0.0.1:0'];
-  const server = spawn(process.execPath, [...process.execArgv, main, ...flags, '--log-level', 'warn'], {
+  const server = spawn(command, [...args, ...flags, '--log-level', 'warn'], {
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const pid = server.pid ?? 0;
