@@ -1,10 +1,12 @@
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { Lab } from '../system/lab.ts';
 import { Pilotlight } from '../system/pilotlight.ts';
+import { destinationRule, virtualService } from './mesh.ts';
 import { median, table } from './process.ts';
 
 const run = promisify(execFile);
@@ -13,10 +15,11 @@ const CACHE = process.env['LAB_CACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? 
 const XDSLOAD = join(CACHE, 'bin/xdsload');
 const SERVICES = 500;
 
-const usage = `usage: npm run bench:istiod -- [--runs N] [--changes N] [STREAMSxWORKLOADS ...]
+const usage = `usage: npm run bench:istiod -- [--runs N] [--changes N] [--rules] [STREAMSxWORKLOADS ...]
 
 The real istiod and this control plane watch the same API server; xdsload opens the streams, changes an endpoint, a VirtualService and a
 Service, and times until every stream has the change. Medians of N runs each, in turn (default 3 runs, sizes 200x20 and 1000x50).
+With --rules each Service has a VirtualService and a DestinationRule with two subsets.
 `;
 
 /** What xdsload says of one kind of change. */
@@ -117,6 +120,7 @@ const { values, positionals } = parseArgs({
   options: {
     runs: { type: 'string', default: '3' },
     changes: { type: 'string', default: '5' },
+    rules: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h' },
   },
 });
@@ -135,6 +139,12 @@ await run(join(SCRIPTS, 'build.sh'), ['istio'], { maxBuffer: 64 * 1024 * 1024 })
 const lab = await Lab.up();
 try {
   await run(XDSLOAD, ['-create', '-services', String(SERVICES), '-endpoints', '5', '-kubeconfig', lab.kubeconfig]);
+  if (values.rules) {
+    const file = join(lab.folder, 'rules.json');
+    const items = Array.from({ length: SERVICES }, (_, i) => [virtualService(i, 'none'), destinationRule(i)]).flat();
+    await writeFile(file, JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
+    await lab.kubectl('apply', '--server-side', '--force-conflicts', '-f', file);
+  }
   for (const size of sizes) {
     const theirs: Load[] = [];
     const ours: Load[] = [];

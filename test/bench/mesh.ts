@@ -46,7 +46,8 @@ const service = (index: number): RawObject => ({
   },
 });
 
-const destinationRule = (index: number): RawObject => ({
+/** A DestinationRule with two subsets. */
+export const destinationRule = (index: number): RawObject => ({
   apiVersion: 'networking.istio.io/v1',
   kind: 'DestinationRule',
   metadata: { name: name(index), namespace: 'load' },
