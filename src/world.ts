@@ -1,7 +1,7 @@
 import type { Problem } from './config/problem.ts';
 import type { ConfigContents } from './config/store.ts';
 import { memo } from './memo.ts';
-import { identify } from './model/identify.ts';
+import { type Identity, identify } from './model/identify.ts';
 import { buildMesh, type MeshModel } from './model/mesh.ts';
 import type { Proxy } from './model/proxy.ts';
 import type { MeshOptions } from './model/settings.ts';
@@ -30,6 +30,8 @@ export interface ProxyWorld {
 export class World {
   readonly mesh: MeshModel;
   readonly #previous: WeakMap<object, ProxyWorld>;
+  /** What the last proxy of each class was found to have: most often the next one's too. */
+  readonly #last = new WeakMap<Proxy['class'], Identity & { readonly made: ProxyWorld }>();
 
   constructor(contents: ConfigContents, options: MeshOptions, before?: World) {
     this.mesh = buildMesh(contents, options, before?.mesh);
@@ -44,9 +46,12 @@ export class World {
   /** What `proxy` is to have. Equal proxies get one value; throws only where the program is wrong. */
   of(proxy: Proxy): ProxyWorld {
     const { scope, workload, traits } = identify(this.mesh, proxy);
+    const last = this.#last.get(proxy.class);
+    if (last?.scope === scope && last.workload === workload && last.traits === traits) return last.made;
     const translation = translate(scope, workload, traits, this.mesh.endpoints, this.mesh.contents.Secret);
     const made = proxyWorld(translation, this.#previous.get(proxy.class));
     this.#previous.set(proxy.class, made);
+    this.#last.set(proxy.class, { scope, workload, traits, made });
     return made;
   }
 }

@@ -1,13 +1,15 @@
 import type { ConfigContents } from '../config/store.ts';
 import { memo } from '../memo.ts';
+import type { AddressIndex } from './address-index.ts';
 import type { WorkloadEntry } from './config.ts';
 import { nowhere } from './locality.ts';
-import type { MeshModel } from './mesh.ts';
+import type { IdentityBasis, MeshModel } from './mesh.ts';
 import { podIndex, podShape } from './pods.ts';
 import type { Proxy } from './proxy.ts';
 import { traitsOf } from './proxy-traits.ts';
 import type { Scope } from './scope.ts';
 import type { Service } from './service.ts';
+import { selectingServices } from './targets.ts';
 import type { Traits } from './traits.ts';
 import type { Workload } from './workload.ts';
 import { workloadEntryInstance } from './workload-entries.ts';
@@ -29,26 +31,48 @@ const entriesByAddress = memo((entries: ConfigContents['WorkloadEntry']): Readon
 
 const none: readonly Service[] = Object.freeze([]);
 
+interface Known {
+  /** Of the mesh that it was made in. */
+  readonly basis: IdentityBasis;
+  readonly identity: Identity;
+  /** Whether endpoints of the proxy's own addresses have a say in it, and whether there were any. */
+  readonly byEndpoints: boolean;
+  readonly addressed: boolean;
+}
+
+const known = new WeakMap<Proxy, Known>();
+
+const isAddressed = ({ whole, recent }: AddressIndex, addresses: readonly string[]): boolean =>
+  addresses.some(address => whole.has(address) || recent.has(address));
+
 /**
  * What a proxy is in a mesh. Proxies of one Deployment get the same three values, and a change that does not concern a proxy leaves its
- * values what they were; constant time for a class that the mesh has met.
+ * values what they were; constant time for a class that the mesh has met, and next to none where only endpoints changed.
  */
-export const identify: (mesh: MeshModel, proxy: Proxy) => Identity = memo((mesh, proxy) => {
+export function identify(mesh: MeshModel, proxy: Proxy): Identity {
+  const basis = mesh.stages.basis.value;
+  const last = known.get(proxy);
+  const addressed = isAddressed(mesh.stages.addresses.value, proxy.addresses);
+  if (last?.basis === basis && !(last.byEndpoints && (addressed || last.addressed))) return last.identity;
+  const { identity, byEndpoints } = identityOf(mesh, proxy);
+  known.set(proxy, { basis, identity, byEndpoints, addressed });
+  return identity;
+}
+
+function identityOf(mesh: MeshModel, proxy: Proxy): Pick<Known, 'identity' | 'byEndpoints'> {
   const { contents, settings, stages, endpoints } = mesh;
   const { class: ofClass, namespace, addresses } = proxy;
   const pods = podIndex(contents.Pod, contents.Node, settings);
   const pod = pods.named(`${namespace}/${proxy.name}`) ?? pods.at(addresses[0] ?? '', namespace);
   const services = stages.services.value;
+  const all = services.inNamespace.get(namespace) ?? none;
 
   let shape = shapeOf(ofClass, pod && podShape(pod));
   const entry = pod ? undefined : entriesByAddress(contents.WorkloadEntry).get(`${namespace} ${addresses[0] ?? ''}`);
-  if (!pod) {
-    const all = services.inNamespace.get(namespace) ?? none;
-    shape = withNamedPorts(shape, proxy, all, entry?.spec.ports, endpoints);
-  }
+  if (!pod) shape = withNamedPorts(shape, proxy, all, entry?.spec.ports, endpoints);
   const place = pod ? pods.place(pod) : entry && workloadEntryInstance(entry, settings).place;
   const node = services.byNode ? ofClass.nodeName || (pod?.node ?? '') : '';
-  return Object.freeze({
+  const identity = Object.freeze({
     scope: stages.scopes.value.scopeOf(ofClass.type, namespace, shape.labels),
     workload: stages.workloads.value.workloadOf(proxy, shape, endpoints, stages.addresses.value),
     traits: traitsOf(
@@ -59,4 +83,5 @@ export const identify: (mesh: MeshModel, proxy: Proxy) => Identity = memo((mesh,
       node,
     ),
   });
-});
+  return { identity, byEndpoints: !pod || !selectingServices(all, shape.labels).length };
+}

@@ -48,7 +48,11 @@ interface Stages {
   readonly policies: Stage<PolicyInputs, PolicyIndex>;
   readonly scopes: Stage<ScopeInputs, ScopeIndex>;
   readonly workloads: Stage<WorkloadInputs, WorkloadIndex>;
+  readonly basis: Stage<readonly unknown[], IdentityBasis>;
 }
+
+/** Stands for all that proxies are identified by besides endpoints: the same object until some of it changes. */
+export type IdentityBasis = object;
 
 /** The mesh at one moment, made from the contents of the store. Whatever a change did not touch is the same object as before. */
 export interface MeshModel {
@@ -166,7 +170,12 @@ export function buildMesh(given: ConfigContents, options: MeshOptions, previous?
     joinIdentities(kubeIdentities.value, externalIdentities.value),
     settings.value,
   ];
+  const scopes = stage(before?.scopes, scopeInputs, () => scopeIndex(scopeInputs, lastValues));
   const workloadInputs: WorkloadInputs = [services.value, externalEndpoints.value, sidecars, policies.value];
+  const workloads = stage(before?.workloads, workloadInputs, () => workloadIndex(workloadInputs, lastValues));
+  const metadata = lastValues.list('matched metadata', matchedMetadata(contents.EnvoyFilter));
+  const objects = [contents.Pod, contents.Node, contents.WorkloadEntry];
+  const basisInputs = [...objects, settings.value, services.value, scopes.value, workloads.value, metadata];
   return {
     contents,
     settings: settings.value,
@@ -180,7 +189,7 @@ export function buildMesh(given: ConfigContents, options: MeshOptions, previous?
       sidecars.problems,
       policies.value.problems,
     ),
-    matchedMetadata: lastValues.list('matched metadata', matchedMetadata(contents.EnvoyFilter)),
+    matchedMetadata: metadata,
     stages: {
       settings,
       services,
@@ -195,8 +204,9 @@ export function buildMesh(given: ConfigContents, options: MeshOptions, previous?
       destinationRules,
       references,
       policies,
-      scopes: stage(before?.scopes, scopeInputs, () => scopeIndex(scopeInputs, lastValues)),
-      workloads: stage(before?.workloads, workloadInputs, () => workloadIndex(workloadInputs, lastValues)),
+      scopes,
+      workloads,
+      basis: stage(before?.basis, basisInputs, () => Object.freeze({})),
     },
     lastValues,
   };

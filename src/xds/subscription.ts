@@ -245,6 +245,7 @@ export function resume(s: Subscription, target: View, warm: NameSet): Subscripti
 
 /** What is owed to a client so that it has `target`; undefined if nothing is. */
 export function owed(s: Subscription, target: View): Difference | undefined {
+  if (s.held === target && s.asked === NONE && s.unsure === NONE && !s.answer) return undefined;
   let by = difference(s.held, target);
   if (s.asked !== NONE) by = differenceAsked(by, target, s.asked);
   const nothing = isSame(by) || (s.protocol === 'sotw' && by.changed.length === 0 && !resourceType(s.type).root);
