@@ -1,6 +1,6 @@
 import { memo } from '../memo.ts';
 import { counters } from './counters.ts';
-import type { EncodedResource } from './resource.ts';
+import { type Entry, entry, entryOf } from './entry.ts';
 import { resourceType } from './resource-types.ts';
 import { type Difference, resourcesIn, type View } from './view.ts';
 import { FieldWriter, fieldSize } from './wire.ts';
@@ -24,29 +24,14 @@ export interface OtherResource {
 }
 
 const text = (value: string): number => (value === '' ? 0 : fieldSize(Buffer.byteLength(value)));
-const anySize = (typeUrl: string, value: Buffer): number => text(typeUrl) + fieldSize(value.length);
-
-interface Item {
-  readonly typeUrl: string;
-  readonly name: string;
-  readonly version: string;
-  readonly bytes: Buffer;
-}
 
 interface Content {
   readonly protocol: Protocol;
   readonly typeUrl: string;
   readonly version: string;
-  readonly items: readonly Item[];
+  readonly items: readonly Entry[];
   readonly removed: readonly string[];
 }
-
-const itemOf = (typeUrl: string, { name, version, bytes }: EncodedResource): Item => ({
-  typeUrl,
-  name,
-  version,
-  bytes,
-});
 
 /**
  * Builds responses from resources that are encoded already, each once for all connections that are owed the same.
@@ -78,7 +63,7 @@ export class Frames {
 
   /** A response of a type that is not in `resourceTypes`. */
   other(protocol: Protocol, typeUrl: string, resources: readonly OtherResource[], removed: readonly string[]): Frame {
-    const items = resources.map(r => ({ typeUrl: r.typeUrl, name: r.name, version: '', bytes: r.value }));
+    const items = resources.map(r => entry(r.typeUrl, r.name, '', r.value));
     return this.#build({ protocol, typeUrl, version: '', items, removed: protocol === 'delta' ? removed : [] });
   }
 
@@ -101,13 +86,13 @@ export class Frames {
 
   #contentOfWhole(to: View): Content {
     const { typeUrl } = resourceType(to.set.type);
-    const items = Array.from(resourcesIn(to), resource => itemOf(typeUrl, resource));
+    const items = Array.from(resourcesIn(to), resource => entryOf(typeUrl, resource));
     return { protocol: 'sotw', typeUrl, version: to.set.version, items, removed: [] };
   }
 
   #contentOfPart(by: Difference, to: View, protocol: Protocol): Content {
     const { typeUrl } = resourceType(to.set.type);
-    const items = by.changed.map(resource => itemOf(typeUrl, resource));
+    const items = by.changed.map(resource => entryOf(typeUrl, resource));
     return { protocol, typeUrl, version: to.set.version, items, removed: protocol === 'delta' ? by.removed : [] };
   }
 
@@ -116,12 +101,8 @@ export class Frames {
     counters.frames++;
     const nonce = (++this.#serial).toString(36);
     const delta = protocol === 'delta';
-    const sizes = items.map(({ typeUrl, name, version, bytes }) => {
-      const any = anySize(typeUrl, bytes);
-      return { any, whole: delta ? text(version) + fieldSize(any) + text(name) : any };
-    });
     let size = 5 + text(version) + text(typeUrl) + text(nonce);
-    for (const { whole } of sizes) size += fieldSize(whole);
+    for (const { bytes, anyStart, anyEnd } of items) size += fieldSize(delta ? bytes.length : anyEnd - anyStart);
     for (const name of removed) size += fieldSize(Buffer.byteLength(name));
     if (this.#controlPlane.length > 0) size += fieldSize(this.#controlPlane.length);
 
@@ -129,17 +110,10 @@ export class Frames {
     writer.buffer.writeUInt8(0, 0);
     writer.buffer.writeUInt32BE(size - 5, 1);
     if (version !== '') writer.text(1, version);
-    items.forEach((item, i) => {
-      const { any = 0, whole = 0 } = sizes[i] ?? {};
-      writer.head(2, whole);
-      if (delta) {
-        if (item.version !== '') writer.text(1, item.version);
-        writer.head(2, any);
-      }
-      writer.text(1, item.typeUrl);
-      writer.bytes(2, item.bytes);
-      if (delta && item.name !== '') writer.text(3, item.name);
-    });
+    for (const { bytes, anyStart, anyEnd } of items) {
+      if (delta) writer.bytes(2, bytes);
+      else writer.bytes(2, bytes, anyStart, anyEnd);
+    }
     writer.text(4, typeUrl);
     writer.text(5, nonce);
     for (const name of removed) writer.text(6, name);

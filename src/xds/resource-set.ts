@@ -3,6 +3,7 @@ import type { ObjectKey } from '../model/object.ts';
 import type { MessageTypes } from '../proto/generated/registry.ts';
 import { encode } from '../proto/message.ts';
 import { counters } from './counters.ts';
+import { entry, resourceOfEntry } from './entry.ts';
 import type { EncodedResource } from './resource.ts';
 import {
   type Fragments,
@@ -79,7 +80,9 @@ export function encodeResource<T extends XdsType>(
   counters.resources++;
   const nameOf: (message: XdsMessage<T>) => string = resourceTypes[type].nameOf as never;
   const bytes = encodeMessage(type, message);
-  const resource = Object.freeze({ name: nameOf(message), bytes, version: digest(bytes), sources });
+  const [name, version] = [nameOf(message), digest(bytes)];
+  const made = entry(resourceTypes[type].typeUrl, name, version, bytes);
+  const resource = resourceOfEntry(made, { name, bytes, version, sources });
   byMessage.set(message, resource);
   return resource;
 }

@@ -26,10 +26,10 @@ export class FieldWriter {
     this.buffer[this.at++] = n;
   }
 
-  bytes(field: number, content: Buffer): void {
-    this.head(field, content.length);
-    this.buffer.set(content, this.at);
-    this.at += content.length;
+  /** The bytes of `content` from `start` to `end`. */
+  bytes(field: number, content: Buffer, start = 0, end = content.length): void {
+    this.head(field, end - start);
+    this.at += content.copy(this.buffer, this.at, start, end);
   }
 
   text(field: number, content: string): void {
