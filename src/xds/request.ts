@@ -1,3 +1,4 @@
+import { Interner } from '../memo.ts';
 import type { Node } from '../proto/generated/envoy/config/core/v3.ts';
 import { decode } from '../proto/message.ts';
 import type { Protocol } from './frame.ts';
@@ -17,8 +18,17 @@ const longestMessage = 4096;
 const errorOf = (detail: { readonly code?: number | undefined; readonly message?: string | undefined } | undefined) =>
   detail && { code: detail.code ?? 0, message: (detail.message ?? '').slice(0, longestMessage) };
 
-/** Parses a DiscoveryRequest or DeltaDiscoveryRequest. Throws on malformed bytes. */
-export function decodeRequest(protocol: Protocol, bytes: Uint8Array): ReceivedRequest {
+/** Equal proxies name the same resources and acknowledge the same responses. Below this size a request is read as quickly as it is recognised. */
+const worthKnowing = 512;
+const known = { sotw: new Interner<ReceivedRequest>(), delta: new Interner<ReceivedRequest>() };
+
+/** Parses a DiscoveryRequest or DeltaDiscoveryRequest; long ones that are equal give one value. Throws on malformed bytes. */
+export function decodeRequest(protocol: Protocol, bytes: Buffer): ReceivedRequest {
+  if (bytes.length < worthKnowing) return decoded(protocol, bytes);
+  return known[protocol].intern(bytes.toString('latin1'), () => decoded(protocol, bytes));
+}
+
+function decoded(protocol: Protocol, bytes: Buffer): ReceivedRequest {
   if (protocol === 'sotw') {
     const r = decode('envoy.service.discovery.v3.DiscoveryRequest', bytes);
     return {

@@ -1,3 +1,4 @@
+import { memo } from '../memo.ts';
 import type { Protocol } from './frame.ts';
 import type { ResourceSet } from './resource-set.ts';
 import { resourceType, type XdsType } from './resource-types.ts';
@@ -110,10 +111,13 @@ export function onRequest(s: Subscription | undefined, type: XdsType, request: R
   return { subscription: changed, answer, names: changed === subscription ? 'same' : 'changed' };
 }
 
+/** The names of a request without the star; equal requests are one value, and so are their names. */
+const namedIn = memo((names: readonly string[]): NameSet => nameSet(names.filter(name => name !== '*')));
+
 function first(type: XdsType, request: Request): Subscription {
   const delta = request.protocol === 'delta';
   const given = delta ? request.subscribe : request.names;
-  const names = nameSet(given.filter(name => name !== '*'));
+  const names = namedIn(given);
   const initial = delta && request.initial.size > 0 ? request.initial : undefined;
   return {
     type,
@@ -191,7 +195,7 @@ function onNames(s: Subscription, given: readonly string[]): Subscription {
   if (!given.includes('*') && given.length === s.names.names.size && given.every(name => s.names.names.has(name)))
     return s;
   const wildcard = given.includes('*') || (given.length === 0 && s.wildcard);
-  const names = nameSet(given.filter(name => name !== '*'));
+  const names = namedIn(given);
   if (names === s.names && wildcard === s.wildcard) return s;
   const more = (wildcard && !s.wildcard) || without(names, s.wildcard ? NONE : s.names) !== NONE;
   return narrow({ ...s, wildcard, names, answer: s.answer || more });
@@ -208,8 +212,8 @@ function narrow(s: Subscription): Subscription {
 function onDeltaNames(s: Subscription, request: Request & { protocol: 'delta' }): Subscription {
   const { subscribe, unsubscribe } = request;
   if (subscribe.length === 0 && unsubscribe.length === 0) return s;
-  const more = nameSet(subscribe.filter(name => name !== '*'));
-  const less = nameSet(unsubscribe.filter(name => name !== '*'));
+  const more = namedIn(subscribe);
+  const less = namedIn(unsubscribe);
   const star = subscribe.includes('*');
   const wildcard = star || (s.wildcard && !unsubscribe.includes('*'));
   const names = union(without(s.names, less), more);
