@@ -97,19 +97,18 @@ const head = (type: XdsType, bytes: number): Buffer =>
   );
 
 const api = new LabApi(kubeconfig);
-const watched: readonly [path: string, word: RegExp, frame: Buffer][] = [
-  ['/apis/discovery.k8s.io/v1/namespaces/load/endpointslices', /"addresses":\["([\d.]+)"/, head('endpoint', 270)],
-  [
-    '/apis/networking.istio.io/v1/namespaces/load/virtualservices',
-    /(mark-[\w-]+)/,
-    recorded.get('route') ?? head('route', 0),
-  ],
-  ['/api/v1/namespaces/load/services', /"name":"(mark-[\w-]+)/, head('cluster', 1_050)],
+const route = recorded.get('route') ?? head('route', 0);
+// A new Service is a new cluster, and a virtual host more in the routes of its port.
+const watched: readonly [path: string, word: RegExp, frames: readonly Buffer[]][] = [
+  ['/apis/discovery.k8s.io/v1/namespaces/load/endpointslices', /"addresses":\["([\d.]+)"/, [head('endpoint', 270)]],
+  ['/apis/networking.istio.io/v1/namespaces/load/virtualservices', /(mark-[\w-]+)/, [route]],
+  ['/api/v1/namespaces/load/services', /"name":"(mark-[\w-]+)/, [head('cluster', 1_050), route]],
 ];
-for (const [path, word, frame] of watched) {
+for (const [path, word, changed] of watched) {
   await api.watch(path, line => {
     const [, found] = word.exec(line) ?? [];
-    if (found && !line.startsWith('{"type":"DELETED"')) push(marked(frame, found));
+    if (!found || line.startsWith('{"type":"DELETED"')) return;
+    for (const frame of changed) push(marked(frame, found));
   });
 }
 

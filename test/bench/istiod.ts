@@ -1,25 +1,31 @@
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { Lab } from '../system/lab.ts';
-import { Pilotlight } from '../system/pilotlight.ts';
 import { destinationRule, virtualService } from './mesh.ts';
 import { median, table } from './process.ts';
+import { floor, istiod, pilotlight, type Server } from './servers.ts';
 
 const run = promisify(execFile);
 const SCRIPTS = join(import.meta.dirname, '../lab');
 const CACHE = process.env['LAB_CACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'mesh-lab');
 const XDSLOAD = join(CACHE, 'bin/xdsload');
-const SERVICES = 500;
 
-const usage = `usage: npm run bench:istiod -- [--runs N] [--changes N] [--rules] [STREAMSxWORKLOADS ...]
+const servers: Readonly<Record<string, (lab: Lab) => Promise<Server>>> = { istiod, pilotlight, floor };
+
+const usage = `usage: npm run bench:istiod -- [OPTIONS] [STREAMSxWORKLOADS ...]
 
 The real istiod and this control plane watch the same API server; xdsload opens the streams, changes an endpoint, a VirtualService and a
-Service, and times until every stream has the change. Medians of N runs each, in turn (default 3 runs, sizes 200x20 and 1000x50).
-With --rules each Service has a VirtualService and a DestinationRule with two subsets.
+Service, and times until every stream has the change. Sizes are 200x20 and 1000x50 unless given.
+
+  --runs N         medians of so many runs of each server, in turn (3)
+  --changes N      changes of each kind in a run (5)
+  --services N     Services of the mesh (500)
+  --endpoints N    endpoints of each (5)
+  --rules          each Service has a VirtualService and a DestinationRule with two subsets
+  --servers LIST   which of ${Object.keys(servers).join(',')}; the floor sends what this control plane sends, and computes nothing
 `;
 
 /** What xdsload says of one kind of change. */
@@ -27,24 +33,19 @@ interface Change {
   readonly not_received: number;
   readonly server_cpu_ms_per_change: number;
   readonly all_streams_p50_ms: number;
+  readonly bytes_per_stream_per_change: number;
   readonly rss_mb: number;
 }
 
-/** What xdsload says of one run. */
+/** What one run of one server gave: its start, and what xdsload says. */
 interface Load {
+  readonly ready: Server['ready'];
   readonly sync_ms: number;
   readonly sync_cpu_ms: number;
-  readonly rss_after_sync_mb: number;
+  readonly sync_bytes_per_stream: number;
   readonly endpoint: Change;
   readonly route: Change;
   readonly service: Change;
-}
-
-/** A server under load: where its streams go, and the process whose CPU and memory count. */
-interface Server {
-  readonly address: string;
-  readonly pid: number;
-  stop(): Promise<void>;
 }
 
 interface Size {
@@ -52,67 +53,68 @@ interface Size {
   readonly workloads: number;
 }
 
-async function istiod(lab: Lab): Promise<Server> {
-  const base = 25_000;
-  await run(join(SCRIPTS, 'istiod.sh'), [lab.folder], { env: { ...process.env, PORT_BASE: String(base) } });
-  const pid = Number(readFileSync(join(lab.folder, 'istiod.pid'), 'utf8'));
-  return {
-    address: `127.0.0.1:${base + 10}`,
-    pid,
-    async stop() {
-      process.kill(pid);
-      await run('tail', ['--pid', String(pid), '-f', '/dev/null']);
-      await run('rm', ['-f', join(lab.folder, 'istiod.pid')]);
-    },
-  };
+interface Mesh {
+  readonly services: number;
+  readonly endpoints: number;
+  readonly rules: boolean;
 }
 
-async function pilotlight(lab: Lab): Promise<Server> {
-  const server = await Pilotlight.serve('--kubeconfig', lab.kubeconfig, '--log-level', 'warn');
-  return {
-    address: server.xds,
-    pid: server.pid,
-    async stop() {
-      await server.stop();
-    },
-  };
-}
-
-async function load(lab: Lab, server: Server, { streams, workloads }: Size, changes: number): Promise<Load> {
-  const { stdout } = await run(
-    XDSLOAD,
-    [
-      ...['-addr', server.address, '-n', String(streams), '-classes', String(workloads), '-services', String(SERVICES)],
-      ...['-changes', String(changes), '-pid', String(server.pid), '-kubeconfig', lab.kubeconfig],
-    ],
-    { maxBuffer: 64 * 1024 * 1024 },
-  );
-  return JSON.parse(stdout) as Load;
-}
-
-const FIGURES: readonly (readonly [label: string, unit: string, read: (l: Load) => number])[] = [
+const figures: readonly (readonly [label: string, unit: string, read: (l: Load) => number])[] = [
+  ['until it serves', 'ms', l => l.ready.ms],
+  ['resident memory then', 'MB', l => l.ready.mb],
   ['cold sync, all streams', 'ms', l => l.sync_ms],
   ['cold sync, server CPU', 'ms', l => l.sync_cpu_ms],
+  ['cold sync, a stream', 'kB', l => l.sync_bytes_per_stream / 1000],
   ['endpoint to all streams', 'ms', l => l.endpoint.all_streams_p50_ms],
   ['endpoint, server CPU', 'ms', l => l.endpoint.server_cpu_ms_per_change],
   ['VirtualService to all streams', 'ms', l => l.route.all_streams_p50_ms],
   ['VirtualService, server CPU', 'ms', l => l.route.server_cpu_ms_per_change],
+  ['VirtualService, a stream', 'kB', l => l.route.bytes_per_stream_per_change / 1000],
   ['Service to all streams', 'ms', l => l.service.all_streams_p50_ms],
   ['Service, server CPU', 'ms', l => l.service.server_cpu_ms_per_change],
+  ['Service, a stream', 'kB', l => l.service.bytes_per_stream_per_change / 1000],
   ['resident memory after all', 'MB', l => l.service.rss_mb],
 ];
 
-function report({ streams, workloads }: Size, theirs: readonly Load[], ours: readonly Load[]): string {
-  const rows = FIGURES.map(([label, unit, read]) => {
-    const [a, b] = [median(theirs.map(read)), median(ours.map(read))];
-    return [label, `${Math.round(a)} ${unit}`, `${Math.round(b)} ${unit}`, `${(a / b).toFixed(1)}x`];
-  });
-  const lost = [...theirs, ...ours].reduce(
-    (n, l) => n + l.endpoint.not_received + l.route.not_received + l.service.not_received,
-    0,
+async function load(lab: Lab, server: Server, size: Size, mesh: Mesh, changes: number): Promise<Load> {
+  const { stdout } = await run(
+    XDSLOAD,
+    [
+      ...['-addr', server.address, '-n', String(size.streams), '-classes', String(size.workloads)],
+      ...['-services', String(mesh.services), '-changes', String(changes), '-pid', String(server.pid)],
+      ...['-kubeconfig', lab.kubeconfig],
+    ],
+    { maxBuffer: 64 * 1024 * 1024 },
   );
-  const head = ['', 'istiod', 'pilotlight', 'ratio'];
-  return `${SERVICES} Services, ${streams} streams of ${workloads} workloads; changes not received: ${lost}\n${table([head, ...rows])}\n`;
+  return { ...JSON.parse(stdout), ready: server.ready };
+}
+
+/** A row for each figure: the median of each server, then how many times less than the first one each other needs. */
+function report(size: Size, mesh: Mesh, loads: ReadonlyMap<string, readonly Load[]>): string {
+  const names = [...loads.keys()];
+  const [first = '', ...others] = names;
+  const head = ['', ...names, ...others.map(name => `${first} / ${name}`)];
+  const rows = figures.map(([label, unit, read]) => {
+    const values = names.map(name => median((loads.get(name) ?? []).map(read)));
+    const [a = Number.NaN, ...rest] = values;
+    const number = (value: number): string => (value < 100 ? String(Number(value.toFixed(1))) : value.toFixed(0));
+    return [label, ...values.map(value => `${number(value)} ${unit}`), ...rest.map(b => (a / b).toFixed(1))];
+  });
+  const lost = [...loads.values()]
+    .flat()
+    .reduce((n, l) => n + l.endpoint.not_received + l.route.not_received + l.service.not_received, 0);
+  const { services, endpoints, rules } = mesh;
+  const what = `${services} Services of ${endpoints} endpoints${rules ? ', each with rules' : ''}`;
+  const who = `${size.streams} streams of ${size.workloads} workloads`;
+  return `${what}; ${who}; changes not received: ${lost}\n${table([head, ...rows])}\n`;
+}
+
+/** The objects that xdsload does not make itself. */
+async function applyRules(lab: Lab, services: number): Promise<void> {
+  const file = join(lab.folder, 'rules.json');
+  const items = Array.from({ length: services }, (_, i) => [virtualService(i, 'none'), destinationRule(i)]).flat();
+  await writeFile(file, JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
+  await lab.kubectl('apply', '--server-side', '--force-conflicts', '-f', file);
 }
 
 const { values, positionals } = parseArgs({
@@ -120,7 +122,10 @@ const { values, positionals } = parseArgs({
   options: {
     runs: { type: 'string', default: '3' },
     changes: { type: 'string', default: '5' },
+    services: { type: 'string', default: '500' },
+    endpoints: { type: 'string', default: '5' },
     rules: { type: 'boolean', default: false },
+    servers: { type: 'string', default: Object.keys(servers).join() },
     help: { type: 'boolean', short: 'h' },
   },
 });
@@ -133,35 +138,34 @@ const sizes = (positionals.length ? positionals : ['200x20', '1000x50']).map((te
   if (!(streams > 0 && workloads > 0)) throw new Error(`${text}: expected STREAMSxWORKLOADS, such as 200x20`);
   return { streams, workloads };
 });
+const starts = values.servers.split(',').map(name => {
+  const start = servers[name];
+  if (!start) throw new Error(`${name}: expected some of ${Object.keys(servers).join()}`);
+  return { name, start };
+});
+const mesh: Mesh = { services: Number(values.services), endpoints: Number(values.endpoints), rules: values.rules };
 
 await run(join(SCRIPTS, 'build.sh'), ['kubernetes'], { maxBuffer: 64 * 1024 * 1024 });
 await run(join(SCRIPTS, 'build.sh'), ['istio'], { maxBuffer: 64 * 1024 * 1024 });
 const lab = await Lab.up();
 try {
-  await run(XDSLOAD, ['-create', '-services', String(SERVICES), '-endpoints', '5', '-kubeconfig', lab.kubeconfig]);
-  if (values.rules) {
-    const file = join(lab.folder, 'rules.json');
-    const items = Array.from({ length: SERVICES }, (_, i) => [virtualService(i, 'none'), destinationRule(i)]).flat();
-    await writeFile(file, JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
-    await lab.kubectl('apply', '--server-side', '--force-conflicts', '-f', file);
-  }
+  const { services, endpoints } = mesh;
+  const size = ['-services', String(services), '-endpoints', String(endpoints)];
+  await run(XDSLOAD, ['-create', ...size, '-kubeconfig', lab.kubeconfig]);
+  if (mesh.rules) await applyRules(lab, services);
   for (const size of sizes) {
-    const theirs: Load[] = [];
-    const ours: Load[] = [];
+    const loads = new Map(starts.map(({ name }) => [name, [] as Load[]]));
     for (let i = 0; i < Number(values.runs); i++) {
-      for (const [start, into] of [
-        [istiod, theirs],
-        [pilotlight, ours],
-      ] as const) {
+      for (const { name, start } of starts) {
         const server = await start(lab);
         try {
-          into.push(await load(lab, server, size, Number(values.changes)));
+          loads.get(name)?.push(await load(lab, server, size, mesh, Number(values.changes)));
         } finally {
           await server.stop();
         }
       }
     }
-    process.stdout.write(`${report(size, theirs, ours)}\n`);
+    process.stdout.write(`${report(size, mesh, loads)}\n`);
   }
 } finally {
   await lab.down();
