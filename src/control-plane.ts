@@ -79,11 +79,21 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     const from = causes;
     causes = [];
     const began = performance.now();
+    const first = !world;
     world = new World(store.contents(), settings.mesh, world);
     metrics.built((performance.now() - began) / 1000);
     problems.ofMesh(world.problems);
     onWorld(world);
+    if (first) prepare(world);
     ads.push(from);
+  };
+
+  const prepare = (first: World): void => {
+    try {
+      first.prepare();
+    } catch (error) {
+      log.error({ err: error }, 'nothing could be made ahead of the first proxy');
+    }
   };
 
   const schedule = (): void => {

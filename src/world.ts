@@ -5,22 +5,24 @@ import { type Identity, identify } from './model/identify.ts';
 import { buildMesh, type MeshModel } from './model/mesh.ts';
 import type { Proxy } from './model/proxy.ts';
 import type { MeshOptions } from './model/settings.ts';
+import { typicalSidecar } from './model/typical.ts';
 import type { Resource } from './translate/resource.ts';
 import { type Translation, translate } from './translate/translate.ts';
 import {
   emptySet,
   encodeResource,
+  type LazySnapshot,
+  lazySnapshot,
   type ResourceSet,
   resourceSet,
   type Snapshot,
-  snapshot,
 } from './xds/resource-set.ts';
 import type { XdsMessage, XdsType } from './xds/resource-types.ts';
 
 /** What one proxy is to have, and what was found wrong on the way. */
 export interface ProxyWorld {
   readonly translation: Translation;
-  readonly snapshot: Snapshot;
+  readonly snapshot: LazySnapshot;
 }
 
 /**
@@ -33,6 +35,8 @@ export class World {
   /** What the last proxy of each class was found to have: most often the next one's too. */
   readonly #last = new WeakMap<Proxy['class'], Identity & { readonly made: ProxyWorld }>();
 
+  #prepared: ProxyWorld | undefined;
+
   constructor(contents: ConfigContents, options: MeshOptions, before?: World) {
     this.mesh = buildMesh(contents, options, before?.mesh);
     this.#previous = before ? before.#previous : new WeakMap();
@@ -41,6 +45,16 @@ export class World {
   /** Everything that is wrong with the objects, whoever sees them. */
   get problems(): readonly Problem[] {
     return allProblems(this.mesh.contents.problems, this.mesh.problems);
+  }
+
+  /**
+   * Makes what most proxies will ask for before the first one waits for it, and so has the code compiled that makes it. Kept for as long as
+   * this world is.
+   */
+  prepare(): void {
+    this.#prepared = this.of(typicalSidecar(this.mesh));
+    const { snapshot } = this.#prepared;
+    for (const type of ['cluster', 'endpoint', 'listener', 'route'] as const) void snapshot[type];
   }
 
   /** What `proxy` is to have. Equal proxies get one value; throws only where the program is wrong. */
@@ -71,8 +85,10 @@ function proxyWorld(translation: Translation, previous: ProxyWorld | undefined):
   return world;
 }
 
-/** The snapshot for a stream whose other end nobody vouches for: without private keys. */
-export const withoutSecrets = memo((whole: Snapshot): Snapshot => snapshot({ ...whole, secret: emptySet('secret') }));
+/** The snapshot for a stream whose other end nobody vouches for: without private keys. All else stays what it is, and as lazy. */
+export const withoutSecrets = memo(
+  (whole: Snapshot): Snapshot => lazySnapshot({}, type => (type === 'secret' ? emptySet(type) : whole[type])),
+);
 
 /** Sets by the list that they were made from: lists are shared by all proxies of a scope, and so are the sets. */
 const sets = new WeakMap<readonly unknown[], ResourceSet>();
@@ -90,14 +106,15 @@ function setOf<T extends XdsType>(
   return set;
 }
 
-function encodeTranslation(translation: Translation, previous: Snapshot | undefined): Snapshot {
-  return snapshot({
-    cluster: setOf('cluster', translation.clusters, previous?.cluster),
-    endpoint: setOf('endpoint', translation.endpoints, previous?.endpoint),
-    extension: setOf('extension', translation.extensions, previous?.extension),
-    listener: setOf('listener', translation.listeners, previous?.listener),
-    route: setOf('route', translation.routes, previous?.route),
-    secret: setOf('secret', translation.secrets, previous?.secret),
-    nameTable: setOf('nameTable', translation.nameTables, previous?.nameTable),
-  });
-}
+const lists = {
+  cluster: 'clusters',
+  endpoint: 'endpoints',
+  extension: 'extensions',
+  listener: 'listeners',
+  route: 'routes',
+  secret: 'secrets',
+  nameTable: 'nameTables',
+} as const satisfies Record<XdsType, keyof Translation>;
+
+const encodeTranslation = (translation: Translation, previous: LazySnapshot | undefined): LazySnapshot =>
+  lazySnapshot(previous?.latest ?? {}, (type, before) => setOf(type, translation[lists[type]], before));

@@ -65,7 +65,10 @@ export const translate = memo(
       routes: patched.routes,
       extensions: patched.extensions,
       secrets: sds.resources,
-      nameTables: traits.agent ? oneTable(nameTable(scope, traits, endpoints)) : NO_TABLES,
+      // Few proxies ask for it, and it changes with every Service.
+      get nameTables() {
+        return traits.agent ? oneTable(nameTable(scope, traits, endpoints)) : NO_TABLES;
+      },
       problems: [...cds.problems, ...eds.problems, ...lds.problems, ...sds.problems, ...patched.problems],
     };
   },

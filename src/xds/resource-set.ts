@@ -28,12 +28,14 @@ export class ResourceSet {
     this.resources = resources;
   }
 
-  /** Hash of the names and versions of all resources. */
+  /** Hash of the versions of all resources, which stand for their content and so for their names. */
   get version(): string {
     if (this.#version === undefined) {
-      const parts: string[] = [];
-      for (const { name, version } of this.resources.values()) parts.push(`${name.length}:${name}${version}`);
-      this.#version = digest(parts.join());
+      const versions: string[] = [];
+      this.resources.forEach(resource => {
+        versions.push(resource.version);
+      });
+      this.#version = digest(versions.join());
     }
     return this.#version;
   }
@@ -111,6 +113,31 @@ const empty = Object.fromEntries(
 
 /** The empty set of a type. */
 export const emptySet = (type: XdsType): ResourceSet => empty[type];
+
+/** A snapshot whose sets are made when they are first looked at: no client asks for every type. */
+export interface LazySnapshot extends Snapshot {
+  /** The last set that was made of each type, in this snapshot or one that it was made after. */
+  readonly latest: Partial<Snapshot>;
+}
+
+/** `make` gets the set of that type in `latest`, of the snapshot before. */
+export function lazySnapshot(
+  latest: Partial<Snapshot>,
+  make: (type: XdsType, previous: ResourceSet | undefined) => ResourceSet,
+): LazySnapshot {
+  const known: { [T in XdsType]?: ResourceSet } = { ...latest };
+  const lazy = Object.defineProperty({}, 'latest', { value: known });
+  for (const type of pushOrder) {
+    let made: ResourceSet | undefined;
+    Object.defineProperty(lazy, type, {
+      get: () => {
+        if (!made) known[type] = made = make(type, known[type]);
+        return made;
+      },
+    });
+  }
+  return Object.freeze(lazy) as LazySnapshot;
+}
 
 /** A snapshot of the given sets, with nothing of the other types. */
 export const snapshot = (sets: Partial<Snapshot> = {}): Snapshot => Object.freeze({ ...empty, ...sets });

@@ -29,13 +29,15 @@ export function nameSet(names: Iterable<string>): NameSet {
   return interned.intern(text, () => Object.freeze({ all: false, names: new Set(sorted) }));
 }
 
+const joined = memo((a: NameSet, b: NameSet): NameSet => nameSet([...a.names, ...b.names]));
+const remaining = memo((a: NameSet, b: NameSet): NameSet => nameSet([...a.names].filter(name => !b.names.has(name))));
+
 /** `a` and `b` together. */
 export const union = (a: NameSet, b: NameSet): NameSet =>
-  a === b || b === NONE ? a : a === NONE ? b : a.all || b.all ? ALL : nameSet([...a.names, ...b.names]);
+  a === b || b === NONE ? a : a === NONE ? b : a.all || b.all ? ALL : joined(a, b);
 
 /** `a` without `b`; `a` must be listed names. */
-export const without = (a: NameSet, b: NameSet): NameSet =>
-  a === NONE || b === NONE ? a : nameSet([...a.names].filter(name => !b.names.has(name)));
+export const without = (a: NameSet, b: NameSet): NameSet => (a === NONE || b === NONE ? a : remaining(a, b));
 
 /**
  * What a client has, or is to have, of one type: the resources of `set` that `names` lists. `basis` is what the client had of the type that
@@ -99,27 +101,33 @@ const setDifference = memo((from: ResourceSet, to: ResourceSet): Difference => {
   return { changed, added, removed };
 });
 
+const has = ({ all, names }: NameSet, name: string): boolean => all || names.has(name);
+
+/** The names of resources that `a` asks for and `b` does not. */
+function* namesOnlyIn(a: View, b: View): Generator<string> {
+  if (b.names.all || a.names === b.names) return;
+  if (!a.names.all) yield* without(a.names, b.names).names;
+  else for (const name of a.set.resources.keys()) if (!b.names.names.has(name)) yield name;
+}
+
+/** Costs what differs: between the sets, which is computed once for all views of them, and between the names. */
 function plainDifference(from: View, to: View): Difference {
-  if (from.names === to.names) {
-    const whole = setDifference(from.set, to.set);
-    if (to.names.all || whole === SAME) return whole;
-    const has = (name: string): boolean => to.names.names.has(name);
-    return {
-      changed: whole.changed.filter(r => has(r.name)),
-      added: whole.added.filter(has),
-      removed: whole.removed.filter(has),
-    };
-  }
-  const changed: EncodedResource[] = [];
-  const added: string[] = [];
-  for (const resource of resourcesIn(to)) {
-    const old = resourceIn(from, resource.name);
-    if (old?.version === resource.version) continue;
+  const whole = setDifference(from.set, to.set);
+  if (from.names === to.names && (to.names.all || whole === SAME)) return whole;
+  const changed = whole.changed.filter(r => has(to.names, r.name));
+  const added = whole.added.filter(name => has(to.names, name));
+  const removed = whole.removed.filter(name => has(from.names, name));
+  for (const resource of changed)
+    if (from.set.resources.has(resource.name) && !has(from.names, resource.name)) added.push(resource.name);
+  for (const name of namesOnlyIn(to, from)) {
+    const resource = to.set.resources.get(name);
+    // What changed is there already.
+    if (!resource || resource.version !== from.set.resources.get(name)?.version) continue;
     changed.push(resource);
-    if (!old) added.push(resource.name);
+    added.push(name);
   }
-  const removed: string[] = [];
-  for (const { name } of resourcesIn(from)) if (!resourceIn(to, name)) removed.push(name);
+  for (const name of namesOnlyIn(from, to))
+    if (from.set.resources.has(name) && to.set.resources.has(name)) removed.push(name);
   return { changed, added, removed };
 }
 

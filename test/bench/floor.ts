@@ -98,11 +98,11 @@ const head = (type: XdsType, bytes: number): Buffer =>
 
 const api = new LabApi(kubeconfig);
 const route = recorded.get('route') ?? head('route', 0);
-// A new Service is a new cluster, and a virtual host more in the routes of its port.
+// A new Service is a new cluster; its endpoints, and the routes with its virtual host, follow when they are asked for.
 const watched: readonly [path: string, word: RegExp, frames: readonly Buffer[]][] = [
   ['/apis/discovery.k8s.io/v1/namespaces/load/endpointslices', /"addresses":\["([\d.]+)"/, [head('endpoint', 270)]],
   ['/apis/networking.istio.io/v1/namespaces/load/virtualservices', /(mark-[\w-]+)/, [route]],
-  ['/api/v1/namespaces/load/services', /"name":"(mark-[\w-]+)/, [head('cluster', 1_050), route]],
+  ['/api/v1/namespaces/load/services', /"name":"(mark-[\w-]+)/, [head('cluster', 1_050)]],
 ];
 for (const [path, word, changed] of watched) {
   await api.watch(path, line => {
@@ -122,6 +122,10 @@ server.on('stream', stream => {
     'data',
     frames(frame => {
       const next = types[answered];
+      if (!next && frame.includes('outbound|')) {
+        stream.write(head('endpoint', 270));
+        stream.write(route);
+      }
       if (!next || !frame.includes(resourceTypes[next].typeUrl)) return;
       // An acknowledgement of the last type names another one.
       answered++;

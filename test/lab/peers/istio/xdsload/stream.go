@@ -132,6 +132,7 @@ func (s *stream) run() error {
 	if err := subscribe(cds, node); err != nil {
 		return err
 	}
+	subscribed := map[string]bool{} // clusters whose endpoints are asked for
 	answered := map[string]bool{}
 	for {
 		var frame []byte
@@ -149,6 +150,11 @@ func (s *stream) run() error {
 			return err
 		}
 		if answered[typeURL] {
+			if typeURL == cds && s.fleet.delta {
+				if err := s.follow(frame, subscribed, send); err != nil {
+					return err
+				}
+			}
 			continue
 		}
 		answered[typeURL] = true
@@ -158,6 +164,9 @@ func (s *stream) run() error {
 			next = eds
 			if names[eds] = s.fleet.endpointNames.read(frame, s.fleet.delta, endpointNames); len(names[eds]) == 0 {
 				next = lds
+			}
+			for _, name := range names[eds] {
+				subscribed[name] = true
 			}
 		case eds:
 			next = lds
@@ -176,4 +185,24 @@ func (s *stream) run() error {
 			}
 		}
 	}
+}
+
+// follow asks for the endpoints of clusters that are new, as an Envoy does: a server that sends routes only once their clusters are warm
+// waits for that.
+func (s *stream) follow(frame []byte, subscribed map[string]bool, send func(proto.Message) error) error {
+	names, err := endpointNames(frame, true)
+	if err != nil {
+		return err
+	}
+	added := []string{}
+	for _, name := range names {
+		if !subscribed[name] {
+			subscribed[name] = true
+			added = append(added, name)
+		}
+	}
+	if len(added) == 0 {
+		return nil
+	}
+	return send(&discovery.DeltaDiscoveryRequest{TypeUrl: eds, ResourceNamesSubscribe: added})
 }
