@@ -68,7 +68,8 @@ function identityOf(mesh: MeshModel, proxy: Proxy): Pick<Known, 'identity' | 'by
   const all = services.inNamespace.get(namespace) ?? none;
 
   let shape = shapeOf(ofClass, pod && podShape(pod));
-  const entry = pod ? undefined : entriesByAddress(contents.WorkloadEntry).get(`${namespace} ${addresses[0] ?? ''}`);
+  const entries = contents.WorkloadEntry;
+  const entry = pod || !entries.size ? undefined : entriesByAddress(entries).get(`${namespace} ${addresses[0] ?? ''}`);
   if (!pod) shape = withNamedPorts(shape, proxy, all, entry?.spec.ports, endpoints);
   const place = pod ? pods.place(pod) : entry && workloadEntryInstance(entry, settings).place;
   const node = services.byNode ? ofClass.nodeName || (pod?.node ?? '') : '';

@@ -13,14 +13,31 @@ export const serviceTarget: (service: Service, port: ServicePort, targetPort: nu
   (service, port, targetPort) => Object.freeze({ service, port, targetPort }),
 );
 
-const isSelecting = (service: Service): boolean => Object.keys(service.selector).length > 0;
+/** Kubernetes Services that select something, with their place in the list, by one label that they ask for. */
+const bySelector = memo((services: readonly Service[]) => {
+  const found = new Map<string, { readonly service: Service; readonly at: number }[]>();
+  for (const [at, service] of services.entries()) {
+    const [first] = Object.entries(service.selector);
+    if (service.registry !== 'Kubernetes' || !first) continue;
+    const key = first.join('=');
+    const list = found.get(key);
+    if (list) list.push({ service, at });
+    else found.set(key, [{ service, at }]);
+  }
+  return found;
+});
 
-/** The Kubernetes Services of a list whose selector picks the labels. */
+const none: readonly Service[] = Object.freeze([]);
+
+/** The Kubernetes Services of a list whose selector picks the labels, in the list's order. */
 export const selectingServices: (services: readonly Service[], labels: Labels) => readonly Service[] = memo(
-  (services, labels) =>
-    services.filter(
-      service => service.registry === 'Kubernetes' && isSelecting(service) && selects(service.selector, labels),
-    ),
+  (services, labels) => {
+    const indexed = bySelector(services);
+    const found = Object.entries(labels)
+      .flatMap(label => indexed.get(label.join('=')) ?? [])
+      .filter(({ service }) => selects(service.selector, labels));
+    return found.length ? found.sort((a, b) => a.at - b.at).map(({ service }) => service) : none;
+  },
 );
 
 /** Of ports that lead to one target port and protocol only the first counts (istio: GetProxyServiceTargetsByPod). */

@@ -85,9 +85,11 @@ export function withNamedPorts(
   entry: Readonly<Record<string, number>> | undefined,
   endpoints: EndpointIndex,
 ): PodShape {
+  const selecting = selectingServices(services, shape.labels);
+  if (!entry && !selecting.length) return shape;
   const known = new Set(shape.ports.map(port => port.name));
   const ports = Object.entries(entry ?? {}).map(([name, port]) => ({ name, port, protocol: 'TCP' }));
-  for (const service of selectingServices(services, shape.labels)) {
+  for (const service of selecting) {
     for (const { name, targetPort } of service.ports) {
       if (typeof targetPort === 'number' || known.has(targetPort)) continue;
       const own = endpoints
@@ -126,6 +128,7 @@ const usesOwnAddress = (sidecar: Sidecar | undefined): boolean =>
   ) ?? false;
 
 const none: readonly Service[] = Object.freeze([]);
+const noTargets: readonly ServiceTarget[] = Object.freeze([]);
 const noAddresses: readonly string[] = Object.freeze([]);
 
 /** The workloads of one mesh; every part of a workload that is as before is the one before. */
@@ -134,6 +137,8 @@ export function workloadIndex(
   last: LastValues,
 ): WorkloadIndex {
   const known = new Map<PodShape, Map<string, Workload>>();
+  /** Of proxies whose addresses say nothing about them. */
+  const plain = new Map<ProxyClass, Map<PodShape, Workload>>();
 
   const make = (
     proxy: Proxy,
@@ -169,17 +174,21 @@ export function workloadIndex(
     workloadOf(proxy, shape, endpoints, addresses) {
       const all = services.inNamespace.get(proxy.namespace) ?? none;
       const outside = externalTargets(all, external);
-      const byAddress = outside.size ? proxy.addresses.flatMap(address => outside.get(address) ?? []) : [];
+      const byAddress = outside.size ? proxy.addresses.flatMap(address => outside.get(address) ?? []) : noTargets;
       const bySelector = selectingServices(all, shape.labels);
       const [address] = proxy.addresses;
       const direct =
         bySelector.length || address === undefined
-          ? []
+          ? noTargets
           : addressedTargets(servicesAt(addresses, withoutSelector(all), address), endpoints, address);
-      const extra = [...direct, ...byAddress];
+      const extra = direct.length ? [...direct, ...byAddress] : byAddress;
       const sidecar = proxy.class.type === 'sidecar' ? sidecarFor(sidecars, proxy.namespace, shape.labels) : undefined;
       const isHeadless = bySelector.some(s => s.headless) || extra.some(target => target.service.headless);
       const own = isHeadless || usesOwnAddress(sidecar) ? proxy.addresses : noAddresses;
+      const isPlain = !extra.length && own === noAddresses;
+      const ofClass = isPlain ? (plain.get(proxy.class) ?? new Map<PodShape, Workload>()) : undefined;
+      const equal = ofClass?.get(shape);
+      if (equal) return equal;
       const key = `${proxy.class.type} ${proxy.namespace} ${own.join()} ${extra
         .map(({ service, port, targetPort }) => `${service.source}/${service.hostname}:${port.port}:${targetPort}`)
         .join()}`;
@@ -187,6 +196,7 @@ export function workloadIndex(
       known.set(shape, ofShape);
       const workload = ofShape.get(key) ?? make(proxy, shape, extra, bySelector, sidecar, own);
       ofShape.set(key, workload);
+      if (ofClass) plain.set(proxy.class, ofClass.set(shape, workload));
       return workload;
     },
   };

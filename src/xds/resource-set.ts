@@ -95,13 +95,17 @@ export function encodeResource<T extends XdsType>(
  */
 export function resourceSet(type: XdsType, list: readonly EncodedResource[], previous?: ResourceSet): ResourceSet {
   const resources = new Map<string, EncodedResource>();
+  const known = previous?.resources;
+  const inStep = known?.values();
   let same = true;
   for (const resource of list) {
-    if (resources.has(resource.name)) continue;
-    const old = previous?.resources.get(resource.name);
+    const { name } = resource;
+    // Most resources are what they were, where they were.
+    const old = inStep?.next().value === resource ? resource : known?.get(name);
     const kept = old?.version === resource.version ? old : resource;
+    if (resources.has(name)) continue;
     if (kept !== old) same = false;
-    resources.set(resource.name, kept);
+    resources.set(name, kept);
   }
   if (previous && same && previous.resources.size === resources.size) return previous;
   return new ResourceSet(type, resources);

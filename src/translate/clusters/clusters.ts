@@ -1,7 +1,7 @@
 /** CDS: every cluster of a proxy. */
 
 import type { Problem } from '../../config/problem.ts';
-import { memo } from '../../memo.ts';
+import { eachOf, memo } from '../../memo.ts';
 import type { PeerAuthentication } from '../../model/config.ts';
 import { type EndpointIndex, endpointsKey, type ServiceEndpoints } from '../../model/endpoint.ts';
 import type { EffectiveDestinationRule, Scope } from '../../model/scope.ts';
@@ -17,6 +17,7 @@ import type { ClusterResource, Translated } from '../resource.ts';
 import { placesRead } from './balancing.ts';
 import { type ClusterScope, clusterScope } from './cluster-scope.ts';
 import { type ClusterTraits, clusterTraits } from './cluster-traits.ts';
+import type { ClusterMode } from './discovery.ts';
 import {
   blackHoleCluster,
   dynamicDnsCluster,
@@ -55,30 +56,55 @@ const viewOf = memo(
 
 type Reading = EndpointView | string;
 
+const NO_CLUSTERS: Translated<Cluster> = Object.freeze({ resources: [], problems: [] });
+
+type ServiceClusters = (service: Service, reading?: Reading) => Translated<Cluster>;
+
+/** Makes the clusters of any Service, given what there is besides it. */
+const makerOf = memo(
+  (
+    mesh: MeshSettings,
+    destinationRules: ClusterScope['destinationRules'],
+    identities: ClusterScope['identities'],
+    policies: ClusterScope['peerAuthentications'],
+    traits: ClusterTraits,
+    mode: ClusterMode,
+  ): {
+    readonly one: ServiceClusters;
+    readonly each: (services: readonly Service[]) => readonly Translated<Cluster>[];
+  } => {
+    const one: ServiceClusters = (service, reading) =>
+      serviceClusters(
+        service,
+        destinationRules.get(service.hostname),
+        identities.get(service.hostname),
+        mesh,
+        traits,
+        namespaceMode(policiesOf(policies, mesh.rootNamespace, service.namespace), mesh.rootNamespace),
+        typeof reading === 'object' ? reading : undefined,
+        typeof reading === 'string' ? reading : '',
+        mode,
+      );
+    const waits = (service: Service): boolean => readsEndpoints(service, destinationRules.get(service.hostname));
+    return { one, each: eachOf(service => (waits(service) ? NO_CLUSTERS : one(service))) };
+  },
+);
+
 /** Memoised on what was read of endpoints rather than on the endpoints, one value for each of `endpointReaders`: a change elsewhere keeps the list. */
 const outboundList = memo(
   (scope: ClusterScope, traits: ClusterTraits, ...readings: readonly Reading[]): Translated<Cluster> => {
-    const { mesh, destinationRules, identities, peerAuthentications } = scope;
+    const { mesh, services, destinationRules, identities, peerAuthentications } = scope;
     const readers = endpointReaders(scope);
     const resources: ClusterResource[] = [];
     const problems: Problem[] = [];
     for (const mode of scope.modes) {
+      const { one, each } = makerOf(mesh, destinationRules, identities, peerAuthentications, traits, mode);
       let next = 0;
-      for (const service of scope.services) {
-        const reading = service === readers[next] ? readings[next++] : undefined;
-        const clusters = serviceClusters(
-          service,
-          destinationRules.get(service.hostname),
-          identities.get(service.hostname),
-          mesh,
-          traits,
-          namespaceMode(policiesOf(peerAuthentications, mesh.rootNamespace, service.namespace), mesh.rootNamespace),
-          typeof reading === 'object' ? reading : undefined,
-          typeof reading === 'string' ? reading : '',
-          mode,
-        );
-        for (const cluster of clusters.resources) resources.push(cluster);
-        if (mode === 'outbound') for (const problem of clusters.problems) problems.push(problem);
+      for (const [i, clusters] of each(services).entries()) {
+        const service = readers[next];
+        const made = service && service === services[i] ? one(service, readings[next++]) : clusters;
+        for (const cluster of made.resources) resources.push(cluster);
+        if (mode === 'outbound') for (const problem of made.problems) problems.push(problem);
       }
     }
     return Object.freeze({ resources, problems });

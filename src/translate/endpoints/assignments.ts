@@ -1,7 +1,7 @@
 /** EDS: the load assignment of every cluster that takes its endpoints from the control plane. */
 
 import { isIP } from 'node:net';
-import { memo } from '../../memo.ts';
+import { eachOf, memo } from '../../memo.ts';
 import type { PeerAuthentication } from '../../model/config.ts';
 import { type Endpoint, type EndpointIndex, endpointsKey, type ServiceEndpoints } from '../../model/endpoint.ts';
 import type { EffectiveDestinationRule, Scope } from '../../model/scope.ts';
@@ -54,26 +54,37 @@ const servicePlan = memo(
   },
 );
 
-const plans = memo((scope: ClusterScope, place: Place, node: string, sidecar: boolean): readonly ServicePlan[] => {
-  const { mesh, destinationRules, peerAuthentications } = scope;
-  const found: ServicePlan[] = [];
-  for (const mode of scope.modes) {
-    for (const service of scope.services) {
+const plannerOf = memo(
+  (
+    mesh: MeshSettings,
+    destinationRules: ClusterScope['destinationRules'],
+    policies: ClusterScope['peerAuthentications'],
+    place: Place,
+    node: string,
+    sidecar: boolean,
+    mode: ClusterMode,
+  ) =>
+    eachOf((service: Service): ServicePlan | undefined => {
       const rule = destinationRules.get(service.hostname);
-      const plan = servicePlan(
+      return servicePlan(
         service,
         rule,
         mesh,
-        policiesOf(peerAuthentications, mesh.rootNamespace, service.namespace),
+        policiesOf(policies, mesh.rootNamespace, service.namespace),
         placeRead(place, placesRead(service, rule?.rule, mesh.config)),
         service.nodeLocal ? node : '',
         sidecar,
         mode,
       );
-      if (plan) found.push(plan);
-    }
-  }
-  return found;
+    }),
+);
+
+const plans = memo((scope: ClusterScope, place: Place, node: string, sidecar: boolean): readonly ServicePlan[] => {
+  const { mesh, destinationRules, peerAuthentications } = scope;
+  return scope.modes.flatMap(mode => {
+    const planner = plannerOf(mesh, destinationRules, peerAuthentications, place, node, sidecar, mode);
+    return planner(scope.services).filter(plan => plan !== undefined);
+  });
 });
 
 const assignmentList = memo(

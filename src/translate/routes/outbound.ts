@@ -1,4 +1,4 @@
-import { memo } from '../../memo.ts';
+import { eachOf, memo } from '../../memo.ts';
 import { objectSources, type VirtualService } from '../../model/config.ts';
 import { covers, isWildcard, overlaps } from '../../model/hosts.ts';
 import { compare } from '../../model/object.ts';
@@ -171,13 +171,34 @@ function onEveryPort(candidate: Candidate): readonly Candidate[] {
   return kept.length ? [{ ...candidate, virtualHost: { ...candidate.virtualHost, domains: kept } }] : [];
 }
 
+interface ServicesOnPort {
+  readonly byHost: ReadonlyMap<string, Service>;
+  readonly sorted: readonly Service[];
+  readonly wildcards: readonly Service[];
+}
+
+/** The Services that have a port, by host in lower case. */
+const servicesOnPort = memo((services: readonly Service[], port: number): ServicesOnPort => {
+  const byHost = new Map(services.filter(s => port === 0 || portOf(s, port)).map(s => [s.hostname.toLowerCase(), s]));
+  const sorted = [...byHost.values()].sort((a, b) => compare(a.hostname, b.hostname));
+  return { byHost, sorted, wildcards: sorted.filter(service => isWildcard(service.hostname)) };
+});
+
+/** The virtual hosts of each Service on a port that no VirtualService speaks for. */
+const defaultHosts = memo((mesh: MeshSettings, rules: Rules, traits: Traits, port: number) =>
+  eachOf((service: Service): readonly Candidate[] => {
+    if (service.resolution === 'Alias') return [];
+    return routedPorts(service, port).map(servicePort => {
+      const routes = serviceRoutes(service, servicePort, mesh, rules.get(service.hostname));
+      return serviceHost(service, routes, traits, mesh, servicePort.port, port === 0);
+    });
+  }),
+);
+
 /** The virtual hosts of a port, by name (istio: BuildSidecarOutboundVirtualHosts). */
 function candidates(input: PortInput): readonly Candidate[] {
   const { mesh, traits, port, rules } = input;
-  const onPort = new Map(
-    input.services.filter(s => port === 0 || portOf(s, port)).map(s => [s.hostname.toLowerCase(), s]),
-  );
-  const wildcards = [...onPort.values()].filter(service => isWildcard(service.hostname));
+  const { byHost: onPort, sorted, wildcards } = servicesOnPort(input.services, port);
   const spokenFor = new Set<Service>();
   const out: Candidate[] = [];
   const place: RoutePlace = {
@@ -205,12 +226,9 @@ function candidates(input: PortInput): readonly Candidate[] {
       out.push(serviceHost(target.service, routes, traits, mesh, target.port, port === 0));
     }
   }
-  for (const service of [...onPort.values()].sort((a, b) => compare(a.hostname, b.hostname))) {
-    if (spokenFor.has(service) || service.resolution === 'Alias') continue;
-    for (const servicePort of routedPorts(service, port)) {
-      const routes = serviceRoutes(service, servicePort, mesh, rules.get(service.hostname));
-      out.push(serviceHost(service, routes, traits, mesh, servicePort.port, port === 0));
-    }
+  for (const [i, hosts] of defaultHosts(mesh, rules, traits, port)(sorted).entries()) {
+    const service = sorted[i];
+    if (service && !spokenFor.has(service)) for (const host of hosts) out.push(host);
   }
   const unique = withoutDuplicates(out);
   const shown = port === 0 ? unique.flatMap(onEveryPort) : unique;
