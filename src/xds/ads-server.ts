@@ -3,6 +3,7 @@ import { Metadata, Server, type ServerCredentials, type ServiceDefinition, statu
 import { type Clock, systemClock } from './clock.ts';
 import { Connection, type ConnectionContext, StreamError } from './connection.ts';
 import { Frames, type Protocol } from './frame.ts';
+import { frameReader } from './frame-reader.ts';
 import { frameWriter, http2StreamOf, type RawCall } from './frame-writer.ts';
 import type { Admission, AdsHandler, Cause, Peer } from './handler.ts';
 import { type PushLimits, PushQueue } from './push-queue.ts';
@@ -37,13 +38,16 @@ export const rawAdsService = {
   DeltaAggregatedResources: method('DeltaAggregatedResources'),
 } satisfies ServiceDefinition;
 
+/** A request of more bytes than this is none of a proxy. */
+const LONGEST_REQUEST = 4 * 1024 * 1024;
+
 /** istiod's settings: pings after 30 s of silence, 10 s to answer, requests of at most 4 MiB; responses may be of any size. */
 const channelOptions = {
   'grpc.keepalive_time_ms': 30_000,
   'grpc.keepalive_timeout_ms': 10_000,
   'grpc.keepalive_permit_without_calls': 1,
   'grpc.max_concurrent_streams': 100_000,
-  'grpc.max_receive_message_length': 4 * 1024 * 1024,
+  'grpc.max_receive_message_length': LONGEST_REQUEST,
   'grpc.max_send_message_length': -1,
   'grpc.enable_channelz': 0,
 };
@@ -176,8 +180,8 @@ export class AdsServer<C> {
       const peer = peerOf(call);
       const admission = this.#handler.connect(received.node, peer);
       if (admission instanceof Promise) {
-        call.pause();
-        admission.then(known => admit(received, peer, known)).then(() => call.resume(), fail);
+        reader.pause();
+        admission.then(known => admit(received, peer, known)).then(() => reader.resume(), fail);
       } else {
         admit(received, peer, admission);
       }
@@ -187,17 +191,20 @@ export class AdsServer<C> {
       this.#sessions.add(session);
       session.once('close', () => this.#sessions.delete(session));
     }
-    call.on('data', (bytes: Buffer) => {
-      if (over) return;
-      try {
-        receive(bytes);
-      } catch (error) {
-        fail(error);
-      }
-    });
-    call.once('end', () => {
-      if (!over) call.end(new Metadata());
-      close();
+    const reader = frameReader(call, LONGEST_REQUEST, {
+      message(bytes) {
+        if (over) return;
+        try {
+          receive(bytes);
+        } catch (error) {
+          fail(error);
+        }
+      },
+      end() {
+        if (!over) call.end(new Metadata());
+        close();
+      },
+      fail,
     });
     call.once('cancelled', close);
     call.once('close', close);

@@ -12,7 +12,8 @@ export interface FrameWriter {
 /** A call whose messages are bytes. */
 export type RawCall = ServerDuplexStream<Buffer, Buffer>;
 
-const field = (value: unknown, name: string): unknown =>
+/** A property of something that may not be an object. */
+export const field = (value: unknown, name: string): unknown =>
   typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
 
 const isHttp2Stream = (value: unknown): value is ServerHttp2Stream =>

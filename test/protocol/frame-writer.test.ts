@@ -1,33 +1,14 @@
 import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
-import { after, test } from 'node:test';
-import { Server, ServerCredentials, status } from '@grpc/grpc-js';
-import { rawAdsService } from '../../src/xds/ads-server.ts';
+import { test } from 'node:test';
+import { status } from '@grpc/grpc-js';
 import { Frames } from '../../src/xds/frame.ts';
-import { frameWriter, http2StreamOf, type RawCall } from '../../src/xds/frame-writer.ts';
-import { AdsClient } from '../support/ads-client.ts';
+import { frameWriter, http2StreamOf } from '../../src/xds/frame-writer.ts';
+import { serve } from './raw-server.ts';
 
 const frames = new Frames('pinned');
 const frame = (name: string): Buffer =>
   frames.other('delta', name, [{ typeUrl: 't', name, value: Buffer.alloc(100_000) }], []).bytes;
-
-/** A server whose method does what the test says, without anything of ours between. */
-async function serve(method: (call: RawCall) => void): Promise<AdsClient> {
-  const server = new Server();
-  server.addService(rawAdsService, { StreamAggregatedResources: method, DeltaAggregatedResources: method });
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
-      error ? reject(error) : resolve(bound),
-    );
-  });
-  const client = new AdsClient(`127.0.0.1:${port}`, 'delta', { id: 'x' });
-  after(() => {
-    client.close();
-    server.forceShutdown();
-  });
-  client.subscribe('anything');
-  return client;
-}
 
 test('this grpc-js has the HTTP/2 stream of a call where we look for it', async () => {
   const seen = Promise.withResolvers<object | undefined>();

@@ -180,6 +180,11 @@ export class AdsClient {
     this.#call.resume();
   }
 
+  /** Says that nothing more will be sent; what comes is still received. */
+  end(): void {
+    this.#call.end();
+  }
+
   /** Ends the stream and its connection. */
   close(): void {
     this.#call.cancel();
