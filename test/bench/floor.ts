@@ -3,6 +3,8 @@
 //
 //     node floor.ts ADDRESS KUBECONFIG PORT
 import { connect, createServer, type ServerHttp2Stream } from 'node:http2';
+import { typed } from '../../src/proto/any.ts';
+import { Cluster_DiscoveryType } from '../../src/proto/generated/envoy/config/cluster/v3.ts';
 import { encode } from '../../src/proto/message.ts';
 import { resourceTypes, type XdsType } from '../../src/xds/resource-types.ts';
 import { LabApi } from './kube.ts';
@@ -98,17 +100,35 @@ const head = (type: XdsType, bytes: number): Buffer =>
 
 const api = new LabApi(kubeconfig);
 const route = recorded.get('route') ?? head('route', 0);
+/** The cluster of a new Service, at about its size. */
+const cluster = (service: string): Buffer => {
+  const name = `outbound|80||${service}.load.svc.cluster.local`;
+  const resource = typed('envoy.config.cluster.v3.Cluster', {
+    name,
+    type: Cluster_DiscoveryType.EDS,
+    eds_cluster_config: { service_name: name },
+    alt_stat_name: 'x'.repeat(700),
+  });
+  return framed(
+    encode('envoy.service.discovery.v3.DeltaDiscoveryResponse', {
+      type_url: resourceTypes.cluster.typeUrl,
+      nonce: '1',
+      resources: [{ name, resource }],
+    }),
+  );
+};
+const endpoints = head('endpoint', 270);
 // A new Service is a new cluster; its endpoints, and the routes with its virtual host, follow when they are asked for.
-const watched: readonly [path: string, word: RegExp, frames: readonly Buffer[]][] = [
-  ['/apis/discovery.k8s.io/v1/namespaces/load/endpointslices', /"addresses":\["([\d.]+)"/, [head('endpoint', 270)]],
-  ['/apis/networking.istio.io/v1/namespaces/load/virtualservices', /(mark-[\w-]+)/, [route]],
-  ['/api/v1/namespaces/load/services', /"name":"(mark-[\w-]+)/, [head('cluster', 1_050)]],
+const watched: readonly [path: string, word: RegExp, frame: (word: string) => Buffer][] = [
+  ['/apis/discovery.k8s.io/v1/namespaces/load/endpointslices', /"addresses":\["([\d.]+)"/, () => endpoints],
+  ['/apis/networking.istio.io/v1/namespaces/load/virtualservices', /(mark-[\w-]+)/, () => route],
+  ['/api/v1/namespaces/load/services', /"name":"(mark-[\w-]+)/, cluster],
 ];
 for (const [path, word, changed] of watched) {
   await api.watch(path, line => {
     const [, found] = word.exec(line) ?? [];
     if (!found || line.startsWith('{"type":"DELETED"')) return;
-    for (const frame of changed) push(marked(frame, found));
+    push(marked(changed(found), found));
   });
 }
 
@@ -123,7 +143,7 @@ server.on('stream', stream => {
     frames(frame => {
       const next = types[answered];
       if (!next && frame.includes('outbound|')) {
-        stream.write(head('endpoint', 270));
+        stream.write(endpoints);
         stream.write(route);
       }
       if (!next || !frame.includes(resourceTypes[next].typeUrl)) return;
