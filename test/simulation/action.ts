@@ -130,7 +130,8 @@ export function actionOutcome(
     cluster: m.cluster ?? '',
     percent: percent(m.runtime_fraction?.default_value),
   }));
-  const { retry_policy: retry, timeout } = action;
+  const { timeout } = action;
+  const retry = action.retry_policy ?? virtualHost.retry_policy;
   return {
     ...common,
     choices: clustersOf(action),

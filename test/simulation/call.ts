@@ -1,3 +1,14 @@
+import type { AcceptedTls } from './accepted-tls.ts';
+import type { AccessLog } from './access-log.ts';
+import type { ClusterPolicy } from './cluster-policy.ts';
+import type { ConnectionManager } from './connection-manager.ts';
+import type { IstioFilters } from './istio-filters.ts';
+import type { ListenerPolicy } from './listener-policy.ts';
+import type { RoutePolicy } from './route-policy.ts';
+import type { TcpPolicy } from './tcp-proxy.ts';
+import type { Tracing } from './tracing.ts';
+import type { TrafficLimits } from './traffic-limits.ts';
+
 /** A connection, and the request on it, as the application or the network offers it to a proxy. */
 export interface Call {
   /** `outbound`: from the proxy's own application, redirected; `inbound`: to it; `gateway`: to a port that the proxy itself listens on. */
@@ -17,6 +28,8 @@ export interface Call {
   readonly tls?: { readonly sni?: string; readonly alpn?: readonly string[]; readonly principal?: string };
   /** The client's address. */
   readonly source?: string;
+  /** The subset that a VirtualService would name for the destination: that of the cluster which the route chooses. */
+  readonly subset?: string;
   /** Claims of a valid JWT, as the JWT filter would put them into the request's metadata. */
   readonly claims?: Readonly<Record<string, string | readonly string[]>>;
 }
@@ -61,6 +74,22 @@ export interface Outcome {
     readonly delay?: { readonly milliseconds: number; readonly percent: number };
     readonly abort?: { readonly status: number; readonly percent: number };
   };
+  readonly listenerPolicy?: ListenerPolicy;
+  readonly acceptedTls?: AcceptedTls;
+  /** Names of the network filters that see the connection, the last of which takes it. */
+  readonly networkFilters?: readonly string[];
+  /** Names of the HTTP filters that may see the request, in order. */
+  readonly httpFilters?: readonly string[];
+  readonly connectionLimits?: TrafficLimits;
+  readonly requestLimits?: TrafficLimits;
+  readonly accessLogs?: readonly AccessLog[];
+  readonly tracing?: Tracing;
+  readonly istioFilters?: IstioFilters;
+  readonly manager?: ConnectionManager;
+  readonly routePolicy?: RoutePolicy;
+  readonly tcpPolicy?: TcpPolicy;
+  /** Of the cluster, where one only is chosen. */
+  readonly clusterPolicy?: ClusterPolicy;
   /** Names of the transport sockets, by the condition on the endpoint, where the cluster has several; or of the only one. */
   readonly transport?: readonly string[];
 }

@@ -30,7 +30,8 @@ export function listenerFor(listeners: readonly Listener[], call: Call): Listene
   return found && found !== virtual ? found : virtual;
 }
 
-function isDisabled(predicate: ListenerFilterChainMatchPredicate | undefined, port: number): boolean {
+/** Whether a listener filter leaves connections to a port alone. */
+export function isDisabled(predicate: ListenerFilterChainMatchPredicate | undefined, port: number): boolean {
   if (!predicate) return false;
   if (predicate.or_match) return (predicate.or_match.rules ?? []).some(rule => isDisabled(rule, port));
   if (predicate.and_match) return (predicate.and_match.rules ?? []).every(rule => isDisabled(rule, port));

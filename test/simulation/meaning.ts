@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import type { World } from '../../src/world.ts';
-import { isFields, type JsonFields, member } from '../support/json.ts';
+import { isFields, type JsonFields } from '../support/json.ts';
 import { type Call, type Choice, mutualTls, type Outcome } from './call.ts';
 
 /** A call as people write it, and what they mean it to come to. One entry of `calls/SCENARIO.yaml`. */
@@ -86,6 +86,7 @@ export function callOf({ target, inbound, proxy, options }: Meaning, world: Worl
     headers: textMap(options['headers']),
     ...(tls && { tls }),
     ...(typeof options['source'] === 'string' && { source: options['source'] }),
+    ...(typeof options['subset'] === 'string' && { subset: options['subset'] }),
     ...(isFields(claims) && { claims: claims as NonNullable<Call['claims']> }),
   };
 }
@@ -105,13 +106,13 @@ export function inWords(o: Outcome): JsonFields {
     ...(o.requestHeaders && { set: o.requestHeaders.set, removed: o.requestHeaders.removed }),
     ...(o.responseHeaders && { answers: o.responseHeaders.set, hidden: o.responseHeaders.removed }),
     ...o.fault,
+    ...o.listenerPolicy,
+    ...o.connectionLimits,
+    ...o.requestLimits,
+    ...o.istioFilters,
+    ...o.manager,
+    ...o.routePolicy,
+    ...o.tcpPolicy,
+    ...o.clusterPolicy,
   };
 }
-
-/** What an entry expects, with null for what must not be there. */
-export const expected = (gives: JsonFields): JsonFields =>
-  Object.fromEntries(Object.entries(gives).filter(([, value]) => value !== null));
-
-/** What an entry says must not be there. */
-export const unexpected = (gives: JsonFields): readonly string[] =>
-  Object.keys(gives).filter(key => member(gives, key) === null);

@@ -1,0 +1,44 @@
+import { typeName, unpackAs } from '../../src/proto/any.ts';
+import {
+  HttpConnectionManager_ForwardClientCertDetails as ForwardClientCert,
+  type HttpConnectionManager,
+  HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
+} from '../../src/proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
+import { enumName } from './enum-name.ts';
+
+/** What a connection manager does to every request, whatever its route. */
+export interface ConnectionManager {
+  /** Proxies before this one whose `x-forwarded-for` is believed. */
+  readonly trustedHops: number;
+  readonly normalizesPath: boolean;
+  readonly mergesSlashes: boolean;
+  /** The `server` of an answer; absent where the endpoint's own is kept. */
+  readonly server?: string;
+  /** A request without `x-request-id` is given one. */
+  readonly requestId: boolean;
+  /** Envoy's name of what becomes of `x-forwarded-client-cert`. */
+  readonly clientCert: string;
+  /** Requests and answers carry `x-envoy-…` headers. */
+  readonly envoyHeaders: boolean;
+}
+
+const ROUTER = 'envoy.extensions.filters.http.router.v3.Router';
+
+function suppressesHeaders({ http_filters }: HttpConnectionManager): boolean {
+  const any = http_filters?.find(f => typeName(f.typed_config?.type_url ?? '') === ROUTER)?.typed_config;
+  return (any && unpackAs(ROUTER, any).suppress_envoy_headers) ?? false;
+}
+
+/** The settings of a connection manager. */
+export function connectionManagerOf(manager: HttpConnectionManager): ConnectionManager {
+  const keepsServer = manager.server_header_transformation === ServerHeader.PASS_THROUGH;
+  return {
+    trustedHops: manager.xff_num_trusted_hops ?? 0,
+    normalizesPath: manager.normalize_path?.value ?? false,
+    mergesSlashes: manager.merge_slashes ?? false,
+    ...(!keepsServer && { server: manager.server_name || 'envoy' }),
+    requestId: manager.generate_request_id ? (manager.generate_request_id.value ?? false) : true,
+    clientCert: enumName(ForwardClientCert, manager.forward_client_cert_details ?? 0),
+    envoyHeaders: !suppressesHeaders(manager),
+  };
+}

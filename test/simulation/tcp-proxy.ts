@@ -1,0 +1,24 @@
+import type { TcpProxy } from '../../src/proto/generated/envoy/extensions/filters/network/tcp_proxy/v3.ts';
+import { milliseconds } from '../../src/proto/wellknown.ts';
+import { type Hash, tcpHashOf } from './hash.ts';
+
+/** What a TCP proxy does with a connection beside forwarding its bytes. Durations are milliseconds. */
+export interface TcpPolicy {
+  readonly hash?: readonly Hash[];
+  readonly idleTimeout?: number;
+  readonly connectionDuration?: number;
+  /** The bytes go through an HTTP proxy: the method, and the host and port that it is asked for. */
+  readonly tunnel?: { readonly method: 'CONNECT' | 'POST'; readonly to: string };
+}
+
+/** The policy of a TCP proxy. */
+export function tcpPolicyOf(proxy: TcpProxy): TcpPolicy {
+  const hash = tcpHashOf(proxy.hash_policy);
+  const { idle_timeout: idle, max_downstream_connection_duration: duration, tunneling_config: tunnel } = proxy;
+  return {
+    ...(hash.length > 0 && { hash }),
+    ...(idle && { idleTimeout: milliseconds(idle) }),
+    ...(duration && { connectionDuration: milliseconds(duration) }),
+    ...(tunnel && { tunnel: { method: tunnel.use_post ? 'POST' : 'CONNECT', to: tunnel.hostname ?? '' } }),
+  };
+}
