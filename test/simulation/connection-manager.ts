@@ -4,6 +4,7 @@ import {
   type HttpConnectionManager,
   HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
 } from '../../src/proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
+import { milliseconds } from '../../src/proto/wellknown.ts';
 import { enumName } from './enum-name.ts';
 
 /** What a connection manager does to every request, whatever its route. */
@@ -18,6 +19,9 @@ export interface ConnectionManager {
   readonly requestId: boolean;
   /** Envoy's name of what becomes of `x-forwarded-client-cert`. */
   readonly clientCert: string;
+  /** Of a client's connection without a request, in milliseconds, and of its headers: where they are not Envoy's own. */
+  readonly downstreamIdleTimeout?: number;
+  readonly maxRequestHeadersKb?: number;
   /** Requests and answers carry `x-envoy-…` headers. */
   readonly envoyHeaders: boolean;
 }
@@ -32,6 +36,7 @@ function suppressesHeaders({ http_filters }: HttpConnectionManager): boolean {
 /** The settings of a connection manager. */
 export function connectionManagerOf(manager: HttpConnectionManager): ConnectionManager {
   const keepsServer = manager.server_header_transformation === ServerHeader.PASS_THROUGH;
+  const idle = manager.common_http_protocol_options?.idle_timeout;
   return {
     trustedHops: manager.xff_num_trusted_hops ?? 0,
     normalizesPath: manager.normalize_path?.value ?? false,
@@ -39,6 +44,8 @@ export function connectionManagerOf(manager: HttpConnectionManager): ConnectionM
     ...(!keepsServer && { server: manager.server_name || 'envoy' }),
     requestId: manager.generate_request_id ? (manager.generate_request_id.value ?? false) : true,
     clientCert: enumName(ForwardClientCert, manager.forward_client_cert_details ?? 0),
+    ...(idle && { downstreamIdleTimeout: milliseconds(idle) }),
+    ...(manager.max_request_headers_kb && { maxRequestHeadersKb: manager.max_request_headers_kb.value ?? 0 }),
     envoyHeaders: !suppressesHeaders(manager),
   };
 }

@@ -11,6 +11,10 @@ export interface Meaning {
   readonly inbound: boolean;
   /** `GET http://httpbin:8000/path`, `tcp://10.0.0.1:5432`, `tls://host:443`; a host is looked up as the caller's DNS would. */
   readonly target: Target;
+  /**
+   * More of the call: `as` (the client's SPIFFE id), `sni`, `alpn`, `host`, `headers`, `source`, `claims`, and `subset`, the one that a
+   * VirtualService would name. `build: istio` gives the proxy Istio's own Envoy.
+   */
   readonly options: JsonFields;
   readonly gives: JsonFields;
 }
