@@ -7,6 +7,7 @@ import type { SubstitutionFormatString } from '../../src/proto/generated/envoy/c
 import type { CommonGrpcAccessLogConfig } from '../../src/proto/generated/envoy/extensions/access_loggers/grpc/v3.ts';
 import type { Any } from '../../src/proto/generated/google/protobuf.ts';
 import { fromStruct, type Json } from '../../src/proto/wellknown.ts';
+import type { Outcome } from './call.ts';
 
 /** Where a line about a call is written, and what it says. */
 export interface AccessLog {
@@ -78,3 +79,6 @@ export const accessLogsOf = (logs: readonly EnvoyAccessLog[] = []): readonly Acc
     const when = expressions(filter).join(' && ');
     return any ? [{ ...written(any), ...(when && { when }) }] : [];
   });
+
+/** Them in an outcome. */
+export const logged = (accessLogs: readonly AccessLog[]): Outcome => (accessLogs.length > 0 ? { accessLogs } : {});

@@ -1,5 +1,4 @@
 import { unpackAs } from '../../src/proto/any.ts';
-import type { HeaderValueOption } from '../../src/proto/generated/envoy/config/core/v3.ts';
 import type {
   RedirectAction,
   Route,
@@ -11,7 +10,8 @@ import type {
 import type { RegexMatchAndSubstitute } from '../../src/proto/generated/envoy/type/matcher/v3.ts';
 import type { FractionalPercent } from '../../src/proto/generated/envoy/type/v3.ts';
 import { milliseconds } from '../../src/proto/wellknown.ts';
-import type { Choice, HeaderChanges, Outcome } from './call.ts';
+import type { Choice, Outcome } from './call.ts';
+import { headerChanges } from './header-changes.ts';
 import { re2 } from './match.ts';
 import type { Request } from './route.ts';
 
@@ -48,27 +48,6 @@ function rewrittenPath(
   if (!rewrite.prefix_rewrite) return path;
   const matched = match.prefix ?? match.path_separated_prefix ?? match.path ?? path;
   return rewrite.prefix_rewrite + path.slice(matched.length);
-}
-
-interface HeaderSource {
-  readonly request_headers_to_add?: readonly HeaderValueOption[] | undefined;
-  readonly request_headers_to_remove?: readonly string[] | undefined;
-  readonly response_headers_to_add?: readonly HeaderValueOption[] | undefined;
-  readonly response_headers_to_remove?: readonly string[] | undefined;
-}
-
-/** What the levels of a route's configuration, most specific first, do to headers. */
-function headerChanges(which: 'request' | 'response', levels: readonly HeaderSource[]): HeaderChanges | undefined {
-  const set: Record<string, string> = {};
-  const removed: string[] = [];
-  for (const level of levels) {
-    removed.push(...(level[`${which}_headers_to_remove`] ?? []));
-    for (const { header, append_action = 0 } of level[`${which}_headers_to_add`] ?? []) {
-      const [key, value] = [header?.key ?? '', header?.value ?? ''];
-      set[key] = append_action === 0 && set[key] !== undefined ? `${set[key]},${value}` : value;
-    }
-  }
-  return Object.keys(set).length + removed.length > 0 ? { set, removed } : undefined;
 }
 
 const redirectStatus = [301, 302, 303, 307, 308];

@@ -1,11 +1,13 @@
-import type { AcceptedTls } from './accepted-tls.ts';
 import type { AccessLog } from './access-log.ts';
 import type { ClusterPolicy } from './cluster-policy.ts';
 import type { ConnectionManager } from './connection-manager.ts';
+import type { DownstreamTls } from './downstream-tls.ts';
+import type { Authorizer } from './external-authorization.ts';
+import type { HeaderChanges } from './header-changes.ts';
 import type { IstioFilters } from './istio-filters.ts';
 import type { ListenerPolicy } from './listener-policy.ts';
 import type { RoutePolicy } from './route-policy.ts';
-import type { TcpPolicy } from './tcp-proxy.ts';
+import type { TcpPolicy } from './tcp-policy.ts';
 import type { Tracing } from './tracing.ts';
 import type { TrafficLimits } from './traffic-limits.ts';
 
@@ -16,6 +18,10 @@ export interface Call {
   /** Where the connection was meant to go. */
   readonly address: string;
   readonly port: number;
+  /** The Unix socket that the client connects to instead. */
+  readonly socket?: string;
+  /** `false` where the pod excludes the port from interception; what goes to loopback is never captured. */
+  readonly captured?: boolean;
   /** `http` unless given. */
   readonly protocol?: 'http' | 'tcp';
   /** The `Host` header, with a port or without; the address where there is none. */
@@ -23,6 +29,8 @@ export interface Call {
   /** With the query. */
   readonly path?: string;
   readonly method?: string;
+  /** Of HTTP: `1.1` unless given. */
+  readonly version?: string;
   readonly headers?: Readonly<Record<string, string>>;
   /** What the client says where it speaks TLS; `principal` is the SPIFFE id of its certificate. */
   readonly tls?: { readonly sni?: string; readonly alpn?: readonly string[]; readonly principal?: string };
@@ -30,6 +38,8 @@ export interface Call {
   readonly source?: string;
   /** The subset that a VirtualService would name for the destination: that of the cluster which the route chooses. */
   readonly subset?: string;
+  /** The address of the client's own client, as a proxy before it says in `x-forwarded-for`. */
+  readonly forwarded?: string;
   /** Claims of a valid JWT, as the JWT filter would put them into the request's metadata. */
   readonly claims?: Readonly<Record<string, string | readonly string[]>>;
 }
@@ -51,6 +61,8 @@ export interface Choice {
 export interface Outcome {
   readonly listener?: string;
   readonly chain?: string;
+  /** How the chain ends TLS. */
+  readonly tls?: DownstreamTls;
   /** Why the call goes nowhere: the connection is closed, or nothing answers. */
   readonly failure?: string;
   readonly routes?: string;
@@ -75,7 +87,6 @@ export interface Outcome {
     readonly abort?: { readonly status: number; readonly percent: number };
   };
   readonly listenerPolicy?: ListenerPolicy;
-  readonly acceptedTls?: AcceptedTls;
   /** Names of the network filters that see the connection, the last of which takes it. */
   readonly networkFilters?: readonly string[];
   /** Names of the HTTP filters that may see the request, in order. */
@@ -90,12 +101,12 @@ export interface Outcome {
   readonly tcpPolicy?: TcpPolicy;
   /** Of the cluster, where one only is chosen. */
   readonly clusterPolicy?: ClusterPolicy;
+  /** Servers that are asked whether the request may pass. */
+  readonly asks?: readonly Authorizer[];
+  /** The request is marked for the audit log. */
+  readonly audited?: true;
+  /** What policies that are only tried out say. */
+  readonly dryRun?: { readonly allow?: string; readonly deny?: string };
   /** Names of the transport sockets, by the condition on the endpoint, where the cluster has several; or of the only one. */
   readonly transport?: readonly string[];
-}
-
-/** Headers set, appended to and removed by the proxy. */
-export interface HeaderChanges {
-  readonly set: Readonly<Record<string, string>>;
-  readonly removed: readonly string[];
 }

@@ -121,7 +121,7 @@ const cases: readonly [string, Cluster, Call, object][] = [
     'TLS by the metadata of the endpoint',
     { ...withEndpoints({ lb_endpoints: [endpoint('10.0.0.2', 1, 'istio')] }), transport_socket_matches: matches },
     tcp,
-    { upstreamTls: { sni: 'outbound_.80', subjects: null } },
+    { upstreamTls: { sni: 'outbound_.80', subjectAltNames: null } },
   ],
   [
     'no TLS to an endpoint without',
@@ -142,7 +142,7 @@ const cases: readonly [string, Cluster, Call, object][] = [
     'the host of the request as the server name',
     { ...autoSni, load_assignment: { endpoints: [near] } },
     http,
-    { upstreamTls: { sni: 'a.example.com', subjects: ['a.example.com'] } },
+    { upstreamTls: { sni: 'a.example.com', subjectAltNames: ['a.example.com'] } },
   ],
   [
     'TLS to where the client said',

@@ -5,6 +5,7 @@ import {
   HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
 } from '../../src/proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import { milliseconds } from '../../src/proto/wellknown.ts';
+import type { Call, Outcome } from './call.ts';
 import { enumName } from './enum-name.ts';
 
 /** What a connection manager does to every request, whatever its route. */
@@ -22,6 +23,8 @@ export interface ConnectionManager {
   /** Of a client's connection without a request, in milliseconds, and of its headers: where they are not Envoy's own. */
   readonly downstreamIdleTimeout?: number;
   readonly maxRequestHeadersKb?: number;
+  /** Headers of HTTP/1.1 keep the case that they came with. */
+  readonly keepsHeaderCase?: true;
   /** Requests and answers carry `x-envoy-…` headers. */
   readonly envoyHeaders: boolean;
 }
@@ -46,6 +49,19 @@ export function connectionManagerOf(manager: HttpConnectionManager): ConnectionM
     clientCert: enumName(ForwardClientCert, manager.forward_client_cert_details ?? 0),
     ...(idle && { downstreamIdleTimeout: milliseconds(idle) }),
     ...(manager.max_request_headers_kb && { maxRequestHeadersKb: manager.max_request_headers_kb.value ?? 0 }),
+    ...(manager.http_protocol_options?.header_key_format?.stateful_formatter && { keepsHeaderCase: true }),
     envoyHeaders: !suppressesHeaders(manager),
   };
+}
+
+/** What it answers to a version of HTTP that it does not speak. */
+export function versionRefused(manager: HttpConnectionManager, call: Call): Outcome['response'] {
+  const speaks = call.version !== '1.0' || manager.http_protocol_options?.accept_http_10;
+  return speaks ? undefined : { status: 426 };
+}
+
+/** A call without what its client says of those before it, where the manager is at the edge of the mesh and believes nobody. */
+export function believed(manager: HttpConnectionManager, call: Call): Call {
+  const { forwarded, ...own } = call;
+  return forwarded && manager.use_remote_address?.value ? own : call;
 }

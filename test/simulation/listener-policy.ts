@@ -19,9 +19,13 @@ export interface ListenerPolicy {
   readonly socketOptions?: Readonly<Record<string, number>>;
   /** Worker threads get the same number of connections. */
   readonly balanced?: true;
-  /** The client's address is kept on the way to the application. */
+  /** It takes connections as TPROXY hands them over, with the address that they are meant for. */
   readonly transparent?: true;
+  /** The application sees the client's own address. */
+  readonly keepsSource?: true;
 }
+
+const ORIGINAL_SRC = 'envoy.filters.listener.original_src';
 
 /** The policy of a listener and the chain that takes a call. */
 export function listenerPolicyOf(listener: Listener, chain: FilterChain | undefined, call: Call): ListenerPolicy {
@@ -38,5 +42,6 @@ export function listenerPolicyOf(listener: Listener, chain: FilterChain | undefi
     ...(options.length > 0 && { socketOptions: Object.fromEntries(options) }),
     ...(listener.connection_balance_config?.exact_balance && { balanced: true }),
     ...(listener.transparent?.value && { transparent: true }),
+    ...(filters.some(f => f.name === ORIGINAL_SRC) && { keepsSource: true }),
   };
 }

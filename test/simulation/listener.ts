@@ -8,26 +8,38 @@ import type {
 import type { Call } from './call.ts';
 import { addressInRange } from './cidr.ts';
 
-const socketOf = (listener: Listener): string => {
-  const socket = listener.address?.socket_address;
-  return `${socket?.address}:${socket?.port_value}`;
-};
+const UDP = 1;
+
+/** Addresses of TCP, or the path of a Unix socket. */
+function socketsOf(listener: Listener): readonly string[] {
+  const addresses = [listener.address, ...(listener.additional_addresses ?? []).map(more => more.address)];
+  return addresses.flatMap(address => {
+    if (address?.pipe) return [`unix:${address.pipe.path}`];
+    const socket = address?.socket_address;
+    return socket && socket.protocol !== UDP ? [`${socket.address}:${socket.port_value}`] : [];
+  });
+}
+
+const isLoopback = (address: string): boolean => address.startsWith('127.') || address === '::1';
+
+/** The pod's network leaves alone what goes to loopback, and gateways have no interception. */
+const isCaptured = ({ direction, address, captured = true }: Call): boolean =>
+  captured && direction !== 'gateway' && !isLoopback(address);
 
 /** The listener that takes a call: by the original destination where the proxy restores it, by its own address otherwise. */
 export function listenerFor(listeners: readonly Listener[], call: Call): Listener | undefined {
-  const tcp = listeners.filter(l => l.address?.socket_address && l.address.socket_address.protocol !== 1);
-  const at = (address: string): Listener | undefined => tcp.find(l => socketOf(l) === `${address}:${call.port}`);
+  const bound = listeners.filter(l => l.bind_to_port?.value !== false);
+  const at = (among: readonly Listener[], socket: string): Listener | undefined =>
+    among.find(l => socketsOf(l).includes(socket));
+  if (call.socket) return at(bound, `unix:${call.socket}`);
   const wildcard = call.address.includes(':') ? '::' : '0.0.0.0';
-  const byAddress = (): Listener | undefined => at(call.address) ?? at(wildcard);
-  if (call.direction === 'gateway') return byAddress();
-  if (call.direction === 'inbound') {
-    const inbound = tcp.find(l => l.name === 'virtualInbound');
-    // Without interception the proxy binds the ports of its own listeners.
-    return inbound ?? byAddress();
-  }
-  const virtual = tcp.find(l => l.use_original_dst?.value === true);
-  const found = byAddress();
-  return found && found !== virtual ? found : virtual;
+  const byAddress = (among: readonly Listener[]): Listener | undefined =>
+    at(among, `${call.address}:${call.port}`) ?? at(among, `${wildcard}:${call.port}`);
+  const comesIn = call.direction === 'inbound';
+  const virtual = listeners.find(l => (comesIn ? l.name === 'virtualInbound' : l.use_original_dst?.value === true));
+  // Without interception the proxy binds the ports of its own listeners.
+  if (!isCaptured(call) || !virtual) return byAddress(bound);
+  return comesIn ? virtual : (byAddress(listeners) ?? virtual);
 }
 
 /** Whether a listener filter leaves connections to a port alone. */

@@ -30,6 +30,14 @@ export function stringMatches(matcher: StringMatcher, value: string): boolean {
   throw new Error('a string matcher that matches nothing');
 }
 
+/** A matcher as people write it: `prefix*`, `*suffix`, `~expression`. */
+export function written({ exact, prefix, suffix, contains, safe_regex: expression }: StringMatcher): string {
+  if (exact !== undefined) return exact;
+  if (prefix !== undefined) return `${prefix}*`;
+  if (suffix !== undefined) return `*${suffix}`;
+  return contains === undefined ? `~${expression?.regex}` : `*${contains}*`;
+}
+
 /** Whether a request's headers (names in lower case, pseudo headers among them) fit. */
 export function headerMatches(matcher: HeaderMatcher, headers: Readonly<Record<string, string>>): boolean {
   const value = headers[(matcher.name ?? '').toLowerCase()];

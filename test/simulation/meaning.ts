@@ -81,8 +81,11 @@ export function callOf({ target, inbound, proxy, options }: Meaning, world: Worl
   const tls = tlsOf(scheme, host, options);
   return {
     direction: gateway ? 'gateway' : inbound ? 'inbound' : 'outbound',
-    address: gateway ? '10.1.3.1' : addressOf(world, host, namespace),
+    address: gateway && !isIP(host) ? '10.1.3.1' : addressOf(world, host, namespace),
     port,
+    ...(typeof options['socket'] === 'string' && { socket: options['socket'] }),
+    ...(options['captured'] === false && { captured: false }),
+    ...(typeof options['version'] === 'string' && { version: options['version'] }),
     protocol: scheme === 'tcp' || scheme === 'tls' ? 'tcp' : 'http',
     host: String(options['host'] ?? host),
     path,
@@ -91,6 +94,7 @@ export function callOf({ target, inbound, proxy, options }: Meaning, world: Worl
     ...(tls && { tls }),
     ...(typeof options['source'] === 'string' && { source: options['source'] }),
     ...(typeof options['subset'] === 'string' && { subset: options['subset'] }),
+    ...(typeof options['forwarded'] === 'string' && { forwarded: options['forwarded'] }),
     ...(isFields(claims) && { claims: claims as NonNullable<Call['claims']> }),
   };
 }

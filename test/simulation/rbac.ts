@@ -1,6 +1,5 @@
-import { typeName, unpackAs } from '../../src/proto/any.ts';
+import { unpackAs } from '../../src/proto/any.ts';
 import type { Permission, Policy, Principal, RBAC } from '../../src/proto/generated/envoy/config/rbac/v3.ts';
-import type { HttpFilter } from '../../src/proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import type { RBAC as NetworkRbac } from '../../src/proto/generated/envoy/extensions/filters/network/rbac/v3.ts';
 import type { Call } from './call.ts';
 import { addressInRange } from './cidr.ts';
@@ -17,30 +16,30 @@ interface Subject {
   readonly request: Request | undefined;
 }
 
-/** What an RBAC filter answers; undefined where it lets the request through. */
-function refuses(rules: RBAC | undefined, subject: Subject): boolean {
-  if (!rules || rules.action === LOG) return false;
-  const matched = Object.values(rules.policies ?? {}).some(policy => policyMatches(policy, subject));
-  return rules.action === DENY ? matched : !matched;
+/** What a set of rules says of a call: whether it may pass, and the policy that matched it, first by name. */
+export interface Verdict {
+  readonly allowed: boolean;
+  readonly policy?: string;
 }
+
+/** Asks a set of rules about a call, and its request unless it is TCP. Rules that only log let everything pass. */
+export function verdict(rules: RBAC, call: Call, request?: Request): Verdict {
+  const [policy] = Object.entries(rules.policies ?? {})
+    .filter(([, policy]) => policyMatches(policy, { call, request }))
+    .map(([name]) => name)
+    .sort();
+  const matched = policy !== undefined;
+  const allowed = rules.action === LOG || (rules.action === DENY ? !matched : matched);
+  return { allowed, ...(matched && { policy }) };
+}
+
+/** Whether a call is marked for the audit log: it matches rules that only log. */
+export const isAudited = (rules: RBAC | undefined, call: Call, request?: Request): boolean =>
+  rules?.action === LOG && verdict(rules, call, request).policy !== undefined;
 
 /** Why an RBAC filter closes a connection; undefined where it does not. */
-export const networkDenial = (filter: NetworkRbac, call: Call): string | undefined =>
-  refuses(filter.rules, { call, request: undefined }) ? 'denied by RBAC' : undefined;
-
-/** What the HTTP filters before the router answer in the request's stead: RBAC's 403, and the JWT filter's 401 where a token is needed. */
-export function httpDenial(
-  filters: readonly HttpFilter[],
-  request: Request,
-  call: Call,
-): { readonly status: number; readonly body?: string } | undefined {
-  for (const { typed_config: any } of filters) {
-    if (!any || !typeName(any.type_url ?? '').endsWith('filters.http.rbac.v3.RBAC')) continue;
-    const { rules } = unpackAs('envoy.extensions.filters.http.rbac.v3.RBAC', any);
-    if (refuses(rules, { call, request })) return { status: 403, body: 'RBAC: access denied' };
-  }
-  return undefined;
-}
+export const networkDenial = ({ rules }: NetworkRbac, call: Call): string | undefined =>
+  rules && !verdict(rules, call).allowed ? 'denied by RBAC' : undefined;
 
 const policyMatches = (policy: Policy, subject: Subject): boolean =>
   (policy.permissions ?? []).some(p => permits(p, subject)) &&
@@ -97,8 +96,10 @@ function isPrincipal(p: Principal, subject: Subject): boolean {
   }
   if (p.header) return request !== undefined && headerMatches(p.header, request.headers);
   if (p.url_path?.path) return request !== undefined && stringMatches(p.url_path.path, request.path);
-  const range = p.direct_remote_ip ?? p.remote_ip ?? p.source_ip;
-  if (range) return addressInRange(call.source ?? '127.0.0.1', range);
+  const peer = call.source ?? '127.0.0.1';
+  const range = p.direct_remote_ip ?? p.source_ip;
+  if (range) return addressInRange(peer, range);
+  if (p.remote_ip) return addressInRange(call.forwarded ?? peer, p.remote_ip);
   if (p.metadata) return metadataMatches(p.metadata, call);
   return false;
 }

@@ -65,6 +65,14 @@ export function virtualHostFor(
   return best?.virtualHost;
 }
 
+const ALL = 2;
+
+/** Where a virtual host that wants TLS sends a request without. */
+export function tlsRedirect(virtualHost: VirtualHost, { host, headers }: Request): string | undefined {
+  if (virtualHost.require_tls !== ALL || headers[':scheme'] === 'https') return undefined;
+  return `https://${host}${headers[':path']}`;
+}
+
 function pathMatches(match: RouteMatch, path: string): boolean {
   const fold = (text: string): string => (match.case_sensitive?.value === false ? text.toLowerCase() : text);
   const actual = fold(path);

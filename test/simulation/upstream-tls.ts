@@ -3,17 +3,15 @@ import { typeName, unpackAs } from '../../src/proto/any.ts';
 import type { Cluster } from '../../src/proto/generated/envoy/config/cluster/v3.ts';
 import { ProxyProtocolConfig_Version, type TransportSocket } from '../../src/proto/generated/envoy/config/core/v3.ts';
 import type { LbEndpoint } from '../../src/proto/generated/envoy/config/endpoint/v3.ts';
-import {
-  type CommonTlsContext,
-  TlsParameters_TlsProtocol as TlsProtocol,
-} from '../../src/proto/generated/envoy/extensions/transport_sockets/tls/v3.ts';
-import type { StringMatcher } from '../../src/proto/generated/envoy/type/matcher/v3.ts';
+import type { CommonTlsContext } from '../../src/proto/generated/envoy/extensions/transport_sockets/tls/v3.ts';
 import { fromStruct } from '../../src/proto/wellknown.ts';
 import type { Messages } from '../support/translation.ts';
 import type { Call } from './call.ts';
 import { assigned, priorities } from './cluster.ts';
 import { httpOptionsOf } from './connection-pool.ts';
 import { enumName } from './enum-name.ts';
+import { written } from './match.ts';
+import { tlsVersion } from './tls-version.ts';
 
 /** What a proxy says to an endpoint before the first byte of the call; absent where it says nothing, or not to every endpoint the same. */
 export interface UpstreamTransport {
@@ -27,29 +25,28 @@ export interface UpstreamTls {
   readonly sni?: string;
   readonly alpn?: readonly string[];
   /** Who the server has to be; anyone whose certificate is trusted where absent. */
-  readonly subjects?: readonly string[];
+  readonly subjectAltNames?: readonly string[];
   /** The secret with the client's certificate; absent where it shows none. */
   readonly certificate?: string;
   /** The secret with the authorities that are trusted; absent where anyone is. */
   readonly authorities?: string;
-  readonly minVersion?: string;
+  /** The oldest version; Envoy's own where absent. */
+  readonly minimum?: string;
 }
 
 const TLS = 'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext';
 const PROXY_PROTOCOL = 'envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport';
 const ORIGINAL_DST = 4;
 
-const textOf = (matcher: StringMatcher): string => matcher.exact ?? matcher.prefix ?? matcher.suffix ?? '';
-
 const hostOf = (call: Call): string => (call.host ?? call.address).replace(/:\d+$/, '');
 
-function validation(common: CommonTlsContext | undefined): Pick<UpstreamTls, 'subjects' | 'authorities'> {
+function validation(common: CommonTlsContext | undefined): Pick<UpstreamTls, 'subjectAltNames' | 'authorities'> {
   const combined = common?.combined_validation_context;
   const context = combined?.default_validation_context ?? common?.validation_context;
-  const subjects = (context?.match_subject_alt_names ?? []).map(textOf);
+  const names = (context?.match_subject_alt_names ?? []).map(written);
   const secret = combined?.validation_context_sds_secret_config ?? common?.validation_context_sds_secret_config;
   const authorities = secret?.name ?? context?.trusted_ca?.filename;
-  return { ...(subjects.length > 0 && { subjects }), ...(authorities && { authorities }) };
+  return { ...(names.length > 0 && { subjectAltNames: names }), ...(authorities && { authorities }) };
 }
 
 function tlsOf(socket: TransportSocket, cluster: Cluster, call: Call): UpstreamTls | undefined {
@@ -59,15 +56,15 @@ function tlsOf(socket: TransportSocket, cluster: Cluster, call: Call): UpstreamT
   // With auto_sni the request's host is the server's name, and with auto_san_validation the server has to be it.
   const auto = httpOptionsOf(cluster)?.upstream_http_protocol_options;
   const name = auto?.auto_sni ? hostOf(call) : sni;
-  const oldest = common?.tls_params?.tls_minimum_protocol_version;
+  const minimum = tlsVersion(common?.tls_params?.tls_minimum_protocol_version);
   const certificate = common?.tls_certificate_sds_secret_configs?.[0]?.name;
   return {
     ...(name && { sni: name }),
     ...(common?.alpn_protocols && { alpn: common.alpn_protocols }),
     ...(certificate && { certificate }),
-    ...(auto?.auto_san_validation && { subjects: [hostOf(call)] }),
+    ...(auto?.auto_san_validation && { subjectAltNames: [hostOf(call)] }),
     ...validation(common),
-    ...(oldest !== undefined && { minVersion: enumName(TlsProtocol, oldest) }),
+    ...(minimum && { minimum }),
   };
 }
 

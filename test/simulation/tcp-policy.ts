@@ -5,7 +5,8 @@ import { type Hash, tcpHashOf } from './hash.ts';
 /** What a TCP proxy does with a connection beside forwarding its bytes. Durations are milliseconds. */
 export interface TcpPolicy {
   readonly hash?: readonly Hash[];
-  readonly idleTimeout?: number;
+  /** Without a byte, after which the connection is closed. */
+  readonly downstreamIdleTimeout?: number;
   readonly connectionDuration?: number;
   /** The bytes go through an HTTP proxy: the method, and the host and port that it is asked for. */
   readonly tunnel?: { readonly method: 'CONNECT' | 'POST'; readonly to: string };
@@ -17,7 +18,7 @@ export function tcpPolicyOf(proxy: TcpProxy): TcpPolicy {
   const { idle_timeout: idle, max_downstream_connection_duration: duration, tunneling_config: tunnel } = proxy;
   return {
     ...(hash.length > 0 && { hash }),
-    ...(idle && { idleTimeout: milliseconds(idle) }),
+    ...(idle && { downstreamIdleTimeout: milliseconds(idle) }),
     ...(duration && { connectionDuration: milliseconds(duration) }),
     ...(tunnel && { tunnel: { method: tunnel.use_post ? 'POST' : 'CONNECT', to: tunnel.hostname ?? '' } }),
   };
