@@ -13,6 +13,7 @@ import { milliseconds } from '../../src/proto/wellknown.ts';
 import type { Choice, Outcome } from './call.ts';
 import { headerChanges } from './header-changes.ts';
 import { re2 } from './match.ts';
+import { retryOf } from './retry.ts';
 import type { Request } from './route.ts';
 
 const denominators = [100, 10_000, 1_000_000];
@@ -70,13 +71,35 @@ function faultOf(levels: readonly Route['typed_per_filter_config'][]): Outcome['
     ...(delay?.fixed_delay && {
       delay: { milliseconds: milliseconds(delay.fixed_delay), percent: percent(delay.percentage) },
     }),
-    ...(abort && { abort: { status: abort.http_status ?? 0, percent: percent(abort.percentage) } }),
+    ...(abort && {
+      abort: {
+        status: abort.http_status ?? 0,
+        ...(abort.grpc_status !== undefined && { grpcStatus: abort.grpc_status }),
+        percent: percent(abort.percentage),
+      },
+    }),
   };
 }
 
 function clustersOf(action: RouteAction): readonly Choice[] {
   if (action.cluster !== undefined) return [{ cluster: action.cluster, percent: 100 }];
   return choices((action.weighted_clusters?.clusters ?? []).map(c => ({ name: c.name, weight: c.weight?.value ?? 0 })));
+}
+
+type Weighted = NonNullable<NonNullable<RouteAction['weighted_clusters']>['clusters']>[number];
+
+/** What is done for one of several clusters only. */
+function destinationsOf(weighted: readonly Weighted[]): NonNullable<Outcome['destinations']> {
+  const found = weighted.flatMap(cluster => {
+    const [request, response] = [headerChanges('request', [cluster]), headerChanges('response', [cluster])];
+    const own = {
+      ...(cluster.host_rewrite_literal && { host: cluster.host_rewrite_literal }),
+      ...(request && { requestHeaders: request }),
+      ...(response && { responseHeaders: response }),
+    };
+    return Object.keys(own).length > 0 ? [[cluster.name ?? '', own] as const] : [];
+  });
+  return Object.fromEntries(found);
 }
 
 /** What a route does with a request, apart from the endpoints. */
@@ -92,14 +115,19 @@ export function actionOutcome(
   const levels = [...only, route, virtualHost, routes];
   const response = headerChanges('response', levels);
   const fault = faultOf([...only.map(c => c.typed_per_filter_config), route.typed_per_filter_config]);
-  const common: Outcome = { ...(response && { responseHeaders: response }), ...(fault && { fault }) };
+  const common: Outcome = {
+    ...(route.stat_prefix && { statPrefix: route.stat_prefix }),
+    ...(response && { responseHeaders: response }),
+    ...(fault && { fault }),
+  };
   if (route.redirect) {
     const status = redirectStatus[route.redirect.response_code ?? 0] ?? 301;
     return { ...common, response: { status, location: redirectTo(route.redirect, match, request) } };
   }
   if (route.direct_response) {
     const { status = 0, body } = route.direct_response;
-    return { ...common, response: { status, ...(body?.inline_string !== undefined && { body: body.inline_string }) } };
+    const text = body?.inline_string ?? (body?.inline_bytes && new TextDecoder().decode(body.inline_bytes));
+    return { ...common, response: { status, ...(text !== undefined && { body: text }) } };
   }
   const action = route.route;
   if (!action) return { ...common, failure: 'the route has no action' };
@@ -111,6 +139,7 @@ export function actionOutcome(
   }));
   const { timeout } = action;
   const retry = action.retry_policy ?? virtualHost.retry_policy;
+  const destinations = destinationsOf(only.length > 0 ? [] : weighted);
   return {
     ...common,
     choices: clustersOf(action),
@@ -118,13 +147,8 @@ export function actionOutcome(
     path: rewrittenPath(action, match, request.path),
     ...(changes && { requestHeaders: changes }),
     timeout: timeout ? milliseconds(timeout) : 15_000,
-    ...(retry && {
-      retry: {
-        on: retry.retry_on ?? '',
-        attempts: retry.num_retries?.value ?? 1,
-        ...(retry.per_try_timeout && { perTryTimeout: milliseconds(retry.per_try_timeout) }),
-      },
-    }),
+    ...(retry && { retry: retryOf(retry) }),
+    ...(Object.keys(destinations).length > 0 && { destinations }),
     ...(mirrors.length > 0 && { mirrors }),
   };
 }

@@ -1,11 +1,14 @@
 import type { AccessLog } from './access-log.ts';
 import type { ClusterPolicy } from './cluster-policy.ts';
 import type { ConnectionManager } from './connection-manager.ts';
+import type { Discovery } from './discovery.ts';
 import type { DownstreamTls } from './downstream-tls.ts';
 import type { Authorizer } from './external-authorization.ts';
+import type { HashKey } from './hash-key.ts';
 import type { HeaderChanges } from './header-changes.ts';
 import type { IstioFilters } from './istio-filters.ts';
 import type { ListenerPolicy } from './listener-policy.ts';
+import type { Retry } from './retry.ts';
 import type { RoutePolicy } from './route-policy.ts';
 import type { TcpPolicy } from './tcp-policy.ts';
 import type { Tracing } from './tracing.ts';
@@ -68,23 +71,39 @@ export interface Outcome {
   readonly routes?: string;
   readonly virtualHost?: string;
   readonly route?: string;
+  /** Under which the route counts its requests. */
+  readonly statPrefix?: string;
   /** Answered by the proxy itself. */
   readonly response?: { readonly status: number; readonly body?: string; readonly location?: string };
   readonly choices?: readonly Choice[];
   /** `address:port` of the endpoints of all choices that may get traffic. */
   readonly endpoints?: readonly string[];
+  /** The share of each endpoint in percent. */
+  readonly shares?: Readonly<Record<string, number>>;
+  /** Where those endpoints are of which it is known. */
+  readonly endpointLocalities?: Readonly<Record<string, string>>;
+  /** Where traffic goes once the endpoints before are ejected or gone: addresses by priority, the first one left out. */
+  readonly failover?: readonly (readonly string[])[];
+  /** Endpoints that get only what belongs to sessions that they have. */
+  readonly draining?: readonly string[];
+  /** One for each cluster that may be chosen. */
+  readonly discovery?: readonly Discovery[];
+  /** What decides which endpoint it is, in order, where the cluster's load balancer hashes. */
+  readonly hash?: readonly HashKey[];
   /** The request as the endpoint gets it. */
   readonly host?: string;
   readonly path?: string;
   readonly requestHeaders?: HeaderChanges;
   readonly responseHeaders?: HeaderChanges;
+  /** What is done beside that for one of several clusters only. */
+  readonly destinations?: Readonly<Record<string, Pick<Outcome, 'host' | 'requestHeaders' | 'responseHeaders'>>>;
   /** Milliseconds; 0 is for ever. */
   readonly timeout?: number;
-  readonly retry?: { readonly on: string; readonly attempts: number; readonly perTryTimeout?: number };
+  readonly retry?: Retry;
   readonly mirrors?: readonly Choice[];
   readonly fault?: {
     readonly delay?: { readonly milliseconds: number; readonly percent: number };
-    readonly abort?: { readonly status: number; readonly percent: number };
+    readonly abort?: { readonly status: number; readonly grpcStatus?: number; readonly percent: number };
   };
   readonly listenerPolicy?: ListenerPolicy;
   /** Names of the network filters that see the connection, the last of which takes it. */
@@ -109,4 +128,8 @@ export interface Outcome {
   readonly dryRun?: { readonly allow?: string; readonly deny?: string };
   /** Names of the transport sockets, by the condition on the endpoint, where the cluster has several; or of the only one. */
   readonly transport?: readonly string[];
+  /** The transport socket of each endpoint, where the cluster has several. */
+  readonly transports?: Readonly<Record<string, string>>;
+  /** The names of which the endpoints' certificates must have one. */
+  readonly subjectAltNames?: readonly string[];
 }

@@ -107,21 +107,14 @@ const cases: readonly [string, Cluster, Call, object][] = [
     'weights of localities',
     { ...withEndpoints(near, far), common_lb_config: { locality_weighted_lb_config: {} } },
     tcp,
-    { localities: { 'r1/z1/s': 75, 'r2/z3': 25 }, failover: null },
+    { localities: { 'r1/z1/s': 75, 'r2/z3': 25 } },
   ],
   ['weights that nobody asks for', withEndpoints(near, far), tcp, { localities: null }],
-  [
-    'priorities',
-    withEndpoints(near, { ...far, priority: 1 }),
-    tcp,
-    { failover: [['10.0.0.3:80', '10.0.0.4:80']], weights: null },
-  ],
-  ['weights of endpoints', withEndpoints(far), tcp, { weights: { '10.0.0.4:80': 1, '10.0.0.3:80': 2 } }],
   [
     'TLS by the metadata of the endpoint',
     { ...withEndpoints({ lb_endpoints: [endpoint('10.0.0.2', 1, 'istio')] }), transport_socket_matches: matches },
     tcp,
-    { upstreamTls: { sni: 'outbound_.80', subjectAltNames: null } },
+    { upstreamTls: { sni: 'outbound_.80' } },
   ],
   [
     'no TLS to an endpoint without',
@@ -142,7 +135,7 @@ const cases: readonly [string, Cluster, Call, object][] = [
     'the host of the request as the server name',
     { ...autoSni, load_assignment: { endpoints: [near] } },
     http,
-    { upstreamTls: { sni: 'a.example.com', subjectAltNames: ['a.example.com'] } },
+    { upstreamTls: { sni: 'a.example.com' } },
   ],
   [
     'TLS to where the client said',

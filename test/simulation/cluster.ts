@@ -2,6 +2,7 @@ import type { Cluster } from '../../src/proto/generated/envoy/config/cluster/v3.
 import type { LbEndpoint, LocalityLbEndpoints } from '../../src/proto/generated/envoy/config/endpoint/v3.ts';
 import type { Messages } from '../support/translation.ts';
 import type { Call, Choice } from './call.ts';
+import { isDynamic } from './forward-proxy.ts';
 
 const HEALTHY: readonly number[] = [0, 1];
 
@@ -22,7 +23,8 @@ export function priorities(groups: readonly LocalityLbEndpoints[]): readonly (re
   return levels.map(level => healthy.filter(g => (g.priority ?? 0) === level));
 }
 
-const addresses = (groups: readonly LocalityLbEndpoints[]): readonly string[] =>
+/** Addresses of the endpoints of localities, sorted. */
+export const addresses = (groups: readonly LocalityLbEndpoints[]): readonly string[] =>
   groups.flatMap(g => (g.lb_endpoints ?? []).map(addressOf)).sort();
 
 const ORIGINAL_DST = 4;
@@ -36,19 +38,15 @@ export function assigned(messages: Messages, cluster: Cluster): readonly Localit
   return assignment?.endpoints ?? [];
 }
 
-/** `address:port` of the endpoints that get a cluster's traffic for a call. */
-export function endpointsOf(messages: Messages, cluster: Cluster, call: Call): readonly string[] {
+/** `address:port` of the endpoints that get a cluster's traffic for a call. `resolved`: `host:port` of the call, for a dynamic cluster to find. */
+export function endpointsOf(messages: Messages, cluster: Cluster, call: Call, resolved?: string): readonly string[] {
+  if (isDynamic(cluster)) return resolved ? [resolved] : [];
   if (cluster.type === ORIGINAL_DST) {
     const port = cluster.original_dst_lb_config?.upstream_port_override?.value ?? call.port;
     return [`${call.address}:${port}`];
   }
   return addresses(priorities(assigned(messages, cluster))[0] ?? []);
 }
-
-/** Names of the transport sockets that the cluster may use. */
-export const transportOf = (cluster: Cluster): readonly string[] =>
-  cluster.transport_socket_matches?.map(m => m.name ?? '') ??
-  (cluster.transport_socket ? [cluster.transport_socket.name ?? ''] : []);
 
 /** A choice with the cluster of the subset that the call asks for, where it asks for one. */
 export const ofSubset = (choice: Choice, { subset }: Call): Choice =>

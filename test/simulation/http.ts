@@ -8,7 +8,10 @@ import { accessLogsOf, logged } from './access-log.ts';
 import { actionOutcome } from './action.ts';
 import type { Call, Outcome } from './call.ts';
 import { believed, connectionManagerOf, versionRefused } from './connection-manager.ts';
+import { corsOutcome } from './cors.ts';
 import { destination } from './destination.ts';
+import { hostOfRequest } from './forward-proxy.ts';
+import { hashKeys } from './hash-key.ts';
 import { bothChanges } from './header-changes.ts';
 import { dryRunOf, throughFilters } from './http-filters.ts';
 import { istioFiltersOf } from './istio-filters.ts';
@@ -17,6 +20,9 @@ import { routePolicyOf } from './route-policy.ts';
 import { tracingOf } from './tracing.ts';
 import { requestLimitsOf } from './traffic-limits.ts';
 
+const filtersOf = ({ http_filters: filters = [] }: HttpConnectionManager): readonly HttpFilter[] =>
+  filters.filter(f => !f.disabled);
+
 function routesOf(messages: Messages, manager: HttpConnectionManager): RouteConfiguration | undefined {
   return manager.route_config ?? messages.routes.find(r => r.name === manager.rds?.route_config_name);
 }
@@ -24,7 +30,7 @@ function routesOf(messages: Messages, manager: HttpConnectionManager): RouteConf
 /** What becomes of a request on a connection that HTTP takes. */
 export function throughHttp(messages: Messages, manager: HttpConnectionManager, call: Call): Outcome {
   const tracing = tracingOf(manager);
-  const filters = (manager.http_filters ?? []).filter(f => !f.disabled);
+  const filters = filtersOf(manager);
   const refused = versionRefused(manager, call);
   return {
     httpFilters: filters.map(f => f.name ?? ''),
@@ -33,21 +39,16 @@ export function throughHttp(messages: Messages, manager: HttpConnectionManager, 
     ...logged(accessLogsOf(manager.access_log)),
     ...(tracing && { tracing }),
     manager: connectionManagerOf(manager),
-    ...(refused ? { response: refused } : filtered(messages, manager, filters, believed(manager, call))),
+    ...(refused ? { response: refused } : filtered(messages, manager, believed(manager, call))),
   };
 }
 
 /** What the filters make of it, and then the routes. */
-function filtered(
-  messages: Messages,
-  manager: HttpConnectionManager,
-  filters: readonly HttpFilter[],
-  offered: Call,
-): Outcome {
+function filtered(messages: Messages, manager: HttpConnectionManager, offered: Call): Outcome {
   const routes = routesOf(messages, manager);
   if (!routes) return { response: { status: 404 } };
   const request = requestOf(offered);
-  const passage = throughFilters(filters, request, offered);
+  const passage = throughFilters(filtersOf(manager), request, offered);
   const { call, response, asks, audited, requestHeaders } = passage;
   const dryRun = dryRunOf(passage);
   const before: Outcome = {
@@ -58,20 +59,20 @@ function filtered(
     ...(requestHeaders && { requestHeaders }),
   };
   if (response) return { ...before, response };
-  const ignorePort =
-    routes.ignore_port_in_host_matching || manager.strip_any_host_port || manager.strip_matching_host_port || false;
-  const outcome = routed(messages, routes, ignorePort, request, call);
+  const outcome = routed(messages, manager, routes, request, call);
   const changes = bothChanges(requestHeaders, outcome.requestHeaders);
   return { ...before, ...outcome, ...(changes && { requestHeaders: changes }) };
 }
 
 function routed(
   messages: Messages,
+  manager: HttpConnectionManager,
   routes: RouteConfiguration,
-  ignorePort: boolean,
   request: Request,
   call: Call,
 ): Outcome {
+  const ignorePort =
+    routes.ignore_port_in_host_matching || manager.strip_any_host_port || manager.strip_matching_host_port || false;
   const virtualHost = virtualHostFor(routes, request.host, ignorePort);
   if (!virtualHost) return { response: { status: 404 } };
   const within: Outcome = { virtualHost: virtualHost.name ?? '' };
@@ -84,13 +85,18 @@ function routed(
     ...(route.name && { route: route.name }),
     routePolicy: routePolicyOf(routes, virtualHost, route),
   };
+  const cors = corsOutcome(filtersOf(manager), virtualHost, route, request);
+  if (cors.response) return { ...at, ...cors };
   const { mirrors = [], ...outcome } = actionOutcome(routes, virtualHost, route, request);
   // Envoy drops the copies for a cluster that it does not have.
   const copies = mirrors.filter(m => messages.clusters.some(c => c.name === m.cluster));
+  const responseHeaders = bothChanges(outcome.responseHeaders, cors.responseHeaders);
+  const clues = { hash: hashKeys(route.route?.hash_policy), resolved: hostOfRequest(request) };
   return {
     ...at,
     ...outcome,
+    ...(responseHeaders && { responseHeaders }),
     ...(copies.length > 0 && { mirrors: copies }),
-    ...(outcome.choices && destination(messages, outcome.choices, call)),
+    ...(outcome.choices && destination(messages, outcome.choices, call, clues)),
   };
 }

@@ -1,7 +1,10 @@
 import { isIP } from 'node:net';
 import type { World } from '../../src/world.ts';
-import { isFields, type JsonFields } from '../support/json.ts';
+import { isFields, type JsonFields, member } from '../support/json.ts';
+import type { NamedProxy } from '../support/proxies.ts';
+import type { Messages } from '../support/translation.ts';
 import { type Call, type Choice, mutualTls, type Outcome } from './call.ts';
+import { dnsAnswer } from './name-table.ts';
 
 /** A call as people write it, and what they mean it to come to. One entry of `calls/SCENARIO.yaml`. */
 export interface Meaning {
@@ -73,15 +76,30 @@ function tlsOf(scheme: string, host: string, options: JsonFields): Call['tls'] {
   };
 }
 
+const namespaceOf = (named: NamedProxy): string => String(member(named.json['metadata'], 'NAMESPACE') ?? '');
+
+/** What the agent's DNS proxy answers for the host that an entry calls; undefined where it does not know, or captures nothing. */
+export const dnsOf = ({ target }: Meaning, caller: NamedProxy, { nameTables = [] }: Messages): Answer =>
+  member(caller.json['metadata'], 'DNS_CAPTURE') === 'true'
+    ? dnsAnswer(nameTables, target.host, namespaceOf(caller))
+    : undefined;
+
+type Answer = readonly string[] | undefined;
+
 /** The call that an entry stands for. `gateway`: the proxy listens on the port itself. */
-export function callOf({ target, inbound, proxy, options }: Meaning, world: World, gateway: boolean): Call {
+export function callOf(
+  { target, inbound, options }: Meaning,
+  caller: NamedProxy,
+  world: World,
+  gateway: boolean,
+  dns: Answer,
+): Call {
   const { scheme, host, port, path, method } = target;
-  const namespace = proxy.slice(proxy.lastIndexOf('.') + 1);
   const claims = options['claims'];
   const tls = tlsOf(scheme, host, options);
   return {
     direction: gateway ? 'gateway' : inbound ? 'inbound' : 'outbound',
-    address: gateway && !isIP(host) ? '10.1.3.1' : addressOf(world, host, namespace),
+    address: gateway && !isIP(host) ? '10.1.3.1' : (dns?.[0] ?? addressOf(world, host, namespaceOf(caller))),
     port,
     ...(typeof options['socket'] === 'string' && { socket: options['socket'] }),
     ...(options['captured'] === false && { captured: false }),
@@ -99,20 +117,34 @@ export function callOf({ target, inbound, proxy, options }: Meaning, world: Worl
   };
 }
 
+const rounded = (percents: Readonly<Record<string, number>>): Readonly<Record<string, number>> =>
+  Object.fromEntries(Object.entries(percents).map(([key, percent]) => [key, Number(percent.toFixed(3))]));
+
 const shares = (choices: readonly Choice[] = []): Readonly<Record<string, number>> =>
-  Object.fromEntries(choices.map(({ cluster, percent }) => [cluster, Number(percent.toFixed(3))]));
+  rounded(Object.fromEntries(choices.map(({ cluster, percent }) => [cluster, percent])));
+
+const headersInWords = (o: Pick<Outcome, 'requestHeaders' | 'responseHeaders'>): JsonFields => ({
+  ...(o.requestHeaders && { set: o.requestHeaders.set, removed: o.requestHeaders.removed }),
+  ...(o.responseHeaders && { answers: o.responseHeaders.set, hidden: o.responseHeaders.removed }),
+});
 
 /** An outcome in the words of `gives`. */
 export function inWords(o: Outcome): JsonFields {
   const used = (o.choices ?? []).filter(c => c.percent > 0);
   return {
     ...o,
-    ...(used.length === 1 && { cluster: used[0]?.cluster }),
-    ...(o.choices && { clusters: shares(o.choices) }),
+    ...(used.length === 1 && !o.failure && { cluster: used[0]?.cluster }),
+    ...(o.choices && !o.failure && { clusters: shares(o.choices) }),
+    ...(o.shares && { shares: rounded(o.shares) }),
+    ...(o.discovery?.length === 1 && { discovery: o.discovery[0] }),
     ...(o.mirrors && { mirrors: shares(o.mirrors) }),
     ...o.response,
-    ...(o.requestHeaders && { set: o.requestHeaders.set, removed: o.requestHeaders.removed }),
-    ...(o.responseHeaders && { answers: o.responseHeaders.set, hidden: o.responseHeaders.removed }),
+    ...headersInWords(o),
+    ...(o.destinations && {
+      destinations: Object.fromEntries(
+        Object.entries(o.destinations).map(([name, own]) => [name, { ...own, ...headersInWords(own) }]),
+      ),
+    }),
     ...o.fault,
     ...o.listenerPolicy,
     ...o.connectionLimits,

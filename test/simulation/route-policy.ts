@@ -1,10 +1,8 @@
 import type { Route, RouteConfiguration, VirtualHost } from '../../src/proto/generated/envoy/config/route/v3.ts';
 import { milliseconds } from '../../src/proto/wellknown.ts';
-import { type Hash, httpHashOf } from './hash.ts';
 
 /** What a route asks for beside its action. */
 export interface RoutePolicy {
-  readonly hash?: readonly Hash[];
   /** Milliseconds without a byte after which the request ends, where the route has its own. */
   readonly streamIdleTimeout?: number;
   /** The endpoint is told how often the request was tried. */
@@ -15,9 +13,7 @@ export interface RoutePolicy {
 
 /** The policy of a route. */
 export function routePolicyOf(routes: RouteConfiguration, virtualHost: VirtualHost, { route }: Route): RoutePolicy {
-  const hash = httpHashOf(route?.hash_policy);
   return {
-    ...(hash.length > 0 && { hash }),
     ...(route?.idle_timeout && { streamIdleTimeout: milliseconds(route.idle_timeout) }),
     ...(virtualHost.include_request_attempt_count && { attemptCount: true }),
     ...(routes.internal_only_headers?.length && { internalOnlyHeaders: routes.internal_only_headers }),

@@ -7,7 +7,7 @@ import { readYaml } from '../support/folder.ts';
 import { proxyOf } from '../support/proxies.ts';
 import { messagesOf } from '../support/translation.ts';
 import { withIstioBuild } from './istio-build.ts';
-import { callOf, inWords, meaningOf } from './meaning.ts';
+import { callOf, dnsOf, inWords, meaningOf } from './meaning.ts';
 import { simulate } from './simulate.ts';
 import { within } from './within.ts';
 
@@ -24,8 +24,10 @@ for (const file of globSync(join(import.meta.dirname, 'calls', '*.yaml')).sort()
         const named = scenario.proxies.find(p => p.name === meaning.proxy);
         assert.ok(named, `${name}/proxies.yaml has no ${meaning.proxy}`);
         const proxy = proxyOf(meaning.options['build'] === 'istio' ? withIstioBuild(named) : named);
-        const call = callOf(meaning, world, proxy.class.type === 'router');
-        const outcome = inWords(simulate(messagesOf(world.of(proxy).translation), call));
+        const messages = messagesOf(world.of(proxy).translation);
+        const dns = dnsOf(meaning, named, messages);
+        const call = callOf(meaning, named, world, proxy.class.type === 'router', dns);
+        const outcome = { ...inWords(simulate(messages, call)), ...(dns && { dns }) };
         assert.deepEqual(within(outcome, meaning.gives), meaning.gives);
       });
   });

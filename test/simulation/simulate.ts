@@ -5,6 +5,7 @@ import type { Messages } from '../support/translation.ts';
 import { accessLogsOf, logged } from './access-log.ts';
 import type { Call, Outcome } from './call.ts';
 import { downstreamTls, handshake } from './downstream-tls.ts';
+import { hostOfConnection } from './forward-proxy.ts';
 import { throughHttp } from './http.ts';
 import { istioFiltersOf } from './istio-filters.ts';
 import { chainFor, listenerFor } from './listener.ts';
@@ -54,7 +55,7 @@ function throughChain(messages: Messages, chain: FilterChain, call: Call): Outco
 function takenBy(
   messages: Messages,
   any: Any,
-  { transport_socket: terminates }: FilterChain,
+  { filters = [], transport_socket: terminates }: FilterChain,
   call: Call,
 ): Outcome | undefined {
   switch (typeName(any.type_url ?? '')) {
@@ -67,7 +68,7 @@ function takenBy(
       if (call.tls && !terminates) return { failure: 'TLS where plaintext HTTP is expected' };
       return throughHttp(messages, unpackAs(HCM, any), call);
     case TCP:
-      return throughTcp(messages, unpackAs(TCP, any), call);
+      return throughTcp(messages, unpackAs(TCP, any), call, hostOfConnection(filters, call));
     default:
       return undefined;
   }

@@ -1,10 +1,8 @@
 import type { TcpProxy } from '../../src/proto/generated/envoy/extensions/filters/network/tcp_proxy/v3.ts';
 import { milliseconds } from '../../src/proto/wellknown.ts';
-import { type Hash, tcpHashOf } from './hash.ts';
 
 /** What a TCP proxy does with a connection beside forwarding its bytes. Durations are milliseconds. */
 export interface TcpPolicy {
-  readonly hash?: readonly Hash[];
   /** Without a byte, after which the connection is closed. */
   readonly downstreamIdleTimeout?: number;
   readonly connectionDuration?: number;
@@ -14,10 +12,8 @@ export interface TcpPolicy {
 
 /** The policy of a TCP proxy. */
 export function tcpPolicyOf(proxy: TcpProxy): TcpPolicy {
-  const hash = tcpHashOf(proxy.hash_policy);
   const { idle_timeout: idle, max_downstream_connection_duration: duration, tunneling_config: tunnel } = proxy;
   return {
-    ...(hash.length > 0 && { hash }),
     ...(idle && { downstreamIdleTimeout: milliseconds(idle) }),
     ...(duration && { connectionDuration: milliseconds(duration) }),
     ...(tunnel && { tunnel: { method: tunnel.use_post ? 'POST' : 'CONNECT', to: tunnel.hostname ?? '' } }),

@@ -4,13 +4,18 @@ import { accessLogsOf, logged } from './access-log.ts';
 import { choices } from './action.ts';
 import type { Call, Outcome } from './call.ts';
 import { destination } from './destination.ts';
+import { tcpHashKeys } from './hash-key.ts';
 import { tcpPolicyOf } from './tcp-policy.ts';
 
-/** What becomes of a connection whose bytes are forwarded. */
-export function throughTcp(messages: Messages, proxy: TcpProxy, call: Call): Outcome {
+/** What becomes of a connection whose bytes are forwarded. `resolved`: what its filters have found for a dynamic cluster. */
+export function throughTcp(messages: Messages, proxy: TcpProxy, call: Call, resolved: string | undefined): Outcome {
   const found = proxy.cluster
     ? [{ cluster: proxy.cluster, percent: 100 }]
     : choices((proxy.weighted_clusters?.clusters ?? []).map(c => ({ name: c.name, weight: c.weight ?? 0 })));
   const tcpPolicy = tcpPolicyOf(proxy);
-  return { ...logged(accessLogsOf(proxy.access_log)), tcpPolicy, ...destination(messages, found, call) };
+  return {
+    ...logged(accessLogsOf(proxy.access_log)),
+    tcpPolicy,
+    ...destination(messages, found, call, { hash: tcpHashKeys(proxy.hash_policy), resolved }),
+  };
 }
