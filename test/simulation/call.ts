@@ -1,18 +1,18 @@
-import type { AccessLog } from './access-log.ts';
-import type { ClusterPolicy } from './cluster-policy.ts';
-import type { ConnectionManager } from './connection-manager.ts';
-import type { Discovery } from './discovery.ts';
-import type { DownstreamTls } from './downstream-tls.ts';
-import type { Authorizer } from './external-authorization.ts';
-import type { HashKey } from './hash-key.ts';
-import type { HeaderChanges } from './header-changes.ts';
-import type { IstioFilters } from './istio-filters.ts';
-import type { ListenerPolicy } from './listener-policy.ts';
-import type { Retry } from './retry.ts';
-import type { RoutePolicy } from './route-policy.ts';
-import type { TcpPolicy } from './tcp-policy.ts';
-import type { Tracing } from './tracing.ts';
-import type { TrafficLimits } from './traffic-limits.ts';
+import type { AccessLog } from './downstream/access-log.ts';
+import type { ConnectionManager } from './downstream/connection-manager.ts';
+import type { DownstreamTls } from './downstream/downstream-tls.ts';
+import type { ListenerPolicy } from './downstream/listener-policy.ts';
+import type { TcpPolicy } from './downstream/tcp-policy.ts';
+import type { Tracing } from './downstream/tracing.ts';
+import type { Authorizer } from './filters/external-authorization.ts';
+import type { IstioFilters } from './filters/istio-filters.ts';
+import type { TrafficLimits } from './filters/traffic-limits.ts';
+import type { HashKey } from './route/hash-key.ts';
+import type { HeaderChanges } from './route/header-changes.ts';
+import type { Retry } from './route/retry.ts';
+import type { RoutePolicy } from './route/route-policy.ts';
+import type { ClusterPolicy } from './upstream/cluster-policy.ts';
+import type { Discovery } from './upstream/discovery.ts';
 
 /** A connection, and the request on it, as the application or the network offers it to a proxy. */
 export interface Call {
