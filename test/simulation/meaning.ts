@@ -14,13 +14,27 @@ export interface Meaning {
   readonly inbound: boolean;
   /** `GET http://httpbin:8000/path`, `tcp://10.0.0.1:5432`, `tls://host:443`; a host is looked up as the caller's DNS would. */
   readonly target: Target;
-  /**
-   * More of the call: `as` (the client's SPIFFE id), `sni`, `alpn`, `host`, `headers`, `source`, `claims`, and `subset`, the one that a
-   * VirtualService would name. `build: istio` gives the proxy Istio's own Envoy.
-   */
+  /** More of the call: some of `optionNames`. */
   readonly options: JsonFields;
   readonly gives: JsonFields;
 }
+
+/** What an entry may say of its call beside where it goes; README.md explains them. */
+const optionNames: readonly string[] = [
+  'as',
+  'sni',
+  'alpn',
+  'host',
+  'headers',
+  'source',
+  'forwarded',
+  'claims',
+  'version',
+  'socket',
+  'captured',
+  'subset',
+  'build',
+];
 
 interface Target {
   readonly method: string;
@@ -39,12 +53,14 @@ function targetOf(text: string): Target {
   return { method, scheme, host: host.replace(/^\[|\]$/g, ''), port: Number(port ?? defaultPorts[scheme]), path };
 }
 
-/** Reads an entry. Throws where it is none. */
+/** Reads an entry. Throws where it is none: a mistyped option would be a call of another kind. */
 export function meaningOf(entry: unknown): Meaning {
   const { says, from, at, call, gives, ...options } = isFields(entry) ? entry : {};
   const proxy = from ?? at;
   if (typeof says !== 'string' || typeof proxy !== 'string' || typeof call !== 'string' || !isFields(gives))
     throw new Error(`expected says, from or at, call and gives; found ${JSON.stringify(entry)}`);
+  const unknown = Object.keys(options).filter(option => !optionNames.includes(option));
+  if (unknown.length > 0) throw new Error(`'${says}' says ${unknown}: no call has that`);
   return { says, proxy, inbound: from === undefined, target: targetOf(call), options, gives };
 }
 

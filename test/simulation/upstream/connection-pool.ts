@@ -23,7 +23,7 @@ export interface ConnectionPool {
   readonly requestsPerConnection?: number;
   readonly idleTimeout?: number;
   readonly connectionDuration?: number;
-  readonly responseHeaders?: number;
+  readonly maxResponseHeaders?: number;
 }
 
 const UNLIMITED = 4_294_967_295;
@@ -80,7 +80,7 @@ function httpPool(cluster: Cluster): Partial<ConnectionPool> {
     ...(requests && { requestsPerConnection: requests.value ?? 0 }),
     ...(common?.idle_timeout && { idleTimeout: milliseconds(common.idle_timeout) }),
     ...(common?.max_connection_duration && { connectionDuration: milliseconds(common.max_connection_duration) }),
-    ...(common?.max_headers_count && { responseHeaders: common.max_headers_count.value ?? 0 }),
+    ...(common?.max_headers_count && { maxResponseHeaders: common.max_headers_count.value ?? 0 }),
   };
 }
 
