@@ -17,28 +17,43 @@ import { concatFields } from './wire.ts';
 
 const digest = (bytes: Buffer | string): string => hash('sha256', bytes, 'base64url').slice(0, 16);
 
-/** All resources of one type that a proxy is to have. Immutable; kept by identity while nothing in it changes. */
+/** All resources of one type that a proxy is to have, each name once. Immutable; kept by identity while nothing in it changes. */
 export class ResourceSet {
   readonly type: XdsType;
-  readonly resources: ReadonlyMap<string, EncodedResource>;
+  /** In the order in which they were made. */
+  readonly list: readonly EncodedResource[];
+  #byName: ReadonlyMap<string, EncodedResource> | undefined;
   #version: string | undefined;
 
-  constructor(type: XdsType, resources: ReadonlyMap<string, EncodedResource>) {
+  constructor(type: XdsType, list: readonly EncodedResource[]) {
     this.type = type;
-    this.resources = resources;
+    this.list = list;
+  }
+
+  /** By name; made when it is first asked for, which sets for clients that ask for everything never are. */
+  get resources(): ReadonlyMap<string, EncodedResource> {
+    this.#byName ??= new Map(this.list.map(resource => [resource.name, resource]));
+    return this.#byName;
   }
 
   /** Hash of the versions of all resources, which stand for their content and so for their names. */
   get version(): string {
-    if (this.#version === undefined) {
-      const versions: string[] = [];
-      this.resources.forEach(resource => {
-        versions.push(resource.version);
-      });
-      this.#version = digest(versions.join());
-    }
+    this.#version ??= digest(this.list.map(resource => resource.version).join());
     return this.#version;
   }
+}
+
+/** What differs between two lists that are mostly alike: what lies between their common beginning and end. */
+export function middles<T>(
+  a: readonly T[],
+  b: readonly T[],
+): { readonly start: number; readonly before: readonly T[]; readonly after: readonly T[] } {
+  const shorter = Math.min(a.length, b.length);
+  let start = 0;
+  while (start < shorter && a[start] === b[start]) start++;
+  let end = 0;
+  while (end < shorter - start && a[a.length - 1 - end] === b[b.length - 1 - end]) end++;
+  return { start, before: a.slice(start, a.length - end), after: b.slice(start, b.length - end) };
 }
 
 /** What one proxy is to have: a set for each type. */
@@ -89,31 +104,45 @@ export function encodeResource<T extends XdsType>(
   return resource;
 }
 
+const firstOfEachName = (list: readonly EncodedResource[]): readonly EncodedResource[] => {
+  const names = new Set<string>();
+  return list.filter(({ name }) => !names.has(name) && names.add(name));
+};
+
+/** So many names are sooner looked for among all others than in a table of those. */
+const FEW = 16;
+
+const share = (some: readonly EncodedResource[], others: readonly EncodedResource[]): boolean => {
+  if (some.length === 0) return false;
+  if (some.length <= FEW) return some.some(({ name }) => others.some(other => other.name === name));
+  const names = new Set(others.map(({ name }) => name));
+  return some.some(({ name }) => names.has(name));
+};
+
 /**
  * The set of `list`, in its order. A resource that equals `previous`'s keeps that identity; when all do, the result is `previous` itself.
  * Of two resources with one name the first counts, since Envoy would reject the whole response.
  */
-export function resourceSet(type: XdsType, list: readonly EncodedResource[], previous?: ResourceSet): ResourceSet {
-  const resources = new Map<string, EncodedResource>();
-  const known = previous?.resources;
-  const inStep = known?.values();
-  let same = true;
-  for (const resource of list) {
-    const { name } = resource;
-    // Most resources are what they were, where they were.
-    const old = inStep?.next().value === resource ? resource : known?.get(name);
-    const kept = old?.version === resource.version ? old : resource;
-    if (resources.has(name)) continue;
-    if (kept !== old) same = false;
-    resources.set(name, kept);
-  }
-  if (previous && same && previous.resources.size === resources.size) return previous;
-  return new ResourceSet(type, resources);
+export function resourceSet(
+  type: XdsType,
+  list: readonly EncodedResource[],
+  previous: ResourceSet = emptySet(type),
+): ResourceSet {
+  const { start, before, after } = middles(previous.list, list);
+  const known = new Map(before.map(resource => [resource.name, resource]));
+  const unique = firstOfEachName(after);
+  const around = [...list.slice(0, start), ...list.slice(start + after.length)];
+  const added = unique.filter(({ name }) => !known.has(name));
+  if (share(added, around)) return resourceSet(type, firstOfEachName(list), previous);
+  const kept = unique.map(resource => {
+    const old = known.get(resource.name);
+    return old?.version === resource.version ? old : resource;
+  });
+  if (kept.length === before.length && kept.every((resource, i) => resource === before[i])) return previous;
+  return new ResourceSet(type, [...around.slice(0, start), ...kept, ...around.slice(start)]);
 }
 
-const empty = Object.fromEntries(
-  pushOrder.map(type => [type, new ResourceSet(type, new Map())]),
-) as unknown as Snapshot;
+const empty = Object.fromEntries(pushOrder.map(type => [type, new ResourceSet(type, [])])) as unknown as Snapshot;
 
 /** The empty set of a type. */
 export const emptySet = (type: XdsType): ResourceSet => empty[type];

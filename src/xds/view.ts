@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { Interner, memo } from '../memo.ts';
 import { counters } from './counters.ts';
 import type { EncodedResource } from './resource.ts';
-import { emptySet, ResourceSet } from './resource-set.ts';
+import { emptySet, middles, ResourceSet } from './resource-set.ts';
 import type { XdsType } from './resource-types.ts';
 
 /** Names that a client asked for, interned: equal sets are one object. */
@@ -63,13 +63,13 @@ export const resourceIn = ({ set, names }: View, name: string): EncodedResource 
 
 /** All resources of a view, in order. */
 export function* resourcesIn({ set, names }: View): Generator<EncodedResource> {
-  if (names.all) yield* set.resources.values();
-  else if (names.names.size < set.resources.size) {
+  if (names.all) yield* set.list;
+  else if (names.names.size < set.list.length) {
     for (const name of names.names) {
       const resource = set.resources.get(name);
       if (resource) yield resource;
     }
-  } else for (const resource of set.resources.values()) if (names.names.has(resource.name)) yield resource;
+  } else for (const resource of set.list) if (names.names.has(resource.name)) yield resource;
 }
 
 /** What must be sent to a client that has one view, so that it has another. */
@@ -88,17 +88,14 @@ export const isSame = (d: Difference): boolean => d.changed.length === 0 && d.re
 
 const setDifference = memo((from: ResourceSet, to: ResourceSet): Difference => {
   if (from === to) return SAME;
-  const changed: EncodedResource[] = [];
-  const added: string[] = [];
-  const removed: string[] = [];
-  for (const [name, resource] of to.resources) {
-    const old = from.resources.get(name);
-    if (old === resource || old?.version === resource.version) continue;
-    changed.push(resource);
-    if (!old) added.push(name);
-  }
-  for (const name of from.resources.keys()) if (!to.resources.has(name)) removed.push(name);
-  return { changed, added, removed };
+  const { before, after } = middles(from.list, to.list);
+  const old = new Map(before.map(resource => [resource.name, resource]));
+  const names = new Set(after.map(resource => resource.name));
+  return {
+    changed: after.filter(resource => old.get(resource.name)?.version !== resource.version),
+    added: after.flatMap(({ name }) => (old.has(name) ? [] : name)),
+    removed: before.flatMap(({ name }) => (names.has(name) ? [] : name)),
+  };
 });
 
 const has = ({ all, names }: NameSet, name: string): boolean => all || names.has(name);
@@ -107,7 +104,7 @@ const has = ({ all, names }: NameSet, name: string): boolean => all || names.has
 function* namesOnlyIn(a: View, b: View): Generator<string> {
   if (b.names.all || a.names === b.names) return;
   if (!a.names.all) yield* without(a.names, b.names).names;
-  else for (const name of a.set.resources.keys()) if (!b.names.names.has(name)) yield name;
+  else for (const { name } of a.set.list) if (!b.names.names.has(name)) yield name;
 }
 
 /** Costs what differs: between the sets, which is computed once for all views of them, and between the names. */
@@ -167,13 +164,9 @@ export const differenceAsked = memo((plain: Difference, to: View, asked: NameSet
 export const unionView = memo((from: View, to: View): View => {
   const { removed } = difference(from, to);
   if (removed.length === 0) return to;
-  const resources = new Map(to.set.resources);
-  for (const name of removed) {
-    const old = resourceIn(from, name);
-    if (old && (to.names.all || to.names.names.has(name))) resources.set(name, old);
-  }
-  if (resources.size === to.set.resources.size) return to;
-  const joined = view(new ResourceSet(to.set.type, resources), to.names, to.basis);
+  const kept = removed.flatMap(name => (has(to.names, name) && resourceIn(from, name)) || []);
+  if (kept.length === 0) return to;
+  const joined = view(new ResourceSet(to.set.type, [...to.set.list, ...kept]), to.names, to.basis);
   // A client that only has more than it needs keeps the view it has.
   return from.names === to.names && from.basis === to.basis && isSame(difference(from, joined)) ? from : joined;
 });
@@ -181,9 +174,8 @@ export const unionView = memo((from: View, to: View): View => {
 /** A view with resources of which only the versions are known, because another server sent them: `extra` beside those of `to`. */
 export function resumedView(to: View, extra: ReadonlyMap<string, string>): View {
   if (extra.size === 0) return to;
-  const resources = new Map(to.set.resources);
-  for (const [name, version] of extra) resources.set(name, { name, version, bytes: Buffer.alloc(0), sources: [] });
-  return view(new ResourceSet(to.set.type, resources), to.names, to.basis);
+  const known = Array.from(extra, ([name, version]) => ({ name, version, bytes: Buffer.alloc(0), sources: [] }));
+  return view(new ResourceSet(to.set.type, [...to.set.list, ...known]), to.names, to.basis);
 }
 
 /** Whether every one of these names that is still wanted in `wanted` is in `held`. */

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { objectKey } from '../../src/model/object.ts';
 import { decode } from '../../src/proto/message.ts';
 import { counters } from '../../src/xds/counters.ts';
+import type { EncodedResource } from '../../src/xds/resource.ts';
 import { encodeResource, resourceSet } from '../../src/xds/resource-set.ts';
 import { madeSet } from './made-up.ts';
+
+const EMPTY = Buffer.alloc(0);
 
 test('a message is encoded once, and keeps where it came from', () => {
   const message = { name: 'once', connect_timeout: { seconds: 3 } };
@@ -53,4 +57,29 @@ test('of two resources with one name the first counts', () => {
   const [other] = madeSet('cluster', { a: 2 }).resources.values();
   assert.ok(a && other);
   assert.equal(resourceSet('cluster', [a, other]).resources.get('a'), a);
+});
+
+test('a set is the first resources of each name, and what equals the previous one in it is kept, whatever came before', () => {
+  const lists = fc
+    .array(fc.tuple(fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f'), fc.constantFrom('1', '2')), { maxLength: 8 })
+    .map(list => list.map(([name, version]): EncodedResource => ({ name, version, bytes: EMPTY, sources: [] })));
+  fc.assert(
+    fc.property(lists, lists, (first, second) => {
+      const previous = resourceSet('cluster', first);
+      const set = resourceSet('cluster', second, previous);
+      const expected = new Map<string, string>();
+      for (const { name, version } of second) if (!expected.has(name)) expected.set(name, version);
+      assert.deepEqual(
+        set.list.map(({ name, version }) => [name, version]),
+        [...expected],
+      );
+      for (const resource of set.list) {
+        const old = previous.resources.get(resource.name);
+        if (old?.version === resource.version) assert.equal(resource, old);
+      }
+      const same = JSON.stringify([...expected]) === JSON.stringify(previous.list.map(r => [r.name, r.version]));
+      assert.equal(set === previous, same);
+    }),
+    { numRuns: 2_000 },
+  );
 });

@@ -15,9 +15,7 @@ const resources = fc
 
 const anyView: fc.Arbitrary<View> = fc
   .tuple(resources, fc.option(fc.subarray(letters)))
-  .map(([list, names]) =>
-    view(new ResourceSet('route', new Map(list.map(r => [r.name, r]))), names ? nameSet(names) : ALL, undefined),
-  );
+  .map(([list, names]) => view(new ResourceSet('route', list), names ? nameSet(names) : ALL, undefined));
 
 test('what must be sent is what a client does not have, or has in another version, whatever sets and names are', () => {
   fc.assert(
