@@ -103,7 +103,7 @@ export class Connection<C> {
 
   /** Whether everything that is owed has been sent and answered. */
   get settled(): boolean {
-    const open = Object.values(this.#state.subscriptions).some(s => s.pending !== undefined || s.answer);
+    const open = Object.values(this.#state.subscriptions).some(s => s && (s.pending !== undefined || s.answer));
     return !open && !this.#blocked && !this.#dirty && !this.#writing;
   }
 
@@ -183,7 +183,7 @@ export class Connection<C> {
       if (!planned.blocked) this.#causes = noCauses;
     } catch (error) {
       this.#context.handler.onError?.(error, this);
-      const fed = Object.values(this.#state.subscriptions).some(s => s.sent !== undefined);
+      const fed = Object.values(this.#state.subscriptions).some(s => s?.sent !== undefined);
       if (!fed) this.end(status.INTERNAL, 'internal error');
     }
     return false;
