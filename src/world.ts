@@ -17,7 +17,7 @@ import {
   resourceSet,
   type Snapshot,
 } from './xds/resource-set.ts';
-import type { XdsMessage, XdsType } from './xds/resource-types.ts';
+import { pushOrder, type XdsMessage, type XdsType } from './xds/resource-types.ts';
 
 /** What one proxy is to have, and what was found wrong on the way. */
 export interface ProxyWorld {
@@ -35,7 +35,8 @@ export class World {
   /** What the last proxy of each class was found to have: most often the next one's too. */
   readonly #last = new WeakMap<Proxy['class'], Identity & { readonly made: ProxyWorld }>();
 
-  #prepared: ProxyWorld | undefined;
+  /** What was made ahead, kept for as long as this world is: what nobody holds is forgotten. */
+  prepared: ProxyWorld | undefined;
 
   constructor(contents: ConfigContents, options: MeshOptions, before?: World) {
     this.mesh = buildMesh(contents, options, before?.mesh);
@@ -47,14 +48,9 @@ export class World {
     return allProblems(this.mesh.contents.problems, this.mesh.problems);
   }
 
-  /**
-   * Makes what most proxies will ask for before the first one waits for it, and so has the code compiled that makes it. Kept for as long as
-   * this world is.
-   */
+  /** Makes what most proxies will ask for before the first one waits for it, and so has the code compiled that makes it. */
   prepare(): void {
-    this.#prepared = this.of(typicalSidecar(this.mesh));
-    const { snapshot } = this.#prepared;
-    for (const type of ['cluster', 'endpoint', 'listener', 'route'] as const) void snapshot[type];
+    this.prepared = this.of(typicalSidecar(this.mesh));
   }
 
   /** What `proxy` is to have. Equal proxies get one value; throws only where the program is wrong. */
@@ -116,5 +112,9 @@ const lists = {
   nameTable: 'nameTables',
 } as const satisfies Record<XdsType, keyof Translation>;
 
-const encodeTranslation = (translation: Translation, previous: LazySnapshot | undefined): LazySnapshot =>
-  lazySnapshot(previous?.latest ?? {}, (type, before) => setOf(type, translation[lists[type]], before));
+/** The name table changes with every Service, and few proxies ask for it. All else is made at once: what goes wrong is to show here. */
+function encodeTranslation(translation: Translation, previous: LazySnapshot | undefined): LazySnapshot {
+  const made = lazySnapshot(previous?.latest ?? {}, (type, before) => setOf(type, translation[lists[type]], before));
+  for (const type of pushOrder) if (type !== 'nameTable') void made[type];
+  return made;
+}

@@ -1,9 +1,11 @@
 import { setFlagsFromString } from 'node:v8';
 
 /**
- * Keeps V8's young generation as small as it is when a process has just begun. By default it grows to 128 MB on a large machine, and hardly
- * anything that a control plane makes is garbage so soon that this would save work. (`--max-semi-space-size` counts at the start only.)
+ * Makes V8 prefer a small heap. By default the young generation of a process on a large machine grows to 128 MB, and hardly anything that a
+ * control plane makes is garbage so soon that this would save work (`--max-semi-space-size` counts at the start only); the old one grows to
+ * twice what lives in it, which saves a tenth of the work on a change and costs a tenth of the memory.
  */
 export function keepHeapSmall(): void {
   setFlagsFromString('--semi-space-growth-factor=1');
+  setFlagsFromString('--heap-growing-percent=40');
 }
