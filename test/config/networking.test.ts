@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { specOf, table } from './parsed.ts';
+import { parsed, specOf, table } from './parsed.ts';
 
 const policy = (fields: string) => `{host: a, trafficPolicy: {tls: {mode: ISTIO_MUTUAL}, ${fields}}}`;
 const at = 'spec.trafficPolicy';
@@ -388,3 +388,15 @@ table('ProxyConfig', [
   ['negative', '{concurrency: -1}', ['spec.concurrency'], 'valid'],
   ['an unknown field of the selector', '{selector: {labels: {a: b}}}', ['spec.selector.labels']],
 ]);
+
+test('TLS of a Sidecar’s ingress is a warning: it is taken, and does nothing', () => {
+  const { ok, problems } = parsed(
+    'Sidecar',
+    '{ingress: [{port: {number: 443, protocol: HTTPS}, defaultEndpoint: "127.0.0.1:80", tls: {mode: SIMPLE, serverCertificate: /a, privateKey: /b}}]}',
+  );
+  assert.ok(ok);
+  assert.deepEqual(
+    problems.map(({ path, severity }) => [path, severity]),
+    [['spec.ingress[0].tls', 'warning']],
+  );
+});

@@ -63,6 +63,10 @@ function checkIngress(
     report.warning(`${path}.connectionPool.http`, `it has no effect with protocol ${port.protocol ?? ''}`);
   }
   if (tls) {
+    report.warning(
+      `${path}.tls`,
+      'it has no effect: neither here nor in an istiod without ENABLE_TLS_ON_SIDECAR_INGRESS',
+    );
     const fields = [
       'subjectAltNames',
       'httpsRedirect',
