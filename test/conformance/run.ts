@@ -57,9 +57,9 @@ const proxies = ({ folder, meshConfig }: Scenario, objects: readonly RawObject[]
 
 let lab: Lab | undefined;
 
-async function referenceOf(s: Scenario): Promise<Reference> {
+async function referenceOf(s: Scenario, fresh: boolean): Promise<Reference> {
   const file = join(cacheFolder, `${s.hash}.json.gz`);
-  if (!values.fresh && existsSync(file)) return JSON.parse(gunzipSync(readFileSync(file)).toString()) as Reference;
+  if (!fresh && existsSync(file)) return JSON.parse(gunzipSync(readFileSync(file)).toString()) as Reference;
   lab ??= await Lab.start();
   const reference = await lab.reference(s, objects => proxies(s, objects));
   mkdirSync(dirname(file), { recursive: true });
@@ -117,16 +117,25 @@ const failed = (name: string) => (error: unknown) => {
   process.stdout.write(`${name.padEnd(width)}    failed: ${error instanceof Error ? error.message : String(error)}\n`);
 };
 
+/** `type name` of the resources that differ and are not listed. */
+const unlistedOf = (name: string, { compared }: Result): ReadonlySet<string> =>
+  new Set(compared.flatMap(({ theirs, ours }) => known.unlisted(name, compare(theirs, ours))));
+
 async function compareScenario(name: string): Promise<void> {
   const s = scenario(name, istiodVersion + istiodEnvironment);
   const own = new Score();
-  const { lines, compared } = judge(s, await referenceOf(s));
-  const unlisted = new Set<string>();
+  let result = judge(s, await referenceOf(s, values.fresh));
+  let unlisted = unlistedOf(name, result);
+  // A busy istiod may answer from between two of its pushes. What really differs does so again.
+  if (unlisted.size > 0) {
+    result = judge(s, await referenceOf(s, true));
+    unlisted = unlistedOf(name, result);
+  }
+  const { lines, compared } = result;
   for (const { theirs, ours } of compared) {
     const comparison = compare(theirs, ours);
     own.add(comparison, theirs, ours);
     total.add(comparison, theirs, ours);
-    for (const resource of known.unlisted(name, comparison)) unlisted.add(resource);
   }
   failures += unlisted.size;
   const counts = `${own.equal}/${own.total}`.padStart(9);
