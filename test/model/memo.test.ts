@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { eachOf, memo } from '../../src/memo.ts';
+
+test('the same arguments give the same result, made once', () => {
+  let made = 0;
+  const pair = memo((a: object, b: object | string | undefined) => {
+    made++;
+    return { a, b };
+  });
+  const [x, y] = [{}, {}];
+  for (const second of [y, x, 'text', 'other', undefined]) assert.equal(pair(x, second), pair(x, second));
+  assert.notEqual(pair(x, y), pair(y, x));
+  assert.equal(made, 6);
+});
+
+const items = Array.from({ length: 12 }, (_, id) => ({ id }));
+const lists = fc.array(fc.constantFrom(...items), { maxLength: 20 });
+
+test('each item of a list gives what it is made into, whatever the lists before were', () => {
+  fc.assert(
+    fc.property(fc.array(lists), several => {
+      const ids = eachOf(({ id }: { readonly id: number }) => id);
+      for (const list of several)
+        assert.deepEqual(
+          ids(list),
+          list.map(({ id }) => id),
+        );
+    }),
+  );
+});
+
+test('of a list in which some items came, went or were replaced, only the new ones are made', () => {
+  const made: number[] = [];
+  const each = eachOf(({ id }: { readonly id: number }) => {
+    made.push(id);
+    return { id };
+  });
+  const before = each(items);
+  made.length = 0;
+  const changed = [{ id: 100 }, ...items.slice(0, 2), { id: 101 }, ...items.slice(3, 6), ...items.slice(9)];
+  const after = each(changed);
+  assert.deepEqual(made, [100, 101]);
+  assert.equal(after[1], before[0]);
+  assert.equal(after.at(-1), before.at(-1));
+  assert.equal(each(changed), after);
+});
