@@ -76,7 +76,7 @@ function plainStreamOf(call: RawCall): ServerHttp2Stream | undefined {
 }
 
 /**
- * A reader for a call. grpc-js takes each message through a promise, a queue and an object stream, at four times the cost of reading the
+ * A reader for a call. grpc-js takes each message through a promise, a queue and an object stream, at several times the cost of reading the
  * frames from the HTTP/2 stream itself; a compressed call, and one whose stream is not where we look for it, is read by grpc-js.
  */
 export function frameReader(call: RawCall, longest: number, listener: FrameListener): FrameReader {

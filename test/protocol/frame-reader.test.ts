@@ -78,7 +78,7 @@ for (const [path, options] of [
     client.subscribe('more');
     client.end();
     await over.promise;
-    assert.equal(reader?.path, path, 'by another way every request costs four times as much: see frame-reader.ts');
+    assert.equal(reader?.path, path, 'by another way every request costs several times as much: see frame-reader.ts');
     assert.deepEqual(events, ['anything', 'more']);
   });
 }
