@@ -39,8 +39,10 @@ export class FrameCutter {
 
   /** Throws a StreamError where the bytes are no frames. Without a chunk what waited goes on. */
   add(chunk?: Buffer): void {
-    if (chunk) this.#parts.push(chunk);
-    if (chunk) this.#size += chunk.length;
+    if (chunk) {
+      this.#parts.push(chunk);
+      this.#size += chunk.length;
+    }
     let needed = HEAD;
     while (this.#size >= needed && !this.paused) {
       const bytes = this.#joined();
