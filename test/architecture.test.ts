@@ -33,7 +33,7 @@ const isGenerated = ({ path }: SourceFile): boolean => path.startsWith('src/prot
 
 /**
  * What each folder may import of the others: sources -> config -> model <- translate, and xds knows nothing of Istio. Everybody may use the
- * wire (proto) and memoisation (memo.ts).
+ * wire (proto), memoisation (memo.ts) and node:http as the program has it (node-http.ts).
  */
 const arrow: Readonly<Record<string, readonly string[]>> = {
   proto: [],
@@ -46,6 +46,8 @@ const arrow: Readonly<Record<string, readonly string[]>> = {
   inject: ['model', 'config'],
   security: ['model', 'config'],
 };
+
+const everybodys: ReadonlySet<string> = new Set(['src/memo.ts', 'src/node-http.ts']);
 
 /** Single files that a folder may import against the arrow. */
 const exceptions: Readonly<Record<string, readonly string[]>> = {
@@ -61,14 +63,14 @@ const ofConfig: Readonly<Record<string, RegExp>> = {
 
 /** Files that see several layers: they put the line together. */
 const composition =
-  /^src\/(control-plane|proxy-handler|problem-log|world|main|settings|log|version|memo)\.ts$|^src\/(cli|http)\//;
+  /^src\/(control-plane|proxy-handler|problem-log|world|main|settings|log|version|memo|node-http)\.ts$|^src\/(cli|http)\//;
 
 for (const [folder, allowed] of Object.entries(arrow))
   test(`src/${folder} imports only ${['proto', ...allowed].join(', ')}`, () => {
     const wrong: string[] = [];
     for (const file of files.filter(f => layerOf(f.path) === folder))
       for (const imported of file.imports) {
-        if (!imported.startsWith('src/') || imported === 'src/memo.ts') continue;
+        if (!imported.startsWith('src/') || everybodys.has(imported)) continue;
         const layer = layerOf(imported);
         if (layer === folder || layer === 'proto' || exceptions[folder]?.includes(imported)) continue;
         const fits = layer === 'config' ? (ofConfig[folder]?.test(imported) ?? true) : true;
@@ -99,8 +101,7 @@ const impure: readonly (readonly [string, RegExp])[] = [
   ['a promise', /\basync\b(?! )|\basync (?:function|\(|\w+ ?=>)|\bawait |\bnew Promise\(|: Promise</],
 ];
 
-/** Of node:http only the table of status codes is used. */
-const purePackages = /^(node:(crypto|net|util|http)|yaml|protobufjs)$/;
+const purePackages = /^(node:(crypto|net|util)|yaml|protobufjs)$/;
 /** Of xds, these take the decisions; its other files are the socket's. */
 const pureOfXds = /^src\/xds\/(resource|resource-types|resource-set|subscription|view|wire|push|request|frame)\.ts$/;
 const isPure = ({ path }: SourceFile): boolean =>

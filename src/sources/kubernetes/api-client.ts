@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import type { Agent, IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { text } from 'node:stream/consumers';
 import { isDeepStrictEqual } from 'node:util';
+import { Agent as HttpAgent, request as httpRequest } from '../../node-http.ts';
 import { ApiError } from './api-error.ts';
 import { type ApiServerSettings, type Credentials, loadCredentials } from './credentials.ts';
 
@@ -37,7 +38,7 @@ const ERROR_BODY_BYTES = 64 * 1024;
 export class ApiClient {
   readonly #load: () => Promise<Credentials>;
   #credentials: Credentials;
-  #agent: HttpAgent;
+  #agent: Agent;
   #token: { readonly text: string; readonly readAt: number } | undefined;
   #renewal: { readonly startedAt: number; readonly done: Promise<void> } | undefined;
 
@@ -137,7 +138,7 @@ export class ApiClient {
 
 const silence = (ms: number) => new SilentError(`nothing arrived for ${Math.round(ms / 1000)} s`);
 
-function agentFor({ server, tls, proxyUrl }: Credentials): HttpAgent {
+function agentFor({ server, tls, proxyUrl }: Credentials): Agent {
   const options = {
     keepAlive: true,
     keepAliveMsecs: 10_000,

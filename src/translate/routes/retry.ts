@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http';
+import { STATUS_CODES } from '../../node-http.ts';
 import { typed } from '../../proto/any.ts';
 import type { RetryPolicy } from '../../proto/generated/envoy/config/route/v3.ts';
 import type { HTTPRetry } from '../../proto/generated/istio/networking/v1alpha3.ts';
