@@ -5,56 +5,82 @@
  * holds any more takes its results with it. There is nothing to invalidate and no key to forget.
  */
 
+/** Stands for a result that is not there yet, or, in a WeakMap, for one that is undefined. */
+const NOTHING: unique symbol = Symbol('nothing');
+
+const isObject = (arg: unknown): arg is object => typeof arg === 'object' && arg !== null;
+
 /**
- * What has been computed for the arguments so far. A large mesh has tens of thousands: most are the last of their arguments, and most of the
- * others have one primitive after them, so maps are made when they are needed.
+ * What has been computed for the arguments so far. A large mesh has tens of thousands of these, and V8's collector walks WeakMaps dearly:
+ * maps are made when they are needed, and the results of a last argument that is an object stand in the map itself.
  */
 class Level {
-  objects: WeakMap<object, Level> | undefined = undefined;
-  primitive: unknown = undefined;
-  afterPrimitive: Level | undefined = undefined;
-  morePrimitives: Map<unknown, Level> | undefined = undefined;
-  done = false;
-  value: unknown = undefined;
+  #levels: WeakMap<object, Level> | undefined = undefined;
+  #results: WeakMap<object, unknown> | undefined = undefined;
+  #primitive: unknown = undefined;
+  #afterPrimitive: Level | undefined = undefined;
+  #morePrimitives: Map<unknown, Level> | undefined = undefined;
+  /** The result for no more arguments. */
+  result: unknown = NOTHING;
 
+  /** The level of one more argument. */
   next(arg: unknown): Level {
-    if (typeof arg === 'object' && arg !== null) {
-      this.objects ??= new WeakMap();
-      const known = this.objects.get(arg);
+    if (isObject(arg)) {
+      this.#levels ??= new WeakMap();
+      const known = this.#levels.get(arg);
       if (known) return known;
       const made = new Level();
-      this.objects.set(arg, made);
+      this.#levels.set(arg, made);
       return made;
     }
-    if (this.afterPrimitive && this.primitive === arg) return this.afterPrimitive;
-    const known = this.morePrimitives?.get(arg);
+    if (this.#afterPrimitive && this.#primitive === arg) return this.#afterPrimitive;
+    const known = this.#morePrimitives?.get(arg);
     if (known) return known;
     const made = new Level();
-    if (this.afterPrimitive) {
-      this.morePrimitives ??= new Map();
-      this.morePrimitives.set(arg, made);
+    if (this.#afterPrimitive) {
+      this.#morePrimitives ??= new Map();
+      this.#morePrimitives.set(arg, made);
     } else {
-      this.primitive = arg;
-      this.afterPrimitive = made;
+      this.#primitive = arg;
+      this.#afterPrimitive = made;
     }
     return made;
+  }
+
+  /** The result for one last argument that is an object; undefined where there is none yet. */
+  resultOf(last: object): unknown {
+    return this.#results?.get(last);
+  }
+
+  /** Keeps that result. */
+  keep(last: object, result: unknown): void {
+    this.#results ??= new WeakMap();
+    this.#results.set(last, result === undefined ? NOTHING : result);
   }
 }
 
 /**
  * A memoised form of `compute`. Objects are compared by identity and held weakly; primitives are compared by value and held for as long as
- * the objects before them live, so an object argument should come first and the primitives of one function should be few.
+ * the objects before them live, so the primitives of one function should be few. Arguments of which there are few (the mesh, the traits)
+ * come first and the one of which there are many (a Service) last: each of many that comes early has a map of its own.
  */
 export function memo<A extends readonly unknown[], R>(compute: (...args: A) => R): (...args: A) => R {
   const root = new Level();
   return (...args: A): R => {
     let at = root;
-    for (let i = 0; i < args.length; i++) at = at.next(args[i]);
-    if (!at.done) {
-      at.value = compute(...args);
-      at.done = true;
+    const before = args.length - 1;
+    for (let i = 0; i < before; i++) at = at.next(args[i]);
+    const last = args[before];
+    if (isObject(last)) {
+      const known = at.resultOf(last);
+      if (known !== undefined) return (known === NOTHING ? undefined : known) as R;
+      const result = compute(...args);
+      at.keep(last, result);
+      return result;
     }
-    return at.value as R;
+    if (args.length) at = at.next(last);
+    if (at.result === NOTHING) at.result = compute(...args);
+    return at.result as R;
   };
 }
 

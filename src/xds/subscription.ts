@@ -111,11 +111,24 @@ export function onRequest(s: Subscription | undefined, type: XdsType, request: R
   return { subscription: changed, answer, names: changed === subscription ? 'same' : 'changed' };
 }
 
-/** The names of a request, apart from the star; equal requests are one value, and so is this. */
-const asking = memo((names: readonly string[]): { readonly star: boolean; readonly named: NameSet } => ({
+interface Asking {
+  readonly star: boolean;
+  readonly named: NameSet;
+}
+
+const NO_NAMES: Asking = Object.freeze({ star: false, named: NONE });
+/** So many names are sooner looked at than looked up, and come in lists that are known (`decodeRequest`) only where there are more. */
+const FEW_NAMES = 16;
+
+const read = (names: readonly string[]): Asking => ({
   star: names.includes('*'),
   named: nameSet(names.filter(name => name !== '*')),
-}));
+});
+const readOnce = memo(read);
+
+/** The names of a request, apart from the star. */
+const asking = (names: readonly string[]): Asking =>
+  names.length === 0 ? NO_NAMES : names.length < FEW_NAMES ? read(names) : readOnce(names);
 
 function first(type: XdsType, request: Request): Subscription {
   const delta = request.protocol === 'delta';
@@ -195,7 +208,7 @@ function mentions(message: string, name: string): boolean {
 /** The names of a State-of-the-World request, which are all that the client wants from now on. */
 function onNames(s: Subscription, given: readonly string[]): Subscription {
   // Envoy repeats its names in every acknowledgement; a few are compared sooner than looked up.
-  const few = given.length < 16 && !s.wildcard && given.length === s.names.names.size;
+  const few = given.length < FEW_NAMES && !s.wildcard && given.length === s.names.names.size;
   if (few && given.every(name => s.names.names.has(name))) return s;
   const { star, named: names } = asking(given);
   const wildcard = star || (given.length === 0 && s.wildcard);

@@ -15,6 +15,38 @@ test('the same arguments give the same result, made once', () => {
   assert.equal(made, 6);
 });
 
+test('a result of undefined is a result, and so is that of no arguments', () => {
+  let made = 0;
+  const nothing = memo((..._: readonly unknown[]): unknown => {
+    made++;
+    return undefined;
+  });
+  const [x, y] = [{}, {}];
+  const calls: readonly (readonly unknown[])[] = [
+    [],
+    [x],
+    [y],
+    [1],
+    ['1'],
+    [null],
+    [undefined],
+    [x, y],
+    [1, x],
+    [x, 1],
+  ];
+  for (const _ of [1, 2, 3]) for (const call of calls) assert.equal(nothing(...call), undefined);
+  assert.equal(made, calls.length);
+});
+
+test('what follows an argument is another call than the argument alone', () => {
+  const list = memo((...args: readonly unknown[]): readonly unknown[] => args);
+  const [x, y] = [{}, {}];
+  assert.deepEqual(
+    [list(x), list(x, y), list(x, 1), list(1), list(1, x)].map(args => args.length),
+    [1, 2, 2, 1, 2],
+  );
+});
+
 const items = Array.from({ length: 12 }, (_, id) => ({ id }));
 const lists = fc.array(fc.constantFrom(...items), { maxLength: 20 });
 

@@ -6,7 +6,7 @@ import { allReads, effectiveLbSetting, type LbReads, readsOf } from '../endpoint
 import { portPolicy, subsetPolicy, withMeshDefaults } from './traffic-policy.ts';
 
 /** What of the proxy's place the endpoints of a Service's clusters depend on, subsets included. */
-export const placesRead = memo((service: Service, rule: DestinationRule | undefined, mesh: MeshConfig): LbReads => {
+export const placesRead = memo((mesh: MeshConfig, rule: DestinationRule | undefined, service: Service): LbReads => {
   const reads: LbReads[] = [];
   for (const { port } of service.ports) {
     const base = withMeshDefaults(mesh, portPolicy(rule?.spec.trafficPolicy, port));

@@ -30,14 +30,14 @@ import { isPassthrough } from './load-balancer.ts';
 import { meshedPorts, serviceClusters } from './outbound.ts';
 
 /** Whether a Service's clusters hold its endpoints, or depend on whether they have sidecars: all others are made without endpoints. */
-const readsEndpoints = memo((service: Service, rule: EffectiveDestinationRule | undefined): boolean => {
+const readsEndpoints = memo((rule: EffectiveDestinationRule | undefined, service: Service): boolean => {
   if (['Passthrough', 'DNSLB', 'DNSRoundRobinLB'].includes(service.resolution)) return true;
   const { trafficPolicy, subsets = [] } = rule?.rule.spec ?? {};
   return [trafficPolicy, ...subsets.map(subset => subset.trafficPolicy)].some(p => isPassthrough(p?.loadBalancer));
 });
 
 const endpointReaders = memo((scope: ClusterScope): readonly Service[] =>
-  scope.services.filter(service => readsEndpoints(service, scope.destinationRules.get(service.hostname))),
+  scope.services.filter(service => readsEndpoints(scope.destinationRules.get(service.hostname), service)),
 );
 
 const resolvedByDns = (service: Service): boolean =>
@@ -75,17 +75,17 @@ const makerOf = memo(
   } => {
     const one: ServiceClusters = (service, reading) =>
       serviceClusters(
-        service,
-        destinationRules.get(service.hostname),
-        identities.get(service.hostname),
         mesh,
         traits,
-        namespaceMode(policiesOf(policies, mesh.rootNamespace, service.namespace), mesh.rootNamespace),
-        typeof reading === 'object' ? reading : undefined,
-        typeof reading === 'string' ? reading : '',
         mode,
+        namespaceMode(policiesOf(policies, mesh.rootNamespace, service.namespace), mesh.rootNamespace),
+        typeof reading === 'string' ? reading : '',
+        typeof reading === 'object' ? reading : undefined,
+        identities.get(service.hostname),
+        destinationRules.get(service.hostname),
+        service,
       );
-    const waits = (service: Service): boolean => readsEndpoints(service, destinationRules.get(service.hostname));
+    const waits = (service: Service): boolean => readsEndpoints(destinationRules.get(service.hostname), service);
     return { one, each: eachOf(service => (waits(service) ? NO_CLUSTERS : one(service))) };
   },
 );
@@ -124,7 +124,7 @@ export function outboundClusters(
     const known = endpoints.get(endpointsKey(service));
     if (!resolvedByDns(service)) return meshedPorts(service, known);
     const policies = policiesOf(peerAuthentications, mesh.rootNamespace, service.namespace);
-    const reads = placesRead(service, destinationRules.get(service.hostname)?.rule, mesh.config);
+    const reads = placesRead(mesh.config, destinationRules.get(service.hostname)?.rule, service);
     const place = reads === 'nothing' ? undefined : placeRead(placeOf(own, workload, traits), reads);
     return viewOf(mesh, known, policies, place, service.nodeLocal ? traits.node : '');
   });

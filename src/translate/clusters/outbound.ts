@@ -262,15 +262,15 @@ const NO_IDENTITIES: readonly string[] = Object.freeze([]);
  */
 export const serviceClusters = memo(
   (
-    service: Service,
-    rule: EffectiveDestinationRule | undefined,
-    identities: readonly string[] | undefined,
     mesh: MeshSettings,
     traits: ClusterTraits,
-    serverMode: MutualTlsMode,
-    view: EndpointView | undefined,
-    meshed: string,
     mode: ClusterMode,
+    serverMode: MutualTlsMode,
+    meshed: string,
+    view: EndpointView | undefined,
+    identities: readonly string[] | undefined,
+    rule: EffectiveDestinationRule | undefined,
+    service: Service,
   ): Translated<Cluster> => {
     const context: Context = {
       service,

@@ -29,14 +29,14 @@ interface ServicePlan {
 
 const servicePlan = memo(
   (
-    service: Service,
-    rule: EffectiveDestinationRule | undefined,
     mesh: MeshSettings,
     policies: readonly PeerAuthentication[],
     place: Place | undefined,
     node: string,
     sidecar: boolean,
     mode: ClusterMode,
+    rule: EffectiveDestinationRule | undefined,
+    service: Service,
   ): ServicePlan | undefined => {
     const targets = edsClusters(service, rule?.rule, sidecar, mode);
     if (targets.length === 0) return undefined;
@@ -67,14 +67,14 @@ const plannerOf = memo(
     eachOf((service: Service): ServicePlan | undefined => {
       const rule = destinationRules.get(service.hostname);
       return servicePlan(
-        service,
-        rule,
         mesh,
         policiesOf(policies, mesh.rootNamespace, service.namespace),
-        placeRead(place, placesRead(service, rule?.rule, mesh.config)),
+        placeRead(place, placesRead(mesh.config, rule?.rule, service)),
         service.nodeLocal ? node : '',
         sidecar,
         mode,
+        rule,
+        service,
       );
     }),
 );

@@ -76,7 +76,7 @@ const sidecarPort = memo(
 
 /** Addresses by which a proxy finds a Service; a ServiceEntry's stand apart, each as if it were a Service of its own. */
 const groupsOf = memo(
-  (service: Service, ipv4: boolean, ipv6: boolean, assigns: boolean): readonly (readonly string[])[] => {
+  (ipv4: boolean, ipv6: boolean, assigns: boolean, service: Service): readonly (readonly string[])[] => {
     // A colon tells IPv6 from IPv4: what is here was checked when it was read.
     const reachable = (list: readonly string[]) => list.filter(a => (a.includes(':') ? ipv6 : ipv4));
     if (service.registry === 'External' && service.addresses.length > 0) return service.addresses.map(a => [a]);
@@ -88,7 +88,7 @@ const groupsOf = memo(
 );
 
 const addressGroups = (service: Service, { ipv4, ipv6, dnsCapture }: Traits) =>
-  groupsOf(service, ipv4, ipv6, dnsCapture);
+  groupsOf(ipv4, ipv6, dnsCapture, service);
 
 /** The address to listen on where nothing says otherwise: the VIP, or every address with the CIDR as a condition. */
 function vipBinds(service: Service, addresses: readonly string[], traits: Traits) {

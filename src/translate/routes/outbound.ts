@@ -189,8 +189,8 @@ const defaultHosts = memo((mesh: MeshSettings, rules: Rules, traits: Traits, por
   eachOf((service: Service): readonly Candidate[] => {
     if (service.resolution === 'Alias') return [];
     return routedPorts(service, port).map(servicePort => {
-      const routes = serviceRoutes(service, servicePort, mesh, rules.get(service.hostname));
-      return serviceHost(service, routes, traits, mesh, servicePort.port, port === 0);
+      const routes = serviceRoutes(mesh, rules.get(service.hostname), service, servicePort);
+      return serviceHost(mesh, traits, servicePort.port, port === 0, service, routes);
     });
   }),
 );
@@ -223,7 +223,7 @@ function candidates(input: PortInput): readonly Candidate[] {
     }
     for (const target of targets) {
       spokenFor.add(target.service);
-      out.push(serviceHost(target.service, routes, traits, mesh, target.port, port === 0));
+      out.push(serviceHost(mesh, traits, target.port, port === 0, target.service, routes));
     }
   }
   for (const [i, hosts] of defaultHosts(mesh, rules, traits, port)(sorted).entries()) {

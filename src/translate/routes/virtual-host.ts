@@ -48,7 +48,7 @@ const virtualHost = (
 
 /** The default route to a Service's port: to its cluster, by the hash that its DestinationRule asks for. */
 export const serviceRoutes = memo(
-  (service: Service, port: ServicePort, mesh: MeshSettings, rule: EffectiveDestinationRule | undefined): Routes => {
+  (mesh: MeshSettings, rule: EffectiveDestinationRule | undefined, service: Service, port: ServicePort): Routes => {
     const hash = hashPolicy(hashOfPort(rule, port.port));
     const cluster = outboundClusterName(service.hostname, port.port);
     return {
@@ -60,7 +60,7 @@ export const serviceRoutes = memo(
 
 /** The virtual host of a Service on a port, under every name that the proxy may call it by. `ports`: names get their `:port` forms too. */
 export const serviceHost = memo(
-  (service: Service, routes: Routes, traits: Traits, mesh: MeshSettings, port: number, ports: boolean): Candidate => {
+  (mesh: MeshSettings, traits: Traits, port: number, ports: boolean, service: Service, routes: Routes): Candidate => {
     const { domains, alternates } = serviceDomains(service, traits, ports ? port : undefined);
     return {
       virtualHost: virtualHost(hostAndPort(service.hostname, port), domains, routes.routes, mesh),
