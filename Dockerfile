@@ -16,11 +16,15 @@ WORKDIR /pilotlight
 ENV NODE_ENV=production
 # The C library's defaults keep twice the memory: an arena for each thread, and room for as many large buffers as ever were at once.
 ENV MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=131072 MALLOC_TRIM_THRESHOLD_=131072
+# So are V8's: a heap that may become larger than 2 GB grows up to fourfold before it is collected, one of 1 GB by three fifths; and hardly
+# anything that a control plane makes is garbage so soon that a larger young generation would save work. 5,000 Services of ten endpoints take
+# 140 MB of it; a Deployment that sets NODE_OPTIONS has the say.
+ENV NODE_OPTIONS="--max-old-space-size=1024 --max-semi-space-size=2"
 COPY --from=packages /pilotlight/node_modules node_modules
 COPY package.json LICENSE ./
 COPY proto/bundle.json proto/bundle.json
 COPY --from=build /pilotlight/dist dist
 USER 1337:1337
 EXPOSE 15010 15012 15014 15017 8080
-ENTRYPOINT ["node", "--max-semi-space-size=4", "dist/main.js"]
+ENTRYPOINT ["node", "dist/main.js"]
 CMD ["serve"]

@@ -9,7 +9,6 @@ import { meshConfigFile, withoutMeshConfig } from '../sources/mesh-config-file.t
 import { VERSION } from '../version.ts';
 import type { World } from '../world.ts';
 import { type Command, type Io, UsageError } from './command.ts';
-import { keepHeapSmall } from './heap.ts';
 
 /** What the control plane is fed with. */
 async function inputsOf({ source, meshConfig, mesh }: Settings, log: Log): Promise<Omit<Dependencies, 'log'>> {
@@ -49,7 +48,6 @@ ${attach}`;
 }
 
 async function run(settings: Settings, io: Io): Promise<number> {
-  keepHeapSmall();
   const log = createLog(settings.logLevel);
   const inputs = await inputsOf(settings, log).catch((error: unknown) => {
     throw new UsageError(error instanceof Error ? error.message : String(error));

@@ -16,10 +16,12 @@ export function imageProgram(): Program {
   const lines = readFileSync(`${root}/Dockerfile`, 'utf8').split('\n');
   const entry = lines.find(line => line.startsWith('ENTRYPOINT ')) ?? '';
   const [, ...args] = JSON.parse(entry.slice('ENTRYPOINT '.length)) as readonly string[];
-  const settings = lines.filter(line => line.startsWith('ENV ')).flatMap(line => line.slice('ENV '.length).split(' '));
+  const settings = lines
+    .filter(line => line.startsWith('ENV '))
+    .flatMap(line => [...line.matchAll(/(\w+)=(?:"([^"]*)"|(\S+))/g)]);
   return {
     command: process.execPath,
     args: args.map(arg => (arg.startsWith('dist/') ? root + arg : arg)),
-    env: Object.fromEntries(settings.map(setting => setting.split('=', 2) as [string, string])),
+    env: Object.fromEntries(settings.map(([, name = '', quoted, plain = '']) => [name, quoted ?? plain])),
   };
 }
