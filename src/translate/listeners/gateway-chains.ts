@@ -195,6 +195,7 @@ const sniChains = memo(
           statPrefix: outboundStatPrefix(context.mesh, service, port, subset, cluster),
           clusters: [{ name: cluster }],
           subset,
+          port: port.port,
           protocol: port.protocol,
           rule,
           withoutTunnel: true,

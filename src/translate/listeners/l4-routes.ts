@@ -97,7 +97,7 @@ export function routeFilters(
   const service = route.service(host);
   // A rule of a host that has no Service is not in force.
   const rule = service && route.rule(service.hostname);
-  const common = { protocol: port.protocol, rule, exchangesMetadata };
+  const common = { protocol: port.protocol, rule, exchangesMetadata, port: first?.destination?.port?.number };
   if (first && others.length === 0) {
     const name = cluster(first);
     const subset = first.destination?.subset ?? '';

@@ -36,6 +36,8 @@ export interface TcpTarget {
   /** Clusters with their weights; one without a weight is the only one. */
   readonly clusters: readonly { readonly name: string; readonly weight?: number }[];
   readonly subset: string;
+  /** The Service's port, where it is known: the rule may speak of it. */
+  readonly port?: number | undefined;
   readonly protocol: Protocol;
   readonly rule: EffectiveDestinationRule | undefined;
   /** A wildcard host that is resolved from the connection's SNI. */
@@ -46,10 +48,14 @@ export interface TcpTarget {
   readonly exchangesMetadata?: boolean;
 }
 
-const sourceIpHash = (rule: DestinationRuleSpec | undefined, subsetName: string): boolean => {
+/** Whether connections of one client go to one endpoint: the subset's port says so, else the subset, the port, the rule. */
+const sourceIpHash = (rule: DestinationRuleSpec | undefined, subsetName: string, port: number | undefined): boolean => {
   const subset = rule?.subsets?.find(s => s.name === subsetName);
-  const own = subset?.trafficPolicy?.loadBalancer;
-  return (own ?? rule?.trafficPolicy?.loadBalancer)?.consistentHash?.useSourceIp ?? false;
+  const balancers = [subset?.trafficPolicy, rule?.trafficPolicy].flatMap(policy => [
+    policy?.portLevelSettings?.find(setting => setting.port?.number === port)?.loadBalancer,
+    policy?.loadBalancer,
+  ]);
+  return balancers.find(balancer => balancer !== undefined)?.consistentHash?.useSourceIp ?? false;
 };
 
 const tunnel = (rule: DestinationRuleSpec | undefined, subsetName: string): TcpProxy['tunneling_config'] => {
@@ -80,7 +86,7 @@ export function networkFilters(context: TcpContext, target: TcpTarget): readonly
       : { weighted_clusters: { clusters: target.clusters.map(c => ({ name: c.name, weight: c.weight ?? 0 })) } }),
     idle_timeout: tcp?.idleTimeout ?? goDuration(traits.options['IDLE_TIMEOUT']),
     max_downstream_connection_duration: tcp?.maxConnectionDuration,
-    hash_policy: sourceIpHash(rule, target.subset) ? [{ source_ip: {} }] : undefined,
+    hash_policy: sourceIpHash(rule, target.subset, target.port) ? [{ source_ip: {} }] : undefined,
     tunneling_config: target.withoutTunnel ? undefined : tunnel(rule, target.subset),
     access_log: context.accessLogs,
   };

@@ -50,6 +50,7 @@ function serviceChain(
     statPrefix: outboundStatPrefix(context.mesh, service, { port: number, name: '' }, '', cluster),
     clusters: [{ name: cluster }],
     subset: '',
+    port: number,
     protocol: port.protocol,
     rule,
     dynamic: isDynamic(service) ? { service, port: port.port } : undefined,

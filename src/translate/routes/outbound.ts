@@ -177,7 +177,7 @@ interface ServicesOnPort {
   readonly wildcards: readonly Service[];
 }
 
-/** The Services that have a port, by host in lower case. */
+/** The Services that have a port, by host in lower case; all of them for 0. */
 const servicesOnPort = memo((services: readonly Service[], port: number): ServicesOnPort => {
   const byHost = new Map(services.filter(s => port === 0 || portOf(s, port)).map(s => [s.hostname.toLowerCase(), s]));
   const sorted = [...byHost.values()].sort((a, b) => compare(a.hostname, b.hostname));
@@ -209,19 +209,26 @@ function candidates(input: PortInput): readonly Candidate[] {
     service: host => onPort.get(host),
     rule: host => rules.get(host),
   };
+  // A listener for every port routes each request as the listener of its port would.
+  const routesAt = (virtualService: VirtualService, at: number): Routes =>
+    virtualServiceRoutes(virtualService, { ...place, port: port || at });
   for (const virtualService of input.virtualServices) {
     // Hosts outside the registry are routed on port 80 only: there they get a virtual host of their own.
     if (port !== 80 && !concerns(virtualService, onPort, wildcards)) continue;
-    const routes = virtualServiceRoutes(virtualService, place);
-    if (!routes.routes.length) continue;
     const hosts = hostsOf(virtualService, input, onPort);
     const targets = hosts.services.flatMap(service => routedPorts(service, port).map(p => ({ service, port: p.port })));
     if (!targets.length && port !== 80) continue;
     if (targets.length || !hosts.services.length) {
       const plainPorts = targets.length ? new Set(targets.map(t => t.port)) : [80];
-      for (const at of plainPorts) for (const host of hosts.plain) out.push(plainHost(routes, mesh, host, at));
+      for (const at of plainPorts)
+        for (const host of hosts.plain) {
+          const routes = routesAt(virtualService, at);
+          if (routes.routes.length) out.push(plainHost(routes, mesh, host, at, port === 0));
+        }
     }
     for (const target of targets) {
+      const routes = routesAt(virtualService, target.port);
+      if (!routes.routes.length) continue;
       spokenFor.add(target.service);
       out.push(serviceHost(mesh, traits, target.port, port === 0, target.service, routes));
     }
@@ -250,20 +257,27 @@ const sourcesOf = (hosts: readonly Candidate[]): RouteResource['sources'] => [
   ...new Set(hosts.flatMap(host => host.sources)),
 ];
 
-const resource = (name: string, hosts: readonly Candidate[], last: readonly VirtualHost[]): RouteResource => ({
+/** Where the port is the listener's own, what a Host header says of it does not matter. */
+const resource = (
+  name: string,
+  hosts: readonly Candidate[],
+  last: readonly VirtualHost[],
+  port: number,
+): RouteResource => ({
   name,
   message: {
     name,
     virtual_hosts: [...hosts.map(host => host.virtualHost), ...last],
     validate_clusters: { value: false },
     max_direct_response_body_size_bytes: { value: 1024 * 1024 },
-    ignore_port_in_host_matching: true,
+    ignore_port_in_host_matching: port !== 0,
   },
   sources: sourcesOf(hosts),
 });
 
 const shared = memo(
-  (hosts: readonly Candidate[], last: VirtualHost, name: string): RouteResource => resource(name, hosts, [last]),
+  (hosts: readonly Candidate[], last: VirtualHost, name: string, port: number): RouteResource =>
+    resource(name, hosts, [last], port),
 );
 
 const everyDomain = memo(
@@ -276,7 +290,7 @@ const sniffed = memo((hosts: readonly Candidate[], service: Service, port: numbe
   const own = hosts.filter(
     ({ virtualHost: { domains = [] } }) => domains.includes(name) || domains.includes(service.hostname),
   );
-  return resource(name, own.length === 1 ? own.map(everyDomain) : own, []);
+  return resource(name, own.length === 1 ? own.map(everyDomain) : own, [], port);
 });
 
 /**
@@ -290,7 +304,7 @@ export const outboundRoutes = memo(
       // A port that a Sidecar names is routed by what the Sidecar says of it, even where a later listener opened it.
       const egress = scope.egress.find(e => port > 0 && (!e.port || e.port.number === port)) ?? opener;
       const hosts = byPort(egress.services, egress.virtualServices, scope.destinationRules, scope.mesh, traits, port);
-      return alone ? sniffed(hosts, alone, port) : shared(hosts, last, name);
+      return alone ? sniffed(hosts, alone, port) : shared(hosts, last, name, port);
     });
   },
 );

@@ -73,12 +73,16 @@ export const serviceHost = memo(
 
 /** The virtual host of a VirtualService's host that is no Service. */
 export const plainHost = memo(
-  (routes: Routes, mesh: MeshSettings, host: string, port: number): Candidate => ({
-    virtualHost: virtualHost(hostAndPort(host, port), [host.includes(':') ? `[${host}]` : host], routes.routes, mesh),
-    alternates: new Set(),
-    owned: [],
-    sources: routes.sources,
-  }),
+  (routes: Routes, mesh: MeshSettings, host: string, port: number, ports: boolean): Candidate => {
+    const withPort = hostAndPort(host, port);
+    const domains = [host.includes(':') ? `[${host}]` : host, ...(ports ? [withPort] : [])];
+    return {
+      virtualHost: virtualHost(withPort, domains, routes.routes, mesh),
+      alternates: new Set(),
+      owned: [],
+      sources: routes.sources,
+    };
+  },
 );
 
 const withDomains = memo(
