@@ -284,3 +284,44 @@ test('durations of Node metadata are read as Go writes them', () => {
     assert.deepEqual(read && [read.seconds ?? 0, read.nanos ?? 0], expected, text);
   }
 });
+
+const egressProxy = (proxy: string, hosts: string) => `${SHOP}---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: default, namespace: shop}
+spec: {outboundTrafficPolicy: {mode: ALLOW_ANY, egressProxy: ${proxy}}, egress: [{hosts: ['${hosts}']}]}
+`;
+const WEB = 'web.shop.svc.cluster.local';
+const NO_CLUSTER = 'requests for hosts outside the mesh get 503 (NC, no cluster)';
+const notImported = (host: string) =>
+  `host: no egress listener of this Sidecar imports a Service with the host ${host}`;
+const unreachable: readonly (readonly [what: string, proxy: string, hosts: string, messages: readonly string[]])[] = [
+  ['is imported', `{host: ${WEB}, port: {number: 80}}`, './*', []],
+  [
+    'is not imported',
+    `{host: ${WEB}, port: {number: 80}}`,
+    './api.shop.svc.cluster.local',
+    [`${notImported(WEB)}; ${NO_CLUSTER}`],
+  ],
+  [
+    'is not written out',
+    '{host: web, port: {number: 80}}',
+    './*',
+    [`${notImported('web')}; ${WEB} has to be written out here; ${NO_CLUSTER}`],
+  ],
+  [
+    'lacks the port',
+    `{host: ${WEB}, port: {number: 81}}`,
+    './*',
+    [`port.number: ${WEB} has no port 81 (it has 80); ${NO_CLUSTER}`],
+  ],
+];
+for (const [what, proxy, hosts, messages] of unreachable)
+  test(`a Sidecar whose egress proxy ${what}`, () => {
+    const { problems } = made(new World(egressProxy(proxy, hosts)));
+    const at = 'spec.outboundTrafficPolicy.egressProxy.';
+    assert.deepEqual(
+      problems.map(p => `${p.path}: ${p.message}`),
+      messages.map(message => at + message),
+    );
+  });

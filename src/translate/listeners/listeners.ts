@@ -8,6 +8,7 @@ import type { ListenerResource, Translated } from '../resource.ts';
 import { catchAll } from '../routes/catch-all.ts';
 import { distinct } from './addresses.ts';
 import { inboundContext, listenerContext, outboundContext } from './context.ts';
+import { egressProxyProblems } from './egress-proxy.ts';
 import { gatewayListeners } from './gateway.ts';
 import { httpProxy } from './http-proxy.ts';
 import { inboundListeners } from './inbound.ts';
@@ -44,7 +45,7 @@ function sidecarListeners(
   );
   // Envoy takes them one by one: where these have left an address, another listener may have it now.
   const resources: readonly ListenerResource[] = [...virtual, ...inbound, ...others];
-  return { resources, problems: [...within.problems, ...problems] };
+  return { resources, problems: [...egressProxyProblems(scope), ...within.problems, ...problems] };
 }
 
 /** The listeners of a proxy (istio: BuildListeners). */
