@@ -2,7 +2,7 @@
 # istiod.sh DIR
 #
 # The real istiod beside the cluster that up.sh started in DIR: xDS in plaintext on 25010, xDS and CA over TLS on 25012, debug and readiness
-# on 28080, metrics on 25014 (PORT_BASE moves all of them: xDS is PORT_BASE + 10). DIR/mesh.yaml is its MeshConfig, reloaded when it changes;
+# on 25008, metrics on 25014 (PORT_BASE moves all of them: xDS is PORT_BASE + 10). DIR/mesh.yaml is its MeshConfig, reloaded when it changes;
 # ISTIOD_ENV="NAME=VALUE …" is added to its environment.
 #
 # By default istiod refuses most of 200 proxies that connect at once; here it does not, unless ISTIOD_RPS is set to nothing.
@@ -12,7 +12,7 @@ set -euo pipefail
 
 cd "${1:?a directory}"
 PORT_BASE=${PORT_BASE:-25000}
-HTTP=127.0.0.1:$((PORT_BASE + 3080))
+HTTP=127.0.0.1:$((PORT_BASE + 8))
 
 if [ ! -x "$LAB_BIN/pilot-discovery" ]; then
   "$LAB_HOME/build.sh" istio
