@@ -28,6 +28,8 @@ export class FrameCutter {
   readonly #onMessage: (message: Buffer) => void;
   #parts: Buffer[] = [];
   #size = 0;
+  /** So many bytes are worth looking at: the head of a message, or all of it once the head has been read. */
+  #needed = HEAD;
   /** Whether messages wait; to be set back before `add` is called again. */
   paused = false;
 
@@ -43,8 +45,7 @@ export class FrameCutter {
       this.#parts.push(chunk);
       this.#size += chunk.length;
     }
-    let needed = HEAD;
-    while (this.#size >= needed && !this.paused) {
+    while (this.#size >= this.#needed && !this.paused) {
       const bytes = this.#joined();
       const length = bytes.readUInt32BE(1);
       if (bytes[0] !== 0) throw new StreamError(status.INTERNAL, 'a compressed message without grpc-encoding');
@@ -54,12 +55,13 @@ export class FrameCutter {
           `a message of ${length} bytes; at most ${this.#longest} are read`,
         );
       }
-      needed = HEAD + length;
-      if (bytes.length < needed) return;
-      this.#parts = bytes.length > needed ? [bytes.subarray(needed)] : [];
-      this.#size -= needed;
-      this.#onMessage(bytes.subarray(HEAD, needed));
-      needed = HEAD;
+      const end = HEAD + length;
+      this.#needed = end;
+      if (bytes.length < end) return;
+      this.#parts = bytes.length > end ? [bytes.subarray(end)] : [];
+      this.#size -= end;
+      this.#needed = HEAD;
+      this.#onMessage(bytes.subarray(HEAD, end));
     }
   }
 

@@ -6,7 +6,9 @@ import { connect, createServer, type ServerHttp2Stream } from 'node:http2';
 import { typed } from '../../src/proto/any.ts';
 import { Cluster_DiscoveryType } from '../../src/proto/generated/envoy/config/cluster/v3.ts';
 import { encode } from '../../src/proto/message.ts';
+import { FrameCutter } from '../../src/xds/frame-reader.ts';
 import { resourceTypes, type XdsType } from '../../src/xds/resource-types.ts';
+import { framed } from '../support/grpc-frame.ts';
 import { LabApi } from './kube.ts';
 import { proxyNode } from './streams.ts';
 
@@ -14,26 +16,10 @@ const types: readonly XdsType[] = ['cluster', 'endpoint', 'listener', 'route'];
 const method = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources';
 const headers = { 'content-type': 'application/grpc' };
 
-function framed(message: Uint8Array): Buffer {
-  const frame = Buffer.allocUnsafe(5 + message.length);
-  frame.writeUInt8(0, 0);
-  frame.writeUInt32BE(message.length, 1);
-  frame.set(message, 5);
-  return frame;
-}
-
-/** Whole gRPC frames out of a stream of chunks. */
-function frames(onFrame: (frame: Buffer) => void): (chunk: Buffer) => void {
-  let rest: Buffer = Buffer.alloc(0);
-  return chunk => {
-    rest = rest.length ? Buffer.concat([rest, chunk]) : chunk;
-    while (rest.length >= 5) {
-      const size = 5 + rest.readUInt32BE(1);
-      if (rest.length < size) return;
-      onFrame(rest.subarray(0, size));
-      rest = rest.subarray(size);
-    }
-  };
+/** The messages of a stream of chunks. */
+function messages(onMessage: (message: Buffer) => void): (chunk: Buffer) => void {
+  const cutter = new FrameCutter(Number.MAX_SAFE_INTEGER, onMessage);
+  return chunk => cutter.add(chunk);
 }
 
 /** The first response of each type. */
@@ -61,9 +47,9 @@ async function record(address: string): Promise<ReadonlyMap<XdsType, Buffer>> {
   await new Promise<void>(resolve => {
     stream.on(
       'data',
-      frames(frame => {
+      messages(message => {
         const type = types[recorded.size];
-        if (type) recorded.set(type, Buffer.from(frame));
+        if (type) recorded.set(type, framed(message));
         const next = types[recorded.size];
         if (next) ask(next);
         else resolve();
@@ -140,13 +126,13 @@ server.on('stream', stream => {
   stream.on('close', () => streams.delete(stream));
   stream.on(
     'data',
-    frames(frame => {
+    messages(message => {
       const next = types[answered];
-      if (!next && frame.includes('outbound|')) {
+      if (!next && message.includes('outbound|')) {
         stream.write(endpoints);
         stream.write(route);
       }
-      if (!next || !frame.includes(resourceTypes[next].typeUrl)) return;
+      if (!next || !message.includes(resourceTypes[next].typeUrl)) return;
       // An acknowledgement of the last type names another one.
       answered++;
       stream.write(recorded.get(next) ?? head(next, 0));

@@ -1,7 +1,9 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
 import type { Node } from '../../src/proto/generated/envoy/config/core/v3.ts';
 import { encode } from '../../src/proto/message.ts';
+import { FrameCutter } from '../../src/xds/frame-reader.ts';
 import { resourceTypes, type XdsType } from '../../src/xds/resource-types.ts';
+import { framed } from '../support/grpc-frame.ts';
 
 /** What the parent process tells the fleet to do. */
 export type Order =
@@ -84,8 +86,6 @@ class ProxyStream {
   readonly #names: Readonly<Partial<Record<XdsType, readonly string[]>>>;
   readonly #onMessage: (proxy: ProxyStream, message: Buffer) => void;
   readonly #asked = new Set<XdsType>();
-  #parts: Buffer[] = [];
-  #have = 0;
   synced = false;
   seen = '';
 
@@ -105,7 +105,8 @@ class ProxyStream {
       'content-type': 'application/grpc',
       te: 'trailers',
     });
-    this.stream.on('data', (chunk: Buffer) => this.#receive(chunk));
+    const cutter = new FrameCutter(Number.MAX_SAFE_INTEGER, message => this.#message(message));
+    this.stream.on('data', (chunk: Buffer) => cutter.add(chunk));
     this.#ask('cluster', node);
   }
 
@@ -121,26 +122,7 @@ class ProxyStream {
       resource_names_subscribe,
       node,
     });
-    const frame = Buffer.allocUnsafe(5 + message.length);
-    frame.writeUInt8(0, 0);
-    frame.writeUInt32BE(message.length, 1);
-    message.copy(frame, 5);
-    this.stream.write(frame);
-  }
-
-  #receive(chunk: Buffer): void {
-    this.#parts.push(chunk);
-    this.#have += chunk.length;
-    while (this.#have >= 5) {
-      const [first] = this.#parts;
-      const head = first && first.length >= 5 ? first : Buffer.concat(this.#parts);
-      const size = 5 + head.readUInt32BE(1);
-      if (this.#have < size) return;
-      const joined = Buffer.concat(this.#parts);
-      this.#parts = joined.length > size ? [joined.subarray(size)] : [];
-      this.#have -= size;
-      this.#message(joined.subarray(5, size));
-    }
+    this.stream.write(framed(message));
   }
 
   #message(message: Buffer): void {

@@ -4,13 +4,8 @@ import { compressionAlgorithms, status } from '@grpc/grpc-js';
 import fc from 'fast-check';
 import { StreamError } from '../../src/xds/connection.ts';
 import { FrameCutter, type FrameReader, frameReader } from '../../src/xds/frame-reader.ts';
+import { framed } from '../support/grpc-frame.ts';
 import { serve } from './raw-server.ts';
-
-function framed(message: Buffer): Buffer {
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(message.length, 1);
-  return Buffer.concat([head, message]);
-}
 
 /** `bytes` in chunks of these sizes, over and over. */
 function* chunks(bytes: Buffer, sizes: readonly number[]): Generator<Buffer> {
