@@ -117,7 +117,7 @@ interface Asking {
 }
 
 const NO_NAMES: Asking = Object.freeze({ star: false, named: NONE });
-/** So many names are sooner looked at than looked up, and come in lists that are known (`decodeRequest`) only where there are more. */
+/** Fewer names than this are sooner read than looked up: their lists come fresh with every request, while long ones are one value (`decodeRequest`). */
 const FEW_NAMES = 16;
 
 const read = (names: readonly string[]): Asking => ({

@@ -209,25 +209,26 @@ function candidates(input: PortInput): readonly Candidate[] {
     service: host => onPort.get(host),
     rule: host => rules.get(host),
   };
-  // A listener for every port routes each request as the listener of its port would.
-  const routesAt = (virtualService: VirtualService, at: number): Routes =>
-    virtualServiceRoutes(virtualService, { ...place, port: port || at });
   for (const virtualService of input.virtualServices) {
     // Hosts outside the registry are routed on port 80 only: there they get a virtual host of their own.
     if (port !== 80 && !concerns(virtualService, onPort, wildcards)) continue;
+    // On a listener for every port the port that is called is not known before the virtual host is.
+    const own = port === 0 ? undefined : virtualServiceRoutes(virtualService, place);
+    if (own?.routes.length === 0) continue;
+    const routesAt = (at: number): Routes => own ?? virtualServiceRoutes(virtualService, { ...place, port: at });
     const hosts = hostsOf(virtualService, input, onPort);
     const targets = hosts.services.flatMap(service => routedPorts(service, port).map(p => ({ service, port: p.port })));
     if (!targets.length && port !== 80) continue;
     if (targets.length || !hosts.services.length) {
       const plainPorts = targets.length ? new Set(targets.map(t => t.port)) : [80];
-      for (const at of plainPorts)
-        for (const host of hosts.plain) {
-          const routes = routesAt(virtualService, at);
-          if (routes.routes.length) out.push(plainHost(routes, mesh, host, at, port === 0));
-        }
+      for (const at of plainPorts) {
+        const routes = routesAt(at);
+        if (!routes.routes.length) continue;
+        for (const host of hosts.plain) out.push(plainHost(routes, mesh, host, at, port === 0));
+      }
     }
     for (const target of targets) {
-      const routes = routesAt(virtualService, target.port);
+      const routes = routesAt(target.port);
       if (!routes.routes.length) continue;
       spokenFor.add(target.service);
       out.push(serviceHost(mesh, traits, target.port, port === 0, target.service, routes));

@@ -71,7 +71,7 @@ export const serviceHost = memo(
   },
 );
 
-/** The virtual host of a VirtualService's host that is no Service. */
+/** The virtual host of a VirtualService's host that is no Service. `ports`: its name gets a `:port` form too. */
 export const plainHost = memo(
   (routes: Routes, mesh: MeshSettings, host: string, port: number, ports: boolean): Candidate => {
     const withPort = hostAndPort(host, port);
