@@ -1,5 +1,6 @@
 // Command gen writes the part of the Envoy API and of Istio's API that a list of roots reaches as a protobufjs JSON
-// descriptor. The Go packages carry the complete descriptors, comments and options are left behind.
+// descriptor. The Go packages carry the complete descriptors; comments are left behind, and of the options all but the rules
+// that Envoy checks values by (rules.go).
 package main
 
 import (
@@ -146,7 +147,11 @@ func (b *bundle) message(m protoreflect.MessageDescriptor) object {
 		for j := 0; j < o.Fields().Len(); j++ {
 			members = append(members, fieldName(o.Fields().Get(j)))
 		}
-		oneofs[string(o.Name())] = object{"oneof": members}
+		oneof := object{"oneof": members}
+		if oneofRequired(o) {
+			oneof["options"] = object{"required": true}
+		}
+		oneofs[string(o.Name())] = oneof
 	}
 	for i := 0; i < m.Messages().Len(); i++ {
 		if n := m.Messages().Get(i); !n.IsMapEntry() {
@@ -162,6 +167,9 @@ func (b *bundle) message(m protoreflect.MessageDescriptor) object {
 	}
 	if len(nested) > 0 {
 		result["nested"] = nested
+	}
+	if unchecked(m) {
+		result["options"] = object{"unchecked": true}
 	}
 	return result
 }
@@ -194,6 +202,9 @@ func (b *bundle) field(f protoreflect.FieldDescriptor) object {
 	}
 	if hasJSONNames(f.FullName()) && required(f) {
 		options["field_behavior"] = "REQUIRED"
+	}
+	if rules := fieldRules(f); len(rules) > 0 {
+		options["rules"] = rules
 	}
 	if len(options) > 0 {
 		result["options"] = options
