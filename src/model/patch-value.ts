@@ -32,6 +32,6 @@ export function readPatchValue<N extends MessageName>(
   } catch (error) {
     // The codec refuses messages nested more than 100 deep.
     const message = `cannot be encoded: ${error instanceof Error ? error.message : String(error)}`;
-    return { value: read.value, problems: [{ path: '', message }] };
+    return { value: read.value, problems: [{ path: '', message, kind: 'invalid' }] };
   }
 }

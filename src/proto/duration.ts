@@ -1,7 +1,6 @@
 import type { Duration } from './generated/google/protobuf.ts';
 
 const NANOS = 1_000_000_000;
-const MAX_SECONDS = 315_576_000_000;
 
 function fromParts(seconds: number, nanos: number): Duration {
   return { ...(seconds !== 0 && { seconds }), ...(nanos !== 0 && { nanos }) };
@@ -37,16 +36,6 @@ export function formatFraction(nanos: number): string {
     .replace(/\.000$/, '');
 }
 
-/** protojson's syntax (`10s`, `-0.5s`), at most nine digits of fraction; undefined if it is anything else. */
-export function parseDuration(text: string): Duration | undefined {
-  const match = /^([+-]?)(\d*)(?:\.(\d{0,9}))?s$/.exec(text);
-  if (!match || (!match[2] && !match[3])) return undefined;
-  const sign = match[1] === '-' ? -1 : 1;
-  const whole = Number(match[2] || '0');
-  if (whole > MAX_SECONDS) return undefined;
-  return signed(sign, whole, Number((match[3] ?? '').padEnd(9, '0')));
-}
-
 const UNITS: Readonly<Record<string, number>> = {
   ns: 1,
   us: 1e3,
@@ -58,23 +47,33 @@ const UNITS: Readonly<Record<string, number>> = {
   h: 3600e9,
 };
 
-/** The syntax of Go's time.ParseDuration (`1h30m`, `100ms`, `0`), which istiod accepts in its CRDs; undefined if it is anything else. */
-export function parseGoDuration(text: string): Duration | undefined {
-  const match = /^([+-]?)(.+)$/.exec(text);
-  if (!match) return undefined;
-  const sign = match[1] === '-' ? -1 : 1;
-  const rest = match[2] ?? '';
+const LARGEST = 2n ** 63n;
+
+/** The nanoseconds in a fraction of a unit, with the rounding of Go: as many digits as fit into 63 bits, then a float. */
+function fractionOf(unit: number, digits: string): bigint {
+  let fraction = 0n;
+  let scale = 1;
+  for (const digit of digits) {
+    const next = fraction * 10n + BigInt(digit);
+    if (fraction > (LARGEST - 1n) / 10n || next > LARGEST) break;
+    fraction = next;
+    scale *= 10;
+  }
+  return BigInt(Math.trunc(Number(fraction) * (unit / scale)));
+}
+
+/** The syntax of Go's time.ParseDuration (`1h30m`, `100ms`, `-0.5s`, `0`), at most 292 years; undefined if it is anything else. */
+export function parseDuration(text: string): Duration | undefined {
+  const [, sign, rest = ''] = /^([+-]?)(.*)$/s.exec(text) ?? [];
   if (rest === '0') return {};
   if (!/^((\d+(\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h))+$/.test(rest)) return undefined;
   let total = 0n;
   for (const [, whole = '', digits = '', unit = ''] of rest.matchAll(/(\d*)\.?(\d*)(ns|us|µs|μs|ms|s|m|h)/g)) {
-    const scale = UNITS[unit] ?? 0;
-    const fraction = digits.slice(0, 18);
-    total += BigInt(whole) * BigInt(scale) + BigInt(Math.trunc(Number(fraction) * (scale / 10 ** fraction.length)));
+    const nanos = UNITS[unit] ?? 0;
+    total += BigInt(whole) * BigInt(nanos) + fractionOf(nanos, digits);
   }
-  if (total > 2n ** 63n - 1n) return undefined;
-  return signed(sign, Number(total / BigInt(NANOS)), Number(total % BigInt(NANOS)));
+  const negative = sign === '-';
+  if (total > LARGEST - (negative ? 0n : 1n)) return undefined;
+  const [seconds, nanos] = [Number(total / BigInt(NANOS)), Number(total % BigInt(NANOS))];
+  return negative ? fromParts(seconds && -seconds, nanos && -nanos) : fromParts(seconds, nanos);
 }
-
-const signed = (sign: number, whole: number, nanos: number): Duration =>
-  fromParts(whole && sign * whole, nanos && sign * nanos);

@@ -1,29 +1,36 @@
 import { typeName } from './any.ts';
 import { findType } from './bundle.ts';
-import { parseDuration, parseGoDuration } from './duration.ts';
+import { parseDuration } from './duration.ts';
 import { type AnyMessage, encodeMessage, type MessageName, type MessageTypes } from './message.ts';
-import { readScalar } from './scalar.ts';
+import { describe, readMapKey, readScalar, zero } from './scalar.ts';
 import { type FieldSchema, type FieldType, type MessageSchema, schemaOf, snake } from './schema.ts';
 import { parseTimestamp } from './timestamp.ts';
 import { type Json, value as toValue } from './wellknown.ts';
 
-/** What was wrong in a JSON form, and where: `http[0].route[1].weight`. */
+/** What is wrong in a JSON form, and where: `http[0].route[1].weight`. */
 export interface JsonProblem {
   readonly path: string;
   readonly message: string;
+  /**
+   * `invalid`: Go refuses the message for it; the value is left out. `unknown field`: left out. `doubtful`: read as Go reads it, which says
+   * nothing, but hardly what is meant: a null in a list, two members of a oneof, a number that no value of an enum has.
+   */
+  readonly kind: 'invalid' | 'unknown field' | 'doubtful';
 }
 
 /**
- * Reads the proto3 JSON form of a message from a parsed document. Strict: an unknown field, a value of the wrong type, an unknown enum value
- * or a second member of a oneof is a problem and is left out; everything else is read. Fields go by proto name or by JSON name, null is
- * absence. Durations of Istio's configuration have Go's syntax, as istiod takes them; those of Envoy have protojson's.
+ * Reads a message from a parsed JSON document as istiod reads its configuration and the values of EnvoyFilters: with golang/protobuf's jsonpb
+ * (v1.5.4, jsonpb/decode.go), which differs from protojson: durations have Go's syntax (`1h30m`), an enum can have any number, null is absence
+ * or, in lists and maps, zero. Fields go by proto name or by JSON name. Where Go refuses a message or passes over something, a problem says
+ * so, and everything else is read. More than jsonpb it takes protojson's forms of a FieldMask and of an
+ * Empty in an Any.
  */
 export function fromJson<N extends MessageName>(
   name: N,
   raw: unknown,
 ): { readonly value: MessageTypes[N]; readonly problems: readonly JsonProblem[] } {
   const reader = new Reader();
-  const value = reader.message(name, raw, '', false) ?? {};
+  const value = reader.message(name, raw, '') ?? {};
   return { value: value as MessageTypes[N], problems: reader.problems };
 }
 
@@ -34,16 +41,16 @@ const isObject = (raw: unknown): raw is RawObject => typeof raw === 'object' && 
 class Reader {
   readonly problems: JsonProblem[] = [];
 
-  #problem(path: string, message: string): undefined {
-    this.problems.push({ path, message });
+  #problem(path: string, message: string, kind: JsonProblem['kind'] = 'invalid'): undefined {
+    this.problems.push({ path, message, kind });
     return undefined;
   }
 
   /** Undefined if the value as a whole was no such message. */
-  message(name: string, raw: unknown, path: string, goDurations: boolean): AnyMessage | undefined {
+  message(name: string, raw: unknown, path: string): AnyMessage | undefined {
     const special = wellKnown[name];
     if (special) {
-      const read = special(raw, this, path, goDurations);
+      const read = special(raw, this, path);
       return typeof read === 'string' ? this.#problem(path, read) : read;
     }
     if (!isObject(raw)) return this.#problem(path, `expected an object, found ${describe(raw)}`);
@@ -52,62 +59,76 @@ class Reader {
 
   fields(schema: MessageSchema, raw: RawObject, path: string): AnyMessage {
     const out: Record<string, unknown> = {};
-    const takenBy = new Map<string, string>();
-    for (const [key, item] of Object.entries(raw)) {
-      const field = schema.byKey.get(key);
-      const at = member(path, key);
-      if (!field) {
-        this.#problem(at, 'unknown field');
-        continue;
-      }
+    const members = new Map<string, FieldSchema>();
+    for (const [field, key] of this.#spellings(schema, raw, path)) {
+      const item = raw[key];
       if (item === undefined || (item === null && !holdsNull(field))) continue;
-      const other = takenBy.get(field.name) ?? (field.oneof && takenBy.get(field.oneof));
-      if (other) {
-        this.#problem(
-          at,
-          field.oneof && other !== key ? `only one of ${other} and ${key} can be set` : `the same field as ${other}`,
-        );
-        continue;
-      }
-      const value = this.#field(field, item, at, schema.istioConfig);
+      const value = this.#field(field, item, member(path, key));
       if (value === undefined) continue;
+      const other = field.oneof && members.get(field.oneof);
+      if (field.oneof && other) {
+        const [last, first] = (field.order ?? 0) > (other.order ?? 0) ? [field, other] : [other, field];
+        this.#problem(member(path, key), `only one of ${other.name} and ${field.name} can be set`, 'doubtful');
+        delete out[first.name];
+        members.set(field.oneof, last);
+        if (last !== field) continue;
+      } else if (field.oneof) members.set(field.oneof, field);
       out[field.name] = value;
-      takenBy.set(field.name, key);
-      if (field.oneof) takenBy.set(field.oneof, key);
     }
     return out;
   }
 
-  #field(field: FieldSchema, raw: unknown, path: string, goDurations: boolean): unknown {
+  /** The key that each field is read from: where it is there by both of its names, the JSON name. */
+  #spellings(schema: MessageSchema, raw: RawObject, path: string): ReadonlyMap<FieldSchema, string> {
+    const keys = new Map<FieldSchema, string>();
+    for (const key of Object.keys(raw)) {
+      const field = schema.byKey.get(key);
+      if (!field) {
+        this.#problem(member(path, key), 'unknown field', 'unknown field');
+        continue;
+      }
+      const other = keys.get(field);
+      if (other !== undefined) this.#problem(member(path, key), `the same field as ${other}`, 'doubtful');
+      if (other === undefined || key === field.jsonName) keys.set(field, key);
+    }
+    return keys;
+  }
+
+  #field(field: FieldSchema, raw: unknown, path: string): unknown {
     switch (field.shape) {
       case 'single':
-        return this.#value(field.type, raw, path, goDurations);
+        return this.#value(field.type, raw, path);
       case 'list':
         if (!Array.isArray(raw)) return this.#problem(path, `expected a list, found ${describe(raw)}`);
         return raw
-          .map((item: unknown, i) => this.#value(field.type, item, `${path}[${i}]`, goDurations))
+          .map((item: unknown, i) => this.#element(field.type, item, `${path}[${i}]`))
           .filter(item => item !== undefined);
       case 'map': {
         if (!isObject(raw)) return this.#problem(path, `expected an object, found ${describe(raw)}`);
         const entries: [string, unknown][] = [];
         for (const [key, item] of Object.entries(raw)) {
           const at = member(path, key);
-          const checked = readScalar(field.keyType === 'string' ? 'string' : 'int64', key);
+          const checked = readMapKey(field.keyType ?? 'string', key);
+          const value = this.#element(field.type, item, at);
           if ('problem' in checked) this.#problem(at, `key: ${checked.problem}`);
-          else {
-            const value = this.#value(field.type, item, at, goDurations);
-            if (value !== undefined) entries.push([key, value]);
-          }
+          else if (value !== undefined) entries.push([String(checked.value), value]);
         }
         return Object.fromEntries(entries);
       }
     }
   }
 
-  #value(type: FieldType, raw: unknown, path: string, goDurations: boolean): unknown {
+  /** An item of a list or a value of a map: a null is zero there. */
+  #element(type: FieldType, raw: unknown, path: string): unknown {
+    if (raw !== null || (type.kind !== 'scalar' && nullable.has(type.name))) return this.#value(type, raw, path);
+    this.#problem(path, `expected ${expectedOf(type)}, found null`, 'doubtful');
+    return type.kind === 'message' ? {} : type.kind === 'enum' ? 0 : zero(type.scalar);
+  }
+
+  #value(type: FieldType, raw: unknown, path: string): unknown {
     switch (type.kind) {
       case 'message':
-        return this.message(type.name, raw, path, goDurations);
+        return this.message(type.name, raw, path);
       case 'enum':
         return this.#enum(type, raw, path);
       case 'scalar': {
@@ -119,51 +140,38 @@ class Reader {
 
   #enum(type: FieldType & { kind: 'enum' }, raw: unknown, path: string): number | undefined {
     if (type.name === 'google.protobuf.NullValue' && raw === null) return 0;
-    if (typeof raw === 'string') {
-      const value = type.byName.get(raw);
-      return (
-        value ?? this.#problem(path, `unknown value "${raw}", expected one of ${[...type.byName.keys()].join(', ')}`)
-      );
-    }
-    if (typeof raw !== 'number')
-      return this.#problem(path, `expected one of ${[...type.byName.keys()].join(', ')}, found ${describe(raw)}`);
-    return type.byNumber.has(raw) ? raw : this.#problem(path, `unknown value ${raw}`);
+    const value = typeof raw === 'string' ? type.byName.get(raw) : undefined;
+    if (value !== undefined) return value;
+    const expected = `expected one of ${[...type.byName.keys()].join(', ')}`;
+    if (typeof raw === 'string') return this.#problem(path, `unknown value "${raw}", ${expected}`);
+    if (typeof raw !== 'number' || (raw | 0) !== raw) return this.#problem(path, `${expected}, found ${describe(raw)}`);
+    if (!type.byNumber.has(raw)) this.#problem(path, `unknown value ${raw}, ${expected}`, 'doubtful');
+    return raw;
   }
 }
 
+const nullable: ReadonlySet<string> = new Set(['google.protobuf.Value', 'google.protobuf.NullValue']);
+
 const holdsNull = (field: FieldSchema): boolean =>
-  field.shape === 'single' &&
-  field.type.kind !== 'scalar' &&
-  (field.type.name === 'google.protobuf.Value' || field.type.name === 'google.protobuf.NullValue');
+  field.shape === 'single' && field.type.kind !== 'scalar' && nullable.has(field.type.name);
+
+const expectedOf = (type: FieldType): string => (type.kind === 'scalar' ? `a ${type.scalar}` : type.name);
 
 function member(path: string, key: string): string {
   if (!/^[A-Za-z_@][\w@]*$/.test(key)) return `${path}[${JSON.stringify(key)}]`;
   return path ? `${path}.${key}` : key;
 }
 
-/** What a value is, in a user's words. */
-function describe(raw: unknown): string {
-  if (raw === null) return 'null';
-  if (Array.isArray(raw)) return 'a list';
-  return typeof raw === 'object' ? 'an object' : JSON.stringify(raw);
-}
+type ReadWellKnown = (raw: unknown, reader: Reader, path: string) => AnyMessage | string | undefined;
 
-type ReadWellKnown = (
-  raw: unknown,
-  reader: Reader,
-  path: string,
-  goDurations: boolean,
-) => AnyMessage | string | undefined;
+const EMPTY = 'google.protobuf.Empty';
 
 /** The messages that have a JSON form of their own; a text is what is wrong, undefined was reported already. */
 const wellKnown: Readonly<Record<string, ReadWellKnown>> = {
   'google.protobuf.Any': readAny,
-  'google.protobuf.Duration': (raw, _reader, _path, goDurations) => {
-    const read = typeof raw !== 'string' ? undefined : goDurations ? parseGoDuration(raw) : parseDuration(raw);
-    return (
-      (read as AnyMessage | undefined) ??
-      `expected a duration like "${goDurations ? '1h30m' : '1.5s'}", found ${describe(raw)}`
-    );
+  'google.protobuf.Duration': raw => {
+    const read = typeof raw === 'string' ? parseDuration(raw) : undefined;
+    return (read as AnyMessage | undefined) ?? `expected a duration like "1h30m" or "0.5s", found ${describe(raw)}`;
   },
   'google.protobuf.Timestamp': raw => {
     const read = typeof raw === 'string' ? parseTimestamp(raw) : undefined;
@@ -173,6 +181,8 @@ const wellKnown: Readonly<Record<string, ReadWellKnown>> = {
     typeof raw === 'string'
       ? { paths: raw.split(',').filter(Boolean).map(snake) }
       : `expected field names joined by commas, found ${describe(raw)}`,
+  [EMPTY]: (raw, reader, path) =>
+    isObject(raw) ? reader.fields(schemaOf(EMPTY), raw, path) : `expected an object, found ${describe(raw)}`,
   'google.protobuf.Struct': raw =>
     isObject(raw) ? (toValue(raw as Json).struct_value as AnyMessage) : `expected an object, found ${describe(raw)}`,
   'google.protobuf.Value': raw => toValue(raw as Json) as AnyMessage,
@@ -199,19 +209,23 @@ function readWrapper(scalar: string): ReadWellKnown {
 function readAny(raw: unknown, reader: Reader, path: string): AnyMessage | string | undefined {
   if (!isObject(raw)) return `expected an object with "@type", found ${describe(raw)}`;
   const { '@type': url, ...rest } = raw;
-  if (url === undefined && Object.keys(rest).length === 0) return {};
   if (typeof url !== 'string') return 'expected "@type" with the type of the message';
   const name = typeName(url);
   if (!findType(name)) return `unknown message type ${url}`;
-  const special = wellKnown[name];
-  const message = special
-    ? reader.message(name, rest['value'], member(path, 'value'), false)
-    : reader.fields(schemaOf(name), rest, path);
-  if (!message) return undefined;
+  const message = wellKnown[name] ? readInner(name, rest, reader, path) : reader.fields(schemaOf(name), rest, path);
+  if (!message || typeof message === 'string') return message;
   try {
     return { type_url: url, value: encodeMessage(name, message) };
   } catch (error) {
     // The codec refuses messages nested more than 100 deep.
     return `cannot be encoded: ${error instanceof Error ? error.message : error}`;
   }
+}
+
+/** A message with a JSON form of its own is the `value` of an Any. */
+function readInner(name: string, raw: RawObject, reader: Reader, path: string): AnyMessage | string | undefined {
+  if (name === EMPTY && !Object.keys(raw).length) return {};
+  if (!('value' in raw)) return `expected "value" with the ${name}`;
+  const { value } = raw;
+  return value === null && !nullable.has(name) ? {} : reader.message(name, value, member(path, 'value'));
 }

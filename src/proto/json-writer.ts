@@ -49,7 +49,7 @@ function fieldJson(field: FieldSchema, value: unknown): Json | undefined {
 }
 
 const isZero = (value: unknown): boolean =>
-  value === 0 || value === '' || value === false || (value instanceof Uint8Array && value.length === 0);
+  Object.is(value, 0) || value === '' || value === false || (value instanceof Uint8Array && value.length === 0);
 
 function valueJson(type: FieldType, value: unknown): Json {
   switch (type.kind) {

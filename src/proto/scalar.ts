@@ -13,11 +13,20 @@ const RANGES: Readonly<Record<string, readonly [bigint, bigint]>> = {
   fixed64: [0n, 2n ** 64n - 1n],
 };
 
-const expected = (what: string, raw: unknown): Read => ({
-  problem: `expected ${what}, found ${typeof raw === 'object' ? (Array.isArray(raw) ? 'a list' : raw === null ? 'null' : 'an object') : JSON.stringify(raw)}`,
-});
+/** What a value is, in a user's words. */
+export function describe(raw: unknown): string {
+  if (raw === null) return 'null';
+  if (Array.isArray(raw)) return 'a list';
+  return typeof raw === 'object' ? 'an object' : JSON.stringify(raw);
+}
 
-/** Reads the JSON form of a scalar: numbers may be texts, bytes are base64. 64-bit integers lose precision beyond 2^53. */
+const expected = (what: string, raw: unknown): Read => ({ problem: `expected ${what}, found ${describe(raw)}` });
+
+/** The value of a scalar field that is not set. */
+export const zero = (type: string): unknown =>
+  type === 'string' ? '' : type === 'bool' ? false : type === 'bytes' ? new Uint8Array() : 0;
+
+/** Reads the JSON form of a scalar as Go's jsonpb does: numbers may be texts, bytes are base64 or a list. 64-bit integers lose precision beyond 2^53. */
 export function readScalar(type: string, raw: unknown): Read {
   switch (type) {
     case 'string':
@@ -28,33 +37,56 @@ export function readScalar(type: string, raw: unknown): Read {
       return readBytes(raw);
     case 'float':
     case 'double':
-      return readFloat(raw);
+      return readFloat(type, raw);
     default:
       return readInteger(type, raw);
   }
 }
 
-function readBytes(raw: unknown): Read {
-  if (typeof raw !== 'string' || !/^([\w+/-]{4})*([\w+/-]{2,3}={0,2})?$/.test(raw)) return expected('base64', raw);
-  return { value: Buffer.from(raw, 'base64') };
+/** Reads the key of a map, which JSON has as a text, as a scalar. */
+export function readMapKey(type: string, key: string): Read {
+  if (type === 'string') return { value: key };
+  if (type !== 'bool') return readInteger(type, key);
+  return key === 'true' || key === 'false' ? { value: key === 'true' } : expected('true or false', key);
 }
 
-function readFloat(raw: unknown): Read {
-  if (typeof raw === 'number') return { value: raw };
+const base64 = /^(?:[A-Za-z\d+/]{4})*(?:[A-Za-z\d+/]{2}==|[A-Za-z\d+/]{3}=)?$/;
+
+function readBytes(raw: unknown): Read {
+  if (Array.isArray(raw)) {
+    const wrong = raw.find(byte => byte !== null && (byte & 255) !== byte);
+    return wrong === undefined ? { value: Buffer.from(raw) } : expected('bytes from 0 to 255', wrong);
+  }
+  const text = typeof raw === 'string' ? raw.replaceAll(/[\r\n]/g, '') : undefined;
+  return text !== undefined && base64.test(text) ? { value: Buffer.from(text, 'base64') } : expected('base64', raw);
+}
+
+/** The number in a text; a null there is zero, as in Go. Undefined where there is none. */
+function numberIn(text: string, form: RegExp): string | undefined {
+  const [, number, nothing] = form.exec(text) ?? [];
+  return number ?? (nothing && '0');
+}
+
+const decimal = /^ *(?:(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)|(null)) *$/;
+const whole = /^ *(?:(-?(?:0|[1-9]\d*))|(null)) *$/;
+
+function readFloat(type: string, raw: unknown): Read {
   if (raw === 'NaN' || raw === 'Infinity' || raw === '-Infinity') return { value: Number(raw) };
-  const parsed = typeof raw === 'string' ? decimal(raw) : undefined;
-  return parsed === undefined ? expected('a number', raw) : { value: parsed };
+  const parsed = typeof raw === 'string' ? Number(numberIn(raw, decimal) ?? Number.NaN) : raw;
+  if (typeof parsed !== 'number' || Number.isNaN(parsed)) return expected('a number', raw);
+  return Number.isFinite(type === 'float' ? Math.fround(parsed) : parsed)
+    ? { value: parsed }
+    : { problem: `${raw} is out of range` };
 }
 
 function readInteger(type: string, raw: unknown): Read {
   const range = RANGES[type];
   if (!range) throw new Error(`unknown scalar type ${type}`);
-  const parsed = typeof raw === 'string' ? decimal(raw) : raw;
-  if (typeof parsed !== 'number' || !Number.isInteger(parsed)) return expected('a whole number', raw);
-  const exact = BigInt(typeof raw === 'string' && /^-?\d+$/.test(raw) ? raw : parsed);
+  // Go writes larger numbers with an exponent, and reads none in an integer.
+  const text = typeof raw === 'number' && Math.abs(raw) < 1e21 ? String(raw) : raw;
+  const number = typeof text === 'string' ? numberIn(text, whole) : undefined;
+  if (number === undefined || (number === '-0' && range[0] === 0n)) return expected('a whole number', raw);
+  const exact = BigInt(number);
   if (exact < range[0] || exact > range[1]) return { problem: `${exact} is out of range (${range[0]} to ${range[1]})` };
-  return { value: parsed };
+  return { value: Number(exact) };
 }
-
-const decimal = (text: string): number | undefined =>
-  /^-?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(text) ? Number(text) : undefined;

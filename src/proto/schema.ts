@@ -15,6 +15,7 @@ export type FieldType =
 /** A field as the encoder and the JSON forms see it. */
 export interface FieldSchema {
   readonly name: string;
+  readonly jsonName: string;
   readonly type: FieldType;
   readonly shape: 'single' | 'list' | 'map';
   /** The scalar type of a map's keys. */
@@ -23,6 +24,8 @@ export interface FieldSchema {
   readonly presence: boolean;
   /** The oneof that has this and other members. */
   readonly oneof?: string;
+  /** The place among the members of the oneof, as declared. */
+  readonly order?: number;
 }
 
 /** A message type; its fields come in the order of their numbers. */
@@ -31,8 +34,6 @@ export interface MessageSchema {
   readonly fields: readonly FieldSchema[];
   /** Fields by proto name and by JSON name. */
   readonly byKey: ReadonlyMap<string, FieldSchema>;
-  /** Istio's configuration, which istiod reads with Go's duration syntax ("1h30m"). */
-  readonly istioConfig: boolean;
 }
 
 const schemas = new Map<string, MessageSchema>();
@@ -47,8 +48,6 @@ export function schemaOf(name: string): MessageSchema {
   return schema;
 }
 
-const ISTIO_CONFIG = /^istio\.(analysis|extensions|mesh|meta|networking\.v1\w*|security|telemetry|type)\./;
-
 function messageSchema(type: protobuf.Type): MessageSchema {
   const name = type.fullName.slice(1);
   const fields: FieldSchema[] = [];
@@ -58,7 +57,7 @@ function messageSchema(type: protobuf.Type): MessageSchema {
     fields.push(schema);
     for (const key of spellings(field)) byKey.set(key, schema);
   }
-  return { name, fields, byKey, istioConfig: ISTIO_CONFIG.test(name) };
+  return { name, fields, byKey };
 }
 
 function fieldSchema(field: protobuf.Field): FieldSchema {
@@ -66,11 +65,12 @@ function fieldSchema(field: protobuf.Field): FieldSchema {
   const members = field.partOf?.oneof.length ?? 0;
   return {
     name: field.name,
+    jsonName: jsonName(field),
     type,
     shape: field instanceof protobuf.MapField ? 'map' : field.repeated ? 'list' : 'single',
     ...(field instanceof protobuf.MapField && { keyType: field.keyType }),
     presence: type.kind === 'message' || members > 0,
-    ...(field.partOf && members > 1 && { oneof: field.partOf.name }),
+    ...(field.partOf && members > 1 && { oneof: field.partOf.name, order: field.partOf.oneof.indexOf(field.name) }),
   };
 }
 
@@ -84,11 +84,17 @@ function fieldType(field: protobuf.Field): FieldType {
   return { kind: 'enum', name: resolved.fullName.slice(1), byName, byNumber };
 }
 
-/** The bundle has one of the two names of a field and the other one only where it cannot be derived. */
-function spellings(field: protobuf.Field): readonly string[] {
-  const { json_name: json, proto_name: proto } = (field.options ?? {}) as { json_name?: string; proto_name?: string };
-  return [field.name, json ?? lowerCamel(field.name), proto ?? snake(field.name)];
-}
+/** Names of a field that cannot be derived from the one that the bundle has. */
+const otherNames = (field: protobuf.Field): { readonly json_name?: string; readonly proto_name?: string } =>
+  field.options ?? {};
+
+const jsonName = (field: protobuf.Field): string => otherNames(field).json_name ?? lowerCamel(field.name);
+
+const spellings = (field: protobuf.Field): readonly string[] => [
+  field.name,
+  jsonName(field),
+  otherNames(field).proto_name ?? snake(field.name),
+];
 
 /** protoc's rule for a field's JSON name. */
 export const lowerCamel = (name: string): string =>

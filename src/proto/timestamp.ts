@@ -13,11 +13,20 @@ export function formatTimestamp(t: Timestamp): string {
   return `${whole}${formatFraction(t.nanos ?? 0)}Z`;
 }
 
-/** Reads RFC 3339; undefined if it is anything else. */
+const RFC3339 = /^(\d{4})-(\d\d)-(\d\d)T(\d\d?):(\d\d):(\d\d)(?:[.,](\d+))?(?:Z|([+-])(\d\d):(\d\d))$/;
+
+/** Reads RFC 3339 as Go's time.Parse does, with its liberties: an hour of one digit, a comma, more than nine digits; undefined if it is anything else. */
 export function parseTimestamp(text: string): Timestamp | undefined {
-  const match = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)$/.exec(text);
+  const match = RFC3339.exec(text);
   if (!match) return undefined;
-  const at = Date.parse(`${match[1]}${match[3]}`);
-  if (Number.isNaN(at)) return undefined;
-  return { seconds: at / 1000, nanos: Number((match[2] ?? '').padEnd(9, '0')) };
+  const number = (group: number): number => Number(match[group] ?? 0);
+  const [year, month, day, hour, minute, second] = [number(1), number(2), number(3), number(4), number(5), number(6)];
+  const [offsetHours, offsetMinutes] = [number(9), number(10)];
+  const date = new Date(0);
+  date.setUTCFullYear(year, month - 1, day);
+  const exists = date.getUTCMonth() === month - 1 && date.getUTCDate() === day && month > 0;
+  if (!exists || hour > 23 || minute > 59 || second > 59 || offsetHours > 24 || offsetMinutes > 59) return undefined;
+  const offset = (match[8] === '-' ? -60 : 60) * (offsetHours * 60 + offsetMinutes);
+  const seconds = date.getTime() / 1000 + hour * 3600 + minute * 60 + second - offset;
+  return { seconds, nanos: Number((match[7] ?? '').slice(0, 9).padEnd(9, '0')) };
 }

@@ -240,7 +240,12 @@ test('an invalid route is left out and the others stay', () => {
 test('paths are those that the user wrote, also behind an item that is none', () => {
   const result = parsed('VirtualService', `{hosts: [a], http: [null, 7, {${to}, timeout: 0s}, {name: x}, {${to}}]}`);
   const paths = result.problems.filter(({ severity }) => severity === 'error').map(({ path }) => path);
-  assert.deepEqual(paths.sort(), ['spec.http[0]', 'spec.http[1]', 'spec.http[2].timeout', 'spec.http[3]']);
+  assert.deepEqual([...new Set(paths)].sort(), [
+    'spec.http[0]',
+    'spec.http[1]',
+    'spec.http[2].timeout',
+    'spec.http[3]',
+  ]);
   assert.ok(result.ok);
   assert.equal(result.value.spec.http?.length, 2);
 });

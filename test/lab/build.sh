@@ -77,7 +77,7 @@ build_istio() {
   go_program istio istioctl istio.io/istio/istioctl/cmd/istioctl
   go_program istio pilot-agent istio.io/istio/pilot/cmd/pilot-agent
   # The clients are this project's own: they follow their source.
-  (cd "$LAB_HOME/peers/istio" && go build -o "$LAB_BIN/" ./xdsdump ./xdsload)
+  (cd "$LAB_HOME/peers/istio" && go build -o "$LAB_BIN/" ./xdsdump ./xdsload ./patchvalue)
   install -m 644 "$(module_folder istio istio.io/istio)/manifests/charts/base/files/crd-all.gen.yaml" "$LAB_CACHE/istio-crds.yaml"
 }
 

@@ -37,12 +37,15 @@ export const dryRun = 'metadata.annotations["istio.io/dry-run"]';
 /** Parts that say to whom or to what something applies: without a field that we do not know they would apply to more. */
 const narrowing = /(?:^|[.\]])(?:match|rules|selector|workloadSelector|targetRefs?|exportTo|fromHeaders)(?:[.[]|$)/;
 
-/** Reports what a strict reader found. An unknown field is left out with a warning, as the API server does it, except where that would widen what is meant. */
+/**
+ * Reports what the reader of the schema found. An unknown field is left out with a warning, as the API server does it, except where that
+ * would widen what is meant. What Go's reader passes over and the API server refuses is an error.
+ */
 export function reportSchema(problems: readonly JsonProblem[], at: string, report: Report): void {
   const place = (path: string) => (path === '' ? at : path.startsWith('[') ? at + path : `${at}.${path}`);
-  for (const { path, message } of problems) {
-    if (message === 'unknown field' && !narrowing.test(path)) report.warning(place(path), message);
+  for (const { path, message, kind } of problems) {
+    if (kind === 'unknown field' && !narrowing.test(path)) report.warning(place(path), message);
     else report.error(place(path), message);
   }
-  report.leftOut(problems.map(({ path }) => place(path)));
+  report.leftOut(problems.filter(({ kind }) => kind === 'invalid').map(({ path }) => place(path)));
 }
