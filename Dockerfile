@@ -22,7 +22,7 @@ ENV MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=131072 MALLOC_TRIM_THRESHOLD_=1310
 ENV NODE_OPTIONS="--max-old-space-size=1024 --max-semi-space-size=2"
 COPY --from=packages /pilotlight/node_modules node_modules
 COPY package.json LICENSE ./
-COPY proto/bundle.json proto/bundle.json
+COPY proto/bundle.json proto/extensions.json proto/
 COPY --from=build /pilotlight/dist dist
 USER 1337:1337
 EXPOSE 15010 15012 15014 15017 8080

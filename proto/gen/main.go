@@ -1,5 +1,5 @@
 // Command gen writes the part of the Envoy API and of Istio's API that a list of roots reaches as a protobufjs JSON
-// descriptor. The Go packages carry the complete descriptors; comments are left behind, and of the options all but the rules
+// descriptor, bundle.json, and what else the packages that istiod links declare as another one, extensions.json. The Go packages carry the complete descriptors; comments are left behind, and of the options all but the rules
 // that Envoy checks values by (rules.go).
 package main
 
@@ -10,7 +10,9 @@ import (
 	"flag"
 	"fmt"
 	"log"
+	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"sort"
 	"strings"
@@ -18,6 +20,8 @@ import (
 	"google.golang.org/genproto/googleapis/api/annotations"
 	protobuf "google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/descriptorpb"
 )
 
 // Istio's configuration packages: users write these messages as YAML, so their fields carry the JSON names.
@@ -40,7 +44,8 @@ type bundle struct {
 
 func main() {
 	roots := flag.String("roots", "../roots.txt", "list of full names")
-	out := flag.String("out", "../bundle.json", "the descriptor to write")
+	packages := flag.String("packages", "../istiod-packages.txt", "list of Go packages")
+	out := flag.String("out", "..", "the folder to write to")
 	asJSON := flag.Bool("json", false, "print messages from standard input as JSON instead, see json.go")
 	flag.Parse()
 	files, err := allFiles()
@@ -53,12 +58,16 @@ func main() {
 		}
 		return
 	}
-	names, err := readRoots(*roots)
+	names, err := readLines(*roots)
+	if err != nil {
+		log.Fatal(err)
+	}
+	linked, err := readLines(*packages)
 	if err != nil {
 		log.Fatal(err)
 	}
 	var missing []string
-	b := &bundle{seen: map[protoreflect.FullName]bool{}, root: &namespace{children: map[string]*namespace{}}}
+	b := newBundle()
 	for _, name := range names {
 		d, err := files.FindDescriptorByName(protoreflect.FullName(name))
 		if err != nil {
@@ -70,15 +79,42 @@ func main() {
 	if len(missing) > 0 {
 		log.Fatalf("%s: no linked Go package has %s; see links.go", *roots, strings.Join(missing, ", "))
 	}
+	b.writeTo(filepath.Join(*out, "bundle.json"))
+	b.rest(files, linked).writeTo(filepath.Join(*out, "extensions.json"))
+}
+
+func newBundle() *bundle {
+	return &bundle{seen: map[protoreflect.FullName]bool{}, root: &namespace{children: map[string]*namespace{}}}
+}
+
+// rest is what Go packages declare and the bundle lacks.
+func (b *bundle) rest(files *protoregistry.Files, packages []string) *bundle {
+	more := newBundle()
+	maps.Copy(more.seen, b.seen)
+	files.RangeFiles(func(file protoreflect.FileDescriptor) bool {
+		options, _ := file.Options().(*descriptorpb.FileOptions)
+		path, _, _ := strings.Cut(options.GetGoPackage(), ";")
+		if !slices.Contains(packages, path) {
+			return true
+		}
+		for i := 0; i < file.Messages().Len(); i++ {
+			more.add(file.Messages().Get(i))
+		}
+		return true
+	})
+	return more
+}
+
+func (b *bundle) writeTo(path string) {
 	var buf bytes.Buffer
 	b.root.write(&buf, "")
 	buf.WriteString("\n")
-	if err := os.WriteFile(*out, buf.Bytes(), 0o644); err != nil {
+	if err := os.WriteFile(path, buf.Bytes(), 0o644); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func readRoots(path string) ([]string, error) {
+func readLines(path string) ([]string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err

@@ -8,7 +8,7 @@ import { internLabels, type Labels } from './labels.ts';
 import { locality } from './locality.ts';
 import { compare } from './object.ts';
 import type { Proxy, ProxyClass } from './proxy.ts';
-import type { EnvoyBuild } from './traits.ts';
+import { type EnvoyBuild, packageOf } from './traits.ts';
 
 /** A Node message as a proxy, or why it is none. */
 export type ParsedNode =
@@ -99,16 +99,16 @@ function buildOf(node: Node): { readonly build: EnvoyBuild; readonly id: string 
     told?.minor_number ?? Number(minor ?? 0),
     told?.patch ?? Number(patch ?? 0),
   ] as const;
-  const names = (node.extensions ?? [])
-    .filter(extension => !extension.disabled)
-    .map(extension => extension.name ?? '')
-    .sort(compare);
-  const digest = createHash('sha256').update(names.join('\n')).digest('hex');
+  const enabled = (node.extensions ?? []).filter(extension => !extension.disabled);
+  const names = enabled.map(({ name = '' }) => name).sort(compare);
+  const packages = [...new Set(enabled.flatMap(({ type_urls = [] }) => type_urls.map(packageOf)))].sort(compare);
+  const digest = createHash('sha256').update(names.join('\n')).update(packages.join('\n')).digest('hex');
   const id = `${version.join('.')} ${node.extensions?.length ? digest : ''}`;
   const build = builds.intern(id, () =>
     Object.freeze({
       version: Object.freeze(version),
       extensions: node.extensions?.length ? new Set(names) : undefined,
+      configPackages: packages.length ? new Set(packages) : undefined,
     }),
   );
   return { build, id };

@@ -6,11 +6,16 @@ export interface EnvoyBuild {
   readonly version: readonly [number, number, number];
   /** Names of the extensions compiled in; undefined where the Node does not list them: then everything of upstream Envoy is assumed. */
   readonly extensions: ReadonlySet<string> | undefined;
+  /** The protobuf packages of the messages that configure those extensions; undefined where the Node does not name the messages. */
+  readonly configPackages: ReadonlySet<string> | undefined;
 }
 
 /** Whether a build has an extension by its name (`envoy.filters.http.router`). Istio's own filters are had only by a build that lists them. */
 export const hasExtension = (build: EnvoyBuild, name: string): boolean =>
   build.extensions ? build.extensions.has(name) : name.startsWith('envoy.');
+
+/** The protobuf package of a message. */
+export const packageOf = (message: string): string => message.replace(/\.[A-Z].*$/, '');
 
 /** What shapes a proxy's configuration besides its scope and its workload. Interned: equal proxies share one value. */
 export interface Traits {

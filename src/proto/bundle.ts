@@ -6,8 +6,8 @@ import protobuf from 'protobufjs';
 protobuf.configure();
 
 /**
- * The descriptors of the Envoy API and of Istio's (proto/bundle.json, made by `npm run gen`): each top-level declaration as text, by full
- * name. A process uses a part of them, and as objects each takes thirty times the room.
+ * The descriptors of the Envoy API and of Istio's (proto/bundle.json and proto/extensions.json, made by `npm run gen`): each top-level
+ * declaration as text, by full name. A process uses a part of them, and as objects each takes thirty times the room.
  */
 const texts = new Map<string, string>();
 
@@ -17,7 +17,14 @@ function collect({ nested }: protobuf.INamespace, path: string): void {
     else collect(child, `${path}${name}.`);
   }
 }
-collect(JSON.parse(readFileSync(new URL('../../proto/bundle.json', import.meta.url), 'utf8')), '');
+
+function read(file: 'bundle.json' | 'extensions.json'): void {
+  collect(JSON.parse(readFileSync(new URL(`../../proto/${file}`, import.meta.url), 'utf8')), '');
+}
+
+read('bundle.json');
+/** Whether the extensions that only EnvoyFilters name have been read: few processes need them. */
+let extended = false;
 
 const root = new protobuf.Root();
 const loaded = new Set<string>();
@@ -28,7 +35,10 @@ const services = new Map<string, protobuf.Service>();
 function topLevel(name: string): string | undefined {
   for (let path = name; path; path = path.slice(0, Math.max(0, path.lastIndexOf('.'))))
     if (texts.has(path)) return path;
-  return undefined;
+  if (extended) return undefined;
+  extended = true;
+  read('extensions.json');
+  return topLevel(name);
 }
 
 /** The full names that a declaration and what is declared inside it refer to. */

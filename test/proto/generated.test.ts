@@ -14,18 +14,17 @@ function contents(folder: string): ReadonlyMap<string, string> {
   return new Map(files.sort().map(file => [file, readFileSync(join(folder, file), 'utf8')]));
 }
 
-test('npm run gen gives the bundle, the types and the CRDs that are checked in', t => {
+test('npm run gen gives the bundles, the types and the CRDs that are checked in', t => {
   if (!needsGo(t)) return;
   const folder = mkdtempSync(join(tmpdir(), 'pilotlight-gen-'));
   t.after(() => rmSync(folder, { recursive: true }));
-  const places = ['bundle.json', 'generated', 'crds'].map(name => join(folder, name));
-  const run = spawnSync(join(repository, 'proto/gen.sh'), places, { encoding: 'utf8' });
+  const run = spawnSync(join(repository, 'proto/gen.sh'), [folder], { encoding: 'utf8' });
   assert.equal(run.status, 0, run.stderr);
-  const bundle = readFileSync(join(folder, 'bundle.json'), 'utf8');
-  assert.ok(
-    bundle === readFileSync(join(repository, 'proto/bundle.json'), 'utf8'),
-    'proto/bundle.json is old: npm run gen',
-  );
+  for (const file of ['bundle.json', 'extensions.json', 'istiod-packages.txt'])
+    assert.ok(
+      readFileSync(join(folder, file), 'utf8') === readFileSync(join(repository, 'proto', file), 'utf8'),
+      `proto/${file} is old: npm run gen`,
+    );
   for (const [made, checkedIn] of [
     ['generated', 'src/proto/generated'],
     ['crds', 'deploy/crds'],

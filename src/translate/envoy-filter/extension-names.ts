@@ -1,4 +1,4 @@
-import { type EnvoyBuild, hasExtension } from '../../model/traits.ts';
+import { type EnvoyBuild, hasExtension, packageOf } from '../../model/traits.ts';
 import { typeName } from '../../proto/any.ts';
 import type { Json } from '../../proto/wellknown.ts';
 
@@ -16,12 +16,19 @@ const istio: Readonly<Record<string, readonly string[]>> = {
 /** `envoy.extensions.filters.http.lua.v3.Lua` configures `envoy.filters.http.lua`; other families do not follow a rule. */
 const filter = /^envoy\.extensions\.(filters\.(?:http|network|listener)\.\w+)\.v\d\w*\.\w+$/;
 
+/** Packages of which a Node names the messages where the build has the extension: of some other families Envoy leaves messages out. */
+const listed =
+  /^envoy\.extensions\.(?:(?:filters\.(?:http|network|listener|udp)|access_loggers|clusters|compression|formatter|health_checkers|load_balancing_policies|matching\.input_matchers|network|stat_sinks|tracers|transport_sockets(?!\.tls))\.(?!.*\.action\.)|.*\.v\d+alpha)/;
+
 /** The extensions of Envoy that take a message, where a build has none of them; empty where it has one or that is not known. */
 export function missingExtensions(build: EnvoyBuild, message: string): readonly string[] {
   const known = Object.hasOwn(istio, message) ? istio[message] : undefined;
   if (known) return known.some(name => build.extensions?.has(name)) ? [] : known;
+  const pkg = packageOf(message);
+  if (build.configPackages?.has(pkg)) return [];
   const name = filter.exec(message)?.[1];
-  return name && !hasExtension(build, `envoy.${name}`) ? [`envoy.${name}`] : [];
+  if (name) return hasExtension(build, `envoy.${name}`) ? [] : [`envoy.${name}`];
+  return build.configPackages && listed.test(pkg) ? [pkg] : [];
 }
 
 /** A message that is named in a JSON form. */
