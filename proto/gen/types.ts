@@ -2,6 +2,8 @@
 // node types.ts BUNDLE DIR
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
+import { hostFields } from '../../src/proto/host-fields.ts';
+import { hostname } from '../../src/proto/hostname.ts';
 
 interface Field {
   readonly id: number;
@@ -70,8 +72,15 @@ function moduleText(pkg: string, members: readonly Declared[], all: ReadonlyMap<
     imports.add(declared.pkg);
     return `${moduleName(declared.pkg)}.${declared.name}`;
   };
-  const property = (name: string, field: Field): string => {
-    const type = reference(field.type);
+  let hostnames = false;
+  /** A host's name is not any text: what was not spelled as one does not type-check. */
+  const typeOf = (message: string, name: string, field: Field): string => {
+    if (hostFields[message]?.[name] !== hostname) return reference(field.type);
+    hostnames = true;
+    return 'Hostname';
+  };
+  const property = (message: string, name: string, field: Field): string => {
+    const type = typeOf(message, name, field);
     const full = field.keyType
       ? `Readonly<Record<string, ${type}>>`
       : field.rule
@@ -81,10 +90,14 @@ function moduleText(pkg: string, members: readonly Declared[], all: ReadonlyMap<
   };
   const body = members
     .map(m =>
-      m.descriptor.values ? enumText(m.name, m.descriptor.values) : messageText(m.name, m.descriptor, property),
+      m.descriptor.values
+        ? enumText(m.name, m.descriptor.values)
+        : messageText(m.name, m.descriptor, (name, field) => property(m.fullName, name, field)),
     )
     .join('\n');
   const imported = [...imports].sort().map(p => importLine(modulePath(pkg), p));
+  if (hostnames)
+    imported.push(`import type { Hostname } from '${relative(dirname(modulePath(pkg)), '../hostname.ts')}';\n`);
   return `${HEADER}${imported.join('')}\n${body}`;
 }
 

@@ -135,7 +135,7 @@ export function buildDestinationRules(
     objects,
     settings,
     rule => {
-      const host = qualify(rule.spec.host ?? '', rule.meta.namespace, domain);
+      const host = rule.spec.host && qualify(rule.spec.host, rule.meta.namespace, domain);
       return host === rule.spec.host ? rule : Object.freeze({ ...rule, spec: Object.freeze({ ...rule.spec, host }) });
     },
     previous?.value.qualified,

@@ -1,7 +1,7 @@
 import type { KubeService } from './kubernetes.ts';
 import { servicePortProtocol } from './protocol.ts';
 import { serviceHostname } from './qualify.ts';
-import type { Hostname, Service } from './service.ts';
+import type { Service } from './service.ts';
 import type { MeshSettings } from './settings.ts';
 import { spiffeId } from './spiffe.ts';
 import { visibilityOf } from './visibility.ts';
@@ -76,7 +76,7 @@ export function kubeService(
     labels: meta.labels,
     selector: service.selector,
     aliases: [],
-    aliasOf: alias ? (service.externalName.replace(/\.$/, '') as Hostname) : ('' as const),
+    aliasOf: alias ? service.externalName : ('' as const),
     publishNotReady: service.publishNotReady,
     nodeLocal: service.internalTrafficPolicy === 'Local',
     trafficDistribution: trafficDistribution(

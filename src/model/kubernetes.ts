@@ -1,4 +1,5 @@
 import type { ObjectMeta } from './object.ts';
+import type { Hostname } from './service.ts';
 
 /** What is read of a Kubernetes Service. */
 export interface KubeService {
@@ -8,7 +9,7 @@ export interface KubeService {
   /** `None` is the empty list with `headless`. */
   readonly clusterIPs: readonly string[];
   readonly headless: boolean;
-  readonly externalName: string;
+  readonly externalName: Hostname;
   readonly selector: Readonly<Record<string, string>>;
   readonly ports: readonly {
     readonly name: string;

@@ -109,7 +109,7 @@ function conflict({ port, server }: Opening, open: readonly Opening[], hosts: Re
   const bind = server.server.bind ?? '';
   const beside = open.filter(o => o.port === port && (o.server.server.bind ?? '') === bind);
   if (server.server.tls) {
-    const twice = server.hosts.filter(host => hosts.has(`${port}/${bind}/${host}`));
+    const twice = sniHosts(server.hosts).filter(host => hosts.has(`${port}/${bind}/${host}`));
     if (twice.length) return `another server on port ${port} has the host ${twice.join(', ')} already`;
   }
   const plain = beside.find(o => !usesTls(o.server));
@@ -141,7 +141,7 @@ export const mergeGateways = memo(
         continue;
       }
       if (server.server.tls)
-        for (const host of server.hosts) tlsHosts.add(`${port}/${server.server.bind ?? ''}/${host}`);
+        for (const host of sniHosts(server.hosts)) tlsHosts.add(`${port}/${server.server.bind ?? ''}/${host}`);
       open.push(opening);
     }
     const ports = new Map<string, GatewayPort>();

@@ -1,8 +1,8 @@
+import type { Hostname } from '../proto/hostname.ts';
 import type { ObjectKey } from './object.ts';
 import type { Protocol } from './protocol.ts';
 
-/** A fully qualified host name, or a wildcard one (`*.example.com`) of a ServiceEntry. */
-export type Hostname = string & { readonly __brand: 'Hostname' };
+export type { Hostname } from '../proto/hostname.ts';
 
 /**
  * How a client finds a Service's endpoints (istio: model.Resolution): EDS; STRICT_DNS; LOGICAL_DNS; the original destination; an alias of

@@ -5,6 +5,7 @@ import type {
   RouteDestination,
   VirtualService as Spec,
 } from '../proto/generated/istio/networking/v1alpha3.ts';
+import type { Hostname } from '../proto/hostname.ts';
 import type { VirtualService } from './config.ts';
 import { compare } from './object.ts';
 import { qualify, qualifyGateway } from './qualify.ts';
@@ -19,9 +20,9 @@ function mapSame<T>(list: readonly T[] | undefined, f: (item: T) => T): readonly
 export function qualifyVirtualService(object: VirtualService, domain: string): VirtualService {
   const { namespace } = object.meta;
   const { spec } = object;
-  const host = (name: string): string => qualify(name, namespace, domain);
+  const host = (name: Hostname): Hostname => qualify(name, namespace, domain);
   const gateway = (name: string): string => qualifyGateway(name, namespace);
-  const destination = (to: Destination): Destination => ({ ...to, host: host(to.host ?? '') });
+  const destination = (to: Destination): Destination => ({ ...to, host: to.host && host(to.host) });
   const weighted = <T extends { readonly destination?: Destination | undefined }>(route: T): T =>
     route.destination ? { ...route, destination: destination(route.destination) } : route;
   const matched = <T extends { readonly gateways?: readonly string[] | undefined }>(match: T): T =>

@@ -97,11 +97,11 @@ class Reader {
   #field(field: FieldSchema, raw: unknown, path: string): unknown {
     switch (field.shape) {
       case 'single':
-        return this.#value(field.type, raw, path);
+        return this.#value(field, raw, path);
       case 'list':
         if (!Array.isArray(raw)) return this.#problem(path, `expected a list, found ${describe(raw)}`);
         return raw
-          .map((item: unknown, i) => this.#element(field.type, item, `${path}[${i}]`))
+          .map((item: unknown, i) => this.#element(field, item, `${path}[${i}]`))
           .filter(item => item !== undefined);
       case 'map': {
         if (!isObject(raw)) return this.#problem(path, `expected an object, found ${describe(raw)}`);
@@ -109,7 +109,7 @@ class Reader {
         for (const [key, item] of Object.entries(raw)) {
           const at = member(path, key);
           const checked = readMapKey(field.keyType ?? 'string', key);
-          const value = this.#element(field.type, item, at);
+          const value = this.#element(field, item, at);
           if ('problem' in checked) this.#problem(at, `key: ${checked.problem}`);
           else if (value !== undefined) entries.push([String(checked.value), value]);
         }
@@ -119,13 +119,14 @@ class Reader {
   }
 
   /** An item of a list or a value of a map: a null is zero there. */
-  #element(type: FieldType, raw: unknown, path: string): unknown {
-    if (raw !== null || (type.kind !== 'scalar' && nullable.has(type.name))) return this.#value(type, raw, path);
+  #element(field: FieldSchema, raw: unknown, path: string): unknown {
+    const { type } = field;
+    if (raw !== null || (type.kind !== 'scalar' && nullable.has(type.name))) return this.#value(field, raw, path);
     this.#problem(path, `expected ${expectedOf(type)}, found null`, 'doubtful');
     return type.kind === 'message' ? {} : type.kind === 'enum' ? 0 : zero(type.scalar);
   }
 
-  #value(type: FieldType, raw: unknown, path: string): unknown {
+  #value({ type, spelling }: FieldSchema, raw: unknown, path: string): unknown {
     switch (type.kind) {
       case 'message':
         return this.message(type.name, raw, path);
@@ -133,7 +134,8 @@ class Reader {
         return this.#enum(type, raw, path);
       case 'scalar': {
         const read = readScalar(type.scalar, raw);
-        return 'problem' in read ? this.#problem(path, read.problem) : read.value;
+        if ('problem' in read) return this.#problem(path, read.problem);
+        return spelling && typeof read.value === 'string' ? spelling(read.value) : read.value;
       }
     }
   }

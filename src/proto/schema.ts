@@ -1,5 +1,6 @@
 import protobuf from 'protobufjs';
 import { messageType } from './bundle.ts';
+import { hostFields, type Spelling } from './host-fields.ts';
 
 /** What a field's value is: a scalar by its protobuf name, an enum, or a message. */
 export type FieldType =
@@ -22,6 +23,8 @@ export interface FieldSchema {
   readonly keyType?: string;
   /** Whether a zero value differs from an absent one: messages, members of oneofs, `optional` fields. */
   readonly presence: boolean;
+  /** Set where the field names a host: how the reader spells it. */
+  readonly spelling?: Spelling;
   /** The oneof that has this and other members. */
   readonly oneof?: string;
   /** The place among the members of the oneof, as declared. */
@@ -53,7 +56,8 @@ function messageSchema(type: protobuf.Type): MessageSchema {
   const fields: FieldSchema[] = [];
   const byKey = new Map<string, FieldSchema>();
   for (const field of [...type.fieldsArray].sort((a, b) => a.id - b.id)) {
-    const schema = fieldSchema(field.resolve());
+    const spelling = hostFields[name]?.[field.name];
+    const schema = { ...fieldSchema(field.resolve()), ...(spelling && { spelling }) };
     fields.push(schema);
     for (const key of spellings(field)) byKey.set(key, schema);
   }

@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import type { RawObject } from '../../src/config/raw.ts';
 import { objectKey } from '../../src/model/object.ts';
 import type { World } from '../../src/world.ts';
-import { contentsOf, readObjects, yamlFiles } from '../support/folder.ts';
+import { contentsOf, type Objects, readObjects, yamlFiles } from '../support/folder.ts';
 import { worldOf } from '../support/golden.ts';
 import { type NamedProxy, proxiesOf } from '../support/proxies.ts';
 import { endpointSlices } from './endpoint-slices.ts';
@@ -12,8 +12,8 @@ import { baseFolder, scenario, scenarioNames } from './scenario.ts';
 export interface OfflineScenario {
   readonly name: string;
   readonly proxies: readonly NamedProxy[];
-  /** `seed` shuffles the objects. */
-  world(seed?: number): World;
+  readonly objects: Objects;
+  world(): World;
 }
 
 const read = (file: string): readonly RawObject[] => readObjects(dirname(file), [file]).objects;
@@ -32,7 +32,8 @@ export function offlineScenario(name: string): OfflineScenario {
   return {
     name,
     proxies: proxiesOf(folder, contentsOf(objects)),
-    world: seed => worldOf({ objects }, seed),
+    objects,
+    world: () => worldOf({ objects }),
   };
 }
 

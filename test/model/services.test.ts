@@ -4,6 +4,7 @@ import { servicePortProtocol } from '../../src/model/protocol.ts';
 import { qualify, qualifyGateway } from '../../src/model/qualify.ts';
 import type { Service } from '../../src/model/service.ts';
 import { visibleTo } from '../../src/model/visibility.ts';
+import { hostname } from '../../src/proto/hostname.ts';
 import { networking, raw, service, world } from './support.ts';
 
 const only = (services: readonly Service[]): Service => {
@@ -46,7 +47,7 @@ test('short names are Services of the own namespace', () => {
     ['*.com', '*.com'],
     ['10.0.0.1', '10.0.0.1'],
   ] as const;
-  for (const [host, expected] of cases) assert.equal(qualify(host, 'a', 'cluster.local'), expected);
+  for (const [host, expected] of cases) assert.equal(qualify(hostname(host), 'a', 'cluster.local'), expected);
   const gateways = [
     ['mesh', 'mesh'],
     ['gw', 'a/gw'],

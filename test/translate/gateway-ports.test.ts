@@ -84,3 +84,35 @@ test('ports of a Gateway that meet in one port of the pod share the first one’
     [['a.example.com:80', ['a.example.com', 'b.example.com']]],
   );
 });
+
+test('of HTTPS servers with one host, however it is written, the first keeps it', () => {
+  const ending = ', tls: {mode: SIMPLE, credentialName: c}';
+  for (const host of ['MAP.site.example', 'map.Site.example.', 'shop/map.site.example', './MAP.site.example']) {
+    const servers = [
+      server(443, 'https-small', 'HTTPS', 'map.site.example', ending),
+      server(443, 'https-caps', 'HTTPS', host, ending),
+    ];
+    const made = gateway(servers);
+    assert.deepEqual(
+      made.listeners.flatMap(({ filter_chains }) => filter_chains?.map(c => c.filter_chain_match?.server_names)),
+      [['map.site.example']],
+      host,
+    );
+    assert.deepEqual(
+      made.problems.map(({ path, severity }) => [path, severity]),
+      [['spec.servers[1]', 'error']],
+      host,
+    );
+  }
+});
+
+test('a host that only redirects is one whatever namespace it is limited to', () => {
+  const [routes] = gateway(
+    [server(80, 'http', 'HTTP', './Old.example.com', ', tls: {httpsRedirect: true}')],
+    '[{redirect: {uri: /}}]',
+  ).routes;
+  assert.deepEqual(
+    routes?.message.virtual_hosts?.map(({ domains }) => domains),
+    [['old.example.com']],
+  );
+});

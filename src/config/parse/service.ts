@@ -1,4 +1,5 @@
 import type { KubeService } from '../../model/kubernetes.ts';
+import { hostname } from '../../proto/hostname.ts';
 import { addressesIn, isAddress } from '../address.ts';
 import { readMeta } from '../meta.ts';
 import type { Parsed } from '../problem.ts';
@@ -37,7 +38,7 @@ export function parseService(raw: RawObject): Parsed<KubeService> {
     type,
     clusterIPs: headless ? [] : addressesOf(clusterIP, clusterIPs, report),
     headless,
-    externalName,
+    externalName: hostname(externalName),
     selector: textMap(spec, 'selector', 'spec', report),
     ports: readPorts(spec, report),
     publishNotReady: flag(spec, 'publishNotReadyAddresses', false, 'spec', report),

@@ -18,7 +18,11 @@ interface PatchedHost {
 
 const matchesHost = ({ name = '', domains = [] }: VirtualHost, { match }: Patch): boolean => {
   const wanted = match.routeConfiguration?.vhost;
-  return (!wanted?.name || wanted.name === name) && (!wanted?.domainName || domains.includes(wanted.domainName));
+  const isHost = (host: string, written: string): boolean => host === written.toLowerCase();
+  return (
+    (!wanted?.name || isHost(wanted.name, name)) &&
+    (!wanted?.domainName || domains.some(domain => isHost(wanted.domainName ?? '', domain)))
+  );
 };
 
 const choosesRoute = ({ match }: Patch): boolean => match.routeConfiguration?.vhost?.route !== undefined;

@@ -1,7 +1,7 @@
 import { memo } from '../../memo.ts';
 import type { VirtualService } from '../../model/config.ts';
 import { bySpecificity, covers, overlaps } from '../../model/hosts.ts';
-import { type GatewayServer, mergeGateways } from '../../model/merged-gateway.ts';
+import { type GatewayServer, mergeGateways, sniHosts } from '../../model/merged-gateway.ts';
 import { compare, type ObjectKey } from '../../model/object.ts';
 import type { EffectiveDestinationRule, Scope } from '../../model/scope.ts';
 import type { Hostname, Service } from '../../model/service.ts';
@@ -29,8 +29,7 @@ export function commonHosts(
   });
   const found = new Set<string>();
   for (const a of allowed)
-    for (const b of virtualService.spec.hosts ?? [])
-      if (overlaps(a, b)) found.add((covers(a, b) ? b : a).toLowerCase());
+    for (const b of virtualService.spec.hosts ?? []) if (overlaps(a, b)) found.add(covers(a, b) ? b : a);
   return [...found];
 }
 
@@ -95,7 +94,7 @@ function draftsOf(
     }
     // A host that only redirects needs no VirtualService.
     if (redirects)
-      for (const host of server.hosts) draftFor(host.toLowerCase(), server, true).sources.add(server.gateway.meta.key);
+      for (const host of sniHosts(server.hosts)) draftFor(host, server, true).sources.add(server.gateway.meta.key);
   }
   return [...drafts.values()].sort((a, b) => bySpecificity(a.host, b.host));
 }

@@ -135,7 +135,7 @@ function hostsOf(
 ): { readonly plain: readonly string[]; readonly services: readonly Service[] } {
   const plain: string[] = [];
   const found = new Set<Service>();
-  const hosts = (virtualService.spec.hosts ?? []).map(host => host.toLowerCase());
+  const hosts = virtualService.spec.hosts ?? [];
   for (const host of hosts.filter(h => !isWildcard(h))) {
     const service = onPort.get(host);
     if (service) found.add(service);
@@ -157,10 +157,9 @@ const concerns = (
   wildcards: readonly Service[],
 ): boolean =>
   (virtualService.spec.hosts ?? []).some(host => {
-    const lower = host.toLowerCase();
-    if (onPort.has(lower)) return true;
-    if (isWildcard(lower)) return [...onPort.values()].some(service => overlaps(lower, service.hostname));
-    return wildcards.some(service => overlaps(lower, service.hostname));
+    if (onPort.has(host)) return true;
+    if (isWildcard(host)) return [...onPort.values()].some(service => overlaps(host, service.hostname));
+    return wildcards.some(service => overlaps(host, service.hostname));
   });
 
 /** On a listener for every port, names without a port mean port 80 (istio: mergeAllVirtualHosts). */
@@ -177,9 +176,9 @@ interface ServicesOnPort {
   readonly wildcards: readonly Service[];
 }
 
-/** The Services that have a port, by host in lower case; all of them for 0. */
+/** The Services that have a port, by host; all of them for 0. */
 const servicesOnPort = memo((services: readonly Service[], port: number): ServicesOnPort => {
-  const byHost = new Map(services.filter(s => port === 0 || portOf(s, port)).map(s => [s.hostname.toLowerCase(), s]));
+  const byHost = new Map(services.filter(s => port === 0 || portOf(s, port)).map(s => [s.hostname, s]));
   const sorted = [...byHost.values()].sort((a, b) => compare(a.hostname, b.hostname));
   return { byHost, sorted, wildcards: sorted.filter(service => isWildcard(service.hostname)) };
 });

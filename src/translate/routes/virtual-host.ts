@@ -105,9 +105,8 @@ export function withoutDuplicates(candidates: readonly Candidate[]): readonly Ca
     if (names.has(name)) return [];
     names.add(name);
     const kept = domains.filter(domain => {
-      const lower = domain.toLowerCase();
-      if (taken.has(lower) || (candidate.alternates.has(domain) && known.has(domain))) return false;
-      taken.add(lower);
+      if (taken.has(domain) || (candidate.alternates.has(domain) && known.has(domain))) return false;
+      taken.add(domain);
       return true;
     });
     if (!kept.length) return [];

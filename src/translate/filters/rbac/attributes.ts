@@ -3,6 +3,7 @@
 import { typed } from '../../../proto/any.ts';
 import type { Permission, Principal } from '../../../proto/generated/envoy/config/rbac/v3.ts';
 import type { StringMatcher } from '../../../proto/generated/envoy/type/matcher/v3.ts';
+import { lowerCase } from '../../../proto/hostname.ts';
 import { cidrRange } from '../../listeners/cidr.ts';
 import {
   anyValue,
@@ -148,7 +149,8 @@ export const PERMISSIONS = {
     return range && { destination_ip: range };
   }),
   'destination.port': each<Permission>(port),
-  'connection.sni': each<Permission>(value => ({ requested_server_name: valueMatcher(value) })),
+  // Envoy reads a client's server name in small letters.
+  'connection.sni': each<Permission>(value => ({ requested_server_name: valueMatcher(lowerCase(value)) })),
   hosts: httpOnly(each<Permission>(value => ({ header: headerMatcher(':authority', value, true) }))),
   methods: httpOnly(each<Permission>(value => ({ header: headerMatcher(':method', value) }))),
   paths: httpOnly(each<Permission>(pathPermission)),

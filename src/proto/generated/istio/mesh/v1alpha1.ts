@@ -2,6 +2,7 @@
 import type * as google_protobuf from '../../google/protobuf.ts';
 import type * as istio_networking_v1alpha3 from '../networking/v1alpha3.ts';
 import type * as istio_networking_v1beta1 from '../networking/v1beta1.ts';
+import type { Hostname } from '../../../hostname.ts';
 
 export const AuthenticationPolicy = {
   NONE: 0,
@@ -422,7 +423,7 @@ export type MeshConfig_ServiceScopeConfigs_Scope = (typeof MeshConfig_ServiceSco
 
 export interface MeshConfig_ServiceSettings {
   readonly settings?: MeshConfig_ServiceSettings_Settings | undefined;
-  readonly hosts?: readonly string[] | undefined;
+  readonly hosts?: readonly Hostname[] | undefined;
 }
 
 export interface MeshConfig_ServiceSettings_Settings {
