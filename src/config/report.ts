@@ -85,6 +85,18 @@ export class Report {
     return kept.length === items.length && kept.every((item, i) => item === items[i]) ? items : kept;
   }
 
+  /** As `keep`, where something must be left: if nothing would be, all of it is returned and stays wrong. */
+  keepSome<T>(
+    items: readonly T[] | undefined,
+    path: string,
+    check: (item: T, path: string) => T,
+  ): readonly T[] | undefined {
+    const checked = items?.map((item, i) => check(item, `${path}[${i}]`));
+    if (checked?.length && checked.every((_, i) => this.failed(`${path}[${i}]`))) return checked;
+    if (!checked?.length && this.failed(path)) return checked;
+    return this.keep(checked, path, item => item);
+  }
+
   /** The object without those of the named fields in which something is wrong. */
   without<T extends object>(value: T, path: string, fields: readonly (keyof T & string)[]): T {
     const wrong = fields.filter(field => this.failed(`${path}.${field}`));

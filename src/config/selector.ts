@@ -1,7 +1,7 @@
 import type { LabelSelector } from '../proto/generated/istio/mesh/v1alpha1.ts';
 import type { PolicyTargetReference, WorkloadSelector } from '../proto/generated/istio/type/v1beta1.ts';
 import { isDnsLabel } from './host.ts';
-import type { Report } from './report.ts';
+import { entry, type Report } from './report.ts';
 
 /** Reports a selector of workloads with empty keys or wildcards; one without labels selects the whole namespace. */
 export function checkSelector(
@@ -14,10 +14,19 @@ export function checkSelector(
     return;
   }
   for (const [key, value] of Object.entries(labels)) {
-    if (key === '') report.error(path, 'a label needs a name');
-    if (key.includes('*') || value.includes('*')) report.error(path, `"${key}=${value}": no wildcards in selectors`);
+    const at = entry(path, key);
+    if (key === '') report.error(at, 'a label needs a name');
+    if (key.includes('*') || value.includes('*')) report.error(at, `"${key}=${value}": no wildcards in selectors`);
   }
 }
+
+/** Those labels of a selector in which nothing is wrong: they select at least what all of them select. */
+export const readableLabels = (
+  labels: Readonly<Record<string, string>> | undefined,
+  path: string,
+  report: Report,
+): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(labels ?? {}).filter(([key]) => !report.failed(entry(path, key))));
 
 /** Reports a selector of Kubernetes' kind that the API server would refuse. */
 export function checkLabelSelector(selector: LabelSelector | undefined, path: string, report: Report): void {
@@ -46,11 +55,25 @@ targets.add('core/Service');
 /** Reports an attachment of a policy that is ambiguous or impossible. */
 export function checkAttachment(policy: Attachment, path: string, report: Report): void {
   const ways = [policy.selector, policy.targetRef, policy.targetRefs?.length].filter(Boolean).length;
-  if (ways > 1) report.error(path, 'only one of selector, targetRef and targetRefs may be set');
+  if (ways > 1) {
+    const one = policy.targetRef ? 'targetRef' : 'targetRefs';
+    report.error(`${path}.${one}`, 'only one of selector, targetRef and targetRefs may be set');
+  }
   if (policy.selector) checkSelector(policy.selector.matchLabels, `${path}.selector.matchLabels`, report);
   if (policy.targetRef) checkTarget(policy.targetRef, `${path}.targetRef`, report);
   for (const [i, target] of (policy.targetRefs ?? []).entries())
     checkTarget(target, `${path}.targetRefs[${i}]`, report);
+}
+
+/**
+ * To what a policy may be attached at most, where that cannot be read for sure; undefined where nothing is wrong with it. A target that
+ * cannot be read may be any, so that the policy is for the namespace.
+ */
+export function widestAttachment(policy: Attachment, path: string, report: Report): Attachment | undefined {
+  const targets = report.failed(`${path}.targetRef`) || report.failed(`${path}.targetRefs`);
+  if (!targets && !report.failed(`${path}.selector`)) return undefined;
+  const matchLabels = readableLabels(policy.selector?.matchLabels, `${path}.selector.matchLabels`, report);
+  return { selector: targets ? undefined : { matchLabels }, targetRef: undefined, targetRefs: undefined };
 }
 
 function checkTarget(target: PolicyTargetReference, path: string, report: Report): void {

@@ -2,7 +2,7 @@ import { type ObjectKey, objectKey } from '../model/object.ts';
 import { PersistentMap } from '../model/persistent-map.ts';
 import { equal, freeze } from './json.ts';
 import { type Kind, type KindRow, type KindTypes, kindNames, kindOf, kinds } from './kinds.ts';
-import type { Problem } from './problem.ts';
+import type { Parsed, Problem } from './problem.ts';
 import type { RawObject } from './raw.ts';
 
 /** What a source says has changed. */
@@ -25,7 +25,10 @@ export type ConfigContents = {
   readonly [K in Kind]: ReadonlyMap<ObjectKey, KindTypes[K]>;
 } & { readonly problems: ReadonlyMap<ObjectKey, readonly Problem[]> };
 
-/** The checked objects of all sources. The newest version of an object that could be used is in force. */
+/**
+ * The checked objects of all sources. The newest valid version of an object is in force; of a version that is not
+ * valid and restricts it is what its parser makes of it.
+ */
 export class ConfigStore {
   readonly #tables = Object.fromEntries(kindNames.map(kind => [kind, new KindTable(kinds[kind])])) as unknown as {
     readonly [K in Kind]: KindTable<K>;
@@ -90,8 +93,8 @@ type Seen = RawObject | { readonly metadata: Pick<RawObject['metadata'], 'resour
 interface Entry<T> {
   /** The newest version, valid or not. */
   readonly seen: Seen;
-  /** The newest valid version. */
-  readonly value: T | undefined;
+  readonly lastValid: T | undefined;
+  readonly inForce: T | undefined;
 }
 
 /** One kind's objects. A view is made when it is asked for, once for any number of changes. */
@@ -137,21 +140,36 @@ class KindTable<K extends Kind> {
     if (!known) return false;
     this.#entries.delete(key);
     const reported = this.#setProblems(key, []);
-    return this.#setValue(key, known.value, undefined) || reported;
+    return this.#setValue(key, known.inForce, undefined) || reported;
   }
 
   upsert(raw: RawObject): boolean {
     const key = this.#key(raw);
     const known = this.#entries.get(key);
     if (known && isSame(known.seen, raw)) return false;
-    const parsed = this.#row.parse(raw);
-    const value = parsed.ok ? keep(known?.value, parsed.value) : known?.value;
-    this.#entries.set(key, { seen: seenOf(raw), value });
-    const reported = this.#setProblems(
-      key,
-      parsed.ok || !known?.value ? parsed.problems : parsed.problems.map(lastGoodStays),
-    );
-    return this.#setValue(key, known?.value, value) || reported;
+    const { problems, ...entry } = this.#outcome(key, this.#row.parse(raw), known);
+    this.#entries.set(key, { seen: seenOf(raw), ...entry });
+    const reported = this.#setProblems(key, problems);
+    return this.#setValue(key, known?.inForce, entry.inForce) || reported;
+  }
+
+  #outcome(
+    object: ObjectKey,
+    parsed: Parsed<KindTypes[K]>,
+    known: Entry<KindTypes[K]> | undefined,
+  ): Omit<Entry<KindTypes[K]>, 'seen'> & { readonly problems: readonly Problem[] } {
+    const { problems } = parsed;
+    if (parsed.ok) {
+      const value = keep(known?.inForce, parsed.value);
+      return { lastValid: value, inForce: value, problems };
+    }
+    const lastValid = known?.lastValid;
+    const closed = parsed.close?.(lastValid);
+    if (!closed) {
+      return { lastValid, inForce: lastValid, problems: lastValid ? problems.map(lastGoodStays) : problems };
+    }
+    const meaning: Problem = { object, path: '', message: closed.meaning, severity: 'error' };
+    return { lastValid, inForce: keep(known?.inForce, closed.value), problems: [...problems, meaning] };
   }
 
   #key(raw: RawObject): ObjectKey {

@@ -12,6 +12,8 @@ export interface ConfigObject<K extends string, Spec> {
   readonly spec: Spec;
   /** Indexes of list items that are left out of `spec` as invalid, by the list's path; both as the user wrote them. */
   readonly leftOut?: Readonly<Record<string, readonly number[]>>;
+  /** For whom it is in force cannot be read: it stands for all for whom it may be, and nobody may do more because of it. */
+  readonly onlyRestricts?: true;
   /** The objects that this one was put together from, itself first; absent where it is alone. */
   readonly sources?: readonly ObjectKey[];
 }
@@ -31,6 +33,13 @@ export function writtenPath({ leftOut }: Pick<ConfigObject<string, unknown>, 'le
     return `${written}[${at}]`;
   }, '');
 }
+
+/** The index in a list of `spec` (`spec.rules`) that the user gave an item. */
+export const writtenIndex = (
+  object: Pick<ConfigObject<string, unknown>, 'leftOut'>,
+  list: string,
+  index: number,
+): number => Number(writtenPath(object, `${list}[${index}]`).slice(list.length + 1, -1));
 
 export type VirtualService = ConfigObject<'VirtualService', networking.VirtualService>;
 export type DestinationRule = ConfigObject<'DestinationRule', networking.DestinationRule>;

@@ -90,14 +90,16 @@ const isFor = ({ meta, spec }: Policy, namespace: string, labels: Labels): boole
 
 const isWide = ({ spec }: Policy): boolean => !Object.keys(spec.selector?.matchLabels ?? {}).length;
 
-/** Drops all but the oldest PeerAuthentication that is for a whole namespace, as istiod does. */
+/** Drops all but the oldest PeerAuthentication that is for a whole namespace, as istiod does. One that only restricts goes before. */
 function effectivePeers(objects: ConfigContents['PeerAuthentication']): {
   readonly list: readonly PeerAuthentication[];
   readonly problems: readonly Problem[];
 } {
   const wide = new Map<string, PeerAuthentication>();
   const problems: Problem[] = [];
-  const list = [...objects.values()].sort(byAge).filter(policy => {
+  const restrictingFirst = (a: PeerAuthentication, b: PeerAuthentication) =>
+    Number(b.onlyRestricts ?? false) - Number(a.onlyRestricts ?? false) || byAge(a, b);
+  const list = [...objects.values()].sort(restrictingFirst).filter(policy => {
     if (!isWide(policy)) return true;
     const known = wide.get(policy.meta.namespace);
     if (!known) {

@@ -9,7 +9,7 @@ table('PeerAuthentication', [
   ['ports without selector', '{portLevelMtls: {8080: {mode: DISABLE}}}', ['spec.portLevelMtls']],
   ['mode', '{mtls: {mode: LOOSE}}', ['spec.mtls.mode']],
   ['port', '{selector: {matchLabels: {a: b}}, portLevelMtls: {0: {mode: STRICT}}}', ['spec.portLevelMtls["0"]']],
-  ['wildcard', '{selector: {matchLabels: {a: "*"}}}', ['spec.selector.matchLabels']],
+  ['wildcard', '{selector: {matchLabels: {a: "*"}}}', ['spec.selector.matchLabels.a']],
 ]);
 
 const rule = (fields: string, rest = '') => `{${rest} rules: [{${fields}}]}`;
@@ -56,6 +56,7 @@ table('AuthorizationPolicy', [
     'trust domains',
     rule('from: [{source: {trustDomains: ["a*b", "a/b", "*.ok"]}}]'),
     [`${at}.from[0].source.trustDomains[0]`, `${at}.from[0].source.trustDomains[1]`],
+    'valid',
   ],
   [
     'ports and paths',
@@ -81,7 +82,7 @@ table('AuthorizationPolicy', [
   [
     'two attachments',
     '{selector: {matchLabels: {a: b}}, targetRefs: [{kind: Pod, name: p}]}',
-    ['spec', 'spec.targetRefs[0].kind'],
+    ['spec.targetRefs', 'spec.targetRefs[0].kind'],
   ],
 ]);
 const dryRun = 'metadata.annotations["istio.io/dry-run"]';

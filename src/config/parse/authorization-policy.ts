@@ -6,28 +6,95 @@ import {
   type Rule,
   type AuthorizationPolicy as Spec,
 } from '../../proto/generated/istio/security/v1beta1.ts';
-import type { Parsed } from '../problem.ts';
+import { equal } from '../json.ts';
+import type { Closed, Parsed } from '../problem.ts';
 import type { RawObject } from '../raw.ts';
 import type { Report } from '../report.ts';
-import { checkAttachment } from '../selector.ts';
+import { checkAttachment, widestAttachment } from '../selector.ts';
 import { dryRun, parseIstio } from './istio.ts';
 import { checkCondition, checkNotEmpty, checkPathTemplates, checkPorts, checkSource } from './rule.ts';
+import { narrowest, widest } from './rule-bounds.ts';
 
-/** Reads an AuthorizationPolicy. A policy in which anything is wrong is invalid as a whole: half of it would allow or deny something else. */
+/**
+ * Reads an AuthorizationPolicy. What cannot be read never allows a request. An ALLOW goes on without the values, sources, operations and rules
+ * that are wrong, as long as a rule is left. Any other policy in which something is wrong is invalid, and closed.
+ */
 export const parseAuthorizationPolicy = (raw: RawObject): Parsed<AuthorizationPolicy> =>
-  parseIstio('AuthorizationPolicy', 'istio.security.v1beta1.AuthorizationPolicy', raw, check);
+  parseIstio('AuthorizationPolicy', 'istio.security.v1beta1.AuthorizationPolicy', raw, check, close);
 
 function check(spec: Spec, report: Report, meta: ObjectMeta): Spec {
   const { action = Action.ALLOW, rules, provider } = spec;
   checkAttachment(spec, 'spec', report);
   checkDryRun(meta.annotations['istio.io/dry-run'], action, report);
-  if (!rules && (action === Action.DENY || action === Action.CUSTOM)) {
-    report.error('spec.rules', 'without rules it never applies; `rules: [{}]` applies always');
-  }
   if (action === Action.CUSTOM && !provider?.name) report.error('spec.provider.name', 'action CUSTOM needs it');
   if (action !== Action.CUSTOM && provider) report.error('spec.provider', 'it is for action CUSTOM only');
   for (const [i, rule] of (rules ?? []).entries()) checkRule(rule, action, `spec.rules[${i}]`, report);
-  return spec;
+  if (action === Action.ALLOW) {
+    return { ...spec, rules: report.keepSome(rules, 'spec.rules', (rule, at) => narrowest(rule, at, report)) };
+  }
+  if (rules || report.failed('spec.rules')) return spec;
+  if (action !== Action.AUDIT) {
+    report.error('spec.rules', 'without rules it never applies; `rules: [{}]` applies always');
+  }
+  return { ...spec, rules: [] };
+}
+
+type Close = Closed<AuthorizationPolicy> | undefined;
+
+/** The most that the policy may forbid, and the least that it may allow. */
+function close(policy: AuthorizationPolicy, report: Report, last: AuthorizationPolicy | undefined): Close {
+  const { spec } = policy;
+  const { action = Action.ALLOW } = spec;
+  const attachment = widestAttachment(spec, 'spec', report);
+  const rehearsal = report.failed(dryRun);
+  for (const field of ['selector', 'targetRef', 'targetRefs']) report.absorb(`spec.${field}`);
+  if (last && (attachment || rehearsal)) return undefined;
+  const own = rehearsal ? withoutRehearsal(policy) : policy;
+  const closed = (fields: Partial<Spec>, meaning: string): Closed<AuthorizationPolicy> => ({
+    value: { ...own, spec: { ...spec, ...attachment, ...fields } },
+    meaning,
+  });
+  const least = report.failed('spec.rules') ? [] : spec.rules;
+  const rules = action === Action.ALLOW || last ? least : widestRules(spec.rules, report);
+  const right = spec.rules?.filter((_, i) => !report.failed(`spec.rules[${i}]`)) ?? [];
+  report.absorb('spec.rules');
+  if (last && report.failed('spec')) return undefined;
+  // What is wrong now may be the action itself: it is, it contradicts the provider, or it is the field that we do not know.
+  if (action === Action.ALLOW ? report.failed('spec') : report.failed('spec.action')) {
+    const all = { action: Action.DENY, provider: undefined, rules: [{}] };
+    return closed(all, 'whether it allows or denies cannot be read: everything is denied');
+  }
+  if (action !== Action.ALLOW) {
+    if (!last)
+      return closed({ rules }, 'what cannot be read of it counts as met: it is for more requests than it says');
+    if ((last.spec.action ?? Action.ALLOW) !== action) return undefined;
+    const before = (last.spec.rules ?? []).filter(rule => !right.some(known => equal(known, rule)));
+    const meaning = 'its valid rules are in force, and beside them those of its last valid version';
+    return closed({ rules: [...right, ...before] }, meaning);
+  }
+  if (last) return undefined;
+  if (!attachment && !rehearsal) return closed({ rules }, 'no rule of it can be read: it allows nothing');
+  const { value, meaning } = closed(
+    { rules },
+    'for whom it is cannot be read: beside other ALLOW policies it allows nothing',
+  );
+  return { value: { ...value, onlyRestricts: true }, meaning };
+}
+
+function withoutRehearsal({ meta, ...policy }: AuthorizationPolicy): AuthorizationPolicy {
+  const { 'istio.io/dry-run': _, ...annotations } = meta.annotations;
+  return { ...policy, meta: { ...meta, annotations } };
+}
+
+/** The rules, with what is wrong in them counted as met; without a list there may have been any. */
+function widestRules(rules: readonly Rule[] | undefined, report: Report): readonly Rule[] {
+  const widened = (rules ?? []).map((rule, i) => {
+    const at = `spec.rules[${i}]`;
+    const wide = widest(rule, at, report);
+    report.absorb(at);
+    return wide;
+  });
+  return report.failed('spec.rules') ? [...widened, {}] : widened;
 }
 
 function checkDryRun(value: string | undefined, action: Action, report: Report): void {

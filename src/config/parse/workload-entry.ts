@@ -15,7 +15,7 @@ export function parseWorkloadEntry(raw: RawObject): Parsed<WorkloadEntry> {
     checkWorkload(spec, 'any', undefined, 'spec', report);
     return spec;
   });
-  if (!parsed.ok) return parsed;
+  if (!parsed.ok) return { ok: false, problems: parsed.problems };
   // Without health checks it counts as healthy; with them not before one has passed.
   const checked = parsed.value.meta.annotations['proxy.istio.io/health-checks-enabled']?.toLowerCase() === 'true';
   return { ...parsed, value: { ...parsed.value, healthy: !checked || isHealthy(raw) } };

@@ -1,10 +1,9 @@
-import type { Problem } from '../../config/problem.ts';
+import { hasUsableKey } from '../../config/jwks.ts';
 import type { RequestAuthentication } from '../../model/config.ts';
 import { typed } from '../../proto/any.ts';
 import type { JwtProvider, JwtRequirement } from '../../proto/generated/envoy/extensions/filters/http/jwt_authn/v3.ts';
 import type { HttpFilter } from '../../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import type { JWTRule } from '../../proto/generated/istio/security/v1beta1.ts';
-import { hasUsableKey } from './jwks.ts';
 import { JWT_AUTHN } from './well-known.ts';
 
 /** Keys by the `jwksUri` of a rule (and its issuer, where it has none), as they were fetched. */
@@ -85,13 +84,3 @@ export function jwtFilters(
     },
   ];
 }
-
-/** What is wrong with the keys that RequestAuthentications hold themselves. */
-export const jwtProblems = (policies: readonly RequestAuthentication[]): readonly Problem[] =>
-  policies.flatMap(({ meta, spec }) =>
-    (spec.jwtRules ?? []).flatMap(({ jwks }, i): readonly Problem[] => {
-      if (!jwks || hasUsableKey(jwks)) return [];
-      const message = 'it has no key that a token can be verified with: every token of this issuer is refused';
-      return [{ object: meta.key, path: `spec.jwtRules[${i}].jwks`, message, severity: 'error' }];
-    }),
-  );

@@ -6,7 +6,7 @@ import type { Workload } from '../../model/workload.ts';
 import type { Filter } from '../../proto/generated/envoy/config/listener/v3.ts';
 import type { HttpFilter } from '../../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import type { ProviderHosts } from '../listeners/provider-cluster.ts';
-import { type JwksByUri, jwtFilters, jwtProblems } from './jwt.ts';
+import { type JwksByUri, jwtFilters } from './jwt.ts';
 import { customAuthorization, localAuthorization } from './rbac/filters.ts';
 
 /** The filters that decide who may call a workload. */
@@ -51,7 +51,7 @@ const filtersOf = memo(
       authentication: jwtFilters(authentications, NO_KEYS, gateway),
       http: local.http,
       tcp: local.tcp,
-      problems: [...custom.problems, ...local.problems, ...jwtProblems(authentications)],
+      problems: [...custom.problems, ...local.problems],
     });
   },
 );

@@ -9,7 +9,7 @@ import { AuthorizationPolicy_Action as Action } from '../../../proto/generated/i
 import type { ProviderHosts } from '../../listeners/provider-cluster.ts';
 import { HTTP_RBAC, NETWORK_RBAC } from '../well-known.ts';
 import { type Authorizer, authorizer, httpAuthorizer, networkAuthorizer } from './ext-authz.ts';
-import { ruleSet, shadowPrefix } from './policies.ts';
+import { isDryRun, ruleSet, shadowPrefix } from './policies.ts';
 
 interface Rules {
   readonly rules?: RBAC | undefined;
@@ -42,13 +42,22 @@ const trustDomainsOf = (mesh: MeshSettings): readonly string[] => [
 const withAction = (policies: readonly AuthorizationPolicy[], action: Action) =>
   policies.filter(p => (p.spec.action ?? Action.ALLOW) === action);
 
+/**
+ * What policies of an action mean together. ALLOW policies of which it is not sure that they are in force allow nothing beside others, because
+ * the others might be all; where one of them is the only policy its rules hold, because it may be in force or none.
+ */
+const certain = (policies: readonly AuthorizationPolicy[], action: Action): readonly AuthorizationPolicy[] =>
+  action === Action.ALLOW && policies.filter(p => !isDryRun(p)).length > 1
+    ? policies.map(p => (p.onlyRestricts ? { ...p, spec: { ...p.spec, rules: [] } } : p))
+    : policies;
+
 /** The filters of AUDIT, DENY and ALLOW policies, in that order: what is denied cannot be allowed again (istio: authz Builder.build). */
 export function localAuthorization(mesh: MeshSettings, policies: readonly AuthorizationPolicy[]): Authorization {
   const http: HttpFilter[] = [];
   const tcp: Filter[] = [];
   const problems: Problem[] = [];
   for (const action of [Action.AUDIT, Action.DENY, Action.ALLOW]) {
-    const chosen = withAction(policies, action);
+    const chosen = certain(withAction(policies, action), action);
     if (chosen.length === 0) continue;
     const rulesFor = (onTcp: boolean): Rules => {
       const set = ruleSet(chosen, action, { tcp: onTcp, trustDomains: trustDomainsOf(mesh) });

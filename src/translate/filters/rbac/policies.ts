@@ -1,5 +1,5 @@
 import type { Problem } from '../../../config/problem.ts';
-import type { AuthorizationPolicy } from '../../../model/config.ts';
+import { type AuthorizationPolicy, writtenIndex } from '../../../model/config.ts';
 import { type Policy, type RBAC, RBAC_Action } from '../../../proto/generated/envoy/config/rbac/v3.ts';
 import { AuthorizationPolicy_Action as Action } from '../../../proto/generated/istio/security/v1beta1.ts';
 import { rbacPolicy } from './rule.ts';
@@ -26,7 +26,8 @@ const ENVOY_ACTION: Readonly<Record<Action, RBAC_Action>> = {
   [Action.CUSTOM]: RBAC_Action.DENY,
 };
 
-const isDryRun = ({ meta }: AuthorizationPolicy): boolean =>
+/** Whether a policy is only tried. */
+export const isDryRun = ({ meta }: AuthorizationPolicy): boolean =>
   /^(?:1|t|true)$/i.test(meta.annotations['istio.io/dry-run'] ?? '');
 
 /** The RBAC rules of policies with one action, each under a name that says where it is from. */
@@ -44,7 +45,8 @@ export function ruleSet(
     const nameOf = (index: number) => `${options.prefix ?? ''}ns[${namespace}]-policy[${name}]-rule[${index}]`;
     const rules = policy.spec.rules ?? [];
     if (rules.length === 0) into.push([nameOf(0), NEVER]);
-    for (const [index, rule] of rules.entries()) {
+    for (const [at, rule] of rules.entries()) {
+      const index = writtenIndex(policy, 'spec.rules', at);
       const made = rbacPolicy(rule, { ...options, namespace, allows: action === Action.ALLOW });
       if (made) into.push([nameOf(index), made]);
       else if (!options.tcp) {

@@ -1,0 +1,54 @@
+import { createPublicKey } from 'node:crypto';
+import { isFields } from './read.ts';
+import type { Report } from './report.ts';
+
+/** A JWKS by which no token is valid. */
+export const NO_KEYS = '{"keys": []}';
+
+const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+
+function usable(key: unknown): boolean {
+  if (!isFields(key)) return false;
+  const { kty, n, e, crv, x, y, k } = key;
+  if (kty === 'oct') return text(k) !== '';
+  const jwk = { kty: text(kty), n: text(n), e: text(e), crv: text(crv), x: text(x), y: text(y) };
+  const given = Object.fromEntries(Object.entries(jwk).filter(([, value]) => value !== ''));
+  try {
+    createPublicKey({ key: given, format: 'jwk' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether a JWKS has a key that Envoy can verify with. One without any makes Envoy reject the whole listener. */
+export function hasUsableKey(jwks: string): boolean {
+  try {
+    const parsed: unknown = JSON.parse(jwks);
+    return isFields(parsed) && Array.isArray(parsed['keys']) && parsed['keys'].some(usable);
+  } catch {
+    return false;
+  }
+}
+
+/** Reports a JWKS that Envoy cannot verify with. Private keys would be sent to every proxy, so they are worth a warning. */
+export function checkJwks(text: string, path: string, report: Report): void {
+  let set: unknown;
+  try {
+    set = JSON.parse(text);
+  } catch {
+    report.error(path, 'not JSON');
+    return;
+  }
+  if (!isFields(set) || !Array.isArray(set['keys'])) {
+    report.error(path, 'it has no list "keys"');
+    return;
+  }
+  const keys: readonly unknown[] = set['keys'];
+  if (!keys.some(usable)) report.error(path, 'it has no key that a token can be verified with');
+  keys.forEach((key, i) => {
+    if (isFields(key) && ('d' in key || key['kty'] === 'oct')) {
+      report.warning(path, `key ${i} is private; only public ones are needed`);
+    }
+  });
+}
