@@ -97,13 +97,15 @@ export class Report {
     return this.keep(checked, path, item => item);
   }
 
-  /** The object without those of the named fields in which something is wrong. */
-  without<T extends object>(value: T, path: string, fields: readonly (keyof T & string)[]): T {
+  /** The object without those of the named fields in which something is wrong; what `instead` has is in their place. */
+  without<T extends object>(value: T, path: string, fields: readonly (keyof T & string)[], instead?: T): T {
     const wrong = fields.filter(field => this.failed(`${path}.${field}`));
     if (!wrong.length) return value;
     for (const field of wrong) this.absorb(`${path}.${field}`);
     const names: readonly string[] = wrong;
-    return Object.fromEntries(Object.entries(value).filter(([name]) => !names.includes(name))) as T;
+    const entries = Object.entries(value).filter(([name]) => !names.includes(name));
+    for (const field of wrong) if (instead?.[field] !== undefined) entries.push([field, instead[field]]);
+    return Object.fromEntries(entries) as T;
   }
 
   #drop(list: string, index: number): void {

@@ -60,5 +60,5 @@ export type PeerAuthentication = ConfigObject<'PeerAuthentication', security.Pee
 export type AuthorizationPolicy = ConfigObject<'AuthorizationPolicy', security.AuthorizationPolicy>;
 export type RequestAuthentication = ConfigObject<'RequestAuthentication', security.RequestAuthentication>;
 export type Telemetry = ConfigObject<'Telemetry', telemetry.Telemetry>;
-/** The mesh's own settings as written; `MeshSettings` has the defaults filled in. */
+/** The mesh's settings: what is written, over Istio's defaults. */
 export type MeshConfigObject = ConfigObject<'MeshConfig', mesh.MeshConfig>;

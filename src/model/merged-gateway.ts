@@ -38,10 +38,12 @@ export interface MergedGateway {
   readonly conflicts: readonly { readonly server: GatewayServer; readonly reason: string }[];
 }
 
-/** Whether TLS is handed on unopened. */
-export const passesThrough = (server: Server): boolean =>
-  server.tls?.mode === ServerTLSSettings_TLSmode.PASSTHROUGH ||
-  server.tls?.mode === ServerTLSSettings_TLSmode.AUTO_PASSTHROUGH;
+/** Whether TLS is handed on unopened, as it is where the settings name no mode. */
+export function passesThrough({ tls }: Server): boolean {
+  if (!tls) return false;
+  const { mode = ServerTLSSettings_TLSmode.PASSTHROUGH } = tls;
+  return mode === ServerTLSSettings_TLSmode.PASSTHROUGH || mode === ServerTLSSettings_TLSmode.AUTO_PASSTHROUGH;
+}
 
 /** Whether the server routes HTTP: plain, or HTTPS that ends here. */
 export const routesHttp = ({ protocol, server }: GatewayServer): boolean =>

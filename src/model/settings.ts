@@ -40,31 +40,26 @@ export const defaultProxyConfig: ProxyConfig = Object.freeze<ProxyConfig>({
   statusPort: 15020,
 });
 
+/** Providers that are there where MeshConfig names none. */
 const defaultProviders: readonly MeshConfig_ExtensionProvider[] = [
   { name: 'prometheus', prometheus: {} },
   { name: 'stackdriver', stackdriver: {} },
   { name: 'envoy', envoyFileAccessLog: { path: '/dev/stdout' } },
 ];
 
-/** Istio's MeshConfig where nothing is said (istio: mesh.DefaultMeshConfig). */
+/** Istio's MeshConfig where nothing is said (istio: mesh.DefaultMeshConfig), without the root namespace, which the options know. */
 export const defaultMeshConfig: MeshConfig = Object.freeze<MeshConfig>({
   enableTracing: true,
-  accessLogFile: '',
-  accessLogEncoding: 0,
-  accessLogFormat: '',
-  enableEnvoyAccessLogService: false,
   protocolDetectionTimeout: seconds(0),
   ingressService: 'istio-ingressgateway',
   ingressControllerMode: 3,
   ingressClass: 'istio',
   trustDomain: 'cluster.local',
-  trustDomainAliases: [],
   enableAutoMtls: { value: true },
   outboundTrafficPolicy: { mode: 1 },
-  inboundTrafficPolicy: { mode: 0 },
+  inboundTrafficPolicy: {},
   localityLbSetting: { enabled: { value: true } },
   defaultConfig: defaultProxyConfig,
-  rootNamespace: 'istio-system',
   proxyListenPort: 15001,
   proxyInboundListenPort: 15006,
   connectTimeout: seconds(10),
@@ -78,7 +73,7 @@ export const defaultMeshConfig: MeshConfig = Object.freeze<MeshConfig>({
 });
 
 /** Providers by name: one that is written takes the place of the default of its name. */
-function mergeProviders(own: readonly MeshConfig_ExtensionProvider[]): readonly MeshConfig_ExtensionProvider[] {
+export function mergeProviders(own: readonly MeshConfig_ExtensionProvider[]): readonly MeshConfig_ExtensionProvider[] {
   const merged = [...defaultProviders];
   for (const provider of own) {
     const at = merged.findIndex(known => known.name === provider.name);
@@ -88,33 +83,21 @@ function mergeProviders(own: readonly MeshConfig_ExtensionProvider[]): readonly 
   return merged;
 }
 
-/** Fields of `own` that are set, over `defaults`. */
-const over = <T extends object>(defaults: T, own: T | undefined): T => {
-  const set = Object.entries(own ?? {}).filter(([, value]) => value !== undefined);
-  return Object.freeze({ ...defaults, ...(Object.fromEntries(set) as Partial<T>) });
-};
-
 /** Where mesh-wide objects live: as MeshConfig says, else as the options do. */
 export const rootNamespaceOf = (object: MeshConfigObject | undefined, options: MeshOptions): string =>
   object?.spec.rootNamespace || options.rootNamespace || 'istio-system';
 
-/**
- * The settings in force. A field that is written replaces the default; only `defaultConfig`, `defaultProviders` and `extensionProviders`
- * are merged, as istiod does.
- */
+/** The settings in force. */
 export function meshSettings(
   object: MeshConfigObject | undefined,
   options: MeshOptions,
   network: string,
 ): MeshSettings {
-  const own = object?.spec ?? {};
+  const own = object?.spec ?? defaultMeshConfig;
   const rootNamespace = rootNamespaceOf(object, options);
   const config: MeshConfig = {
-    ...over(defaultMeshConfig, own),
+    ...own,
     rootNamespace,
-    defaultConfig: over(defaultProxyConfig, own.defaultConfig),
-    defaultProviders: over(defaultMeshConfig.defaultProviders ?? {}, own.defaultProviders),
-    extensionProviders: own.extensionProviders ? mergeProviders(own.extensionProviders) : defaultProviders,
     trustDomainAliases: [...new Set(own.trustDomainAliases)].sort(compare),
   };
   return Object.freeze({

@@ -3,7 +3,7 @@ import { findType } from './bundle.ts';
 import { parseDuration } from './duration.ts';
 import { type AnyMessage, encodeMessage, type MessageName, type MessageTypes } from './message.ts';
 import { describe, readMapKey, readScalar, zero } from './scalar.ts';
-import { type FieldSchema, type FieldType, type MessageSchema, schemaOf, snake } from './schema.ts';
+import { type FieldSchema, type FieldType, isAbsence, type MessageSchema, schemaOf, snake } from './schema.ts';
 import { parseTimestamp } from './timestamp.ts';
 import { type Json, value as toValue } from './wellknown.ts';
 
@@ -24,13 +24,18 @@ export interface JsonProblem {
  * or, in lists and maps, zero. Fields go by proto name or by JSON name. Where Go refuses a message or passes over something, a problem says
  * so, and everything else is read. More than jsonpb it takes protojson's forms of a FieldMask and of an
  * Empty in an Any.
+ *
+ * There is one form for what is one value: a field without presence that is zero, an empty list and an empty map are absent. Over `defaults`
+ * a field that is written takes the default's place as a whole, and one that is written as zero is absent.
  */
 export function fromJson<N extends MessageName>(
   name: N,
   raw: unknown,
+  defaults?: MessageTypes[N],
 ): { readonly value: MessageTypes[N]; readonly problems: readonly JsonProblem[] } {
   const reader = new Reader();
-  const value = reader.message(name, raw, '') ?? {};
+  const over = defaults as AnyMessage | undefined;
+  const value = reader.message(name, raw, '', over) ?? over ?? {};
   return { value: value as MessageTypes[N], problems: reader.problems };
 }
 
@@ -47,18 +52,18 @@ class Reader {
   }
 
   /** Undefined if the value as a whole was no such message. */
-  message(name: string, raw: unknown, path: string): AnyMessage | undefined {
+  message(name: string, raw: unknown, path: string, over?: AnyMessage): AnyMessage | undefined {
     const special = wellKnown[name];
     if (special) {
       const read = special(raw, this, path);
       return typeof read === 'string' ? this.#problem(path, read) : read;
     }
     if (!isObject(raw)) return this.#problem(path, `expected an object, found ${describe(raw)}`);
-    return this.fields(schemaOf(name), raw, path);
+    return this.fields(schemaOf(name), raw, path, over);
   }
 
-  fields(schema: MessageSchema, raw: RawObject, path: string): AnyMessage {
-    const out: Record<string, unknown> = {};
+  fields(schema: MessageSchema, raw: RawObject, path: string, over?: AnyMessage): AnyMessage {
+    const out: Record<string, unknown> = { ...over };
     const members = new Map<string, FieldSchema>();
     for (const [field, key] of this.#spellings(schema, raw, path)) {
       const item = raw[key];
@@ -72,8 +77,13 @@ class Reader {
         delete out[first.name];
         members.set(field.oneof, last);
         if (last !== field) continue;
-      } else if (field.oneof) members.set(field.oneof, field);
-      out[field.name] = value;
+      } else if (field.oneof) {
+        members.set(field.oneof, field);
+        for (const each of schema.fields) if (each.oneof === field.oneof) delete out[each.name];
+      }
+      // A list or map of which nothing could be read is not absent.
+      if (isAbsence(field, field.shape === 'single' ? value : item)) delete out[field.name];
+      else out[field.name] = value;
     }
     return out;
   }

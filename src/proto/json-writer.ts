@@ -2,7 +2,7 @@ import { typeName } from './any.ts';
 import { findType } from './bundle.ts';
 import { formatDuration } from './duration.ts';
 import { type AnyMessage, decodeMessage, type MessageName, type MessageTypes } from './message.ts';
-import { type FieldSchema, type FieldType, lowerCamel, schemaOf } from './schema.ts';
+import { type FieldSchema, type FieldType, isAbsence, lowerCamel, schemaOf } from './schema.ts';
 import { formatTimestamp } from './timestamp.ts';
 import { fromStruct, fromValue, isList, type Json } from './wellknown.ts';
 
@@ -23,33 +23,23 @@ function fieldsJson(name: string, message: AnyMessage): { [key: string]: Json } 
   const out: { [key: string]: Json } = {};
   for (const field of schemaOf(name).fields) {
     const value = message[field.name];
-    if (value === undefined || value === null) continue;
-    const json = fieldJson(field, value);
-    if (json !== undefined) out[field.name] = json;
+    if (!isAbsence(field, value)) out[field.name] = fieldJson(field, value);
   }
   return out;
 }
 
-/** Undefined where protojson prints nothing: an empty list or map, a zero without presence. */
-function fieldJson(field: FieldSchema, value: unknown): Json | undefined {
+function fieldJson(field: FieldSchema, value: unknown): Json {
   switch (field.shape) {
-    case 'list': {
-      const items = value as readonly unknown[];
-      return items.length > 0 ? items.map(item => valueJson(field.type, item)) : undefined;
-    }
+    case 'list':
+      return (value as readonly unknown[]).map(item => valueJson(field.type, item));
     case 'map': {
       const entries = Object.entries(value as AnyMessage).sort(([a], [b]) => (a < b ? -1 : 1));
-      return entries.length > 0
-        ? Object.fromEntries(entries.map(([key, item]) => [key, valueJson(field.type, item)]))
-        : undefined;
+      return Object.fromEntries(entries.map(([key, item]) => [key, valueJson(field.type, item)]));
     }
     case 'single':
-      return field.presence || !isZero(value) ? valueJson(field.type, value) : undefined;
+      return valueJson(field.type, value);
   }
 }
-
-const isZero = (value: unknown): boolean =>
-  Object.is(value, 0) || value === '' || value === false || (value instanceof Uint8Array && value.length === 0);
 
 function valueJson(type: FieldType, value: unknown): Json {
   switch (type.kind) {

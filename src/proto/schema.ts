@@ -31,6 +31,22 @@ export interface FieldSchema {
   readonly order?: number;
 }
 
+/** Whether a value says no more than its field's absence: an empty list or map, a zero without presence. */
+export function isAbsence({ shape, presence, type }: FieldSchema, value: unknown): boolean {
+  if (value === undefined || value === null) return true;
+  if (shape === 'list') return Array.isArray(value) && value.length === 0;
+  if (shape === 'map') return Object.keys(value).length === 0;
+  return !presence && isZero(type, value);
+}
+
+function isZero(type: FieldType, value: unknown): boolean {
+  if (value === '' || value === false) return true;
+  if (value instanceof Uint8Array) return value.length === 0;
+  // A negative zero is a value of its own, where the type has one.
+  const isFloat = type.kind === 'scalar' && (type.scalar === 'double' || type.scalar === 'float');
+  return isFloat ? Object.is(value, 0) : value === 0;
+}
+
 /** A message type; its fields come in the order of their numbers. */
 export interface MessageSchema {
   readonly name: string;

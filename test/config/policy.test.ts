@@ -36,7 +36,7 @@ table('AuthorizationPolicy', [
     [`${at}.from[0].source.principals`, `${at}.when[0].key`],
   ],
   ['provider', rule('', 'provider: {name: p},'), ['spec.provider']],
-  ['empty parts', rule('from: [], to: [{}], when: [{}]'), [`${at}.from`, `${at}.to[0].operation`, `${at}.when[0].key`]],
+  ['empty parts', rule('from: [], to: [{}], when: [{}]'), [`${at}.to[0].operation`, `${at}.when[0].key`]],
   ['empty source', rule('from: [{source: {}}]'), [`${at}.from[0].source`]],
   [
     'addresses',

@@ -106,11 +106,9 @@ function checkDryRun(value: string | undefined, action: Action, report: Report):
 
 function checkRule(rule: Rule, action: Action, path: string, report: Report): void {
   const custom = action === Action.CUSTOM;
-  if (rule.from?.length === 0) report.error(`${path}.from`, 'it must not be empty');
   for (const [i, { source }] of (rule.from ?? []).entries()) {
     checkSource(source, custom, `${path}.from[${i}].source`, report);
   }
-  if (rule.to?.length === 0) report.error(`${path}.to`, 'it must not be empty');
   for (const [i, { operation }] of (rule.to ?? []).entries()) {
     checkOperation(operation, `${path}.to[${i}].operation`, report);
   }

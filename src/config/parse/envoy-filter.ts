@@ -28,9 +28,11 @@ export const parseEnvoyFilter = (raw: RawObject): Parsed<EnvoyFilter> =>
     return spec;
   });
 
+/** A class of objects that patches apply to. */
+type Target = NonNullable<Patch['applyTo']>;
+
 /** Which match each class of objects can have. */
-const matches: Readonly<Record<ApplyTo, 'listener' | 'routeConfiguration' | 'cluster' | 'any'>> = {
-  [ApplyTo.INVALID]: 'any',
+const matches: Readonly<Record<Target, 'listener' | 'routeConfiguration' | 'cluster' | 'any'>> = {
   [ApplyTo.LISTENER]: 'listener',
   [ApplyTo.FILTER_CHAIN]: 'listener',
   [ApplyTo.NETWORK_FILTER]: 'listener',
@@ -55,8 +57,7 @@ const general: readonly Operation[] = [...merging, ...inserting, Operation.REMOV
 const ofFilters: readonly Operation[] = [...inserting, Operation.REMOVE, Operation.MERGE, Operation.REPLACE];
 
 /** The operations that do something to each class of objects. */
-const effective: Readonly<Record<ApplyTo, readonly Operation[]>> = {
-  [ApplyTo.INVALID]: [],
+const effective: Readonly<Record<Target, readonly Operation[]>> = {
   [ApplyTo.LISTENER]: general,
   [ApplyTo.FILTER_CHAIN]: general,
   [ApplyTo.NETWORK_FILTER]: ofFilters,
@@ -70,14 +71,15 @@ const effective: Readonly<Record<ApplyTo, readonly Operation[]>> = {
   [ApplyTo.BOOTSTRAP]: [],
 };
 
-function checkPatch({ applyTo = ApplyTo.INVALID, match, patch }: Patch, path: string, report: Report): void {
-  if (applyTo === ApplyTo.INVALID) report.error(`${path}.applyTo`, 'it is needed');
+function checkPatch({ applyTo, match, patch }: Patch, path: string, report: Report): void {
+  if (!applyTo) report.error(`${path}.applyTo`, 'it is needed');
   if (!patch) report.error(`${path}.patch`, 'it is needed');
   else if (!patch.operation) report.error(`${path}.patch.operation`, 'it is needed');
   else if (patch.operation !== Operation.REMOVE && !patch.value) {
     report.error(`${path}.patch.value`, 'every operation but REMOVE needs it');
   }
-  if (applyTo !== ApplyTo.INVALID && patch?.value && patch.operation !== Operation.REMOVE) {
+  if (!applyTo) return;
+  if (patch?.value && patch.operation !== Operation.REMOVE) {
     checkValue(patchMessages[applyTo], patch.value, `${path}.patch.value`, report);
   }
   if (applyTo === ApplyTo.BOOTSTRAP) {
@@ -85,7 +87,7 @@ function checkPatch({ applyTo = ApplyTo.INVALID, match, patch }: Patch, path: st
       `${path}.applyTo`,
       'it has no effect: a proxy has read its bootstrap before it asks for configuration',
     );
-  } else if (applyTo !== ApplyTo.INVALID && patch?.operation && !effective[applyTo].includes(patch.operation)) {
+  } else if (patch?.operation && !effective[applyTo].includes(patch.operation)) {
     report.warning(`${path}.patch.operation`, 'it does nothing to what the patch applies to');
   }
   if (match?.proxy?.proxyVersion) checkRegex(match.proxy.proxyVersion, `${path}.match.proxy.proxyVersion`, report);
@@ -116,7 +118,7 @@ function checkValue(
 
 function checkListenerMatch(
   match: networking.EnvoyFilter_ListenerMatch,
-  applyTo: ApplyTo,
+  applyTo: Target,
   path: string,
   report: Report,
 ): void {

@@ -1,5 +1,6 @@
 import { parse } from 'yaml';
 import type { MeshConfigObject } from '../../model/config.ts';
+import { defaultMeshConfig, defaultProxyConfig, mergeProviders } from '../../model/settings.ts';
 import type { MeshConfig, MeshConfig_TLSConfig } from '../../proto/generated/istio/mesh/v1alpha1.ts';
 import { fromJson } from '../../proto/json.ts';
 import { checkDuration, checkNotNegative, milliseconds } from '../duration.ts';
@@ -35,7 +36,7 @@ export function parseMeshConfig(raw: RawObject): Parsed<MeshConfigObject> {
       return { ok: false, problems: report.problems };
     }
   }
-  const { value, problems } = fromJson('istio.mesh.v1alpha1.MeshConfig', config ?? {});
+  const { value, problems } = readOverDefaults(config ?? {});
   reportSchema(problems, at, report);
   if (config && !isFields(config)) return { ok: false, problems: report.problems };
   const spec = check(value, at, report);
@@ -44,14 +45,25 @@ export function parseMeshConfig(raw: RawObject): Parsed<MeshConfigObject> {
   return { ok: true, value: { kind: 'MeshConfig', meta, spec }, problems: found };
 }
 
+/** What is written replaces the default as a whole; only `defaultConfig` and `extensionProviders` are merged (istio: mesh.ApplyMeshConfig). */
+function readOverDefaults(config: unknown): ReturnType<typeof fromJson<'istio.mesh.v1alpha1.MeshConfig'>> {
+  const { value, problems } = fromJson('istio.mesh.v1alpha1.MeshConfig', config, defaultMeshConfig);
+  const proxies = isFields(config) ? config['defaultConfig'] : undefined;
+  const defaultConfig = isFields(proxies)
+    ? fromJson('istio.mesh.v1alpha1.ProxyConfig', proxies, defaultProxyConfig).value
+    : defaultProxyConfig;
+  const extensionProviders = mergeProviders(value.extensionProviders ?? []);
+  return { value: { ...value, defaultConfig, extensionProviders }, problems };
+}
+
 const maxConnectTimeout = 3_600_000;
 
 function check(config: MeshConfig, path: string, report: Report): MeshConfig {
-  if (config.proxyListenPort) checkPort(config.proxyListenPort, `${path}.proxyListenPort`, report);
-  if (config.proxyInboundListenPort) checkPort(config.proxyInboundListenPort, `${path}.proxyInboundListenPort`, report);
-  const [outbound, inbound] = [config.proxyListenPort || 15001, config.proxyInboundListenPort || 15006];
-  if (outbound === inbound) {
-    const field = config.proxyInboundListenPort ? 'proxyInboundListenPort' : 'proxyListenPort';
+  const { proxyListenPort: outbound, proxyInboundListenPort: inbound } = config;
+  checkPort(outbound, `${path}.proxyListenPort`, report);
+  checkPort(inbound, `${path}.proxyInboundListenPort`, report);
+  if (outbound === inbound && outbound !== undefined) {
+    const field = inbound === defaultMeshConfig.proxyInboundListenPort ? 'proxyListenPort' : 'proxyInboundListenPort';
     report.error(`${path}.${field}`, `both directions cannot have port ${outbound}`);
   }
   if (config.outboundTrafficPolicy?.tls) {
@@ -67,7 +79,8 @@ function check(config: MeshConfig, path: string, report: Report): MeshConfig {
     report.error(`${path}.dnsRefreshRate`, 'it must be more than 1ms');
   }
   checkNotNegative(config.protocolDetectionTimeout, `${path}.protocolDetectionTimeout`, report);
-  checkTrustDomain(config.trustDomain, `${path}.trustDomain`, report);
+  if (config.trustDomain) checkTrustDomain(config.trustDomain, `${path}.trustDomain`, report);
+  else report.error(`${path}.trustDomain`, 'a mesh has a trust domain');
   checkLocalities(config.localityLbSetting, {}, `${path}.localityLbSetting`, report);
   const policy = config.defaultTrafficPolicy;
   checkConnectionPool(policy?.connectionPool, `${path}.defaultTrafficPolicy.connectionPool`, report);
@@ -95,24 +108,29 @@ function check(config: MeshConfig, path: string, report: Report): MeshConfig {
       checkLabelSelector(rule.namespaceSelector, `${at}.namespaceSelector`, report);
     }
   }
-  return report.without({ ...config, trustDomainAliases, meshMTLS, tlsDefaults }, path, [
-    'outboundTrafficPolicy',
-    'dnsRefreshRate',
-    'defaultHttpRetryPolicy',
-    'discoverySelectors',
-    'serviceEntryVisibility',
-    'proxyListenPort',
-    'proxyInboundListenPort',
-    'connectTimeout',
-    'protocolDetectionTimeout',
-    'trustDomain',
-    'localityLbSetting',
-    'defaultTrafficPolicy',
-  ]);
+  return report.without(
+    { ...config, trustDomainAliases, meshMTLS, tlsDefaults },
+    path,
+    [
+      'outboundTrafficPolicy',
+      'dnsRefreshRate',
+      'defaultHttpRetryPolicy',
+      'discoverySelectors',
+      'serviceEntryVisibility',
+      'proxyListenPort',
+      'proxyInboundListenPort',
+      'connectTimeout',
+      'protocolDetectionTimeout',
+      'trustDomain',
+      'localityLbSetting',
+      'defaultTrafficPolicy',
+    ],
+    defaultMeshConfig,
+  );
 }
 
-function checkTrustDomain(domain: string | undefined, path: string, report: Report): void {
-  if (domain && !domain.replace(/\.$/, '').split('.').every(isDnsLabel)) {
+function checkTrustDomain(domain: string, path: string, report: Report): void {
+  if (!domain.replace(/\.$/, '').split('.').every(isDnsLabel)) {
     report.error(path, `"${domain}" is not a trust domain`);
   }
 }

@@ -7,18 +7,7 @@ import {
   type MessageName,
   type MessageTypes,
 } from '../../proto/message.ts';
-import { type FieldSchema, schemaOf } from '../../proto/schema.ts';
-
-const isEmpty = (value: unknown): boolean =>
-  value === 0 || value === false || value === '' || (value instanceof Uint8Array && value.length === 0);
-
-/** Whether a field counts as set: protobuf's reflection does not see a zero without presence, an empty list or an empty map. */
-function isSet({ shape, presence }: FieldSchema, value: unknown): boolean {
-  if (value === undefined || value === null) return false;
-  if (shape === 'list') return Array.isArray(value) && value.length > 0;
-  if (shape === 'map') return Object.keys(value).length > 0;
-  return presence || !isEmpty(value);
-}
+import { type FieldSchema, isAbsence, schemaOf } from '../../proto/schema.ts';
 
 function merged(field: FieldSchema, into: unknown, value: unknown, replaceLists: boolean): unknown {
   switch (field.shape) {
@@ -40,7 +29,7 @@ function mergeMessage(name: string, into: AnyMessage, patch: AnyMessage, replace
   const { fields } = schemaOf(name);
   for (const field of fields) {
     const value = patch[field.name];
-    if (!isSet(field, value)) continue;
+    if (isAbsence(field, value)) continue;
     if (field.oneof)
       for (const other of fields) if (other !== field && other.oneof === field.oneof) delete out[other.name];
     out[field.name] = merged(field, into[field.name], value, replaceLists);

@@ -2,7 +2,7 @@
 
 export interface AnalysisMessageBase {
   readonly type?: AnalysisMessageBase_Type | undefined;
-  readonly level?: AnalysisMessageBase_Level | undefined;
+  readonly level?: Exclude<AnalysisMessageBase_Level, typeof AnalysisMessageBase_Level.UNKNOWN> | undefined;
   readonly documentationUrl?: string | undefined;
 }
 

@@ -11,7 +11,7 @@ export type EnvValueSource = (typeof EnvValueSource)[keyof typeof EnvValueSource
 export interface EnvVar {
   readonly name?: string | undefined;
   readonly value?: string | undefined;
-  readonly valueFrom?: EnvValueSource | undefined;
+  readonly valueFrom?: Exclude<EnvValueSource, typeof EnvValueSource.INLINE> | undefined;
 }
 
 export const FailStrategy = {
@@ -50,7 +50,7 @@ export type PullPolicy = (typeof PullPolicy)[keyof typeof PullPolicy];
 export type TrafficExtension = {
   readonly selector?: istio_type_v1beta1.WorkloadSelector | undefined;
   readonly targetRefs?: readonly istio_type_v1beta1.PolicyTargetReference[] | undefined;
-  readonly phase?: TrafficExtension_ExecutionPhase | undefined;
+  readonly phase?: Exclude<TrafficExtension_ExecutionPhase, typeof TrafficExtension_ExecutionPhase.UNSPECIFIED> | undefined;
   readonly priority?: google_protobuf.Int32Value | undefined;
   readonly match?: readonly TrafficSelector[] | undefined;
 } & (
@@ -67,7 +67,7 @@ export const TrafficExtension_ExecutionPhase = {
 export type TrafficExtension_ExecutionPhase = (typeof TrafficExtension_ExecutionPhase)[keyof typeof TrafficExtension_ExecutionPhase];
 
 export interface TrafficSelector {
-  readonly mode?: istio_type_v1beta1.WorkloadMode | undefined;
+  readonly mode?: Exclude<istio_type_v1beta1.WorkloadMode, typeof istio_type_v1beta1.WorkloadMode.UNDEFINED> | undefined;
   readonly ports?: readonly istio_type_v1beta1.PortSelector[] | undefined;
 }
 
@@ -78,36 +78,36 @@ export interface VmConfig {
 export interface WasmConfig {
   readonly url?: string | undefined;
   readonly sha256?: string | undefined;
-  readonly imagePullPolicy?: PullPolicy | undefined;
+  readonly imagePullPolicy?: Exclude<PullPolicy, typeof PullPolicy.UNSPECIFIED_POLICY> | undefined;
   readonly imagePullSecret?: string | undefined;
   readonly verificationKey?: string | undefined;
   readonly pluginConfig?: google_protobuf.Struct | undefined;
   readonly pluginName?: string | undefined;
-  readonly failStrategy?: FailStrategy | undefined;
+  readonly failStrategy?: Exclude<FailStrategy, typeof FailStrategy.FAIL_CLOSE> | undefined;
   readonly vmConfig?: VmConfig | undefined;
-  readonly type?: PluginType | undefined;
+  readonly type?: Exclude<PluginType, typeof PluginType.UNSPECIFIED_PLUGIN_TYPE> | undefined;
 }
 
 export interface WasmPlugin {
   readonly selector?: istio_type_v1beta1.WorkloadSelector | undefined;
   readonly url?: string | undefined;
   readonly sha256?: string | undefined;
-  readonly imagePullPolicy?: PullPolicy | undefined;
+  readonly imagePullPolicy?: Exclude<PullPolicy, typeof PullPolicy.UNSPECIFIED_POLICY> | undefined;
   readonly imagePullSecret?: string | undefined;
   readonly verificationKey?: string | undefined;
   readonly pluginConfig?: google_protobuf.Struct | undefined;
   readonly pluginName?: string | undefined;
-  readonly phase?: PluginPhase | undefined;
+  readonly phase?: Exclude<PluginPhase, typeof PluginPhase.UNSPECIFIED_PHASE> | undefined;
   readonly priority?: google_protobuf.Int32Value | undefined;
   readonly vmConfig?: VmConfig | undefined;
   readonly match?: readonly WasmPlugin_TrafficSelector[] | undefined;
-  readonly failStrategy?: FailStrategy | undefined;
-  readonly type?: PluginType | undefined;
+  readonly failStrategy?: Exclude<FailStrategy, typeof FailStrategy.FAIL_CLOSE> | undefined;
+  readonly type?: Exclude<PluginType, typeof PluginType.UNSPECIFIED_PLUGIN_TYPE> | undefined;
   readonly targetRef?: istio_type_v1beta1.PolicyTargetReference | undefined;
   readonly targetRefs?: readonly istio_type_v1beta1.PolicyTargetReference[] | undefined;
 }
 
 export interface WasmPlugin_TrafficSelector {
-  readonly mode?: istio_type_v1beta1.WorkloadMode | undefined;
+  readonly mode?: Exclude<istio_type_v1beta1.WorkloadMode, typeof istio_type_v1beta1.WorkloadMode.UNDEFINED> | undefined;
   readonly ports?: readonly istio_type_v1beta1.PortSelector[] | undefined;
 }

@@ -49,15 +49,15 @@ export interface MeshConfig {
   readonly connectTimeout?: google_protobuf.Duration | undefined;
   readonly ingressClass?: string | undefined;
   readonly ingressService?: string | undefined;
-  readonly ingressControllerMode?: MeshConfig_IngressControllerMode | undefined;
-  readonly enableTracing?: boolean | undefined;
+  readonly ingressControllerMode?: Exclude<MeshConfig_IngressControllerMode, typeof MeshConfig_IngressControllerMode.UNSPECIFIED> | undefined;
+  readonly enableTracing?: true | undefined;
   readonly accessLogFile?: string | undefined;
   readonly defaultConfig?: ProxyConfig | undefined;
   readonly outboundTrafficPolicy?: MeshConfig_OutboundTrafficPolicy | undefined;
   readonly configSources?: readonly ConfigSource[] | undefined;
   readonly accessLogFormat?: string | undefined;
   readonly trustDomain?: string | undefined;
-  readonly accessLogEncoding?: MeshConfig_AccessLogEncoding | undefined;
+  readonly accessLogEncoding?: Exclude<MeshConfig_AccessLogEncoding, typeof MeshConfig_AccessLogEncoding.TEXT> | undefined;
   readonly tcpKeepalive?: istio_networking_v1alpha3.ConnectionPoolSettings_TCPSettings_TcpKeepalive | undefined;
   readonly defaultServiceExportTo?: readonly string[] | undefined;
   readonly defaultVirtualServiceExportTo?: readonly string[] | undefined;
@@ -65,8 +65,8 @@ export interface MeshConfig {
   readonly rootNamespace?: string | undefined;
   readonly localityLbSetting?: istio_networking_v1alpha3.LocalityLoadBalancerSetting | undefined;
   readonly dnsRefreshRate?: google_protobuf.Duration | undefined;
-  readonly enableEnvoyAccessLogService?: boolean | undefined;
-  readonly h2UpgradePolicy?: MeshConfig_H2UpgradePolicy | undefined;
+  readonly enableEnvoyAccessLogService?: true | undefined;
+  readonly h2UpgradePolicy?: Exclude<MeshConfig_H2UpgradePolicy, typeof MeshConfig_H2UpgradePolicy.DO_NOT_UPGRADE> | undefined;
   readonly protocolDetectionTimeout?: google_protobuf.Duration | undefined;
   readonly enableAutoMtls?: google_protobuf.BoolValue | undefined;
   readonly inboundClusterStatName?: string | undefined;
@@ -78,7 +78,7 @@ export interface MeshConfig {
   readonly ingressSelector?: string | undefined;
   readonly verifyCertificateAtClient?: google_protobuf.BoolValue | undefined;
   readonly ca?: MeshConfig_CA | undefined;
-  readonly disableEnvoyListenerLog?: boolean | undefined;
+  readonly disableEnvoyListenerLog?: true | undefined;
   readonly extensionProviders?: readonly MeshConfig_ExtensionProvider[] | undefined;
   readonly caCertificates?: readonly MeshConfig_CertificateData[] | undefined;
   readonly discoverySelectors?: readonly LabelSelector[] | undefined;
@@ -112,7 +112,7 @@ export interface MeshConfig_CA {
   readonly address?: string | undefined;
   readonly tlsSettings?: istio_networking_v1alpha3.ClientTLSSettings | undefined;
   readonly requestTimeout?: google_protobuf.Duration | undefined;
-  readonly istiodSide?: boolean | undefined;
+  readonly istiodSide?: true | undefined;
 }
 
 export type MeshConfig_CertificateData = {
@@ -163,18 +163,18 @@ export interface MeshConfig_ExtensionProvider_DatadogTracingProvider {
 export interface MeshConfig_ExtensionProvider_EnvoyExternalAuthorizationGrpcProvider {
   readonly service?: string | undefined;
   readonly port?: number | undefined;
-  readonly failOpen?: boolean | undefined;
+  readonly failOpen?: true | undefined;
   readonly statusOnError?: string | undefined;
   readonly timeout?: google_protobuf.Duration | undefined;
   readonly includeRequestBodyInCheck?: MeshConfig_ExtensionProvider_EnvoyExternalAuthorizationRequestBody | undefined;
-  readonly clearRouteCache?: boolean | undefined;
+  readonly clearRouteCache?: true | undefined;
 }
 
 export interface MeshConfig_ExtensionProvider_EnvoyExternalAuthorizationHttpProvider {
   readonly service?: string | undefined;
   readonly port?: number | undefined;
   readonly pathPrefix?: string | undefined;
-  readonly failOpen?: boolean | undefined;
+  readonly failOpen?: true | undefined;
   readonly statusOnError?: string | undefined;
   readonly includeHeadersInCheck?: readonly string[] | undefined;
   readonly headersToUpstreamOnAllow?: readonly string[] | undefined;
@@ -184,19 +184,19 @@ export interface MeshConfig_ExtensionProvider_EnvoyExternalAuthorizationHttpProv
   readonly includeAdditionalHeadersInCheck?: Readonly<Record<string, string>> | undefined;
   readonly includeRequestBodyInCheck?: MeshConfig_ExtensionProvider_EnvoyExternalAuthorizationRequestBody | undefined;
   readonly headersToDownstreamOnAllow?: readonly string[] | undefined;
-  readonly clearRouteCache?: boolean | undefined;
+  readonly clearRouteCache?: true | undefined;
 }
 
 export interface MeshConfig_ExtensionProvider_EnvoyExternalAuthorizationRequestBody {
   readonly maxRequestBytes?: number | undefined;
-  readonly allowPartialMessage?: boolean | undefined;
-  readonly packAsBytes?: boolean | undefined;
+  readonly allowPartialMessage?: true | undefined;
+  readonly packAsBytes?: true | undefined;
 }
 
 export interface MeshConfig_ExtensionProvider_EnvoyFileAccessLogProvider {
   readonly path?: string | undefined;
   readonly logFormat?: MeshConfig_ExtensionProvider_EnvoyFileAccessLogProvider_LogFormat | undefined;
-  readonly omitEmptyValues?: boolean | undefined;
+  readonly omitEmptyValues?: true | undefined;
 }
 
 export type MeshConfig_ExtensionProvider_EnvoyFileAccessLogProvider_LogFormat = (
@@ -282,7 +282,7 @@ export interface MeshConfig_ExtensionProvider_OpenTelemetryTracingProvider {
   readonly resourceDetectors?: MeshConfig_ExtensionProvider_ResourceDetectors | undefined;
   readonly dynatraceSampler?: MeshConfig_ExtensionProvider_OpenTelemetryTracingProvider_DynatraceSampler | undefined;
   readonly grpc?: MeshConfig_ExtensionProvider_GrpcService | undefined;
-  readonly serviceAttributeEnrichment?: MeshConfig_ExtensionProvider_ServiceAttributeEnrichment | undefined;
+  readonly serviceAttributeEnrichment?: Exclude<MeshConfig_ExtensionProvider_ServiceAttributeEnrichment, typeof MeshConfig_ExtensionProvider_ServiceAttributeEnrichment.ISTIO_CANONICAL> | undefined;
 }
 
 export interface MeshConfig_ExtensionProvider_OpenTelemetryTracingProvider_DynatraceSampler {
@@ -331,7 +331,7 @@ export interface MeshConfig_ExtensionProvider_SkyWalkingTracingProvider {
 }
 
 export interface MeshConfig_ExtensionProvider_StackdriverProvider {
-  readonly debug?: boolean | undefined;
+  readonly debug?: true | undefined;
   readonly maxNumberOfAttributes?: google_protobuf.Int64Value | undefined;
   readonly maxNumberOfAnnotations?: google_protobuf.Int64Value | undefined;
   readonly maxNumberOfMessageEvents?: google_protobuf.Int64Value | undefined;
@@ -347,9 +347,9 @@ export interface MeshConfig_ExtensionProvider_ZipkinTracingProvider {
   readonly service?: string | undefined;
   readonly port?: number | undefined;
   readonly maxTagLength?: number | undefined;
-  readonly enable64bitTraceId?: boolean | undefined;
+  readonly enable64bitTraceId?: true | undefined;
   readonly path?: string | undefined;
-  readonly traceContextOption?: MeshConfig_ExtensionProvider_ZipkinTracingProvider_TraceContextOption | undefined;
+  readonly traceContextOption?: Exclude<MeshConfig_ExtensionProvider_ZipkinTracingProvider_TraceContextOption, typeof MeshConfig_ExtensionProvider_ZipkinTracingProvider_TraceContextOption.USE_B3> | undefined;
   readonly timeout?: google_protobuf.Duration | undefined;
   readonly headers?: readonly MeshConfig_ExtensionProvider_HttpHeader[] | undefined;
 }
@@ -367,7 +367,7 @@ export const MeshConfig_H2UpgradePolicy = {
 export type MeshConfig_H2UpgradePolicy = (typeof MeshConfig_H2UpgradePolicy)[keyof typeof MeshConfig_H2UpgradePolicy];
 
 export interface MeshConfig_InboundTrafficPolicy {
-  readonly mode?: MeshConfig_InboundTrafficPolicy_Mode | undefined;
+  readonly mode?: Exclude<MeshConfig_InboundTrafficPolicy_Mode, typeof MeshConfig_InboundTrafficPolicy_Mode.PASSTHROUGH> | undefined;
 }
 
 export const MeshConfig_InboundTrafficPolicy_Mode = {
@@ -385,7 +385,7 @@ export const MeshConfig_IngressControllerMode = {
 export type MeshConfig_IngressControllerMode = (typeof MeshConfig_IngressControllerMode)[keyof typeof MeshConfig_IngressControllerMode];
 
 export interface MeshConfig_OutboundTrafficPolicy {
-  readonly mode?: MeshConfig_OutboundTrafficPolicy_Mode | undefined;
+  readonly mode?: Exclude<MeshConfig_OutboundTrafficPolicy_Mode, typeof MeshConfig_OutboundTrafficPolicy_Mode.REGISTRY_ONLY> | undefined;
   readonly tls?: istio_networking_v1alpha3.ClientTLSSettings | undefined;
 }
 
@@ -397,7 +397,7 @@ export const MeshConfig_OutboundTrafficPolicy_Mode = {
 export type MeshConfig_OutboundTrafficPolicy_Mode = (typeof MeshConfig_OutboundTrafficPolicy_Mode)[keyof typeof MeshConfig_OutboundTrafficPolicy_Mode];
 
 export interface MeshConfig_ProxyPathNormalization {
-  readonly normalization?: MeshConfig_ProxyPathNormalization_NormalizationType | undefined;
+  readonly normalization?: Exclude<MeshConfig_ProxyPathNormalization_NormalizationType, typeof MeshConfig_ProxyPathNormalization_NormalizationType.DEFAULT> | undefined;
 }
 
 export const MeshConfig_ProxyPathNormalization_NormalizationType = {
@@ -412,7 +412,7 @@ export type MeshConfig_ProxyPathNormalization_NormalizationType = (typeof MeshCo
 export interface MeshConfig_ServiceScopeConfigs {
   readonly namespaceSelector?: LabelSelector | undefined;
   readonly servicesSelector?: LabelSelector | undefined;
-  readonly scope?: MeshConfig_ServiceScopeConfigs_Scope | undefined;
+  readonly scope?: Exclude<MeshConfig_ServiceScopeConfigs_Scope, typeof MeshConfig_ServiceScopeConfigs_Scope.LOCAL> | undefined;
 }
 
 export const MeshConfig_ServiceScopeConfigs_Scope = {
@@ -427,11 +427,11 @@ export interface MeshConfig_ServiceSettings {
 }
 
 export interface MeshConfig_ServiceSettings_Settings {
-  readonly clusterLocal?: boolean | undefined;
+  readonly clusterLocal?: true | undefined;
 }
 
 export interface MeshConfig_TLSConfig {
-  readonly minProtocolVersion?: MeshConfig_TLSConfig_TLSProtocol | undefined;
+  readonly minProtocolVersion?: Exclude<MeshConfig_TLSConfig_TLSProtocol, typeof MeshConfig_TLSConfig_TLSProtocol.TLS_AUTO> | undefined;
   readonly ecdhCurves?: readonly string[] | undefined;
   readonly cipherSuites?: readonly string[] | undefined;
 }
@@ -490,12 +490,12 @@ export type ProxyConfig = {
   readonly statsdUdpAddress?: string | undefined;
   readonly proxyAdminPort?: number | undefined;
   readonly availabilityZone?: string | undefined;
-  readonly controlPlaneAuthPolicy?: AuthenticationPolicy | undefined;
+  readonly controlPlaneAuthPolicy?: Exclude<AuthenticationPolicy, typeof AuthenticationPolicy.NONE> | undefined;
   readonly customConfigFile?: string | undefined;
   readonly statNameLength?: number | undefined;
   readonly concurrency?: google_protobuf.Int32Value | undefined;
   readonly proxyBootstrapTemplatePath?: string | undefined;
-  readonly interceptionMode?: ProxyConfig_InboundInterceptionMode | undefined;
+  readonly interceptionMode?: Exclude<ProxyConfig_InboundInterceptionMode, typeof ProxyConfig_InboundInterceptionMode.REDIRECT> | undefined;
   readonly tracing?: Tracing | undefined;
   readonly envoyMetricsServiceAddress?: string | undefined;
   readonly sds?: SDS | undefined;
@@ -525,7 +525,7 @@ export type ProxyConfig = {
 );
 
 export interface ProxyConfig_ConnectionSettings {
-  readonly profile?: ProxyConfig_ConnectionSettings_Profile | undefined;
+  readonly profile?: Exclude<ProxyConfig_ConnectionSettings_Profile, typeof ProxyConfig_ConnectionSettings_Profile.SIDECAR> | undefined;
   readonly listenerPerConnectionBufferLimitBytes?: google_protobuf.Int32Value | undefined;
   readonly clusterPerConnectionBufferLimitBytes?: google_protobuf.Int32Value | undefined;
   readonly httpIdleTimeout?: google_protobuf.Duration | undefined;
@@ -538,9 +538,9 @@ export interface ProxyConfig_ConnectionSettings {
   readonly httpMaxConcurrentStreams?: google_protobuf.Int32Value | undefined;
   readonly http2InitialStreamWindowSize?: google_protobuf.Int32Value | undefined;
   readonly http2InitialConnectionWindowSize?: google_protobuf.Int32Value | undefined;
-  readonly httpHeadersWithUnderscoresAction?: ProxyConfig_ConnectionSettings_HeadersWithUnderscoresAction | undefined;
+  readonly httpHeadersWithUnderscoresAction?: Exclude<ProxyConfig_ConnectionSettings_HeadersWithUnderscoresAction, typeof ProxyConfig_ConnectionSettings_HeadersWithUnderscoresAction.HEADERS_WITH_UNDERSCORES_UNSPECIFIED> | undefined;
   readonly httpMergeSlashes?: google_protobuf.BoolValue | undefined;
-  readonly httpPathWithEscapedSlashesAction?: ProxyConfig_ConnectionSettings_PathWithEscapedSlashesAction | undefined;
+  readonly httpPathWithEscapedSlashesAction?: Exclude<ProxyConfig_ConnectionSettings_PathWithEscapedSlashesAction, typeof ProxyConfig_ConnectionSettings_PathWithEscapedSlashesAction.PATH_WITH_ESCAPED_SLASHES_UNSPECIFIED> | undefined;
   readonly listenerConnectionLimit?: google_protobuf.Int32Value | undefined;
   readonly globalDownstreamConnectionLimit?: google_protobuf.Int32Value | undefined;
 }
@@ -576,7 +576,7 @@ export const ProxyConfig_InboundInterceptionMode = {
 export type ProxyConfig_InboundInterceptionMode = (typeof ProxyConfig_InboundInterceptionMode)[keyof typeof ProxyConfig_InboundInterceptionMode];
 
 export interface ProxyConfig_ProxyHeaders {
-  readonly forwardedClientCert?: ForwardClientCertDetails | undefined;
+  readonly forwardedClientCert?: Exclude<ForwardClientCertDetails, typeof ForwardClientCertDetails.UNDEFINED> | undefined;
   readonly server?: ProxyConfig_ProxyHeaders_Server | undefined;
   readonly requestId?: ProxyConfig_ProxyHeaders_RequestId | undefined;
   readonly attemptCount?: ProxyConfig_ProxyHeaders_AttemptCount | undefined;
@@ -597,7 +597,7 @@ export interface ProxyConfig_ProxyHeaders_EnvoyDebugHeaders {
 }
 
 export interface ProxyConfig_ProxyHeaders_MetadataExchangeHeaders {
-  readonly mode?: ProxyConfig_ProxyHeaders_MetadataExchangeMode | undefined;
+  readonly mode?: Exclude<ProxyConfig_ProxyHeaders_MetadataExchangeMode, typeof ProxyConfig_ProxyHeaders_MetadataExchangeMode.UNDEFINED> | undefined;
 }
 
 export const ProxyConfig_ProxyHeaders_MetadataExchangeMode = {
@@ -656,13 +656,13 @@ export const Resource = {
 export type Resource = (typeof Resource)[keyof typeof Resource];
 
 export interface SDS {
-  readonly enabled?: boolean | undefined;
+  readonly enabled?: true | undefined;
   readonly k8sSaJwtPath?: string | undefined;
 }
 
 export interface ServiceEntryVisibility {
-  readonly defaultVisibility?: ServiceEntryVisibility_Visibility | undefined;
-  readonly applyToSidecars?: boolean | undefined;
+  readonly defaultVisibility?: Exclude<ServiceEntryVisibility_Visibility, typeof ServiceEntryVisibility_Visibility.VISIBILITY_UNSPECIFIED> | undefined;
+  readonly applyToSidecars?: true | undefined;
   readonly policies?: readonly ServiceEntryVisibility_Policy[] | undefined;
 }
 
@@ -671,7 +671,7 @@ export interface ServiceEntryVisibility_MatchRule {
 }
 
 export interface ServiceEntryVisibility_Policy {
-  readonly visibility?: ServiceEntryVisibility_Visibility | undefined;
+  readonly visibility?: Exclude<ServiceEntryVisibility_Visibility, typeof ServiceEntryVisibility_Visibility.VISIBILITY_UNSPECIFIED> | undefined;
   readonly matchingRules?: readonly ServiceEntryVisibility_MatchRule[] | undefined;
 }
 
@@ -685,7 +685,7 @@ export type ServiceEntryVisibility_Visibility = (typeof ServiceEntryVisibility_V
 
 export interface Topology {
   readonly numTrustedProxies?: number | undefined;
-  readonly forwardClientCertDetails?: ForwardClientCertDetails | undefined;
+  readonly forwardClientCertDetails?: Exclude<ForwardClientCertDetails, typeof ForwardClientCertDetails.UNDEFINED> | undefined;
   readonly proxyProtocol?: Topology_ProxyProtocolConfiguration | undefined;
 }
 
@@ -750,7 +750,7 @@ export interface Tracing_RequestHeader {
 }
 
 export interface Tracing_Stackdriver {
-  readonly debug?: boolean | undefined;
+  readonly debug?: true | undefined;
   readonly maxNumberOfAttributes?: google_protobuf.Int64Value | undefined;
   readonly maxNumberOfAnnotations?: google_protobuf.Int64Value | undefined;
   readonly maxNumberOfMessageEvents?: google_protobuf.Int64Value | undefined;

@@ -11,7 +11,7 @@ export const CaptureMode = {
 export type CaptureMode = (typeof CaptureMode)[keyof typeof CaptureMode];
 
 export interface ClientTLSSettings {
-  readonly mode?: ClientTLSSettings_TLSmode | undefined;
+  readonly mode?: Exclude<ClientTLSSettings_TLSmode, typeof ClientTLSSettings_TLSmode.DISABLE> | undefined;
   readonly clientCertificate?: string | undefined;
   readonly privateKey?: string | undefined;
   readonly caCertificates?: string | undefined;
@@ -41,8 +41,8 @@ export interface ConnectionPoolSettings_HTTPSettings {
   readonly maxRequestsPerConnection?: number | undefined;
   readonly maxRetries?: number | undefined;
   readonly idleTimeout?: google_protobuf.Duration | undefined;
-  readonly h2UpgradePolicy?: ConnectionPoolSettings_HTTPSettings_H2UpgradePolicy | undefined;
-  readonly useClientProtocol?: boolean | undefined;
+  readonly h2UpgradePolicy?: Exclude<ConnectionPoolSettings_HTTPSettings_H2UpgradePolicy, typeof ConnectionPoolSettings_HTTPSettings_H2UpgradePolicy.DEFAULT> | undefined;
+  readonly useClientProtocol?: true | undefined;
   readonly maxConcurrentStreams?: number | undefined;
   readonly http2KeepAlive?: ConnectionPoolSettings_HTTPSettings_ConnectionKeepalive | undefined;
 }
@@ -81,7 +81,7 @@ export interface CorsPolicy {
   readonly maxAge?: google_protobuf.Duration | undefined;
   readonly allowCredentials?: google_protobuf.BoolValue | undefined;
   readonly allowOrigins?: readonly StringMatch[] | undefined;
-  readonly unmatchedPreflights?: CorsPolicy_UnmatchedPreflights | undefined;
+  readonly unmatchedPreflights?: Exclude<CorsPolicy_UnmatchedPreflights, typeof CorsPolicy_UnmatchedPreflights.UNSPECIFIED> | undefined;
 }
 
 export const CorsPolicy_UnmatchedPreflights = {
@@ -141,7 +141,7 @@ export interface EnvoyFilter_ClusterMatch {
 }
 
 export type EnvoyFilter_EnvoyConfigObjectMatch = {
-  readonly context?: EnvoyFilter_PatchContext | undefined;
+  readonly context?: Exclude<EnvoyFilter_PatchContext, typeof EnvoyFilter_PatchContext.ANY> | undefined;
   readonly proxy?: EnvoyFilter_ProxyMatch | undefined;
 } & (
   | { readonly listener?: EnvoyFilter_ListenerMatch | undefined; readonly routeConfiguration?: undefined; readonly cluster?: undefined; readonly waypoint?: undefined; }
@@ -151,7 +151,7 @@ export type EnvoyFilter_EnvoyConfigObjectMatch = {
 );
 
 export interface EnvoyFilter_EnvoyConfigObjectPatch {
-  readonly applyTo?: EnvoyFilter_ApplyTo | undefined;
+  readonly applyTo?: Exclude<EnvoyFilter_ApplyTo, typeof EnvoyFilter_ApplyTo.INVALID> | undefined;
   readonly match?: EnvoyFilter_EnvoyConfigObjectMatch | undefined;
   readonly patch?: EnvoyFilter_Patch | undefined;
 }
@@ -183,9 +183,9 @@ export interface EnvoyFilter_ListenerMatch_SubFilterMatch {
 }
 
 export interface EnvoyFilter_Patch {
-  readonly operation?: EnvoyFilter_Patch_Operation | undefined;
+  readonly operation?: Exclude<EnvoyFilter_Patch_Operation, typeof EnvoyFilter_Patch_Operation.INVALID> | undefined;
   readonly value?: google_protobuf.Struct | undefined;
-  readonly filterClass?: EnvoyFilter_Patch_FilterClass | undefined;
+  readonly filterClass?: Exclude<EnvoyFilter_Patch_FilterClass, typeof EnvoyFilter_Patch_FilterClass.UNSPECIFIED> | undefined;
 }
 
 export const EnvoyFilter_Patch_FilterClass = {
@@ -233,7 +233,7 @@ export interface EnvoyFilter_RouteConfigurationMatch {
 
 export interface EnvoyFilter_RouteConfigurationMatch_RouteMatch {
   readonly name?: string | undefined;
-  readonly action?: EnvoyFilter_RouteConfigurationMatch_RouteMatch_Action | undefined;
+  readonly action?: Exclude<EnvoyFilter_RouteConfigurationMatch_RouteMatch_Action, typeof EnvoyFilter_RouteConfigurationMatch_RouteMatch_Action.ANY> | undefined;
 }
 
 export const EnvoyFilter_RouteConfigurationMatch_RouteMatch_Action = {
@@ -337,7 +337,7 @@ export interface HTTPMatchRequest {
   readonly sourceLabels?: Readonly<Record<string, string>> | undefined;
   readonly gateways?: readonly string[] | undefined;
   readonly queryParams?: Readonly<Record<string, StringMatch>> | undefined;
-  readonly ignoreUriCase?: boolean | undefined;
+  readonly ignoreUriCase?: true | undefined;
   readonly name?: string | undefined;
   readonly withoutHeaders?: Readonly<Record<string, StringMatch>> | undefined;
   readonly sourceNamespace?: string | undefined;
@@ -420,14 +420,14 @@ export interface Headers_HeaderOperations {
 export interface IstioEgressListener {
   readonly port?: SidecarPort | undefined;
   readonly bind?: string | undefined;
-  readonly captureMode?: CaptureMode | undefined;
+  readonly captureMode?: Exclude<CaptureMode, typeof CaptureMode.DEFAULT> | undefined;
   readonly hosts?: readonly string[] | undefined;
 }
 
 export interface IstioIngressListener {
   readonly port?: SidecarPort | undefined;
   readonly bind?: string | undefined;
-  readonly captureMode?: CaptureMode | undefined;
+  readonly captureMode?: Exclude<CaptureMode, typeof CaptureMode.DEFAULT> | undefined;
   readonly defaultEndpoint?: string | undefined;
   readonly tls?: ServerTLSSettings | undefined;
   readonly connectionPool?: ConnectionPoolSettings | undefined;
@@ -512,7 +512,7 @@ export interface LocalityLoadBalancerSetting_Failover {
 }
 
 export interface OutboundTrafficPolicy {
-  readonly mode?: OutboundTrafficPolicy_Mode | undefined;
+  readonly mode?: Exclude<OutboundTrafficPolicy_Mode, typeof OutboundTrafficPolicy_Mode.REGISTRY_ONLY> | undefined;
   readonly egressProxy?: Destination | undefined;
 }
 
@@ -530,7 +530,7 @@ export interface OutlierDetection {
   readonly minHealthPercent?: number | undefined;
   readonly consecutiveGatewayErrors?: google_protobuf.UInt32Value | undefined;
   readonly consecutive5xxErrors?: google_protobuf.UInt32Value | undefined;
-  readonly splitExternalLocalOriginErrors?: boolean | undefined;
+  readonly splitExternalLocalOriginErrors?: true | undefined;
   readonly consecutiveLocalOriginFailures?: google_protobuf.UInt32Value | undefined;
   readonly outlierDetectionHttpErrorCodes?: readonly number[] | undefined;
 }
@@ -583,14 +583,14 @@ export interface Server {
 }
 
 export interface ServerTLSSettings {
-  readonly httpsRedirect?: boolean | undefined;
-  readonly mode?: ServerTLSSettings_TLSmode | undefined;
+  readonly httpsRedirect?: true | undefined;
+  readonly mode?: Exclude<ServerTLSSettings_TLSmode, typeof ServerTLSSettings_TLSmode.PASSTHROUGH> | undefined;
   readonly serverCertificate?: string | undefined;
   readonly privateKey?: string | undefined;
   readonly caCertificates?: string | undefined;
   readonly subjectAltNames?: readonly string[] | undefined;
-  readonly minProtocolVersion?: ServerTLSSettings_TLSProtocol | undefined;
-  readonly maxProtocolVersion?: ServerTLSSettings_TLSProtocol | undefined;
+  readonly minProtocolVersion?: Exclude<ServerTLSSettings_TLSProtocol, typeof ServerTLSSettings_TLSProtocol.TLS_AUTO> | undefined;
+  readonly maxProtocolVersion?: Exclude<ServerTLSSettings_TLSProtocol, typeof ServerTLSSettings_TLSProtocol.TLS_AUTO> | undefined;
   readonly cipherSuites?: readonly string[] | undefined;
   readonly credentialName?: string | undefined;
   readonly verifyCertificateSpki?: readonly string[] | undefined;
@@ -631,8 +631,8 @@ export interface ServiceEntry {
   readonly hosts?: readonly Hostname[] | undefined;
   readonly addresses?: readonly string[] | undefined;
   readonly ports?: readonly ServicePort[] | undefined;
-  readonly location?: ServiceEntry_Location | undefined;
-  readonly resolution?: ServiceEntry_Resolution | undefined;
+  readonly location?: Exclude<ServiceEntry_Location, typeof ServiceEntry_Location.MESH_EXTERNAL> | undefined;
+  readonly resolution?: Exclude<ServiceEntry_Resolution, typeof ServiceEntry_Resolution.NONE> | undefined;
   readonly endpoints?: readonly WorkloadEntry[] | undefined;
   readonly exportTo?: readonly string[] | undefined;
   readonly subjectAltNames?: readonly string[] | undefined;
@@ -732,7 +732,7 @@ export interface TrafficPolicy_PortTrafficPolicy {
 }
 
 export interface TrafficPolicy_ProxyProtocol {
-  readonly version?: TrafficPolicy_ProxyProtocol_VERSION | undefined;
+  readonly version?: Exclude<TrafficPolicy_ProxyProtocol_VERSION, typeof TrafficPolicy_ProxyProtocol_VERSION.V1> | undefined;
 }
 
 export const TrafficPolicy_ProxyProtocol_VERSION = {

@@ -5,7 +5,7 @@ import type * as istio_type_v1beta1 from '../type/v1beta1.ts';
 export interface AuthorizationPolicy {
   readonly selector?: istio_type_v1beta1.WorkloadSelector | undefined;
   readonly rules?: readonly Rule[] | undefined;
-  readonly action?: AuthorizationPolicy_Action | undefined;
+  readonly action?: Exclude<AuthorizationPolicy_Action, typeof AuthorizationPolicy_Action.ALLOW> | undefined;
   readonly provider?: AuthorizationPolicy_ExtensionProvider | undefined;
   readonly targetRef?: istio_type_v1beta1.PolicyTargetReference | undefined;
   readonly targetRefs?: readonly istio_type_v1beta1.PolicyTargetReference[] | undefined;
@@ -46,7 +46,7 @@ export interface JWTRule {
   readonly fromHeaders?: readonly JWTHeader[] | undefined;
   readonly fromParams?: readonly string[] | undefined;
   readonly outputPayloadToHeader?: string | undefined;
-  readonly forwardOriginalToken?: boolean | undefined;
+  readonly forwardOriginalToken?: true | undefined;
   readonly jwks?: string | undefined;
   readonly outputClaimToHeaders?: readonly ClaimToHeader[] | undefined;
   readonly fromCookies?: readonly string[] | undefined;
@@ -72,7 +72,7 @@ export interface PeerAuthentication {
 }
 
 export interface PeerAuthentication_MutualTLS {
-  readonly mode?: PeerAuthentication_MutualTLS_Mode | undefined;
+  readonly mode?: Exclude<PeerAuthentication_MutualTLS_Mode, typeof PeerAuthentication_MutualTLS_Mode.UNSET> | undefined;
 }
 
 export const PeerAuthentication_MutualTLS_Mode = {

@@ -14,11 +14,11 @@ export interface AccessLogging_Filter {
 }
 
 export interface AccessLogging_LogSelector {
-  readonly mode?: WorkloadMode | undefined;
+  readonly mode?: Exclude<WorkloadMode, typeof WorkloadMode.CLIENT_AND_SERVER> | undefined;
 }
 
 export type MetricSelector = {
-  readonly mode?: WorkloadMode | undefined;
+  readonly mode?: Exclude<WorkloadMode, typeof WorkloadMode.CLIENT_AND_SERVER> | undefined;
 } & (
   | { readonly metric?: MetricSelector_IstioMetric | undefined; readonly customMetric?: undefined; }
   | { readonly metric?: undefined; readonly customMetric?: string | undefined; }
@@ -52,7 +52,7 @@ export interface MetricsOverrides {
 }
 
 export interface MetricsOverrides_TagOverride {
-  readonly operation?: MetricsOverrides_TagOverride_Operation | undefined;
+  readonly operation?: Exclude<MetricsOverrides_TagOverride_Operation, typeof MetricsOverrides_TagOverride_Operation.UPSERT> | undefined;
   readonly value?: string | undefined;
 }
 
@@ -112,7 +112,7 @@ export interface Tracing_RequestHeader {
 }
 
 export interface Tracing_TracingSelector {
-  readonly mode?: WorkloadMode | undefined;
+  readonly mode?: Exclude<WorkloadMode, typeof WorkloadMode.CLIENT_AND_SERVER> | undefined;
 }
 
 export const WorkloadMode = {
