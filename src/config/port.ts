@@ -3,8 +3,8 @@ import type { Report } from './report.ts';
 
 /** Reports what is not a port number. */
 export function checkPort(port: number | undefined, path: string, report: Report): void {
-  if (!(port !== undefined && port >= 1 && port <= 65535))
-    report.error(path, `${port ?? 'nothing'} is not a port (1 to 65535)`);
+  if (!port) report.error(path, 'a port is needed (1 to 65535)');
+  else if (port < 1 || port > 65535) report.error(path, `${port} is not a port (1 to 65535)`);
 }
 
 /** Reports a name that no port can have. */

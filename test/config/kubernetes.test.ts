@@ -19,11 +19,11 @@ const errors = (kind: Kind, fields: string): readonly string[] => read(kind, fie
 test('Service', () => {
   const service = valid(
     'Service',
-    '{spec: {clusterIP: 10.0.0.1, selector: {a: b}, ports: [{name: http, port: 80, targetPort: web}, {name: n, port: 81, targetPort: "8081"}, {name: d, port: 82}]}}',
+    '{spec: {clusterIP: 10.0.0.1, selector: {a: b}, ports: [{name: http, port: 80, targetPort: web}, {name: n, port: 81, targetPort: "8081"}, {name: d, port: 82}, {name: e, port: 83, targetPort: ""}, {name: z, port: 84, targetPort: 0}]}}',
   );
   assert.deepEqual(
     service.ports.map(({ targetPort }) => targetPort),
-    ['web', 8081, 82],
+    ['web', 8081, 82, 83, 84],
   );
   assert.deepEqual([service.type, service.headless, service.clusterIPs], ['ClusterIP', false, ['10.0.0.1']]);
   const headless = valid('Service', '{spec: {clusterIP: None}}');

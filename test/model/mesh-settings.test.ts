@@ -9,6 +9,33 @@ const namespace = (name: string, labels: Readonly<Record<string, string>>) => ({
 const mesh = (spec: object) => ({ ...raw('', 'MeshConfig', 'istio', { spec }), metadata: { name: 'istio' } });
 const hosts = ({ mesh }: World): readonly string[] => mesh.services.map(({ hostname }) => hostname).sort();
 
+test('what is written takes the place of the default, zero included; what is wrong leaves it in force', () => {
+  const it = world();
+  const spec = {
+    enableTracing: false,
+    accessLogFile: '',
+    outboundTrafficPolicy: {},
+    defaultServiceExportTo: [],
+    extensionProviders: [],
+    proxyListenPort: 0,
+    defaultConfig: { statusPort: 0, tracingServiceName: 'CANONICAL_NAME_ONLY' },
+  };
+  it.store.apply({ op: 'upsert', object: mesh(spec) });
+  it.rebuild();
+  const { outboundTrafficPolicy, defaultConfig, ...rest } = it.mesh.settings.config;
+  // No mode is REGISTRY_ONLY.
+  assert.deepEqual(outboundTrafficPolicy, {});
+  assert.equal(rest.enableTracing, undefined);
+  assert.equal(rest.defaultServiceExportTo, undefined);
+  assert.equal(rest.proxyListenPort, 15001);
+  assert.deepEqual(
+    rest.extensionProviders?.map(({ name }) => name),
+    ['prometheus', 'stackdriver', 'envoy'],
+  );
+  const { statusPort, serviceCluster, tracingServiceName, proxyAdminPort } = defaultConfig ?? {};
+  assert.deepEqual([statusPort, serviceCluster, tracingServiceName, proxyAdminPort], [undefined, undefined, 1, 15000]);
+});
+
 test('discoverySelectors: only objects of the namespaces that they pick count', () => {
   const it = world(
     namespace('a', { team: 'x' }),

@@ -1,26 +1,9 @@
 import fc from 'fast-check';
 import { type Kind, kindNames, kinds } from '../../src/config/kinds.ts';
 import type { RawObject } from '../../src/config/raw.ts';
+import { specs } from '../support/spelled-out.ts';
 import { message } from './arbitrary.ts';
 import { mostly, nonsense, type Values } from './values.ts';
-
-/** The message of each kind's `spec`, where it has one. */
-const specs: Readonly<Partial<Record<Kind, string>>> = {
-  MeshConfig: 'istio.mesh.v1alpha1.MeshConfig',
-  VirtualService: 'istio.networking.v1alpha3.VirtualService',
-  DestinationRule: 'istio.networking.v1alpha3.DestinationRule',
-  Gateway: 'istio.networking.v1alpha3.Gateway',
-  ServiceEntry: 'istio.networking.v1alpha3.ServiceEntry',
-  WorkloadEntry: 'istio.networking.v1alpha3.WorkloadEntry',
-  WorkloadGroup: 'istio.networking.v1alpha3.WorkloadGroup',
-  Sidecar: 'istio.networking.v1alpha3.Sidecar',
-  ProxyConfig: 'istio.networking.v1beta1.ProxyConfig',
-  Telemetry: 'istio.telemetry.v1alpha1.Telemetry',
-  EnvoyFilter: 'istio.networking.v1alpha3.EnvoyFilter',
-  PeerAuthentication: 'istio.security.v1beta1.PeerAuthentication',
-  AuthorizationPolicy: 'istio.security.v1beta1.AuthorizationPolicy',
-  RequestAuthentication: 'istio.security.v1beta1.RequestAuthentication',
-};
 
 /** The kinds whose specs have a schema. */
 export const istioKinds = kindNames.filter(kind => specs[kind]);

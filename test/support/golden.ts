@@ -3,6 +3,7 @@ import { basename, dirname, join, relative } from 'node:path';
 import { stringify } from 'yaml';
 import type { Problem } from '../../src/config/problem.ts';
 import { World } from '../../src/world.ts';
+import { pushOrder } from '../../src/xds/resource-types.ts';
 import { contentsOf, type Objects, readObjects, readYaml, yamlFiles } from './folder.ts';
 import { member } from './json.ts';
 import { type NamedProxy, proxiesOf, proxyOf } from './proxies.ts';
@@ -66,7 +67,7 @@ export function worldOf({ objects }: Pick<GoldenCase, 'objects'>, seed?: number)
 export interface GoldenOutput {
   readonly proxy: NamedProxy;
   readonly messages: Messages;
-  /** By type, `name version` of every resource in the order of the snapshot. */
+  /** By type, `name bytes` of every resource in the order of the snapshot. */
   readonly bytes: Readonly<Record<string, readonly string[]>>;
   readonly problems: readonly Problem[];
 }
@@ -75,9 +76,9 @@ export interface GoldenOutput {
 export const outputsOf = (world: World, proxies: readonly NamedProxy[]): readonly GoldenOutput[] =>
   proxies.map(proxy => {
     const { translation, snapshot } = world.of(proxyOf(proxy));
-    const bytes = Object.values(snapshot).map((set): [string, readonly string[]] => [
-      set.type,
-      [...set.resources.values()].map(r => `${r.name} ${r.bytes.toString('base64')}`),
+    const bytes = pushOrder.map((type): [string, readonly string[]] => [
+      type,
+      [...snapshot[type].resources.values()].map(r => `${r.name} ${r.bytes.toString('base64')}`),
     ]);
     return {
       proxy,

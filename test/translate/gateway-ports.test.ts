@@ -71,6 +71,19 @@ test('plain HTTP takes on a port what TLS servers with names leave, and nothing 
   );
 });
 
+test('TLS settings without a mode hand TLS on unopened: never plaintext HTTP where TLS is meant', () => {
+  const chainsWith = (tls: string) =>
+    gateway([server(443, 'https', 'HTTPS', 'a.example.com', tls)]).listeners.map(l =>
+      l.filter_chains?.map(chain => [
+        chain.filter_chain_match?.server_names,
+        chain.filters?.map(filter => filter.name),
+      ]),
+    );
+  const passing = chainsWith(', tls: {mode: PASSTHROUGH}');
+  assert.deepEqual(chainsWith(', tls: {}'), passing);
+  assert.ok(!JSON.stringify(passing).includes('http_connection_manager'));
+});
+
 test('ports of a Gateway that meet in one port of the pod share the first one’s routes', () => {
   const http = `
   - {match: [{port: 80}], route: [{destination: {host: web}}]}

@@ -67,7 +67,7 @@ function readPorts(spec: Fields, report: Report): Ports {
     const port = integer(item, 'port', 1, 65535, at, report);
     const name = text(item, 'name', at, report);
     if (port === 0) {
-      if (item['port'] === undefined) report.error(`${at}.port`, 'a port needs a number');
+      if (item['port'] === undefined || item['port'] === null) report.error(`${at}.port`, 'a port needs a number');
       continue;
     }
     if (names.has(name)) {
@@ -98,6 +98,7 @@ function readPorts(spec: Fields, report: Report): Ports {
 /** A number, or the name of a container's port; the port itself when absent. */
 function targetPort(item: Fields, port: number, at: string, report: Report): number | string {
   const value = item['targetPort'];
-  if (typeof value === 'string' && value !== '') return /^\d+$/.test(value) ? Number(value) : value;
+  if (value === '') return port;
+  if (typeof value === 'string') return /^\d+$/.test(value) ? Number(value) : value;
   return integer(item, 'targetPort', 0, 65535, at, report) || port;
 }
