@@ -1,4 +1,4 @@
-import { ServerCredentials } from '@grpc/grpc-js';
+import { type Clock, systemClock } from './clock.ts';
 import { kindOf } from './config/kinds.ts';
 import { type ConfigChange, ConfigStore } from './config/store.ts';
 import { debugPages } from './http/debug.ts';
@@ -14,7 +14,6 @@ import type { ConfigSource } from './sources/source.ts';
 import { VERSION } from './version.ts';
 import { World } from './world.ts';
 import { AdsServer } from './xds/ads-server.ts';
-import { type Clock, systemClock } from './xds/clock.ts';
 import type { Cause } from './xds/handler.ts';
 
 /** How the watches of a source are doing, where it has any. */
@@ -137,7 +136,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     ...debugPages({ ads, world: () => world }),
   };
   const http = await startHttp(settings.http, pages, (error, path) => log.error({ path, err: error }, 'a page failed'));
-  const port = await ads.listen(listenOn(settings.xds), ServerCredentials.createInsecure());
+  const port = await ads.listen(listenOn(settings.xds));
 
   const running = sources.map(source => source.run(emit, stopping.signal).synced);
   const ready = Promise.all(running).then(() => {

@@ -1,11 +1,13 @@
-import { status } from '@grpc/grpc-js';
+import { BoundLog } from './bound-log.ts';
+import { bounds } from './bounds.ts';
+import type { Clock } from './clock.ts';
+import { BoundError, status } from './grpc/status.ts';
 import type { Metrics } from './http/metrics.ts';
 import type { Log } from './log.ts';
 import { parseNode } from './model/node.ts';
 import type { Proxy } from './model/proxy.ts';
 import type { ProblemLog } from './problem-log.ts';
 import { type World, withoutSecrets } from './world.ts';
-import type { Clock } from './xds/clock.ts';
 import type { AdsHandler } from './xds/handler.ts';
 import type { Snapshot } from './xds/resource-set.ts';
 
@@ -21,11 +23,14 @@ export interface ProxyHandlerContext {
   readonly metrics: Metrics;
 }
 
-/** As grpc-js writes a peer: `127.0.0.1:4711`, `::1:4711`. */
+/** As a transport has its address: `127.0.0.1:4711`, `::1:4711`. */
 const isLoopback = (peer: string): boolean => /^(127\.|::1:|::ffff:127\.)/.test(peer);
 
 /** Types that are asked for though they are not served; so many are remembered, so that each is logged once. */
 const MOST_UNKNOWN_TYPES = 100;
+
+/** So many of the resources that a proxy rejects are in the log's line. */
+const MOST_NAMED = 10;
 
 /** What proxies are, and what each is to have: the side of the ADS server that knows Istio. */
 export function proxyHandler(context: ProxyHandlerContext): AdsHandler<Proxy> {
@@ -33,6 +38,7 @@ export function proxyHandler(context: ProxyHandlerContext): AdsHandler<Proxy> {
   const lastGood = new WeakMap<Proxy['class'], Snapshot>();
   const mayHaveSecrets = new WeakSet<Proxy>();
   const unknownTypes = new Set<string>();
+  const boundLog = new BoundLog(log, clock);
 
   const whole = (proxy: Proxy): Snapshot => {
     const current = world();
@@ -55,6 +61,7 @@ export function proxyHandler(context: ProxyHandlerContext): AdsHandler<Proxy> {
     connect(node, peer) {
       if (!world())
         return { ok: false, code: status.UNAVAILABLE, message: 'not every kind of object has been listed yet' };
+      if ((node.id?.length ?? 0) > bounds['node-id'].most) throw new BoundError('node-id');
       const parsed = parseNode(node);
       if (!parsed.ok) {
         log.warn({ node: node.id, problem: parsed.message }, 'a proxy was refused');
@@ -76,7 +83,15 @@ export function proxyHandler(context: ProxyHandlerContext): AdsHandler<Proxy> {
     onNack({ client }, type, { version, nonce, names, message }) {
       metrics.rejected(type);
       log.warn(
-        { proxy: client.id, type, version, nonce, resources: names, error: message },
+        {
+          proxy: client.id,
+          type,
+          version,
+          nonce,
+          resources: names.slice(0, MOST_NAMED),
+          of: names.length,
+          error: message,
+        },
         'a proxy rejected what it was sent',
       );
     },
@@ -86,6 +101,10 @@ export function proxyHandler(context: ProxyHandlerContext): AdsHandler<Proxy> {
         log.info({ proxy: client.id, typeUrl }, 'a type that is not served was asked for; answered empty');
       }
       return [];
+    },
+    onBound(name, peer) {
+      metrics.bounded(name);
+      boundLog.met(name, peer);
     },
     onError: (error, connection) => log.error({ proxy: connection?.client.id, err: error }, 'a stream failed'),
   };

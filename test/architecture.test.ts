@@ -33,7 +33,7 @@ const isGenerated = ({ path }: SourceFile): boolean => path.startsWith('src/prot
 
 /**
  * What each folder may import of the others: sources -> config -> model <- translate, and xds knows nothing of Istio. Everybody may use the
- * wire (proto), memoisation (memo.ts) and node:http as the program has it (node-http.ts).
+ * wire (proto), memoisation (memo.ts), the clock, the table of bounds and node:http as the program has it (node-http.ts).
  */
 const arrow: Readonly<Record<string, readonly string[]>> = {
   proto: [],
@@ -42,12 +42,13 @@ const arrow: Readonly<Record<string, readonly string[]>> = {
   model: ['config'],
   sources: ['config', 'model'],
   translate: ['model', 'config'],
-  xds: [],
+  grpc: [],
+  xds: ['grpc'],
   inject: ['model', 'config'],
   security: ['model', 'config'],
 };
 
-const everybodys: ReadonlySet<string> = new Set(['src/memo.ts', 'src/node-http.ts']);
+const everybodys: ReadonlySet<string> = new Set(['src/bounds.ts', 'src/clock.ts', 'src/memo.ts', 'src/node-http.ts']);
 
 /** Single files that a folder may import against the arrow. */
 const exceptions: Readonly<Record<string, readonly string[]>> = {
@@ -63,7 +64,7 @@ const ofConfig: Readonly<Record<string, RegExp>> = {
 
 /** Files that see several layers: they put the line together. */
 const composition =
-  /^src\/(control-plane|proxy-handler|problem-log|world|main|settings|log|version|memo|node-http)\.ts$|^src\/(cli|http)\//;
+  /^src\/(control-plane|proxy-handler|problem-log|bound-log|world|main|settings|log|version|memo|node-http|bounds|clock)\.ts$|^src\/(cli|http)\//;
 
 for (const [folder, allowed] of Object.entries(arrow))
   test(`src/${folder} imports only ${['proto', ...allowed].join(', ')}`, () => {

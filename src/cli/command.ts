@@ -30,6 +30,8 @@ export interface Command {
   readonly usage: string;
   readonly description: string;
   readonly options: Readonly<Record<string, Option>>;
+  /** What `--help` says after the options. */
+  readonly notes?: string;
   run(args: Arguments, io: Io): Promise<number>;
 }
 
@@ -72,7 +74,7 @@ export function helpOf(command: Command): string {
   ]);
   return `${command.summary}\n\nUsage:\n  pilotlight ${command.usage}\n\n${command.description}\n${
     options.length ? `\nOptions:\n${columns(options)}\n` : ''
-  }`;
+  }${command.notes === undefined ? '' : `\n${command.notes}`}`;
 }
 
 /** The page that `pilotlight --help` prints. */

@@ -1,3 +1,4 @@
+import { boundsTable } from '../bounds.ts';
 import { type Dependencies, startControlPlane } from '../control-plane.ts';
 import { createLog, type Log } from '../log.ts';
 import { gatewaySecrets } from '../model/gateway-secrets.ts';
@@ -75,5 +76,8 @@ export const serve: Command = {
   description: `Reads Services, endpoints and Istio's objects, and serves proxies what they are to do with them.
 Without --config and --kubeconfig it watches the cluster that it runs in.`,
   options: serveOptions,
+  notes: `Bounds on what peers can take. Where one is met, the status of the stream, the log and the metric pilotlight_bounds_met_total
+name it:
+${boundsTable()}`,
   run: (args, io) => run(serveSettings(args), io),
 };

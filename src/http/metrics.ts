@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { BoundName } from '../bounds.ts';
 import type { XdsType } from '../xds/resource-types.ts';
 
 /** Istio's short names of xDS types, as its dashboards have them. */
@@ -38,6 +39,7 @@ export class Metrics {
   readonly #changes: Counter<'kind'>;
   readonly #pushTime: Histogram<'type'>;
   readonly #build: Histogram;
+  readonly #bounds: Counter<'bound'>;
 
   constructor(version: string, readings: Readings) {
     const registers = [this.#registry];
@@ -117,6 +119,12 @@ export class Metrics {
       buckets: SECONDS,
       registers,
     });
+    this.#bounds = new Counter({
+      name: 'pilotlight_bounds_met_total',
+      help: 'How often a peer met a bound; `serve --help` lists them',
+      labelNames: ['bound'],
+      registers,
+    });
     this.#changes = new Counter({
       name: 'pilot_k8s_cfg_events',
       help: 'Changes of objects, by kind',
@@ -138,6 +146,10 @@ export class Metrics {
 
   changed(kind: string): void {
     this.#changes.inc({ kind });
+  }
+
+  bounded(bound: BoundName): void {
+    this.#bounds.inc({ bound });
   }
 
   built(seconds: number): void {

@@ -1,7 +1,7 @@
-import { status } from '@grpc/grpc-js';
-import type { Clock } from './clock.ts';
+import type { Clock } from '../clock.ts';
+import type { Call } from '../grpc/call.ts';
+import { StatusError, status } from '../grpc/status.ts';
 import type { Frames, Protocol } from './frame.ts';
-import type { FrameWriter } from './frame-writer.ts';
 import type { AdsHandler, Cause, Peer } from './handler.ts';
 import { afterStep, newStream, type Plan, plan, type Step, type StreamState, withSubscription } from './push.ts';
 import type { ReceivedRequest } from './request.ts';
@@ -48,16 +48,6 @@ const mostOthers = 32;
 const mostCauses = 16;
 const noCauses: readonly Cause[] = [];
 
-/** Ends a stream with a gRPC status. */
-export class StreamError extends Error {
-  readonly code: status;
-
-  constructor(code: status, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
-
 /** One stream of one proxy: the shell around its state, which the functions of `push.ts` and `subscription.ts` decide about. */
 export class Connection<C> {
   /** Counts the streams of this server. */
@@ -66,10 +56,8 @@ export class Connection<C> {
   readonly client: C;
   readonly peer: Peer;
   readonly connectedAt: number;
-  /** Ends the stream with a gRPC status. */
-  readonly end: (code: status, message: string) => void;
   readonly #context: ConnectionContext<C>;
-  readonly #writer: FrameWriter;
+  readonly #call: Call;
   readonly #others = new Map<string, string>();
   readonly #sentFor: { [T in XdsType]?: readonly Cause[] } = {};
   #othersUnread = 0;
@@ -81,21 +69,12 @@ export class Connection<C> {
   #closed = false;
   #wake: { readonly at: number; readonly cancel: () => void } | undefined;
 
-  constructor(
-    id: number,
-    protocol: Protocol,
-    client: C,
-    peer: Peer,
-    end: (code: status, message: string) => void,
-    writer: FrameWriter,
-    context: ConnectionContext<C>,
-  ) {
+  constructor(id: number, protocol: Protocol, client: C, peer: Peer, call: Call, context: ConnectionContext<C>) {
     this.id = id;
     this.protocol = protocol;
     this.client = client;
     this.peer = peer;
-    this.end = end;
-    this.#writer = writer;
+    this.#call = call;
     this.#context = context;
     this.connectedAt = context.clock.now();
     this.#state = newStream(this.connectedAt);
@@ -142,7 +121,7 @@ export class Connection<C> {
     this.#turn();
   }
 
-  /** A request arrived. Throws a StreamError if the stream must end. */
+  /** A request arrived. Throws a StatusError if the stream must end. */
   receive({ typeUrl, request }: ReceivedRequest): void {
     if (this.#closed) return;
     const type = xdsTypeOf(typeUrl);
@@ -154,9 +133,10 @@ export class Connection<C> {
     const { subscription, answer, names } = onRequest(before, type, request, this.#context.clock.now());
     if (subscription !== before) this.#state = withSubscription(this.#state, subscription);
     if (subscription.names.names.size > mostNames) {
-      throw new StreamError(status.RESOURCE_EXHAUSTED, `more than ${mostNames} names of ${typeUrl}`);
+      throw new StatusError(status.RESOURCE_EXHAUSTED, `more than ${mostNames} names of ${typeUrl}`);
     }
     const { handler } = this.#context;
+    if (answer === 'ack') this.#call.known = true;
     if (answer === 'ack' && before?.sent && subscription.acked) {
       const causes = this.#sentFor[type] ?? noCauses;
       handler.onAck?.(this, { type, delivery: subscription.acked, sentAt: before.sent.at, causes });
@@ -184,7 +164,7 @@ export class Connection<C> {
     } catch (error) {
       this.#context.handler.onError?.(error, this);
       const fed = Object.values(this.#state.subscriptions).some(s => s?.sent !== undefined);
-      if (!fed) this.end(status.INTERNAL, 'internal error');
+      if (!fed) this.#call.end(status.INTERNAL, 'internal error');
     }
     return false;
   }
@@ -208,7 +188,7 @@ export class Connection<C> {
     this.#sentFor[type] = causes;
     if (!more && !blocked) this.#causes = noCauses;
     this.#writing = true;
-    this.#writer.write(frame.bytes, () => {
+    this.#call.write(frame.bytes, () => {
       this.#writing = false;
       release();
       if (more || this.#dirty) this.#turn();
@@ -241,7 +221,7 @@ export class Connection<C> {
     const nonce = this.#others.get(typeUrl);
     if (nonce !== undefined && request.nonce === nonce) return;
     if (this.#others.size >= mostOthers || this.#othersUnread >= mostOthers) {
-      throw new StreamError(status.RESOURCE_EXHAUSTED, 'too many requests for types that are not served');
+      throw new StatusError(status.RESOURCE_EXHAUSTED, 'too many requests for types that are not served');
     }
     const names = request.protocol === 'sotw' ? request.names : request.subscribe;
     const asked = {
@@ -258,6 +238,6 @@ export class Connection<C> {
     const frame = this.#context.frames.other(this.protocol, typeUrl, answer, missing);
     this.#others.set(typeUrl, frame.nonce);
     this.#othersUnread++;
-    this.#writer.write(frame.bytes, () => this.#othersUnread--);
+    this.#call.write(frame.bytes, () => this.#othersUnread--);
   }
 }

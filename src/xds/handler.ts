@@ -1,4 +1,5 @@
-import type { status } from '@grpc/grpc-js';
+import type { BoundName } from '../bounds.ts';
+import type { Status } from '../grpc/status.ts';
 import type { Node } from '../proto/generated/envoy/config/core/v3.ts';
 import type { Connection } from './connection.ts';
 import type { Frame, OtherResource, Protocol } from './frame.ts';
@@ -20,7 +21,7 @@ export interface Peer {
 /** Whether a stream is served, and as whom. */
 export type Admission<C> =
   | { readonly ok: true; readonly client: C }
-  | { readonly ok: false; readonly code: status; readonly message: string };
+  | { readonly ok: false; readonly code: Status; readonly message: string };
 
 /** A change of the world, as it is followed to the proxies' acknowledgements. */
 export interface Cause {
@@ -76,6 +77,8 @@ export interface AdsHandler<C> {
    * Answers a request for another type: with resources, or with nothing sent at all ('ignore'). By default the answer is empty.
    */
   onOther?(connection: Connection<C>, request: OtherRequest): readonly OtherResource[] | 'ignore' | undefined;
+  /** A peer met a bound; its address, where there is one peer that did. */
+  onBound?(bound: BoundName, peer: string | undefined): void;
   /** Something unexpected was thrown, by this handler among others; the stream lives on with what it has unless it had just begun. */
   onError?(error: unknown, connection: Connection<C> | undefined): void;
 }

@@ -1,3 +1,5 @@
+import { hash } from 'node:crypto';
+import protobuf from 'protobufjs';
 import { Interner } from '../memo.ts';
 import type { Node } from '../proto/generated/envoy/config/core/v3.ts';
 import { decode } from '../proto/message.ts';
@@ -25,7 +27,7 @@ const known = { sotw: new Interner<ReceivedRequest>(), delta: new Interner<Recei
 /** Parses a DiscoveryRequest or DeltaDiscoveryRequest; long ones that are equal give one value. Throws on malformed bytes. */
 export function decodeRequest(protocol: Protocol, bytes: Buffer): ReceivedRequest {
   if (bytes.length < worthKnowing) return decoded(protocol, bytes);
-  return known[protocol].intern(bytes.toString('latin1'), () => decoded(protocol, bytes));
+  return known[protocol].intern(hash('sha256', bytes, 'base64url'), () => decoded(protocol, bytes));
 }
 
 function decoded(protocol: Protocol, bytes: Buffer): ReceivedRequest {
@@ -56,4 +58,25 @@ function decoded(protocol: Protocol, bytes: Buffer): ReceivedRequest {
       initial: new Map(Object.entries(r.initial_resource_versions ?? {})),
     },
   };
+}
+
+/** Where each protocol's request has its Node. */
+const nodeField = { sotw: 2, delta: 1 } as const satisfies Record<Protocol, number>;
+
+/**
+ * The Node at the beginning of a request that is not all there yet; undefined if it is not whole either. Serialisers write fields in the order
+ * of their numbers, so that only a version can come before it.
+ */
+export function nodeAtStart(protocol: Protocol, bytes: Buffer): Node | undefined {
+  const reader = protobuf.Reader.create(bytes);
+  try {
+    for (;;) {
+      const tag = reader.uint32();
+      if (tag >>> 3 > nodeField[protocol]) return undefined;
+      if (tag === ((nodeField[protocol] << 3) | 2)) return decode('envoy.config.core.v3.Node', reader.bytes());
+      reader.skipType(tag & 7);
+    }
+  } catch {
+    return undefined;
+  }
 }

@@ -6,21 +6,14 @@ import { connect, createServer, type ServerHttp2Stream } from 'node:http2';
 import { typed } from '../../src/proto/any.ts';
 import { Cluster_DiscoveryType } from '../../src/proto/generated/envoy/config/cluster/v3.ts';
 import { encode } from '../../src/proto/message.ts';
-import { FrameCutter } from '../../src/xds/frame-reader.ts';
 import { resourceTypes, type XdsType } from '../../src/xds/resource-types.ts';
-import { framed } from '../support/grpc-frame.ts';
+import { framed, unframed } from '../support/grpc-frame.ts';
 import { LabApi } from './kube.ts';
 import { proxyNode } from './streams.ts';
 
 const types: readonly XdsType[] = ['cluster', 'endpoint', 'listener', 'route'];
 const method = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources';
 const headers = { 'content-type': 'application/grpc' };
-
-/** The messages of a stream of chunks. */
-function messages(onMessage: (message: Buffer) => void): (chunk: Buffer) => void {
-  const cutter = new FrameCutter(Number.MAX_SAFE_INTEGER, onMessage);
-  return chunk => cutter.add(chunk);
-}
 
 /** The first response of each type. */
 async function record(address: string): Promise<ReadonlyMap<XdsType, Buffer>> {
@@ -47,7 +40,7 @@ async function record(address: string): Promise<ReadonlyMap<XdsType, Buffer>> {
   await new Promise<void>(resolve => {
     stream.on(
       'data',
-      messages(message => {
+      unframed(message => {
         const type = types[recorded.size];
         if (type) recorded.set(type, framed(message));
         const next = types[recorded.size];
@@ -126,7 +119,7 @@ server.on('stream', stream => {
   stream.on('close', () => streams.delete(stream));
   stream.on(
     'data',
-    messages(message => {
+    unframed(message => {
       const next = types[answered];
       if (!next && message.includes('outbound|')) {
         stream.write(endpoints);

@@ -1,9 +1,8 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
 import type { Node } from '../../src/proto/generated/envoy/config/core/v3.ts';
 import { encode } from '../../src/proto/message.ts';
-import { FrameCutter } from '../../src/xds/frame-reader.ts';
 import { resourceTypes, type XdsType } from '../../src/xds/resource-types.ts';
-import { framed } from '../support/grpc-frame.ts';
+import { framed, unframed } from '../support/grpc-frame.ts';
 
 /** What the parent process tells the fleet to do. */
 export type Order =
@@ -105,8 +104,10 @@ class ProxyStream {
       'content-type': 'application/grpc',
       te: 'trailers',
     });
-    const cutter = new FrameCutter(Number.MAX_SAFE_INTEGER, message => this.#message(message));
-    this.stream.on('data', (chunk: Buffer) => cutter.add(chunk));
+    this.stream.on(
+      'data',
+      unframed(message => this.#message(message)),
+    );
     this.#ask('cluster', node);
   }
 

@@ -1,4 +1,4 @@
-import { ServerCredentials, status } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
 import type { RawObject } from '../../src/config/raw.ts';
 import { ConfigStore } from '../../src/config/store.ts';
 import { parseNode } from '../../src/model/node.ts';
@@ -39,7 +39,7 @@ export class WorldServer {
 
   /** Resolves with the address. */
   async listen(): Promise<string> {
-    return `127.0.0.1:${await this.ads.listen('127.0.0.1:0', ServerCredentials.createInsecure())}`;
+    return `127.0.0.1:${await this.ads.listen('127.0.0.1:0')}`;
   }
 
   /** Takes objects in, in one change. */

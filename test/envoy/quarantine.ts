@@ -3,7 +3,6 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { ServerCredentials } from '@grpc/grpc-js';
 import { typed } from '../../src/proto/any.ts';
 import type { Bootstrap } from '../../src/proto/generated/envoy/config/bootstrap/v3.ts';
 import type { Cluster } from '../../src/proto/generated/envoy/config/cluster/v3.ts';
@@ -15,7 +14,7 @@ import { type Snapshot, snapshot } from '../../src/xds/resource-set.ts';
 import type { XdsType } from '../../src/xds/resource-types.ts';
 import { type Envoy, startEnvoy } from '../support/envoy.ts';
 import { until } from '../support/until.ts';
-import { serveSecrets } from './secrets.ts';
+import { secretMethods } from './secrets.ts';
 
 const run = promisify(execFile);
 
@@ -104,13 +103,15 @@ export class Quarantine {
     const folder = await mkdtemp(join(tmpdir(), 'quarantine-'));
     const rejections: string[] = [];
     let current = (): Snapshot => snapshot();
-    const server = new AdsServer<string>({
-      connect: node => ({ ok: true, client: node.id ?? '' }),
-      snapshot: () => current(),
-      onNack: (_, type, { message }) => rejections.push(`${type}: ${message}`),
-    });
-    await serveSecrets(server.grpc);
-    await server.listen(`unix:${join(folder, 'xds.sock')}`, ServerCredentials.createInsecure());
+    const server = new AdsServer<string>(
+      {
+        connect: node => ({ ok: true, client: node.id ?? '' }),
+        snapshot: () => current(),
+        onNack: (_, type, { message }) => rejections.push(`${type}: ${message}`),
+      },
+      { methods: await secretMethods() },
+    );
+    await server.listen(`unix:${join(folder, 'xds.sock')}`);
     const envoy = await startEnvoy({
       bootstrap: JSON.stringify(toJson('envoy.config.bootstrap.v3.Bootstrap', bootstrap(folder))),
       admin: '',

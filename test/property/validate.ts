@@ -4,17 +4,14 @@ import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { type handleBidiStreamingCall, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js';
 import fc from 'fast-check';
 import { type Kind, kindNames } from '../../src/config/kinds.ts';
 import type { RawObject } from '../../src/config/raw.ts';
 import type { Proxy } from '../../src/model/proxy.ts';
-import { typed } from '../../src/proto/any.ts';
 import { toJson } from '../../src/proto/json.ts';
-import { decode, encode } from '../../src/proto/message.ts';
 import type { World } from '../../src/world.ts';
 import { AdsServer } from '../../src/xds/ads-server.ts';
-import { type KeyPair, selfSigned } from '../support/certificate.ts';
+import { secretMethods } from '../envoy/secrets.ts';
 import { ENVOY_VERSION, type Envoy, startEnvoy } from '../support/envoy.ts';
 import { nodes, proxies, worldWith } from './base-mesh.ts';
 import { anObject, someObjects } from './objects.ts';
@@ -40,52 +37,6 @@ interface Rejected {
   readonly proxy: string;
   readonly message: string;
 }
-
-const identity = (bytes: Buffer): Buffer => bytes;
-
-const secretService = {
-  StreamSecrets: {
-    path: '/envoy.service.secret.v3.SecretDiscoveryService/StreamSecrets',
-    requestStream: true,
-    responseStream: true,
-    requestSerialize: identity,
-    requestDeserialize: identity,
-    responseSerialize: identity,
-    responseDeserialize: identity,
-  },
-} satisfies ServiceDefinition;
-
-const SECRET = 'envoy.extensions.transport_sockets.tls.v3.Secret';
-
-/** The agent's part: every certificate that is asked for is there. Without it clusters would wait for ever, and say nothing of the next ones. */
-const answerSecrets =
-  ({ certificate, key }: KeyPair): handleBidiStreamingCall<Buffer, Buffer> =>
-  call => {
-    call.on('error', () => {});
-    call.on('data', (bytes: Buffer) => {
-      const request = decode('envoy.service.discovery.v3.DiscoveryRequest', bytes);
-      if (request.version_info) return;
-      const resources = (request.resource_names ?? []).map(name =>
-        typed(
-          SECRET,
-          /ROOTCA|root|cacert|system/i.test(name)
-            ? { name, validation_context: { trusted_ca: { inline_bytes: certificate } } }
-            : {
-                name,
-                tls_certificate: {
-                  certificate_chain: { inline_bytes: certificate },
-                  private_key: { inline_bytes: key },
-                },
-              },
-        ),
-      );
-      const type_url = `type.googleapis.com/${SECRET}`;
-      call.write(
-        encode('envoy.service.discovery.v3.DiscoveryResponse', { version_info: '1', nonce: '1', type_url, resources }),
-      );
-    });
-    call.on('end', () => call.end());
-  };
 
 const localCluster = (name: string, port: number): object => ({
   name,
@@ -150,7 +101,7 @@ class Judges {
   #world: World = worldWith([]);
   #port = 0;
 
-  constructor(version: string, folder: string, pair: KeyPair) {
+  constructor(version: string, folder: string, methods: Awaited<ReturnType<typeof secretMethods>>) {
     this.#version = version;
     this.#folder = folder;
     this.#ads = new AdsServer<Proxy>(
@@ -170,9 +121,8 @@ class Judges {
           this.#rejected.push({ proxy: '', message: `thrown: ${error instanceof Error ? error.stack : error}` });
         },
       },
-      { grace: 200 },
+      { grace: 200, methods },
     );
-    this.#ads.grpc.addService(secretService, { StreamSecrets: answerSecrets(pair) });
   }
 
   #nameOf(proxy: Proxy): string {
@@ -180,7 +130,7 @@ class Judges {
   }
 
   async start(): Promise<void> {
-    this.#port = await this.#ads.listen('127.0.0.1:0', ServerCredentials.createInsecure());
+    this.#port = await this.#ads.listen('127.0.0.1:0');
     for (const name of Object.keys(nodes)) await this.#launch(name);
     await this.#settled();
   }
@@ -328,7 +278,7 @@ async function smallestStep(judges: Judges, { before, after }: Step, fault: stri
 
 async function fuzz(seconds: number, seed: number, kind: Kind | undefined, version: string): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'fuzz-'));
-  const judges = new Judges(version, folder, await selfSigned('web.default.svc.cluster.local'));
+  const judges = new Judges(version, folder, await secretMethods());
   await judges.start();
   const faults = new Map<string, number>();
   const end = Date.now() + seconds * 1000;

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { createServer, type Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, describe, test } from 'node:test';
-import { ServerCredentials } from '@grpc/grpc-js';
 import { typed } from '../../src/proto/any.ts';
 import { AdsServer } from '../../src/xds/ads-server.ts';
 import type { Protocol } from '../../src/xds/frame.ts';
@@ -146,7 +145,7 @@ for (const protocol of ['sotw', 'delta'] as const) {
         snapshot: () => mesh,
         onNack: (_, type, { message }) => void nacks.push(`${type}: ${message}`),
       });
-      const listen = (at: number) => server.listen(`127.0.0.1:${at}`, ServerCredentials.createInsecure());
+      const listen = (at: number) => server.listen(`127.0.0.1:${at}`);
       const xds = await listen(0);
       const envoy: Envoy = await startEnvoy({
         bootstrap: bootstrap(protocol, admin, xds),

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
-import { ServerCredentials } from '@grpc/grpc-js';
 import { AdsServer, type AdsServerOptions } from '../../src/xds/ads-server.ts';
 import type { Connection } from '../../src/xds/connection.ts';
 import type { Protocol } from '../../src/xds/frame.ts';
@@ -35,7 +34,7 @@ export class Rig implements AdsHandler<Client> {
   }
 
   async start(): Promise<this> {
-    const port = await this.server.listen('127.0.0.1:0', ServerCredentials.createInsecure());
+    const port = await this.server.listen('127.0.0.1:0');
     this.address = `127.0.0.1:${port}`;
     after(() => this.server.stop(0));
     return this;

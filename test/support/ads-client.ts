@@ -2,7 +2,7 @@ import { ChannelCredentials, Client, type ClientDuplexStream, Metadata } from '@
 import type { Node } from '../../src/proto/generated/envoy/config/core/v3.ts';
 import type { Any } from '../../src/proto/generated/google/protobuf.ts';
 import { decode, encode } from '../../src/proto/message.ts';
-import { rawAdsService } from '../../src/xds/ads-server.ts';
+import { adsMethods } from '../../src/xds/ads-server.ts';
 import type { Protocol } from '../../src/xds/frame.ts';
 import { resourceTypes, type XdsMessage, type XdsType } from '../../src/xds/resource-types.ts';
 
@@ -63,9 +63,8 @@ export class AdsClient {
     });
     const metadata = new Metadata();
     for (const [name, value] of Object.entries(options.headers ?? {})) metadata.set(name, value);
-    const { path } = rawAdsService[protocol === 'delta' ? 'DeltaAggregatedResources' : 'StreamAggregatedResources'];
     const same = (bytes: Buffer): Buffer => bytes;
-    this.#call = this.#client.makeBidiStreamRequest(path, same, same, metadata);
+    this.#call = this.#client.makeBidiStreamRequest(adsMethods[protocol], same, same, metadata);
     this.#call.on('data', (bytes: Buffer) => this.#arrive(bytes));
     this.#call.on('error', () => {});
     this.ended = new Promise(resolve => {

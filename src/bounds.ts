@@ -1,0 +1,126 @@
+/** What a bound counts. */
+export type Unit = 'bytes' | 'ms' | 'frames' | 'streams' | 'connections';
+
+/** A bound on what one peer, or all together, can take. */
+export interface Bound {
+  readonly most: number;
+  readonly unit: Unit;
+  /** What is bounded: completes `at most N UNIT ...`. */
+  readonly of: string;
+  /** Why it is that number. */
+  readonly why: string;
+}
+
+const KB = 1024;
+const MB = 1024 * KB;
+
+/** Every bound there is on what comes from outside. `serve --help` prints it, and the README lists it. */
+export const bounds = {
+  'request-bytes': {
+    most: 4 * MB,
+    unit: 'bytes',
+    of: 'in one request, and in the requests of a stream that wait for their turn',
+    why: "istiod's and gRPC's own; a proxy that comes back with 20,000 clusters needs 2 MB",
+  },
+  'first-request-bytes': {
+    most: 256 * KB,
+    unit: 'bytes',
+    of: 'of a stream until the Node of its first request has been read',
+    why: 'a Node has 10 to 30 kB; annotations, the longest part, may have 256 kB in Kubernetes and rarely do',
+  },
+  'node-id': {
+    most: KB,
+    unit: 'bytes',
+    of: "in a Node's id, which is in every line of the log about its proxy",
+    why: 'the longest names of a pod, a namespace and a domain come to 600',
+  },
+  'connection-request-bytes': {
+    most: 8 * MB,
+    unit: 'bytes',
+    of: 'of requests that are on their way in on one connection',
+    why: 'two of the largest; an agent has two streams',
+  },
+  'process-request-bytes': {
+    most: 64 * MB,
+    unit: 'bytes',
+    of: 'of requests that are on their way in on all connections; who has most is ended',
+    why: 'room for 16 of the largest at once, or for 6,000 proxies that come back together with 10 kB each',
+  },
+  'request-frames': {
+    most: 1_024,
+    unit: 'frames',
+    of: 'of a stream beyond one for every 32 bytes',
+    why: 'each costs as much as one of 16 kB, and clients cut at 16 kB',
+  },
+  'first-request-ms': {
+    most: 10_000,
+    unit: 'ms',
+    of: 'from a connection, or the end of its last stream, to a stream that is admitted',
+    why: 'a proxy asks within milliseconds; one on a loaded machine within a second or two',
+  },
+  'request-ms': {
+    most: 30_000,
+    unit: 'ms',
+    of: 'from the first byte of a request to its last',
+    why: '4 MB at 140 kB a second',
+  },
+  'response-ms': {
+    most: 60_000,
+    unit: 'ms',
+    of: 'in which nothing is read of a response that is on its way',
+    why: 'two pings go unanswered sooner; a proxy that is frozen for longer comes back to a new stream',
+  },
+  'first-response-ms': {
+    most: 10_000,
+    unit: 'ms',
+    of: 'in which nothing is read of a response to a stream that has acknowledged none yet',
+    why: 'a proxy that starts reads within milliseconds',
+  },
+  'unacknowledged-streams': {
+    most: 1_000,
+    unit: 'streams',
+    of: 'that were sent something a second ago and have never acknowledged anything; the oldest is ended for the next',
+    why: 'a mesh of 5,000 proxies that all come at once has a few hundred of them, for a second',
+  },
+  'streams-per-connection': {
+    most: 100,
+    unit: 'streams',
+    of: 'at once on a connection',
+    why: 'the least that HTTP/2 recommends; an agent has two, and a proxy in between opens more connections',
+  },
+  connections: {
+    most: 10_000,
+    unit: 'connections',
+    of: 'at once',
+    why: 'ten times the proxies that one replica is measured with',
+  },
+  'silent-connections': {
+    most: 1_000,
+    unit: 'connections',
+    of: 'without an admitted stream; the oldest is closed for the next',
+    why: 'a thousand proxies may come within the same second',
+  },
+  'header-bytes': {
+    most: 16 * KB,
+    unit: 'bytes',
+    of: 'of headers of one call',
+    why: 'a token of a service account has 1 to 2 kB',
+  },
+} as const satisfies Record<string, Bound>;
+
+/** The name of a bound, as the status of a stream, the log and the metric have it. */
+export type BoundName = keyof typeof bounds;
+
+/** A bound's row, without what differs in its TypeScript type from row to row. */
+export const bound = (name: BoundName): Bound => bounds[name];
+
+const text = ({ most, unit, of }: Bound): string => `at most ${most} ${unit} ${of}`;
+
+/** A bound as a sentence: `at most 4194304 bytes in one request ... (request-bytes)`. */
+export const sentenceOf = (name: BoundName): string => `${text(bound(name))} (${name})`;
+
+/** All bounds, one a line, with why each is what it is. */
+export const boundsTable = (): string =>
+  Object.entries(bounds)
+    .map(([name, { most, unit, of, why }]) => `  ${name}\n      at most ${most} ${unit} ${of}:\n      ${why}\n`)
+    .join('');

@@ -1,0 +1,114 @@
+import { BoundError, StatusError, status } from './status.ts';
+
+/** A message as it was framed. */
+export interface Message {
+  readonly compressed: boolean;
+  /** A part of a buffer that is used again: valid until the next call of the cutter. */
+  readonly bytes: Buffer;
+}
+
+const HEAD = 5;
+/** The first buffer for a message that comes in pieces. */
+const SMALLEST = 4 * 1024;
+
+/**
+ * Cuts a stream of chunks into gRPC messages: a byte that says whether it is compressed, four of its length, and the message.
+ *
+ * A chunk that begins where a message begins is not copied; what is left of it, and messages that come in pieces, are copied into one
+ * buffer that doubles as they arrive: a piece of one byte costs one byte, and the length that a message claims costs nothing.
+ */
+export class FrameCutter {
+  readonly #longest: number;
+  readonly #reserve: (bytes: number) => void;
+  #buffer: Buffer | undefined;
+  #at = 0;
+  #end = 0;
+  /** Whether the buffer is the cutter's own, and not a chunk of which all but this was read. */
+  #own = false;
+
+  /**
+   * Messages of more than `longest` bytes are an error. `reserve` is told how many bytes the cutter's own buffer grows by, or shrinks by
+   * where negative, before it does; it throws where that is too much.
+   */
+  constructor(longest: number, reserve: (bytes: number) => void = () => {}) {
+    this.#longest = longest;
+    this.#reserve = reserve;
+  }
+
+  /** Bytes that have not been taken as messages. */
+  get waiting(): number {
+    return this.#end - this.#at;
+  }
+
+  /** What waits, in order, valid until the next call. */
+  get rest(): Buffer {
+    return this.#buffer?.subarray(this.#at, this.#end) ?? Buffer.alloc(0);
+  }
+
+  /** Takes a chunk in. `keep` must be called before the chunk's owner goes on. */
+  add(chunk: Buffer): void {
+    if (this.waiting === 0) {
+      this.#drop();
+      this.#buffer = chunk;
+      this.#end = chunk.length;
+      return;
+    }
+    this.#grow(chunk.length);
+    chunk.copy(this.#buffer as Buffer, this.#end);
+    this.#end += chunk.length;
+  }
+
+  /** The next message that is whole; undefined if there is none. Throws a StatusError where what comes next is too long. */
+  next(): Message | undefined {
+    const { waiting } = this;
+    if (!this.#buffer || waiting < HEAD) return undefined;
+    const length = this.#buffer.readUInt32BE(this.#at + 1);
+    if (length > this.#longest) throw new BoundError('request-bytes', `a message of ${length} bytes`);
+    const flag = this.#buffer[this.#at];
+    if (flag !== 0 && flag !== 1) throw new StatusError(status.INTERNAL, `a frame that begins with ${flag}`);
+    if (waiting < HEAD + length) return undefined;
+    const start = this.#at + HEAD;
+    this.#at = start + length;
+    return { compressed: flag === 1, bytes: this.#buffer.subarray(start, this.#at) };
+  }
+
+  /** Copies what is left of the last chunk, so that the chunk may go. */
+  keep(): void {
+    if (this.waiting === 0) this.#drop();
+    else if (!this.#own) this.#grow(0);
+  }
+
+  /** Lets go of everything. */
+  close(): void {
+    this.#at = this.#end = 0;
+    this.#drop();
+  }
+
+  #drop(): void {
+    if (this.#own) this.#reserve(-(this.#buffer?.length ?? 0));
+    this.#buffer = undefined;
+    this.#own = false;
+    this.#at = this.#end = 0;
+  }
+
+  /** Makes room for so many bytes more, in a buffer of the cutter's own. */
+  #grow(more: number): void {
+    const { rest } = this;
+    const capacity = this.#own ? (this.#buffer?.length ?? 0) : 0;
+    const needed = rest.length + more;
+    if (this.#own && this.#end + more <= capacity) return;
+    if (needed * 2 > capacity) {
+      const doubled = Math.max(needed, capacity * 2, SMALLEST);
+      const announced = rest.length < HEAD ? SMALLEST : Math.max(HEAD + rest.readUInt32BE(1), SMALLEST);
+      // What comes after the message is not announced, and doubles what there is.
+      const size = needed > announced ? doubled : Math.min(doubled, announced);
+      this.#reserve(size - capacity);
+      this.#buffer = Buffer.allocUnsafeSlow(size);
+      this.#own = true;
+    }
+    // Within one buffer too, copying takes care of what overlaps.
+    rest.copy(this.#buffer as Buffer);
+    this.#at = 0;
+    this.#end = rest.length;
+  }
+}

@@ -1,0 +1,65 @@
+/** Something that has more to do than it got done in its turn. */
+export interface Waiting {
+  /** Whether it goes before those that nobody knows yet. */
+  readonly known: boolean;
+  /** Does one piece of its work; tells whether there is more. */
+  step(): boolean;
+}
+
+/** Milliseconds of work before the event loop has a turn. */
+const SLICE = 10;
+
+/**
+ * Shares the time between those who have something to say. Most find nobody waiting and do all their work at once; once a slice is used up,
+ * everybody waits in line, and each does one piece of work a round: who says much is served no sooner than who says little.
+ */
+export class Turns {
+  readonly #known = new Set<Waiting>();
+  readonly #others = new Set<Waiting>();
+  #until = 0;
+  #scheduled = false;
+
+  /** Does all that there is to do, as far as it is its turn. What is left is done in the turns that come. */
+  run(one: Waiting): void {
+    if (this.#known.has(one) || this.#others.has(one)) return;
+    if (this.#until === 0) {
+      this.#until = performance.now() + SLICE;
+      this.#schedule();
+    }
+    let more = true;
+    while (more && this.#known.size + this.#others.size === 0 && performance.now() < this.#until) more = one.step();
+    if (more) this.#lineOf(one).add(one);
+  }
+
+  /** Takes one out of line. */
+  remove(one: Waiting): void {
+    this.#known.delete(one);
+    this.#others.delete(one);
+  }
+
+  #lineOf({ known }: Waiting): Set<Waiting> {
+    return known ? this.#known : this.#others;
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#until = 0;
+      this.#round();
+      if (this.#known.size + this.#others.size > 0) this.#schedule();
+    });
+  }
+
+  #round(): void {
+    const until = performance.now() + SLICE;
+    for (const line of [this.#known, this.#others])
+      while (performance.now() < until) {
+        const [one] = line;
+        if (!one) break;
+        line.delete(one);
+        if (one.step()) this.#lineOf(one).add(one);
+      }
+  }
+}
