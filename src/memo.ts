@@ -126,20 +126,53 @@ export function keepMap<K, V>(previous: ReadonlyMap<K, V> | undefined, next: Rea
   return previous;
 }
 
+type WeakValues = Map<string, WeakRef<object>>;
+
+/** One for all: a registry is dear, and there is an interner for each object that texts are told apart for. */
+const forgotten = new FinalizationRegistry<{ readonly values: WeakValues; readonly text: string }>(
+  ({ values, text }) => {
+    if (values.get(text)?.deref() === undefined) values.delete(text);
+  },
+);
+
 /** Interns values by a canonical text: equal texts give one shared value. Values that nobody holds any more are collected. */
 export class Interner<T extends object> {
-  readonly #values = new Map<string, WeakRef<T>>();
-  readonly #forget = new FinalizationRegistry<string>(text => {
-    if (this.#values.get(text)?.deref() === undefined) this.#values.delete(text);
-  });
+  readonly #values: WeakValues = new Map();
 
   /** The value interned under `text`, made by `make` when there is none. */
   intern(text: string, make: () => T): T {
-    const known = this.#values.get(text)?.deref();
+    const known = this.#values.get(text)?.deref() as T | undefined;
     if (known) return known;
     const value = make();
     this.#values.set(text, new WeakRef(value));
-    this.#forget.register(value, text);
+    forgotten.register(value, { values: this.#values, text });
     return value;
   }
+}
+
+/**
+ * A memoised form of a `compute` whose last arguments are texts or numbers that peers choose: a namespace, a port, what conditions come to for
+ * their labels. Objects are held weakly as in `memo`, and so is the result: it lives only as long as somebody uses it, so that what peers said
+ * does not outlive them.
+ */
+export function memoSaid<A extends readonly unknown[], R extends object>(
+  compute: (...args: A) => R,
+): (...args: A) => R {
+  const results = memo((..._objects: readonly unknown[]) => new Interner<R>());
+  return (...args) => {
+    const said = args.findIndex(arg => typeof arg === 'string' || typeof arg === 'number');
+    return results(...args.slice(0, said)).intern(args.slice(said).join('\0'), () => compute(...args));
+  };
+}
+
+const names = new WeakMap<object, string>();
+let named = 0;
+
+/** A short text that stands for a shared value, as a part of a text to intern by: the same text for the same object, and for no other. */
+export function nameOf(value: object): string {
+  const known = names.get(value);
+  if (known !== undefined) return known;
+  const name = String(++named);
+  names.set(value, name);
+  return name;
 }

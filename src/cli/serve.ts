@@ -1,5 +1,5 @@
 import { boundsTable } from '../bounds.ts';
-import { type Dependencies, startControlPlane } from '../control-plane.ts';
+import { type ControlPlane, type Dependencies, startControlPlane } from '../control-plane.ts';
 import { createLog, type Log } from '../log.ts';
 import { gatewaySecrets } from '../model/gateway-secrets.ts';
 import { type Settings, serveOptions, serveSettings } from '../settings.ts';
@@ -8,7 +8,6 @@ import { ApiClient } from '../sources/kubernetes/api-client.ts';
 import { KubernetesSource } from '../sources/kubernetes/kubernetes.ts';
 import { meshConfigFile, withoutMeshConfig } from '../sources/mesh-config-file.ts';
 import { VERSION } from '../version.ts';
-import type { World } from '../world.ts';
 import { type Command, type Io, UsageError } from './command.ts';
 
 /** What the control plane is fed with. */
@@ -32,8 +31,10 @@ async function inputsOf({ source, meshConfig, mesh }: Settings, log: Log): Promi
   };
 }
 
-/** What a newcomer wants to know: what is served, and how to see it work. */
-function greeting(world: World, settings: Settings, xds: string, http: string): string {
+/** What a newcomer wants to know: what is served, and how to see it work. Empty where the control plane was stopped before it served. */
+function greeting(plane: ControlPlane, settings: Settings): string {
+  const world = plane.world();
+  if (!world) return '';
   const folder = settings.source.kind === 'directory' ? settings.source.folder : undefined;
   const attach = folder
     ? `
@@ -43,8 +44,8 @@ Attach an Envoy, for example for the pod productpage-v1 of the bookinfo sample:
 `
     : '';
   return `Pilotlight ${VERSION} serves ${world.mesh.services.length} Services, ${world.problems.length} problems.
-  proxies connect to   ${xds}  (ADS, plaintext gRPC)
-  pages                http://${http}/debug
+  proxies connect to   ${plane.xds}  (ADS, plaintext gRPC)
+  pages                http://${plane.http}/debug
 ${attach}`;
 }
 
@@ -57,8 +58,8 @@ async function run(settings: Settings, io: Io): Promise<number> {
   const stopped = new Promise<void>(resolve => io.signal.addEventListener('abort', () => resolve(), { once: true }));
   try {
     await Promise.race([plane.ready, stopped]);
-    const world = plane.world();
-    if (world) io.out(greeting(world, settings, plane.xds, plane.http));
+    // A suspended function holds its variables for as long as the process lives: no world may be one of them.
+    io.out(greeting(plane, settings));
     await stopped;
     return 0;
   } catch (error) {

@@ -1,6 +1,6 @@
 import type { Problem } from '../config/problem.ts';
 import type { ConfigContents } from '../config/store.ts';
-import { keepList, memo } from '../memo.ts';
+import { keepList, memo, memoSaid } from '../memo.ts';
 import { type DestinationRule, writtenPath } from './config.ts';
 import { type Derived, derive, type Stage } from './derive.ts';
 import { findHost, type HostTable, isWildcard } from './hosts.ts';
@@ -217,7 +217,7 @@ export const rulesFor: (
   services: readonly Service[],
   namespace: string,
   decision: string,
-) => ReadonlyMap<Hostname, EffectiveDestinationRule> = memo((index, services, namespace, decision) => {
+) => ReadonlyMap<Hostname, EffectiveDestinationRule> = memoSaid((index, services, namespace, decision) => {
   const selecting = index.selecting.get(namespace) ?? [];
   const selected = new Set(selecting.filter((_, i) => decision[i] === '1').map(rule => rule.meta.key));
   const found = new Map<Hostname, EffectiveDestinationRule>();

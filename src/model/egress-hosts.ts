@@ -1,4 +1,4 @@
-import { memo } from '../memo.ts';
+import { memo, memoSaid } from '../memo.ts';
 import type { IstioEgressListener } from '../proto/generated/istio/networking/v1alpha3.ts';
 import type { VirtualService } from './config.ts';
 import { covers, isWildcard, overlaps } from './hosts.ts';
@@ -17,7 +17,7 @@ export type EgressHosts = ReadonlyMap<string, HostClass>;
  * Reads `namespace/host`: `.` is the Sidecar's own namespace, `*` any, and `~` before the namespace excludes (istio:
  * convertIstioListenerToWrapper).
  */
-export const egressHosts: (listener: IstioEgressListener, namespace: string) => EgressHosts = memo(
+export const egressHosts: (listener: IstioEgressListener, namespace: string) => EgressHosts = memoSaid(
   (listener, namespace) => {
     const found = new Map<string, { exact: Set<string>; all: string[]; excluded: string[] }>();
     for (const entry of listener.hosts ?? []) {

@@ -10,7 +10,7 @@ import { traitsOf } from './proxy-traits.ts';
 import type { Scope } from './scope.ts';
 import type { Service } from './service.ts';
 import { selectingServices } from './targets.ts';
-import type { Traits } from './traits.ts';
+import { nodeNamed, type Traits } from './traits.ts';
 import type { Workload } from './workload.ts';
 import { workloadEntryInstance } from './workload-entries.ts';
 import { shapeOf, withNamedPorts } from './workloads.ts';
@@ -72,7 +72,7 @@ function identityOf(mesh: MeshModel, proxy: Proxy): Pick<Known, 'identity' | 'by
   const entry = pod || !entries.size ? undefined : entriesByAddress(entries).get(`${namespace} ${addresses[0] ?? ''}`);
   if (!pod) shape = withNamedPorts(shape, proxy, all, entry?.spec.ports, endpoints);
   const place = pod ? pods.place(pod) : entry && workloadEntryInstance(entry, settings).place;
-  const node = services.byNode ? ofClass.nodeName || (pod?.node ?? '') : '';
+  const node = services.byNode ? nodeNamed(ofClass.nodeName || (pod?.node ?? '')) : undefined;
   const identity = Object.freeze({
     scope: stages.scopes.value.scopeOf(ofClass.type, namespace, shape.labels),
     workload: stages.workloads.value.workloadOf(proxy, shape, endpoints, stages.addresses.value),

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { memo } from '../memo.ts';
+import { memo, memoSaid } from '../memo.ts';
 import type { IstioEgressListener } from '../proto/generated/istio/networking/v1alpha3.ts';
 import type { VirtualService } from './config.ts';
 import { type EgressHosts, egressHosts, importsHost, isExcluded } from './egress-hosts.ts';
@@ -46,7 +46,7 @@ const isDoubtful = memo((services: readonly Service[]): boolean => {
   return false;
 });
 
-const chosenFor: (services: readonly Service[], namespace: string) => readonly Service[] = memo(
+const chosenFor: (services: readonly Service[], namespace: string) => readonly Service[] = memoSaid(
   (services, namespace) => {
     const chosen = new Map<Hostname, Service>();
     for (const service of services) {
@@ -66,7 +66,7 @@ export const importedServices: (
   services: readonly Service[],
   listener: IstioEgressListener,
   namespace: string,
-) => readonly Service[] = memo((services, listener, namespace) => {
+) => readonly Service[] = memoSaid((services, listener, namespace) => {
   const hosts = egressHosts(listener, namespace);
   const port = listenerPort(listener);
   const imported: Service[] = [];

@@ -83,6 +83,12 @@ const agentConfig: ReadonlySet<string> = new Set([
   'terminationDrainDuration',
 ]);
 
+/** Metadata that is read as a structure, whatever its length. */
+const structures: ReadonlySet<string> = new Set(['POD_PORTS', 'PROXY_CONFIG', 'STATIC_LABELS']);
+
+/** Other metadata is kept up to so many characters: names, numbers and paths are shorter, and nobody writes a longer text into a match. */
+const LONGEST_TEXT = 1_024;
+
 function metadataText(name: string, value: Json): string {
   if (name !== 'PROXY_CONFIG' || !isRecord(value)) return textOf(value);
   return JSON.stringify(Object.fromEntries(Object.entries(value).filter(([field]) => !agentConfig.has(field))));
@@ -158,7 +164,8 @@ export function parseNode(node: Node): ParsedNode {
   const shared = Object.fromEntries(
     Object.entries(metadata)
       .filter(([key]) => !ownMetadata.has(key))
-      .map(([key, value]) => [key, metadataText(key, value)]),
+      .map(([key, value]) => [key, metadataText(key, value)] as const)
+      .filter(([key, text]) => structures.has(key) || text.length <= LONGEST_TEXT),
   );
   const found: ProxyClass = {
     type,

@@ -1,9 +1,9 @@
-import { Interner, memo } from '../memo.ts';
+import { Interner, memo, nameOf } from '../memo.ts';
 import type { EnvoyFilter } from './config.ts';
 import type { Locality } from './endpoint.ts';
 import { compare } from './object.ts';
 import type { ProxyClass } from './proxy.ts';
-import type { Traits } from './traits.ts';
+import type { NodeName, Traits } from './traits.ts';
 
 /** Metadata that translation reads. */
 const known: readonly string[] = [
@@ -56,15 +56,6 @@ const interception = (mode: string | undefined): Traits['interception'] =>
   mode === 'TPROXY' || mode === 'NONE' ? mode : 'REDIRECT';
 
 const interned = new Interner<Traits>();
-const texts = new WeakMap<object, string>();
-let builds = 0;
-
-/** A short name of a build: builds are shared values already. */
-const buildName = (build: object): string => {
-  const name = texts.get(build) ?? String(++builds);
-  texts.set(build, name);
-  return name;
-};
 
 /** The traits of proxies of a class at a place; equal ones are one value. */
 export const traitsOf: (
@@ -72,7 +63,7 @@ export const traitsOf: (
   locality: Locality,
   matched: readonly string[],
   network: string,
-  node: string,
+  node: NodeName | undefined,
 ) => Traits = memo((proxy, locality, matched, network, node) => {
   // What the class says in fields of its own can be matched by its name too.
   const metadata: ProxyClass['metadata'] = { ...proxy.metadata, NAMESPACE: proxy.namespace, NODE_NAME: proxy.nodeName };
@@ -98,5 +89,5 @@ export const traitsOf: (
     dnsCapture: isTrue(metadata['DNS_CAPTURE']),
     options: Object.freeze(options),
   };
-  return interned.intern(JSON.stringify({ ...traits, build: buildName(proxy.build) }), () => Object.freeze(traits));
+  return interned.intern(JSON.stringify({ ...traits, build: nameOf(proxy.build) }), () => Object.freeze(traits));
 });

@@ -1,5 +1,5 @@
 import type { ConfigContents } from '../config/store.ts';
-import { memo } from '../memo.ts';
+import { Interner, memo, nameOf } from '../memo.ts';
 import type { IstioEgressListener } from '../proto/generated/istio/networking/v1alpha3.ts';
 import type { Gateway, Sidecar } from './config.ts';
 import { type DestinationRuleIndex, decideRules, rulesFor } from './destination-rules.ts';
@@ -70,7 +70,7 @@ const identitiesFor = memo(
 export function scopeIndex(inputs: ScopeInputs, last: LastValues): ScopeIndex {
   const [services, virtualServices, destinationRules, sidecars, gateways, policies, identities, settings] = inputs;
   const aliases = settings.config.trustDomainAliases ?? none;
-  const known = new Map<string, Map<Labels, Scope>>();
+  const known = new Interner<Scope>();
 
   const egressListener = (
     listener: IstioEgressListener | undefined,
@@ -162,12 +162,7 @@ export function scopeIndex(inputs: ScopeInputs, last: LastValues): ScopeIndex {
 
   return {
     scopeOf(type, namespace, labels) {
-      const key = `${type} ${namespace}`;
-      const byLabels = known.get(key) ?? new Map<Labels, Scope>();
-      known.set(key, byLabels);
-      const scope = byLabels.get(labels) ?? make(type, namespace, labels);
-      byLabels.set(labels, scope);
-      return scope;
+      return known.intern(`${type} ${namespace} ${nameOf(labels)}`, () => make(type, namespace, labels));
     },
   };
 }

@@ -1,4 +1,4 @@
-import { memo } from '../memo.ts';
+import { memo, memoSaid } from '../memo.ts';
 import type { HTTPMatchRequest } from '../proto/generated/istio/networking/v1alpha3.ts';
 import type { VirtualService } from './config.ts';
 import { selects } from './object.ts';
@@ -54,7 +54,7 @@ function decide({ spec }: VirtualService, source: Source): string {
 }
 
 /** The VirtualService without matches that were decided `0`; a route that had matches and has none left is left out. */
-const without = memo((object: VirtualService, decision: string): VirtualService => {
+const without = memoSaid((object: VirtualService, decision: string): VirtualService => {
   let at = 0;
   const keep = <R extends Matched>(routes: readonly R[] | undefined): readonly R[] | undefined =>
     routes?.flatMap((route): readonly R[] => {
@@ -72,7 +72,7 @@ const conditional = memo((objects: readonly VirtualService[]): readonly VirtualS
   objects.filter(conditionalIn),
 );
 
-const decided = memo((objects: readonly VirtualService[], decisions: string): readonly VirtualService[] => {
+const decided = memoSaid((objects: readonly VirtualService[], decisions: string): readonly VirtualService[] => {
   const each = decisions.split(',');
   let at = 0;
   return Object.freeze(

@@ -1,4 +1,4 @@
-import { memo } from '../memo.ts';
+import { memo, memoSaid } from '../memo.ts';
 import type { EndpointIndex } from './endpoint.ts';
 import { endpointsKey } from './endpoint.ts';
 import type { Labels } from './labels.ts';
@@ -8,8 +8,8 @@ import { findPort } from './pods.ts';
 import type { Service, ServicePort } from './service.ts';
 import type { ServiceTarget } from './workload.ts';
 
-/** One target; the same arguments give the same object. */
-export const serviceTarget: (service: Service, port: ServicePort, targetPort: number) => ServiceTarget = memo(
+/** One target; the same arguments give the same object, for as long as a workload has it. */
+export const serviceTarget: (service: Service, port: ServicePort, targetPort: number) => ServiceTarget = memoSaid(
   (service, port, targetPort) => Object.freeze({ service, port, targetPort }),
 );
 

@@ -1,4 +1,16 @@
+import { Interner } from '../memo.ts';
 import type { Locality } from './endpoint.ts';
+
+/** The name of a Kubernetes node. Interned, so that what is made for a node lives no longer than its proxies. */
+export interface NodeName {
+  readonly name: string;
+}
+
+const nodeNames = new Interner<NodeName>();
+
+/** The node of this name; undefined for the empty one. */
+export const nodeNamed = (name: string): NodeName | undefined =>
+  name ? nodeNames.intern(name, () => Object.freeze({ name })) : undefined;
 
 /** The Envoy build that a proxy runs, from its Node message. Interned. */
 export interface EnvoyBuild {
@@ -30,8 +42,8 @@ export interface Traits {
   readonly ipv6: boolean;
   readonly interception: 'REDIRECT' | 'TPROXY' | 'NONE';
   readonly locality: Locality;
-  /** The Kubernetes node; empty while no Service depends on it, so that proxies of different nodes stay equal. */
-  readonly node: string;
+  /** The Kubernetes node; undefined while no Service depends on it, so that proxies of different nodes stay equal. */
+  readonly node: NodeName | undefined;
   readonly network: string;
   readonly clusterId: string;
   readonly meshId: string;

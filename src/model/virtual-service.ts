@@ -1,4 +1,4 @@
-import { memo } from '../memo.ts';
+import { memo, memoSaid } from '../memo.ts';
 import type {
   Destination,
   HTTPRoute,
@@ -79,7 +79,7 @@ const asksForNamespace = memo(({ spec }: VirtualService): boolean =>
   (spec.http ?? []).some(route => route.match?.some(match => match.sourceNamespace)),
 );
 
-const targetsFor: (object: VirtualService, namespace: string) => readonly RouteTarget[] = memo(
+const targetsFor: (object: VirtualService, namespace: string) => readonly RouteTarget[] = memoSaid(
   ({ spec }, namespace) => {
     const ports = new Map<string, Set<number>>();
     const add = (to: Destination | undefined): void => {

@@ -1,4 +1,4 @@
-import { memo } from '../memo.ts';
+import { Interner, memo, nameOf } from '../memo.ts';
 import { type AddressIndex, servicesAt } from './address-index.ts';
 import type { Sidecar } from './config.ts';
 import { type EndpointIndex, endpointsKey } from './endpoint.ts';
@@ -136,9 +136,9 @@ export function workloadIndex(
   [services, external, sidecars, policies]: WorkloadInputs,
   last: LastValues,
 ): WorkloadIndex {
-  const known = new Map<PodShape, Map<string, Workload>>();
+  const known = new Interner<Workload>();
   /** Of proxies whose addresses say nothing about them. */
-  const plain = new Map<ProxyClass, Map<PodShape, Workload>>();
+  const plain = new WeakMap<ProxyClass, WeakMap<PodShape, Workload>>();
 
   const make = (
     proxy: Proxy,
@@ -186,16 +186,13 @@ export function workloadIndex(
       const isHeadless = bySelector.some(s => s.headless) || extra.some(target => target.service.headless);
       const own = isHeadless || usesOwnAddress(sidecar) ? proxy.addresses : noAddresses;
       const isPlain = !extra.length && own === noAddresses;
-      const ofClass = isPlain ? (plain.get(proxy.class) ?? new Map<PodShape, Workload>()) : undefined;
+      const ofClass = isPlain ? (plain.get(proxy.class) ?? new WeakMap<PodShape, Workload>()) : undefined;
       const equal = ofClass?.get(shape);
       if (equal) return equal;
-      const key = `${proxy.class.type} ${proxy.namespace} ${own.join()} ${extra
+      const key = `${proxy.class.type} ${proxy.namespace} ${nameOf(shape)} ${own.join()} ${extra
         .map(({ service, port, targetPort }) => `${service.source}/${service.hostname}:${port.port}:${targetPort}`)
         .join()}`;
-      const ofShape = known.get(shape) ?? new Map<string, Workload>();
-      known.set(shape, ofShape);
-      const workload = ofShape.get(key) ?? make(proxy, shape, extra, bySelector, sidecar, own);
-      ofShape.set(key, workload);
+      const workload = known.intern(key, () => make(proxy, shape, extra, bySelector, sidecar, own));
       if (ofClass) plain.set(proxy.class, ofClass.set(shape, workload));
       return workload;
     },

@@ -100,8 +100,8 @@ test('traits', () => {
 
 test('the node is a trait only while a Service depends on it', () => {
   const metadata = { NODE_NAME: 'n1' };
-  assert.equal(traitsOf(world(service('app')), metadata).node, '');
-  assert.equal(traitsOf(world(service('app', { internalTrafficPolicy: 'Local' })), metadata).node, 'n1');
+  assert.equal(traitsOf(world(service('app')), metadata).node, undefined);
+  assert.equal(traitsOf(world(service('app', { internalTrafficPolicy: 'Local' })), metadata).node?.name, 'n1');
   const w = world(service('app'));
   assert.equal(traitsOf(w, metadata), traitsOf(w, { NODE_NAME: 'n2' }));
 });

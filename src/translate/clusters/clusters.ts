@@ -7,7 +7,7 @@ import { type EndpointIndex, endpointsKey, type ServiceEndpoints } from '../../m
 import type { EffectiveDestinationRule, Scope } from '../../model/scope.ts';
 import type { Service } from '../../model/service.ts';
 import type { MeshSettings } from '../../model/settings.ts';
-import type { Traits } from '../../model/traits.ts';
+import type { NodeName, Traits } from '../../model/traits.ts';
 import type { Workload } from '../../model/workload.ts';
 import type { Cluster } from '../../proto/generated/envoy/config/cluster/v3.ts';
 import type { EndpointView } from '../endpoints/cluster-endpoints.ts';
@@ -50,7 +50,7 @@ const viewOf = memo(
     endpoints: ServiceEndpoints | undefined,
     policies: readonly PeerAuthentication[],
     place: Place | undefined,
-    node: string,
+    node: NodeName | undefined,
   ): EndpointView => Object.freeze({ endpoints, mesh, policies, place, node }),
 );
 
@@ -126,7 +126,7 @@ export function outboundClusters(
     const policies = policiesOf(peerAuthentications, mesh.rootNamespace, service.namespace);
     const reads = placesRead(mesh.config, destinationRules.get(service.hostname)?.rule, service);
     const place = reads === 'nothing' ? undefined : placeRead(placeOf(own, workload, traits), reads);
-    return viewOf(mesh, known, policies, place, service.nodeLocal ? traits.node : '');
+    return viewOf(mesh, known, policies, place, service.nodeLocal ? traits.node : undefined);
   });
   return outboundList(own, clusterTraits(mesh, traits), ...readings);
 }

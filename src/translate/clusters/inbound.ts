@@ -124,27 +124,22 @@ const namedOf = ({ hostname, name, namespace, registry }: Service): Named => ({
   kubernetes: registry === 'Kubernetes',
 });
 
-/** The cluster of a port that Services send to. Service and port alternate in `pairs`, so that the cluster lives as long as they do. */
+/** The cluster of a port that Services send to; it lives as long as `targets` do. */
 const serviceCluster = memo(
   (
     mesh: MeshSettings,
     traits: ClusterTraits,
     rule: EffectiveDestinationRule | undefined,
     sidecarPool: ConnectionPoolSettings | undefined,
-    clusterPort: number,
     address: string,
-    ...pairs: readonly (Service | ServicePort)[]
+    ...targets: readonly ServiceTarget[]
   ): ClusterResource | undefined => {
-    const services: { service: Service; port: ServicePort }[] = [];
-    for (let i = 0; i + 1 < pairs.length; i += 2) {
-      const [service, port] = [pairs[i], pairs[i + 1]];
-      if (service && port && 'hostname' in service && !('hostname' in port)) services.push({ service, port });
-    }
-    const [first] = services;
+    const [first] = targets;
     if (!first) return undefined;
-    const to = { clusterPort, address, port: address ? clusterPort : 0 };
-    const target = { services, named: namedOf(first.service), port: first.port };
-    const sources = new Set([...services.map(({ service }) => service.source), ...(rule?.sources ?? [])]);
+    const { targetPort } = first;
+    const to = { clusterPort: targetPort, address, port: address ? targetPort : 0 };
+    const target = { services: targets, named: namedOf(first.service), port: first.port };
+    const sources = new Set([...targets.map(({ service }) => service.source), ...(rule?.sources ?? [])]);
     return resource(build(mesh, traits, rule, sidecarPool, to, target), [...sources]);
   },
 );
@@ -169,7 +164,7 @@ function fromServices(context: Context): readonly ClusterResource[] {
     if (targets) targets.push(target);
     else byPort.set(target.targetPort, [target]);
   }
-  return [...byPort].flatMap(([port, targets]) => {
+  return [...byPort.values()].flatMap(targets => {
     const [first] = targets;
     if (!first) return [];
     const cluster = serviceCluster(
@@ -177,9 +172,8 @@ function fromServices(context: Context): readonly ClusterResource[] {
       traits,
       inboundRule(context, first.service),
       workload.sidecar?.spec.inboundConnectionPool,
-      port,
       local ? loopback(traits) : '',
-      ...targets.flatMap(target => [target.service, target.port]),
+      ...targets,
     );
     return cluster ? [cluster] : [];
   });

@@ -7,7 +7,7 @@ import { type Endpoint, type EndpointIndex, endpointsKey, type ServiceEndpoints 
 import type { EffectiveDestinationRule, Scope } from '../../model/scope.ts';
 import type { Service } from '../../model/service.ts';
 import type { MeshSettings } from '../../model/settings.ts';
-import type { Traits } from '../../model/traits.ts';
+import type { NodeName, Traits } from '../../model/traits.ts';
 import type { Workload } from '../../model/workload.ts';
 import type { ClusterLoadAssignment } from '../../proto/generated/envoy/config/endpoint/v3.ts';
 import { placesRead } from '../clusters/balancing.ts';
@@ -32,7 +32,7 @@ const servicePlan = memo(
     mesh: MeshSettings,
     policies: readonly PeerAuthentication[],
     place: Place | undefined,
-    node: string,
+    node: NodeName | undefined,
     sidecar: boolean,
     mode: ClusterMode,
     rule: EffectiveDestinationRule | undefined,
@@ -60,7 +60,7 @@ const plannerOf = memo(
     destinationRules: ClusterScope['destinationRules'],
     policies: ClusterScope['peerAuthentications'],
     place: Place,
-    node: string,
+    node: NodeName | undefined,
     sidecar: boolean,
     mode: ClusterMode,
   ) =>
@@ -70,7 +70,7 @@ const plannerOf = memo(
         mesh,
         policiesOf(policies, mesh.rootNamespace, service.namespace),
         placeRead(place, placesRead(mesh.config, rule?.rule, service)),
-        service.nodeLocal ? node : '',
+        service.nodeLocal ? node : undefined,
         sidecar,
         mode,
         rule,
@@ -79,13 +79,15 @@ const plannerOf = memo(
     }),
 );
 
-const plans = memo((scope: ClusterScope, place: Place, node: string, sidecar: boolean): readonly ServicePlan[] => {
-  const { mesh, destinationRules, peerAuthentications } = scope;
-  return scope.modes.flatMap(mode => {
-    const planner = plannerOf(mesh, destinationRules, peerAuthentications, place, node, sidecar, mode);
-    return planner(scope.services).filter(plan => plan !== undefined);
-  });
-});
+const plans = memo(
+  (scope: ClusterScope, place: Place, node: NodeName | undefined, sidecar: boolean): readonly ServicePlan[] => {
+    const { mesh, destinationRules, peerAuthentications } = scope;
+    return scope.modes.flatMap(mode => {
+      const planner = plannerOf(mesh, destinationRules, peerAuthentications, place, node, sidecar, mode);
+      return planner(scope.services).filter(plan => plan !== undefined);
+    });
+  },
+);
 
 const assignmentList = memo(
   (services: readonly ServicePlan[], endpoints: EndpointIndex): Translated<ClusterLoadAssignment> => {
@@ -109,6 +111,6 @@ export function endpointAssignments(
 ): Translated<ClusterLoadAssignment> {
   const own = clusterScope(scope);
   const place = placeOf(own, workload, traits);
-  const node = own.byNode ? traits.node : '';
+  const node = own.byNode ? traits.node : undefined;
   return assignmentList(plans(own, place, node, traits.type === 'sidecar'), endpoints);
 }

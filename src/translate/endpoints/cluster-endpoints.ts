@@ -4,6 +4,7 @@ import type { DestinationRule, PeerAuthentication } from '../../model/config.ts'
 import type { Endpoint, ServiceEndpoints } from '../../model/endpoint.ts';
 import type { Service, ServicePort } from '../../model/service.ts';
 import type { MeshSettings } from '../../model/settings.ts';
+import type { NodeName } from '../../model/traits.ts';
 import type { LocalityLbEndpoints } from '../../proto/generated/envoy/config/endpoint/v3.ts';
 import {
   type Subset,
@@ -26,7 +27,7 @@ export interface EndpointView {
   /** The proxy's place, where load balancing reads it. */
   readonly place: Place | undefined;
   /** The proxy's node, where the Service's traffic stays on it. */
-  readonly node: string;
+  readonly node: NodeName | undefined;
 }
 
 /** A port level without TLS settings of its own leaves those around it in force, unlike for the cluster: so does istiod. */

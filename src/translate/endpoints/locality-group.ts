@@ -3,6 +3,7 @@
 import type { Endpoint, EndpointHealth, Locality } from '../../model/endpoint.ts';
 import { compare, selects } from '../../model/object.ts';
 import type { Service } from '../../model/service.ts';
+import type { NodeName } from '../../model/traits.ts';
 import { type Address, HealthStatus, type Metadata } from '../../proto/generated/envoy/config/core/v3.ts';
 import type { LbEndpoint, LocalityLbEndpoints } from '../../proto/generated/envoy/config/endpoint/v3.ts';
 import { struct } from '../../proto/wellknown.ts';
@@ -14,7 +15,7 @@ export interface Selection {
   readonly portName: string;
   readonly labels: Readonly<Record<string, string>>;
   /** The proxy's node, for Services whose traffic stays on it. */
-  readonly node: string;
+  readonly node: NodeName | undefined;
   /** Endpoints that are not ready are sent too, for Envoy to count. */
   readonly unhealthy: boolean;
   readonly mutualTls: (endpoint: Endpoint) => boolean;
@@ -33,7 +34,7 @@ type SentHealth = keyof typeof STATUS;
 
 /** The health to send; undefined for an endpoint that is kept back. Draining endpoints are for Services with persistent sessions only. */
 function healthOf(endpoint: Endpoint, { service, node, unhealthy }: Selection): SentHealth | undefined {
-  if (service.nodeLocal && endpoint.node !== node) return undefined;
+  if (service.nodeLocal && endpoint.node !== (node?.name ?? '')) return undefined;
   if (endpoint.health === 'terminating') return undefined;
   if (endpoint.health === 'unhealthy' && !unhealthy) return undefined;
   if (endpoint.health !== 'draining' && !endpoint.labels['istio.io/draining']) return endpoint.health;

@@ -37,7 +37,7 @@ function proxyLabel({ locality, node, network, clusterId }: Traits, own: Workloa
     case CLUSTER:
       return clusterId || pod;
     case NODE:
-      return node || pod;
+      return node?.name || pod;
     case NETWORK:
       return pod || network;
     default:

@@ -89,7 +89,7 @@ export function listenerContext(
   const telemetries = telemetriesOf(mesh, workload);
   const hosts = providerHosts(scope);
   const logs = accessLogs(mesh, telemetries, traits.build, hosts, listener);
-  const tracing = tracingOf(mesh, telemetries, hosts, traits, spanIdentity(mesh, workload), listener);
+  const tracing = tracingOf(mesh, telemetries, hosts, traits, spanIdentity(workload), listener);
   const metrics = metricsConfigs(mesh, telemetries, listener);
   const isDynamic = listener === 'outbound' && scope.outboundPolicy.mode === 'ALLOW_ANY_DYNAMIC_DNS';
   const dynamicDns = isDynamic ? sharedForwardProxy(traits) : undefined;

@@ -1,4 +1,4 @@
-import { memo } from '../../memo.ts';
+import { Interner, memo } from '../../memo.ts';
 import type { Telemetry } from '../../model/config.ts';
 import type { MeshSettings } from '../../model/settings.ts';
 import { hasExtension, type Traits } from '../../model/traits.ts';
@@ -25,36 +25,19 @@ export interface SpanIdentity {
   readonly otelService: string;
 }
 
-const spanIdentityOf = memo(
-  (
-    _mesh: MeshSettings,
-    service: string,
-    revision: string,
-    namespace: string,
-    app: string,
-    otel: string,
-  ): SpanIdentity =>
-    Object.freeze({
-      canonicalService: service || 'unknown',
-      canonicalRevision: revision || 'latest',
-      namespace: namespace || 'default',
-      serviceCluster: `${app}.${namespace}`,
-      otelService: otel,
-    }),
-);
+const identities = new Interner<SpanIdentity>();
 
 /** The names that a workload's spans carry. */
-export function spanIdentity(mesh: MeshSettings, workload: Workload): SpanIdentity {
-  const { labels, name, namespace } = workload;
-  return spanIdentityOf(
-    mesh,
-    labels['service.istio.io/canonical-name'] ?? '',
-    labels['service.istio.io/canonical-revision'] ?? '',
-    namespace,
-    labels['app'] || name || 'istio-proxy',
-    labels['app.kubernetes.io/instance'] || labels['app.kubernetes.io/name'] || name || 'unknown_service',
-  );
-}
+export const spanIdentity: (workload: Workload) => SpanIdentity = memo(({ labels, name, namespace }) => {
+  const identity: SpanIdentity = {
+    canonicalService: labels['service.istio.io/canonical-name'] || 'unknown',
+    canonicalRevision: labels['service.istio.io/canonical-revision'] || 'latest',
+    namespace: namespace || 'default',
+    serviceCluster: `${labels['app'] || name || 'istio-proxy'}.${namespace}`,
+    otelService: labels['app.kubernetes.io/instance'] || labels['app.kubernetes.io/name'] || name || 'unknown_service',
+  };
+  return identities.intern(JSON.stringify(identity), () => Object.freeze(identity));
+});
 
 /** The connection manager's tracing, and whether request ids decide about sampling. */
 export interface Tracing {
