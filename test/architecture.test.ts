@@ -33,10 +33,11 @@ const isGenerated = ({ path }: SourceFile): boolean => path.startsWith('src/prot
 
 /**
  * What each folder may import of the others: sources -> config -> model <- translate, and xds knows nothing of Istio. Everybody may use the
- * wire (proto), memoisation (memo.ts), the clock, the table of bounds and node:http as the program has it (node-http.ts).
+ * wire (proto) and YAML (yaml), memoisation (memo.ts), the clock, the table of bounds and node:http as the program has it (node-http.ts).
  */
 const arrow: Readonly<Record<string, readonly string[]>> = {
   proto: [],
+  yaml: [],
   // What parsers make are the model's values.
   config: ['model'],
   model: ['config'],
@@ -67,13 +68,14 @@ const composition =
   /^src\/(control-plane|proxy-handler|problem-log|bound-log|world|main|settings|log|version|memo|node-http|bounds|clock)\.ts$|^src\/(cli|http)\//;
 
 for (const [folder, allowed] of Object.entries(arrow))
-  test(`src/${folder} imports only ${['proto', ...allowed].join(', ')}`, () => {
+  test(`src/${folder} imports only ${['proto', 'yaml', ...allowed].join(', ')}`, () => {
     const wrong: string[] = [];
     for (const file of files.filter(f => layerOf(f.path) === folder))
       for (const imported of file.imports) {
         if (!imported.startsWith('src/') || everybodys.has(imported)) continue;
         const layer = layerOf(imported);
-        if (layer === folder || layer === 'proto' || exceptions[folder]?.includes(imported)) continue;
+        if (layer === folder || layer === 'proto' || layer === 'yaml' || exceptions[folder]?.includes(imported))
+          continue;
         const fits = layer === 'config' ? (ofConfig[folder]?.test(imported) ?? true) : true;
         if (!allowed.includes(layer) || !fits) wrong.push(`${file.path} imports ${imported}`);
       }
@@ -102,17 +104,17 @@ const impure: readonly (readonly [string, RegExp])[] = [
   ['a promise', /\basync\b(?! )|\basync (?:function|\(|\w+ ?=>)|\bawait |\bnew Promise\(|: Promise</],
 ];
 
-const purePackages = /^(node:(crypto|net|util)|yaml|protobufjs)$/;
+const purePackages = /^(node:(crypto|net|util)|protobufjs)$/;
 /** Of xds, these take the decisions; its other files are the socket's. */
 const pureOfXds = /^src\/xds\/(resource|resource-types|resource-set|subscription|view|wire|push|request|frame)\.ts$/;
 const isPure = ({ path }: SourceFile): boolean =>
-  /^src\/(config|model|translate|inject)\//.test(path) || pureOfXds.test(path);
+  /^src\/(yaml|config|model|translate|inject)\//.test(path) || pureOfXds.test(path);
 
 /** Comments may speak of what code must not use. */
 const withoutComments = (text: string): string =>
   text.replaceAll(/\/\*[\s\S]*?\*\//g, '').replaceAll(/(^|\s)\/\/.*$/gm, '$1');
 
-test('config, model, translate, inject and the decisions of xds are pure', () => {
+test('yaml, config, model, translate, inject and the decisions of xds are pure', () => {
   const wrong = files.filter(isPure).flatMap(file => {
     const code = withoutComments(file.text);
     return [

@@ -1,17 +1,23 @@
 import { type BigIntStats, type FSWatcher, watch } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { lstat, readdir, readFile, stat } from 'node:fs/promises';
+import { basename, dirname, extname, join, relative, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { equal } from '../config/json.ts';
 import { kindNames } from '../config/kinds.ts';
 import type { Problem } from '../config/problem.ts';
 import type { RawObject } from '../config/raw.ts';
 import type { ConfigChange } from '../config/store.ts';
-import { compare, type ObjectKey } from '../model/object.ts';
-import { Manifest, type ManifestObject } from './manifest.ts';
+import { compare, type ObjectKey, objectKey } from '../model/object.ts';
+import type { ManifestObject } from './found.ts';
+import { Manifest, maxFileSize } from './manifest.ts';
+import { inSlices } from './slices.ts';
 import type { ConfigSource } from './source.ts';
+import { codeOf, reasonOf, retryAfter } from './unreadable.ts';
 
-/** The objects in every `*.yaml` and `*.yml` file below a folder, as they are now and whenever the files change. */
+/** What is read: as kubectl does, in capitals, too. */
+const isManifest = (name: string): boolean => /\.(?:ya?ml|json)$/i.test(name);
+
+/** The objects in every `*.yaml`, `*.yml` and `*.json` file below a folder, as they are now and whenever the files change. */
 export function directorySource(options: {
   readonly folder: string;
   readonly log: Pick<Logger, 'warn'>;
@@ -19,7 +25,7 @@ export function directorySource(options: {
   const folder = resolve(options.folder);
   return {
     name: `directory ${options.folder}`,
-    run: (emit, signal) => ({ synced: new Directory(folder, options.log, emit, signal).start() }),
+    run: (emit, signal) => ({ synced: new Directory(folder, options, emit, signal).start() }),
   };
 }
 
@@ -35,23 +41,45 @@ interface World {
   readonly problems: ReadonlyMap<ObjectKey, readonly Problem[]>;
 }
 
+/** What was seen of the folder in one go. */
+interface Scan {
+  readonly folders: Set<string>;
+  /** What tells folders apart: one that is linked in two places is read once. */
+  readonly identities: Set<string>;
+  readonly files: Map<string, File>;
+  /** What could not be read, and why. */
+  readonly unreadable: Map<ObjectKey, string>;
+}
+
 /** After so many reads without a quiet moment a folder that never rests is taken as it is. */
 const patience = 10;
 
 class Directory {
   readonly #folder: string;
+  /** The folder as it was named. */
+  readonly #name: string;
   readonly #log: Pick<Logger, 'warn'>;
   readonly #emit: (change: ConfigChange) => void;
   readonly #signal: AbortSignal;
   readonly #watchers = new Map<string, { readonly watcher: FSWatcher; readonly identity: string }>();
   #files = new Map<string, File>();
+  #unreadable: ReadonlyMap<ObjectKey, string> = new Map();
   #world: World = { objects: new Map(), problems: new Map() };
   #changed = false;
   #reading = true;
+  /** How often in a row something could not be read. */
+  #failures = 0;
+  #retry: NodeJS.Timeout | undefined;
 
-  constructor(folder: string, log: Pick<Logger, 'warn'>, emit: (change: ConfigChange) => void, signal: AbortSignal) {
+  constructor(
+    folder: string,
+    options: { readonly folder: string; readonly log: Pick<Logger, 'warn'> },
+    emit: (change: ConfigChange) => void,
+    signal: AbortSignal,
+  ) {
     this.#folder = folder;
-    this.#log = log;
+    this.#name = options.folder;
+    this.#log = options.log;
     this.#emit = emit;
     this.#signal = signal;
   }
@@ -76,7 +104,19 @@ class Directory {
     // A folder that was not there before: from here on it can come back.
     this.#watch(dirname(this.#folder), '', name => name === basename(this.#folder));
     this.#reading = false;
+    this.#tryAgain();
     if (this.#changed) this.#follow();
+  }
+
+  /** Nothing tells that what could not be read can be read now. */
+  #tryAgain(): void {
+    clearTimeout(this.#retry);
+    if (!this.#unreadable.size) {
+      this.#failures = 0;
+      return;
+    }
+    this.#failures++;
+    this.#retry = setTimeout(() => this.#notice(), retryAfter(this.#failures)).unref();
   }
 
   #notice(): void {
@@ -93,16 +133,26 @@ class Directory {
         await this.#scan();
       } catch (error) {
         // The folder itself is gone: far more likely a slip than the wish to serve nothing.
-        this.#log.warn(
-          { folder: this.#folder, error: message(error) },
-          'the folder cannot be read; keeping what it had',
-        );
+        this.#note(new Map([[this.#keyOf(this.#folder), `${reasonOf(error)}; what it had stays in force`]]));
       }
     }
     this.#reading = false;
     if (this.#signal.aborted) return;
+    this.#tryAgain();
     this.#emitDifference();
     if (this.#changed) this.#follow();
+  }
+
+  #keyOf(path: string): ObjectKey {
+    return objectKey('File', '', relative(this.#folder, path) || this.#name);
+  }
+
+  /** Keeps what could not be read, and logs what is new of it. */
+  #note(unreadable: ReadonlyMap<ObjectKey, string>): void {
+    for (const [object, reason] of unreadable) {
+      if (this.#unreadable.get(object) !== reason) this.#log.warn({ object, reason }, 'cannot be read');
+    }
+    this.#unreadable = unreadable;
   }
 
   #emitDifference(): void {
@@ -128,7 +178,7 @@ class Directory {
   #combine(): World {
     const objects = new Map<ObjectKey, ManifestObject>();
     const owners = new Map<ObjectKey, string>();
-    const problems = new Map<ObjectKey, readonly Problem[]>();
+    const problems = new Map<ObjectKey, Problem[]>();
     for (const [path, { manifest }] of [...this.#files].sort(([a], [b]) => compare(a, b))) {
       const found = [...manifest.contents.problems];
       for (const [key, object] of manifest.contents.objects) {
@@ -141,78 +191,100 @@ class Directory {
           found.push({ object: manifest.key, path: '', message: text, severity: 'error' });
         }
       }
-      if (found.length) problems.set(manifest.key, found);
+      // Of a file, or of an object that an API server would not take.
+      for (const problem of found) problems.set(problem.object, [...(problems.get(problem.object) ?? []), problem]);
+    }
+    for (const [object, message] of this.#unreadable) {
+      const problem: Problem = { object, path: '', message: `cannot be read: ${message}`, severity: 'error' };
+      problems.set(object, [problem, ...(problems.get(object) ?? [])]);
+    }
+    if (!objects.size && !problems.size) {
+      const object = this.#keyOf(this.#folder);
+      const message = 'nothing is read from this folder: it has no object in a *.yaml, *.yml or *.json file';
+      problems.set(object, [{ object, path: '', message, severity: 'warning' }]);
     }
     return { objects, problems };
   }
 
   /** Reads every file that is new or changed, and forgets those that are gone. Throws when the folder itself cannot be read. */
   async #scan(): Promise<void> {
-    const folders = new Map<string, string>();
-    const files = new Map<string, File>();
-    await this.#scanFolder(this.#folder, folders, files);
-    this.#files = files;
+    const scan: Scan = { folders: new Set(), identities: new Set(), files: new Map(), unreadable: new Map() };
+    await this.#scanFolder(this.#folder, scan, await stat(this.#folder, { bigint: true }));
+    this.#files = scan.files;
+    this.#note(scan.unreadable);
     for (const path of [...this.#watchers.keys()]) {
-      if (!folders.has(path) && path !== dirname(this.#folder)) this.#unwatch(path);
+      if (!scan.folders.has(path) && path !== dirname(this.#folder)) this.#unwatch(path);
     }
     // Events of the files just read are still in the loop's queue: they belong to this change.
     await new Promise(done => setImmediate(done));
   }
 
-  async #scanFolder(
-    path: string,
-    folders: Map<string, string>,
-    files: Map<string, File>,
-    status: BigIntStats | undefined = undefined,
-  ): Promise<void> {
-    const { dev, ino, birthtimeNs } = status ?? (await stat(path, { bigint: true }));
+  async #scanFolder(path: string, scan: Scan, { dev, ino, birthtimeNs }: BigIntStats): Promise<void> {
     const identity = `${dev}:${ino}:${birthtimeNs}`;
     // A link to a folder that was seen already would be read twice, or for ever.
-    for (const seen of folders.values()) if (seen === identity) return;
-    folders.set(path, identity);
+    if (scan.identities.has(identity)) return;
+    scan.identities.add(identity);
+    scan.folders.add(path);
     // Before the listing, so that nothing that comes after it is missed.
-    this.#watch(path, identity);
+    const unwatched = this.#watch(path, identity);
+    if (unwatched) scan.unreadable.set(this.#keyOf(path), `changes in this folder are seen late: ${unwatched}`);
     for (const entry of (await readdir(path)).sort(compare)) {
       // Hidden files are editors' and version control's, and the inner side of a mounted ConfigMap.
       if (entry.startsWith('.')) continue;
       if (this.#signal.aborted) return;
       const inner = join(path, entry);
-      const name = relative(this.#folder, inner);
       try {
         const found = await stat(inner, { bigint: true });
-        if (found.isDirectory()) await this.#scanFolder(inner, folders, files, found);
-        else if (found.isFile() && /\.ya?ml$/.test(entry)) files.set(name, await this.#readFile(name, found));
+        if (found.isDirectory()) await this.#scanFolder(inner, scan, found);
+        else if (found.isFile() && isManifest(entry)) await this.#readFile(inner, found, scan);
       } catch (error) {
-        // Gone since it was listed: its going is an event of its own.
-        if (isMissing(error)) continue;
-        const known = this.#files.get(name);
-        if (known) files.set(name, known);
-        this.#log.warn({ path: inner, error: message(error) }, 'cannot be read');
+        await this.#keep(inner, error, scan);
       }
     }
   }
 
-  async #readFile(name: string, status: BigIntStats): Promise<File> {
-    const file = this.#files.get(name) ?? { manifest: new Manifest(name), stamp: '' };
-    const stamp = `${status.dev}:${status.ino}:${status.size}:${status.mtimeNs}:${status.ctimeNs}`;
-    if (file.stamp === stamp) return file;
-    file.manifest.update(await readFile(join(this.#folder, name), 'utf8'));
-    // The file system's clock ticks slowly: what was written this instant may be written again under the same stamp.
-    file.stamp = Date.now() - Number(status.ctimeMs) < 100 ? '' : stamp;
-    return file;
+  /** What is there and cannot be read keeps what it had. */
+  async #keep(path: string, error: unknown, { files, unreadable }: Scan): Promise<void> {
+    // Gone since it was listed: its going is an event of its own.
+    if (codeOf(error) === 'ENOENT' && !(await isThere(path))) return;
+    const name = relative(this.#folder, path);
+    for (const [known, file] of this.#files) {
+      if (known === name || known.startsWith(`${name}/`)) files.set(known, file);
+    }
+    // A link that leads nowhere could have been to a folder, but not if it looks like a file of another kind.
+    if (isManifest(name) || extname(name) === '' || codeOf(error) !== 'ENOENT')
+      unreadable.set(this.#keyOf(path), reasonOf(error));
   }
 
-  /** Every folder has a watcher of its own: it sees files written, replaced by a rename, made and removed in it. */
-  #watch(path: string, identity: string, concerns: (name: string | null) => boolean = () => true): void {
-    if (this.#watchers.get(path)?.identity === identity || this.#signal.aborted) return;
+  async #readFile(path: string, status: BigIntStats, { files }: Scan): Promise<void> {
+    const name = relative(this.#folder, path);
+    const file = this.#files.get(name) ?? { manifest: new Manifest(name), stamp: '' };
+    const stamp = `${status.dev}:${status.ino}:${status.size}:${status.mtimeNs}:${status.ctimeNs}`;
+    if (file.stamp !== stamp) {
+      if (status.size > maxFileSize) {
+        file.manifest.fail(`it has ${status.size} bytes, more than the ${maxFileSize} that are read: split it`);
+      } else await inSlices(file.manifest.updating(await readFile(path)), this.#signal);
+      // The file system's clock ticks slowly: what was written this instant may be written again under the same stamp.
+      file.stamp = Date.now() - Number(status.ctimeMs) < 100 ? '' : stamp;
+    }
+    files.set(name, file);
+  }
+
+  /**
+   * Every folder has a watcher of its own: it sees files written, replaced by a rename, made and removed in it. Gives the reason where there
+   * can be none.
+   */
+  #watch(path: string, identity: string, concerns: (name: string | null) => boolean = () => true): string | undefined {
+    if (this.#watchers.get(path)?.identity === identity || this.#signal.aborted) return undefined;
     // A folder of the same name that is another one; the old one's watcher will never see anything again.
     this.#unwatch(path);
     try {
       const watcher = watch(path, (_, name) => concerns(name) && this.#notice());
       watcher.on('error', () => this.#unwatch(path));
       this.#watchers.set(path, { watcher, identity });
+      return undefined;
     } catch (error) {
-      if (!isMissing(error)) this.#log.warn({ path, error: message(error) }, 'changes in this folder will not be seen');
+      return codeOf(error) === 'ENOENT' ? undefined : reasonOf(error);
     }
   }
 
@@ -222,10 +294,13 @@ class Directory {
   }
 
   #close(): void {
+    clearTimeout(this.#retry);
     for (const path of [...this.#watchers.keys()]) this.#unwatch(path);
   }
 }
 
-const message = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
-const isMissing = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'ENOENT';
+const isThere = (path: string): Promise<boolean> =>
+  lstat(path).then(
+    () => true,
+    error => codeOf(error) !== 'ENOENT',
+  );

@@ -1,136 +1,171 @@
-import { type Kind, kindOf, kinds } from '../config/kinds.ts';
-import { meshConfigOf } from '../config/parse/mesh-config.ts';
 import type { Problem } from '../config/problem.ts';
-import type { RawObject } from '../config/raw.ts';
-import { isFields } from '../config/read.ts';
-import { memo } from '../memo.ts';
 import { type ObjectKey, objectKey } from '../model/object.ts';
-import { objectsOf, YamlReader } from './yaml.ts';
+import { afterComments, inOneGo, partsOf } from '../yaml/documents.ts';
+import { decode } from './encoding.ts';
+import { type Found, findIn, type ManifestObject } from './found.ts';
 
-/** An object of a file, with the kind that it is read as. */
-export interface ManifestObject {
-  readonly key: ObjectKey;
-  readonly kind: Kind;
-  readonly object: RawObject;
-}
-
-/** What a file gives: its objects in order, and what is wrong with the file itself. */
+/** What a file gives: its objects in order, and what is wrong with the file itself or with objects that no API server would take. */
 export interface ManifestContents {
   readonly objects: ReadonlyMap<ObjectKey, ManifestObject>;
   readonly problems: readonly Problem[];
 }
 
-const nothing: ManifestContents = { objects: new Map(), problems: [] };
+/** Larger files are not read: a hundred thousand objects fit. */
+export const maxFileSize = 64 * 1024 * 1024;
+
+/** So many problems of one file are told; the rest are counted. */
+const maxProblems = 100;
 
 /**
- * One YAML file of Kubernetes objects. When a document cannot be read, the objects that the file had and that are now missing stay: the file is
- * being written, or someone made a mistake, and neither may take traffic away.
+ * One file of Kubernetes objects in YAML or JSON. What cannot be identified keeps what the file had: where a document is no YAML, no object
+ * or has no name, the objects that are now missing stay, because it may be one of them. So they do where the file is empty or ends in the
+ * middle of what it was: it is being written, or someone made a mistake, and neither may take traffic away. An object is gone when all
+ * that is left in the file can be identified and it is not among it.
  */
 export class Manifest {
   /** `File/<path>`: names the file in problems. */
   readonly key: ObjectKey;
   readonly #mesh: boolean;
-  readonly #yaml = new YamlReader();
-  #contents = nothing;
+  readonly #json: boolean;
+  #contents: ManifestContents = { objects: new Map(), problems: [] };
+  /** What the parts of the last text come to: one edited object in a long file costs one object. */
+  #parts: ReadonlyMap<string, readonly Found[]> = new Map();
   #text: string | undefined;
+  /** The last text of which everything could be identified. */
+  #whole = '';
 
   /** `path` is relative to the folder; `meshconfig.yaml` at its top is the mesh's settings and no object. */
   constructor(path: string) {
     this.key = objectKey('File', '', path);
-    this.#mesh = /^meshconfig\.ya?ml$/.test(path);
+    this.#mesh = /^meshconfig\.ya?ml$/i.test(path);
+    this.#json = /\.json$/i.test(path);
   }
 
   get contents(): ManifestContents {
     return this.#contents;
   }
 
-  /** Takes the file's new text in. */
-  update(text: string): void {
+  /** Takes the file's new bytes in. */
+  update(bytes: Buffer): void {
+    inOneGo(this.updating(bytes));
+  }
+
+  /** The same in slices: yields between them, and changes `contents` at its end. */
+  *updating(bytes: Buffer): Generator<undefined, void> {
+    const decoded = decode(bytes);
+    if ('message' in decoded) {
+      this.fail(decoded.message, `line ${decoded.line}`);
+      return;
+    }
+    const { text } = decoded;
     if (text === this.#text) return;
+    const parts = new Map<string, readonly Found[]>();
+    const found: (readonly [line: number, found: Found])[] = [];
+    for (const { line, text: part } of partsOf(text)) {
+      const inPart = parts.get(part) ?? this.#parts.get(part) ?? (yield* findIn(part, this.#mesh));
+      parts.set(part, inPart);
+      for (const one of inPart) found.push([line + one.line + 1, one]);
+      yield undefined;
+    }
+    this.#parts = parts;
     this.#text = text;
+    this.#take(text, found);
+  }
+
+  /** Notes why the file cannot be read at all; what it had stays. */
+  fail(message: string, path = ''): void {
+    this.#text = undefined;
+    const problems = [this.#problem(path, message)];
+    this.#contents = this.#keeping(this.#contents.objects, new Map(), problems);
+  }
+
+  #take(text: string, found: readonly (readonly [number, Found])[]): void {
+    const before = this.#contents.objects;
     const objects = new Map<ObjectKey, ManifestObject>();
     const problems: Problem[] = [];
     const skipped = new Map<string, number>();
-    const error = (path: string, message: string) =>
-      problems.push({ object: this.key, path, message, severity: 'error' });
-    let broken = false;
+    let identified = true;
+    for (const [line, one] of found) {
+      const at = `line ${line}`;
+      if ('key' in one) {
+        if (objects.has(one.key))
+          problems.push(this.#problem(at, `${one.key} is in this file twice; the first is in force`));
+        else objects.set(one.key, one);
+      } else if ('refused' in one) {
+        identified = false;
+        for (const { path, message } of one.refusals)
+          problems.push({ object: one.refused, path, message, severity: 'error' });
+      } else if ('mistake' in one) {
+        identified = false;
+        problems.push(this.#problem(at, one.mistake));
+      } else if ('warning' in one) problems.push(this.#problem(at, one.warning, 'warning'));
+      else skipped.set(one.skipped, (skipped.get(one.skipped) ?? 0) + 1);
+    }
+    if (this.#json && !identified && !objects.size && !before.size) {
+      // package.json and the like.
+      this.#contents = {
+        objects,
+        problems: [this.#problem('', 'skipped: it holds no object of Kubernetes', 'warning')],
+      };
+      return;
+    }
+    for (const [what, count] of skipped) {
+      problems.push(this.#problem('', `${count === 1 ? 'an object' : `${count} objects`} ${what}`, 'warning'));
+    }
+    const missing = [...before.keys()].some(key => !objects.has(key));
+    if (missing && text.trim() === '') {
+      problems.unshift(this.#problem('', 'the file is empty: remove it to take its objects out of force'));
+      this.#contents = this.#keeping(before, objects, problems);
+    } else if (missing && identified && isCutShort(text, this.#whole)) {
+      const message = 'the file ends in the middle of what it was; where that is meant, end it with a line ---';
+      problems.unshift(this.#problem(`line ${text.split('\n').length}`, message));
+      // The object that the cut goes through is half of what it was: not even that is taken.
+      this.#contents = this.#keeping(before, new Map(), problems);
+    } else if (!identified) this.#contents = this.#keeping(before, objects, problems);
+    else {
+      this.#whole = text;
+      this.#contents = { objects, problems: bounded(problems) };
+    }
+  }
 
-    for (const { line, read } of this.#yaml.read(text)) {
-      if ('message' in read) {
-        broken = true;
-        error(`line ${line}`, read.message);
-        continue;
-      }
-      for (const found of readValue(read, this.#mesh)) {
-        if ('problem' in found) {
-          error(`line ${line}`, found.problem);
-        } else if ('skipped' in found) {
-          skipped.set(found.skipped, (skipped.get(found.skipped) ?? 0) + 1);
-        } else if (objects.has(found.key)) {
-          error(`line ${line}`, `${found.key} is in this file twice; the first is in force`);
-        } else {
-          objects.set(found.key, found);
-        }
-      }
-    }
+  /** What is read now, and of what was there before what is not. */
+  #keeping(
+    before: ManifestContents['objects'],
+    now: ManifestContents['objects'],
+    problems: readonly Problem[],
+  ): ManifestContents {
+    const objects = new Map(now);
+    for (const [key, object] of before) if (!objects.has(key)) objects.set(key, object);
+    const kept = objects.size - now.size;
+    const message = `${kept} of its objects are not to be read now; their last versions stay in force`;
+    return { objects, problems: bounded(kept ? [...problems, this.#problem('', message)] : problems) };
+  }
 
-    const before = this.#contents.objects;
-    // Writers truncate a file before they fill it again.
-    if (text === '' && before.size) {
-      broken = true;
-      error('', 'the file is empty');
-    }
-    if (broken) {
-      let kept = 0;
-      for (const [key, object] of before) if (!objects.has(key) && objects.set(key, object)) kept++;
-      if (kept) error('', `${kept} of its objects are not to be read now; their last versions stay in force`);
-    }
-    for (const [name, count] of skipped) {
-      const message = `${count === 1 ? 'an object' : `${count} objects`} of kind ${name} skipped: not a kind that is read`;
-      problems.push({ object: this.key, path: '', message, severity: 'warning' });
-    }
-    this.#contents = { objects, problems };
+  #problem(path: string, message: string, severity: Problem['severity'] = 'error'): Problem {
+    return { object: this.key, path, message: message.slice(0, 500), severity };
   }
 }
 
-type Found = ManifestObject | { readonly skipped: string } | { readonly problem: string };
-
-/** The objects of a document. Memoised: a document that did not change gives the very same objects. */
-const readValue = memo((document: { readonly value: unknown }, mesh: boolean): readonly Found[] =>
-  objectsOf(document.value).map(value => {
-    const raw = mesh ? meshConfig(value) : rawObject(value);
-    if (typeof raw === 'string') return { problem: raw };
-    return manifestObject(raw) ?? { skipped: `${raw.kind} (${raw.apiVersion})` };
-  }),
-);
-
-/** A value as a raw object, or what it lacks to be one. */
-function rawObject(value: unknown): RawObject | string {
-  if (!isFields(value)) return 'expected an object with apiVersion, kind and metadata';
-  const { apiVersion, kind, metadata } = value;
-  if (typeof apiVersion !== 'string' || typeof kind !== 'string') return 'an object needs apiVersion and kind';
-  if (!isFields(metadata) || typeof metadata['name'] !== 'string' || metadata['name'] === '') {
-    return `a ${kind} needs metadata.name`;
-  }
-  const { name, namespace, managedFields: _, ...rest } = metadata;
-  if (namespace !== undefined && namespace !== null && typeof namespace !== 'string') {
-    return `${kind} ${name}: metadata.namespace must be a string`;
-  }
-  return { ...value, apiVersion, kind, metadata: { ...rest, name, ...(namespace ? { namespace } : {}) } };
+function bounded(problems: readonly Problem[]): readonly Problem[] {
+  const [first] = problems;
+  if (!first || problems.length <= maxProblems) return problems;
+  const more = `${problems.length - maxProblems} more problems are not shown`;
+  // The last says what stays in force.
+  return [...problems.slice(0, maxProblems - 1), { ...first, path: '', message: more }, ...problems.slice(-1)];
 }
 
-function meshConfig(value: unknown): RawObject | string {
-  if (!isFields(value)) return 'expected the fields of a MeshConfig';
-  if (value['kind'] === 'ConfigMap') return rawObject(value);
-  return { apiVersion: '', kind: 'MeshConfig', metadata: { name: 'istio' }, spec: value };
-}
-
-function manifestObject(raw: RawObject): ManifestObject | undefined {
-  const mesh = meshConfigOf(raw) ?? raw;
-  const kind = kindOf(mesh);
-  if (!kind) return undefined;
-  if (!kinds[kind].namespaced) return { kind, key: objectKey(kind, '', mesh.metadata.name), object: mesh };
-  const namespace = mesh.metadata.namespace ?? 'default';
-  const object = mesh.metadata.namespace ? mesh : { ...mesh, metadata: { ...mesh.metadata, namespace } };
-  return { kind, key: objectKey(kind, namespace, mesh.metadata.name), object };
+/**
+ * Whether a text is the beginning of a longer one and ends within a document of it. Where a document ends, those after it may as well have
+ * been removed; the dashes before one are not the beginning of it.
+ */
+function isCutShort(text: string, whole: string): boolean {
+  if (text.length >= whole.length || !whole.startsWith(text)) return false;
+  const separator = Math.max(text.lastIndexOf('\n---'), text.lastIndexOf('\n...'));
+  const document = separator < 0 ? -1 : text.indexOf('\n', separator + 1);
+  if (separator >= 0 && (document < 0 || afterComments(text, document) === text.length)) return false;
+  // The rest of the line that the cut goes through says whether that line is whole.
+  const end = text.endsWith('\n') ? text.length : whole.indexOf('\n', text.length) + 1;
+  if (!end || whole.slice(text.length, end).trim() !== '') return true;
+  const next = afterComments(whole, end);
+  return next < whole.length && !/^(?:---|\.\.\.)/.test(whole.slice(next, next + 3));
 }

@@ -47,7 +47,7 @@ const cacheFolder = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cach
 
 function contents(objects: readonly RawObject[], meshConfig: string): ConfigContents {
   const mesh = new Manifest('meshconfig.yaml');
-  mesh.update(readFileSync(meshConfig, 'utf8'));
+  mesh.update(readFileSync(meshConfig));
   const settings = [...mesh.contents.objects.values()].map(({ object }) => object);
   return contentsOf({ objects: [...objects, ...settings], problems: [] });
 }

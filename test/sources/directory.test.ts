@@ -138,7 +138,7 @@ test('a broken document keeps what the file had, is reported, and leaves the res
   await folder.write('a.yaml', `${service('a', 81)}---\n${service('b').replace('{name', '{{name')}`);
   await until('the first document', () => folder.services === 'a:81 b:80 c:80');
   assert.match(folder.problemsOf('a.yaml'), /^line \d+ .+\n1 of its objects/);
-  assert.match(folder.problemsOf('a.yaml'), /^line 9 /);
+  assert.match(folder.problemsOf('a.yaml'), /^line 8 /);
 
   await folder.write('a.yaml', '');
   await until('the empty file', () => folder.problemsOf('a.yaml').includes('empty'));
@@ -166,7 +166,7 @@ test('what cannot be read is reported with file and line', async () => {
       .problemsOf('a.yaml')
       .split('\n')
       .map(line => line.split(' ').slice(0, 2).join(' ')),
-    ['line 5', 'line 7', 'line 9', 'line 13'],
+    ['line 6', 'line 8', 'line 10', 'line 14'],
   );
   assert.match(folder.problemsOf('apps.yaml'), /^2 objects of kind Deployment \(apps\/v1\) skipped/);
   assert.match(folder.problemsOf('b.yaml'), /^Service\/default\/a is also in a\.yaml/);

@@ -18,7 +18,7 @@ export function readObjects(root: string, files: readonly string[]): Objects {
   const problems: Problem[] = [];
   for (const file of files) {
     const manifest = new Manifest(relative(root, file));
-    manifest.update(readFileSync(file, 'utf8'));
+    manifest.update(readFileSync(file));
     problems.push(...manifest.contents.problems);
     for (const [key, { object }] of manifest.contents.objects) if (!objects.has(key)) objects.set(key, object);
   }

@@ -1,8 +1,8 @@
-import { parse } from 'yaml';
 import type { MeshConfigObject } from '../../model/config.ts';
 import { defaultMeshConfig, defaultProxyConfig, mergeProviders } from '../../model/settings.ts';
 import type { MeshConfig, MeshConfig_TLSConfig } from '../../proto/generated/istio/mesh/v1alpha1.ts';
 import { fromJson } from '../../proto/json.ts';
+import { parseYaml } from '../../yaml/documents.ts';
 import { checkDuration, checkNotNegative, milliseconds } from '../duration.ts';
 import { isDnsLabel } from '../host.ts';
 import { readMeta } from '../meta.ts';
@@ -30,7 +30,7 @@ export function parseMeshConfig(raw: RawObject): Parsed<MeshConfigObject> {
   if (config === undefined) {
     at = 'data.mesh';
     try {
-      config = parse(text(fields(raw, 'data', '', report), 'mesh', 'data', report));
+      config = parseYaml(text(fields(raw, 'data', '', report), 'mesh', 'data', report));
     } catch (error) {
       report.error(at, error instanceof Error ? error.message : String(error));
       return { ok: false, problems: report.problems };
