@@ -9,6 +9,8 @@ import type { Log } from './log.ts';
 import type { Proxy } from './model/proxy.ts';
 import { ProblemLog } from './problem-log.ts';
 import { proxyHandler } from './proxy-handler.ts';
+import type { Arrival } from './rounds/backlog.ts';
+import { Rounds } from './rounds/rounds.ts';
 import type { Address, Settings } from './settings.ts';
 import type { ConfigSource } from './sources/source.ts';
 import { VERSION } from './version.ts';
@@ -58,10 +60,16 @@ const kindOfChange = (change: ConfigChange): string => {
   }
 };
 
+/** Milliseconds of CPU time that this process has used. */
+function cpuMillis(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 /**
  * Starts a control plane. Its line: a source's change goes into the store; the world is built anew from what the store holds; every stream
- * is looked at and sent what it is owed by now. Nothing waits for a timer: the first change is pushed at once, what arrives while it is
- * goes with the next push.
+ * is looked at and sent what it is owed by now. The first change is pushed at once; while changes keep coming they share rounds of pushes
+ * (`Rounds`).
  */
 export async function startControlPlane(settings: Settings, dependencies: Dependencies): Promise<ControlPlane> {
   const { sources, log, clock = systemClock, watches = () => [], onWorld = () => {} } = dependencies;
@@ -69,14 +77,8 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
   const stopping = new AbortController();
   let world: World | undefined;
   let whole = false;
-  let causes: Cause[] = [];
-  let building = false;
 
-  const build = (): void => {
-    building = false;
-    if (!whole || stopping.signal.aborted) return;
-    const from = causes;
-    causes = [];
+  const build = (causes: readonly Cause[]): void => {
     const began = performance.now();
     const first = !world;
     world = new World(store.contents(), settings.mesh, world);
@@ -84,7 +86,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     problems.ofMesh(world.problems);
     onWorld(world);
     if (first) prepare(world);
-    ads.push(from);
+    ads.push(causes);
   };
 
   const prepare = (first: World): void => {
@@ -95,20 +97,31 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     }
   };
 
-  const schedule = (): void => {
-    if (building || !whole) return;
-    building = true;
-    // Events that the same read from a socket or disk brought are one change.
-    setImmediate(build);
+  /** Takes a change in; its cause, where it changes anything. */
+  const apply = ({ change, at }: Arrival): readonly Cause[] => {
+    if (!store.apply(change)) return [];
+    const kind = kindOfChange(change);
+    metrics.changed(kind);
+    return [{ kind, at }];
   };
 
   const emit = (change: ConfigChange): void => {
-    if (!store.apply(change)) return;
-    const kind = kindOfChange(change);
-    metrics.changed(kind);
-    causes.push({ kind, at: clock.now() });
-    schedule();
+    if (whole) rounds.add(change);
+    else apply({ change, at: clock.now() });
   };
+
+  const rounds = new Rounds({
+    clock,
+    share: settings.pushShare,
+    cpu: cpuMillis,
+    run(arrivals) {
+      const causes = arrivals.flatMap(apply);
+      if (causes.length) build(causes);
+      return causes.length > 0;
+    },
+    pushing: () => ads.pushing,
+    onRound: (lane, changes, delay) => metrics.round(lane, changes, delay / 1000),
+  });
 
   const metrics = new Metrics(VERSION, {
     connections: () => {
@@ -129,19 +142,24 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
   const problems = new ProblemLog(log);
   const { plaintextSecrets } = settings;
   const handler = proxyHandler({ world: () => world, plaintextSecrets, clock, log, problems, metrics });
-  const ads = new AdsServer<Proxy>(handler, { clock, identifier: `pilotlight ${VERSION}` });
+  const ads = new AdsServer<Proxy>(handler, {
+    clock,
+    identifier: `pilotlight ${VERSION}`,
+    onPushed: () => rounds.pushed(),
+  });
   const pages = {
     '/ready': readiness(() => ({ whole, connections: ads.connectionCount, watches: watches() })),
     '/metrics': { help: 'What is counted, for Prometheus', page: () => metrics.page() },
-    ...debugPages({ ads, world: () => world }),
+    ...debugPages({ ads, world: () => world, rounds }),
   };
   const http = await startHttp(settings.http, pages, (error, path) => log.error({ path, err: error }, 'a page failed'));
   const port = await ads.listen(listenOn(settings.xds));
 
   const running = sources.map(source => source.run(emit, stopping.signal).synced);
   const ready = Promise.all(running).then(() => {
+    if (stopping.signal.aborted) return;
     whole = true;
-    build();
+    build([]);
   });
   ready.catch(() => undefined);
 
@@ -152,6 +170,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     world: () => world,
     async stop() {
       stopping.abort();
+      rounds.stop();
       await Promise.all([ads.stop(), http.stop()]);
     },
   };

@@ -34,6 +34,8 @@ export interface Settings {
   readonly mesh: MeshOptions;
   /** Gateways get the private keys of their credentials over plaintext streams from other machines too. */
   readonly plaintextSecrets: boolean;
+  /** The share of a core that pushes may take while changes keep coming. */
+  readonly pushShare: number;
   readonly logLevel: LogLevel;
 }
 
@@ -57,6 +59,11 @@ export const serveOptions = {
     help: 'Send private keys of Gateways over plaintext ADS to other machines, not only to this one',
   },
   ...meshOptions,
+  'push-share': {
+    value: 'SHARE',
+    help: 'Share of a core that pushes may take while changes keep coming: less makes them wait for each other longer',
+    default: '0.25',
+  },
   'log-level': { value: 'LEVEL', help: LOG_LEVELS.join(', '), default: 'info' },
 } as const satisfies Record<string, Option>;
 
@@ -67,6 +74,14 @@ export function address(option: string, text: string): Address {
   if (at < 0 || text.length === at + 1 || !Number.isInteger(port) || port < 0 || port > 65535)
     throw new UsageError(`--${option}: '${text}' is no address; expected HOST:PORT or :PORT, such as :15010`);
   return { host: text.slice(0, at).replace(/^\[(.*)\]$/, '$1') || '0.0.0.0', port };
+}
+
+/** Reads a share: more than 0, at most 1. Throws a UsageError that names the option. */
+function share(option: string, text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value <= 1))
+    throw new UsageError(`--${option}: '${text}' is no share; expected a number above 0 and at most 1, such as 0.25`);
+  return value;
 }
 
 /** The mesh options as typed, or their defaults. */
@@ -94,6 +109,7 @@ export function serveSettings(args: Arguments): Settings {
     meshConfig: options['mesh-config'],
     mesh: meshSettings(args),
     plaintextSecrets: args.flags.has('plaintext-secrets'),
+    pushShare: share('push-share', options['push-share'] ?? serveOptions['push-share'].default),
     logLevel,
   };
 }

@@ -44,6 +44,7 @@ const arrow: Readonly<Record<string, readonly string[]>> = {
   sources: ['config', 'model'],
   translate: ['model', 'config'],
   grpc: [],
+  rounds: ['config'],
   xds: ['grpc'],
   inject: ['model', 'config'],
   security: ['model', 'config'],

@@ -3,6 +3,7 @@ import type { Proxy } from '../model/proxy.ts';
 import { typed } from '../proto/any.ts';
 import { toJson } from '../proto/json.ts';
 import { decode } from '../proto/message.ts';
+import type { Rounds } from '../rounds/rounds.ts';
 import type { World } from '../world.ts';
 import type { AdsServer } from '../xds/ads-server.ts';
 import type { Connection } from '../xds/connection.ts';
@@ -14,6 +15,7 @@ import type { Answer, Entry } from './server.ts';
 export interface DebugView {
   readonly ads: AdsServer<Proxy>;
   readonly world: () => World | undefined;
+  readonly rounds: Rounds;
 }
 
 const time = (at: number | undefined): string | undefined =>
@@ -136,6 +138,10 @@ export function debugPages(view: DebugView): Readonly<Record<string, Entry>> {
         const found = find(view, query);
         return 'client' in found ? { body: found.held('endpoint').map(resource => json('endpoint', resource)) } : found;
       },
+    },
+    '/debug/rounds': {
+      help: 'How changes share rounds of pushes: rounds, changes, what waits, what the last round cost',
+      page: () => ({ body: view.rounds.status() }),
     },
     '/debug/problems': {
       help: 'What is wrong with the objects: object, field, reason',

@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { BoundName } from '../bounds.ts';
+import type { Lane } from '../rounds/rounds.ts';
 import type { XdsType } from '../xds/resource-types.ts';
 
 /** Istio's short names of xDS types, as its dashboards have them. */
@@ -40,6 +41,9 @@ export class Metrics {
   readonly #pushTime: Histogram<'type'>;
   readonly #build: Histogram;
   readonly #bounds: Counter<'bound'>;
+  readonly #rounds: Counter<'lane'>;
+  readonly #roundChanges: Counter<'lane'>;
+  readonly #roundDelay: Histogram<'lane'>;
 
   constructor(version: string, readings: Readings) {
     const registers = [this.#registry];
@@ -125,6 +129,25 @@ export class Metrics {
       labelNames: ['bound'],
       registers,
     });
+    this.#rounds = new Counter({
+      name: 'pilotlight_push_rounds_total',
+      help: 'Rounds of pushes; changes that come close together share one',
+      labelNames: ['lane'],
+      registers,
+    });
+    this.#roundChanges = new Counter({
+      name: 'pilotlight_push_round_changes_total',
+      help: 'Changes that rounds were begun for',
+      labelNames: ['lane'],
+      registers,
+    });
+    this.#roundDelay = new Histogram({
+      name: 'pilotlight_push_round_delay_seconds',
+      help: 'Seconds that the first change of a round waited for it',
+      labelNames: ['lane'],
+      buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1],
+      registers,
+    });
     this.#changes = new Counter({
       name: 'pilot_k8s_cfg_events',
       help: 'Changes of objects, by kind',
@@ -150,6 +173,13 @@ export class Metrics {
 
   bounded(bound: BoundName): void {
     this.#bounds.inc({ bound });
+  }
+
+  /** A round of pushes for so many changes, of which the first waited for `delay` seconds. */
+  round(lane: Lane, changes: number, delay: number): void {
+    this.#rounds.inc({ lane });
+    this.#roundChanges.inc({ lane }, changes);
+    this.#roundDelay.observe({ lane }, delay);
   }
 
   built(seconds: number): void {

@@ -18,6 +18,8 @@ export interface AdsServerOptions {
   readonly limits?: Partial<PushLimits>;
   /** Milliseconds that listeners and routes wait at most for clusters to be acknowledged. */
   readonly grace?: number;
+  /** Every stream has had its turn since the last push. */
+  readonly onPushed?: () => void;
   /** Methods that are served beside the aggregated discovery service, by their paths. A call is to be admitted (`Call.admit`) soon. */
   readonly methods?: Readonly<Record<string, (call: Call) => void>>;
 }
@@ -37,17 +39,25 @@ export class AdsServer<C> {
   readonly #queue: PushQueue<Connection<C>>;
   readonly #context: ConnectionContext<C>;
   readonly #connections = new Set<Connection<C>>();
+  readonly #onPushed: () => void;
+  /** The streams that have not had their turn since the last push. */
+  readonly #unseen = new Set<Connection<C>>();
   #streams = 0;
   #stopping = false;
 
   constructor(handler: AdsHandler<C>, options: AdsServerOptions = {}) {
-    const { identifier = '', clock = systemClock, limits, grace = 5_000, methods = {} } = options;
+    const { identifier = '', clock = systemClock, limits, grace = 5_000, methods = {}, onPushed = () => {} } = options;
     const frames = new Frames(identifier);
     this.#handler = handler;
+    this.#onPushed = onPushed;
     this.#queue = new PushQueue(
       { inFlight: 50, slice: 10, stall: 500, ...limits },
       clock,
-      (connection, release) => connection.serve(release),
+      (connection, release) => {
+        const sends = connection.serve(release);
+        this.#seen(connection);
+        return sends;
+      },
       () => frames.release(),
     );
     this.#context = { handler, frames, clock, grace, enqueue: connection => this.#queue.enqueue(connection) };
@@ -82,9 +92,18 @@ export class AdsServer<C> {
     return this.#queue.length;
   }
 
-  /** The world changed: every stream is looked at, and sent what it is owed by now. */
+  /** The world changed: every stream is looked at, and sent what it is owed by now. One that still reads its last response is not waited for. */
   push(causes: readonly Cause[] = []): void {
-    for (const connection of this.#connections) connection.touch(causes);
+    for (const connection of this.#connections) if (connection.touch(causes)) this.#unseen.add(connection);
+  }
+
+  /** Whether streams have not had their turn since the last push. */
+  get pushing(): boolean {
+    return this.#unseen.size > 0;
+  }
+
+  #seen(connection: Connection<C>): void {
+    if (this.#unseen.delete(connection) && this.#unseen.size === 0) this.#onPushed();
   }
 
   /**
@@ -156,6 +175,7 @@ export class AdsServer<C> {
         if (!connection || !this.#connections.delete(connection)) return;
         connection.close();
         this.#queue.remove(connection);
+        this.#seen(connection);
         this.#handler.onClose?.(connection);
       },
     });

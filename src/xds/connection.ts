@@ -113,12 +113,12 @@ export class Connection<C> {
     return view ? [...resourcesIn(view)].filter(resource => resource.bytes.length > 0) : [];
   }
 
-  /** The world changed. */
-  touch(causes: readonly Cause[]): void {
-    if (this.#closed) return;
+  /** The world changed. Says whether the connection has a turn coming; one that is still being written to has none yet. */
+  touch(causes: readonly Cause[]): boolean {
+    if (this.#closed) return false;
     if (this.#causes === noCauses) this.#causes = causes;
     else if (this.#causes.length < mostCauses) this.#causes = [...this.#causes, ...causes].slice(0, mostCauses);
-    this.#turn();
+    return this.#turn();
   }
 
   /** A request arrived. Throws a StatusError if the stream must end. */
@@ -196,11 +196,12 @@ export class Connection<C> {
     handler.onSend?.(this, { type, frame, changed: by.changed.length, removed: by.removed.length, causes });
   }
 
-  #turn(): void {
-    if (this.#closed) return;
+  #turn(): boolean {
+    if (this.#closed) return false;
     // A client that does not read is only remembered to be owed something.
     if (this.#writing) this.#dirty = true;
     else this.#context.enqueue(this);
+    return !this.#writing;
   }
 
   #wakeAt(at: number | undefined): void {

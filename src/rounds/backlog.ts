@@ -1,0 +1,68 @@
+import { kindOf } from '../config/kinds.ts';
+import type { ConfigChange } from '../config/store.ts';
+
+/** A change and when it arrived, in milliseconds of the clock. */
+export interface Arrival {
+  readonly change: ConfigChange;
+  readonly at: number;
+}
+
+const keyOf = (change: Exclude<ConfigChange, { op: 'replace' }>): string => {
+  switch (change.op) {
+    case 'upsert': {
+      const { namespace = '', name } = change.object.metadata;
+      return `${kindOf(change.object)} ${namespace}/${name}`;
+    }
+    case 'delete':
+      return `${change.kind} ${change.namespace}/${change.name}`;
+    case 'problems':
+      return `problems ${change.object}`;
+  }
+};
+
+/**
+ * Changes that wait for the next round. Of several of one object only the newest is left, so that what nobody will see is never parsed, and
+ * no storm takes more memory than the objects that it is about.
+ */
+export class Backlog {
+  readonly #arrivals = new Map<string, Arrival>();
+  #since: number | undefined;
+  #replaced = 0;
+
+  /** When the first of the waiting changes arrived; undefined where none waits. */
+  get since(): number | undefined {
+    return this.#since;
+  }
+
+  get size(): number {
+    return this.#arrivals.size;
+  }
+
+  /** How many changes made room for a newer one of the same object. */
+  get replaced(): number {
+    return this.#replaced;
+  }
+
+  add(change: ConfigChange, now: number): void {
+    this.#since ??= now;
+    if (change.op === 'replace') {
+      for (const key of [...this.#arrivals.keys()]) if (key.startsWith(`${change.kind} `)) this.#arrivals.delete(key);
+      this.#arrivals.set(`${change.kind} `, { change, at: now });
+      return;
+    }
+    const key = keyOf(change);
+    const before = this.#arrivals.get(key);
+    if (before) this.#replaced++;
+    // The newest goes last: what replaces a whole kind must not come after it.
+    this.#arrivals.delete(key);
+    this.#arrivals.set(key, { change, at: before?.at ?? now });
+  }
+
+  /** All that waits, oldest first; nothing waits then. */
+  take(): readonly Arrival[] {
+    const taken = [...this.#arrivals.values()];
+    this.#arrivals.clear();
+    this.#since = undefined;
+    return taken;
+  }
+}

@@ -1,0 +1,167 @@
+import type { Clock } from '../clock.ts';
+import { type Kind, kindOf } from '../config/kinds.ts';
+import type { ConfigChange } from '../config/store.ts';
+import { type Arrival, Backlog } from './backlog.ts';
+import { nextRoundAt, type Round } from './pace.ts';
+
+/** Changes of a lane have rounds of their own: what is dear never keeps waiting what is cheap and urgent. */
+export type Lane = 'endpoints' | 'configuration';
+export const lanes: readonly Lane[] = ['endpoints', 'configuration'];
+
+/** Where endpoints come from: calls fail while one that is gone is still sent. */
+const endpointKinds: ReadonlySet<Kind | undefined> = new Set(['EndpointSlice', 'Pod', 'WorkloadEntry']);
+
+const laneOf = (change: ConfigChange): Lane => {
+  if (change.op === 'problems') return 'configuration';
+  return endpointKinds.has(change.op === 'upsert' ? kindOf(change.object) : change.kind)
+    ? 'endpoints'
+    : 'configuration';
+};
+
+/** What a lane has come to so far. */
+export interface LaneStatus {
+  readonly rounds: number;
+  readonly changes: number;
+  /** Changes that a newer one of the same object made needless before they were looked at. */
+  readonly replaced: number;
+  readonly waiting: number;
+  readonly last: Round | undefined;
+}
+
+/** What rounds need. */
+export interface RoundsContext {
+  readonly clock: Clock;
+  /** The share of a core that a lane's rounds may take while changes keep coming. */
+  readonly share: number;
+  /** Milliseconds of CPU time that the process has used. */
+  readonly cpu: () => number;
+  /** Takes changes in and gives every stream a turn; whether anything was changed by them. */
+  readonly run: (arrivals: readonly Arrival[]) => boolean;
+  /** Whether streams still wait for their turn. */
+  readonly pushing: () => boolean;
+  /** A round has begun; `delay` is for how long its first change waited, in milliseconds. */
+  readonly onRound?: (lane: Lane, changes: number, delay: number) => void;
+}
+
+/** After so many milliseconds a round counts as over though streams still wait for their turn: what is new comes to them with it. */
+const LONGEST_ROUND = 1_000;
+
+class LaneState {
+  readonly backlog = new Backlog();
+  rounds = 0;
+  changes = 0;
+  last: Round | undefined;
+}
+
+/**
+ * Decides when changes are taken in and pushed. The first one after quiet is at once; while changes keep coming, those of one lane share
+ * rounds that are spaced by what they cost (`nextRoundAt`). Endpoints do not wait for configuration; a round of configuration takes along
+ * whatever endpoints wait.
+ *
+ * The loop goes on when a change arrives, when every stream has had its turn (`pushed`), and when a lane's time has come.
+ */
+export class Rounds {
+  readonly #context: RoundsContext;
+  readonly #lanes: Readonly<Record<Lane, LaneState>> = {
+    endpoints: new LaneState(),
+    configuration: new LaneState(),
+  };
+  #running: { readonly lane: LaneState; readonly begun: number; readonly cpu: number } | undefined;
+  #timer: { readonly at: number; readonly cancel: () => void } | undefined;
+  #turn = false;
+  #stopped = false;
+
+  constructor(context: RoundsContext) {
+    this.#context = context;
+  }
+
+  /** A change arrived. */
+  add(change: ConfigChange): void {
+    this.#lanes[laneOf(change)].backlog.add(change, this.#context.clock.now());
+    this.#wake();
+  }
+
+  /** Every stream has had its turn. */
+  pushed(): void {
+    const running = this.#running;
+    if (!running) return;
+    running.lane.last = { begun: running.begun, cost: this.#context.cpu() - running.cpu };
+    this.#running = undefined;
+    this.#wake();
+  }
+
+  status(): Readonly<Record<Lane, LaneStatus>> & { readonly share: number } {
+    const of = ({ backlog, rounds, changes, last }: LaneState): LaneStatus => ({
+      rounds,
+      changes,
+      replaced: backlog.replaced,
+      waiting: backlog.size,
+      last,
+    });
+    return {
+      share: this.#context.share,
+      endpoints: of(this.#lanes.endpoints),
+      configuration: of(this.#lanes.configuration),
+    };
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+  }
+
+  /** When a lane's round may begin; undefined where nothing waits. */
+  #due(name: Lane): number | undefined {
+    const { backlog, last } = this.#lanes[name];
+    if (backlog.since === undefined) return undefined;
+    return this.#running ? this.#running.begun + LONGEST_ROUND : nextRoundAt(last, backlog.since, this.#context.share);
+  }
+
+  #wake(): void {
+    if (this.#turn || this.#stopped) return;
+    const due = lanes.flatMap(lane => this.#due(lane) ?? []);
+    if (!due.length) return;
+    const { clock } = this.#context;
+    const at = Math.min(...due);
+    if (at <= clock.now()) {
+      this.#turn = true;
+      // Events that the same read from a socket or disk brought are one change.
+      setImmediate(() => {
+        this.#turn = false;
+        this.#begin();
+      });
+    } else if (!this.#timer || at < this.#timer.at) {
+      this.#timer?.cancel();
+      const cancel = clock.after(at - clock.now(), () => {
+        this.#timer = undefined;
+        this.#wake();
+      });
+      this.#timer = { at, cancel };
+    }
+  }
+
+  #begin(): void {
+    if (this.#stopped) return;
+    const { clock, cpu, pushing, run, onRound } = this.#context;
+    const now = clock.now();
+    const isDue = (lane: Lane): boolean => (this.#due(lane) ?? Number.POSITIVE_INFINITY) <= now;
+    const name = lanes.findLast(isDue);
+    if (!name) {
+      this.#wake();
+      return;
+    }
+    const lane = this.#lanes[name];
+    const { endpoints, configuration } = this.#lanes;
+    const since = lane.backlog.since ?? now;
+    const arrivals = [...(name === 'configuration' ? configuration.backlog.take() : []), ...endpoints.backlog.take()];
+    const before = cpu();
+    if (run(arrivals)) {
+      lane.rounds++;
+      lane.changes += arrivals.length;
+      this.#running = { lane, begun: now, cpu: before };
+      onRound?.(name, arrivals.length, now - since);
+      if (!pushing()) this.pushed();
+    }
+    this.#wake();
+  }
+}

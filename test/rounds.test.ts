@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import fc from 'fast-check';
+import { type ConfigChange, ConfigStore } from '../src/config/store.ts';
+import { nextRoundAt } from '../src/rounds/pace.ts';
+import { Rounds } from '../src/rounds/rounds.ts';
+import { objectOf } from './property/objects.ts';
+import { HeldClock } from './support/clock.ts';
+
+const endpoints = (name: string, address: string): ConfigChange => ({
+  op: 'upsert',
+  object: objectOf('EndpointSlice', name, 'load', {
+    addressType: 'IPv4',
+    endpoints: [{ addresses: [address] }],
+    ports: [{ port: 80 }],
+  }),
+});
+
+const rule = (name: string, host: string): ConfigChange => ({
+  op: 'upsert',
+  object: objectOf('DestinationRule', name, 'load', { spec: { host } }),
+});
+
+const withoutRule = (name: string): ConfigChange => ({
+  op: 'delete',
+  kind: 'DestinationRule',
+  namespace: 'load',
+  name,
+});
+
+/** Rounds that cost what a test says, over a clock that it holds. */
+class Rig {
+  readonly clock = new HeldClock();
+  readonly rounds: Rounds;
+  /** When each round was and what it took in. */
+  readonly begun: { readonly at: number; readonly changes: readonly ConfigChange[] }[] = [];
+  #cpu = 0;
+
+  constructor(cost: (changes: readonly ConfigChange[]) => number, share = 0.25) {
+    this.rounds = new Rounds({
+      clock: this.clock,
+      share,
+      cpu: () => this.#cpu,
+      pushing: () => false,
+      run: arrivals => {
+        const changes = arrivals.map(({ change }) => change);
+        this.begun.push({ at: this.clock.now(), changes });
+        this.#cpu += cost(changes);
+        return true;
+      },
+    });
+  }
+
+  /** Lets time pass, a millisecond at a time. */
+  async pass(ms: number): Promise<void> {
+    for (let i = 0; i < ms; i++) {
+      await turn();
+      this.clock.pass(1);
+    }
+    await turn();
+  }
+}
+
+test('the first change after quiet goes out at once, and what follows shares rounds', async () => {
+  const rig = new Rig(() => 10);
+  const times = (): readonly number[] => rig.begun.map(({ at }) => at - started);
+  const started = rig.clock.now();
+  for (let i = 0; i < 50; i++) {
+    rig.rounds.add(endpoints(`s-${i}`, '10.0.0.1'));
+    await rig.pass(2);
+  }
+  await rig.pass(100);
+  assert.deepEqual(times(), [0, 40, 80, 120], 'a round of 10 ms is a quarter of 40 ms');
+  assert.equal(rig.begun.flatMap(({ changes }) => changes).length, 50);
+  await rig.pass(1_000);
+  rig.rounds.add(endpoints('s-1', '10.0.0.2'));
+  await rig.pass(0);
+  assert.equal(rig.begun.length, 5);
+});
+
+test('of several changes of one object that wait, only the newest is looked at', async () => {
+  const rig = new Rig(() => 10);
+  for (const address of ['10.0.0.1', '10.0.0.2', '10.0.0.3']) {
+    rig.rounds.add(endpoints('one', address));
+    await rig.pass(1);
+  }
+  await rig.pass(100);
+  assert.deepEqual(
+    rig.begun.map(({ changes }) => changes),
+    [[endpoints('one', '10.0.0.1')], [endpoints('one', '10.0.0.3')]],
+  );
+  assert.equal(rig.rounds.status().endpoints.replaced, 1);
+});
+
+test('endpoints do not wait for dear rounds of configuration, which take waiting endpoints along', async () => {
+  const rig = new Rig(changes =>
+    changes.some(change => change.op === 'upsert' && change.object.kind === 'DestinationRule') ? 200 : 5,
+  );
+  rig.rounds.add(rule('a', 'a.example.com'));
+  await rig.pass(1);
+  rig.rounds.add(rule('b', 'b.example.com'));
+  rig.rounds.add(endpoints('s', '10.0.0.1'));
+  await rig.pass(1);
+  assert.deepEqual(
+    rig.begun.map(({ changes }) => changes),
+    [[rule('a', 'a.example.com')], [endpoints('s', '10.0.0.1')]],
+  );
+  rig.rounds.add(endpoints('s', '10.0.0.2'));
+  rig.rounds.add(endpoints('s', '10.0.0.3'));
+  await rig.pass(1_000);
+  assert.deepEqual(
+    rig.begun.slice(2).map(({ changes }) => changes),
+    [[endpoints('s', '10.0.0.3')], [rule('b', 'b.example.com')]],
+  );
+  await rig.pass(1_000);
+  rig.rounds.add(rule('a', 'c.example.com'));
+  rig.rounds.add(endpoints('s', '10.0.0.4'));
+  await rig.pass(0);
+  assert.deepEqual(rig.begun.at(-1)?.changes, [rule('a', 'c.example.com'), endpoints('s', '10.0.0.4')]);
+});
+
+test('rounds take no more than their share, and nothing waits for longer than a round may keep it', () => {
+  let compared = 0;
+  fc.assert(
+    fc.property(
+      fc.record({ begun: fc.nat(10_000), cost: fc.double({ min: 0, max: 2_000, noNaN: true }) }),
+      fc.nat(20_000),
+      fc.double({ min: 0.01, max: 1, noNaN: true }),
+      (last, after, share) => {
+        const since = last.begun + after;
+        const at = nextRoundAt(last, since, share);
+        compared++;
+        assert.ok(at >= since);
+        const latest = Math.max(since, last.begun + last.cost) + Math.max(60, 1.5 * last.cost);
+        assert.ok(at <= latest);
+        if (at < latest && at > since) assert.ok(last.cost / (at - last.begun) <= share + 1e-9);
+        if (since >= last.begun + last.cost / share) assert.equal(at, since);
+      },
+    ),
+  );
+  assert.ok(compared >= 100);
+});
+
+test('what is in force after a storm is what it would be had every change been taken in at once', async () => {
+  const name = fc.constantFrom('a', 'b', 'c');
+  const change: fc.Arbitrary<ConfigChange> = fc.oneof(
+    fc.tuple(name, fc.constantFrom('x.example.com', 'y.example.com')).map(([n, host]) => rule(n, host)),
+    name.map(withoutRule),
+    fc.tuple(name, fc.constantFrom('10.0.0.1', '10.0.0.2')).map(([n, address]) => endpoints(n, address)),
+    fc.uniqueArray(name).map(names => ({
+      op: 'replace' as const,
+      kind: 'DestinationRule' as const,
+      objects: names.flatMap(n => {
+        const made = rule(n, 'z.example.com');
+        return made.op === 'upsert' ? [made.object] : [];
+      }),
+    })),
+    fc.tuple(name, fc.boolean()).map(([n, bad]) => ({
+      op: 'problems' as const,
+      object: `File/${n}` as never,
+      problems: bad ? [{ object: `File/${n}` as never, path: '', message: 'bad', severity: 'error' as const }] : [],
+    })),
+  );
+  let compared = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.tuple(change, fc.nat(30)), { minLength: 1, maxLength: 30 }), async steps => {
+      const [paced, direct] = [new ConfigStore(), new ConfigStore()];
+      const rig = new Rig(changes => {
+        for (const each of changes) paced.apply(each);
+        return 10;
+      });
+      for (const [each, ms] of steps) {
+        direct.apply(each);
+        rig.rounds.add(each);
+        await rig.pass(ms);
+      }
+      await rig.pass(300);
+      const inForce = (store: ConfigStore) => {
+        const { problems, DestinationRule, EndpointSlice } = store.contents();
+        return [problems, DestinationRule, EndpointSlice].map(map => [...map].sort(([a], [b]) => (a < b ? -1 : 1)));
+      };
+      assert.deepEqual(inForce(paced), inForce(direct));
+      compared += direct.contents().DestinationRule.size + direct.contents().EndpointSlice.size;
+    }),
+    { numRuns: 60 },
+  );
+  assert.ok(compared > 0);
+});
