@@ -10,7 +10,7 @@ import { objectOf } from './objects.ts';
 const service = (name: string, clusterIP: string, ports: readonly object[], app = name): RawObject =>
   objectOf('Service', name, 'default', { spec: { clusterIP, selector: { app }, ports } });
 
-const pod = (name: string, podIP: string, app: string): RawObject => ({
+const pod = (name: string, podIP: string, app: string, labels: Readonly<Record<string, string>> = {}): RawObject => ({
   ...objectOf('Pod', name, 'default', {
     spec: {
       nodeName: 'node-1',
@@ -19,7 +19,11 @@ const pod = (name: string, podIP: string, app: string): RawObject => ({
     },
     status: { podIP, phase: 'Running', conditions: [{ type: 'Ready', status: 'True' }] },
   }),
-  metadata: { name, namespace: 'default', labels: { app, version: 'v1', 'security.istio.io/tlsMode': 'istio' } },
+  metadata: {
+    name,
+    namespace: 'default',
+    labels: { app, version: 'v1', 'security.istio.io/tlsMode': 'istio', ...labels },
+  },
 });
 
 const slice = (of: string, address: string, podName: string, ports: readonly object[]): RawObject => ({
@@ -64,7 +68,7 @@ export const baseObjects: readonly RawObject[] = [
   ]),
   pod('client', '10.1.0.1', 'client'),
   pod('web-1', '10.1.0.10', 'web'),
-  pod('edge-1', '10.1.0.20', 'edge'),
+  pod('edge-1', '10.1.0.20', 'edge', { istio: 'ingressgateway' }),
   slice(
     'web',
     '10.1.0.10',

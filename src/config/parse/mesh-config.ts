@@ -1,6 +1,11 @@
 import type { MeshConfigObject } from '../../model/config.ts';
 import { defaultMeshConfig, defaultProxyConfig, mergeProviders } from '../../model/settings.ts';
-import type { MeshConfig, MeshConfig_TLSConfig } from '../../proto/generated/istio/mesh/v1alpha1.ts';
+import {
+  type MeshConfig,
+  type MeshConfig_TLSConfig,
+  MeshConfig_ProxyPathNormalization_NormalizationType as Normalization,
+  MeshConfig_TLSConfig_TLSProtocol as TlsProtocol,
+} from '../../proto/generated/istio/mesh/v1alpha1.ts';
 import { fromJson } from '../../proto/json.ts';
 import { parseYaml } from '../../yaml/documents.ts';
 import { checkDuration, checkNotNegative, milliseconds } from '../duration.ts';
@@ -20,11 +25,21 @@ import { isCipher } from './server-tls.ts';
 
 /**
  * Reads the mesh's settings from `spec`, or from the YAML text in `data.mesh`. A setting that is invalid is left out, so that its default is in
- * force; unknown ones are warnings, as they are for istiod.
+ * force; unknown ones are warnings, as they are for istiod. Where the default might allow more than what cannot be read, the last valid one
+ * stays in force, or what allows least.
  */
 export function parseMeshConfig(raw: RawObject): Parsed<MeshConfigObject> {
   const { meta, report } = readMeta('MeshConfig', raw, 'cluster');
   if (!meta.name) return { ok: false, problems: report.problems };
+  const object = (spec: MeshConfig): MeshConfigObject => ({ kind: 'MeshConfig', meta, spec });
+  const unread: Parsed<MeshConfigObject> = {
+    ok: false,
+    problems: report.problems,
+    close: last =>
+      last
+        ? undefined
+        : { value: object(restricted(defaultMeshConfig, restricting)), meaning: 'what allows least is in force' },
+  };
   let config: unknown = raw['spec'];
   let at = 'spec';
   if (config === undefined) {
@@ -33,16 +48,47 @@ export function parseMeshConfig(raw: RawObject): Parsed<MeshConfigObject> {
       config = parseYaml(text(fields(raw, 'data', '', report), 'mesh', 'data', report));
     } catch (error) {
       report.error(at, error instanceof Error ? error.message : String(error));
-      return { ok: false, problems: report.problems };
+      return unread;
     }
   }
   const { value, problems } = readOverDefaults(config ?? {});
   reportSchema(problems, at, report);
-  if (config && !isFields(config)) return { ok: false, problems: report.problems };
+  if (config && !isFields(config)) return unread;
   const spec = check(value, at, report);
   // A file of settings has no `spec`.
   const found = report.problems.map(problem => ({ ...problem, path: problem.path.replace(/^spec\./, '') }));
-  return { ok: true, value: { kind: 'MeshConfig', meta, spec }, problems: found };
+  const wrong = restricting.filter(field => report.failed(`${at}.${field}`));
+  if (!wrong.length) return { ok: true, value: object(spec), problems: found };
+  return {
+    ok: false,
+    problems: found,
+    close: last =>
+      last
+        ? {
+            value: object({ ...spec, ...only(last.spec, wrong) }),
+            meaning: `${wrong.join(', ')}: the last valid value stays`,
+          }
+        : { value: object(restricted(spec, wrong)), meaning: `${wrong.join(', ')}: what allows least is in force` },
+  };
+}
+
+/** Settings whose defaults allow more than other values. */
+const restricting = ['outboundTrafficPolicy', 'pathNormalization', 'meshMTLS', 'tlsDefaults'] as const;
+type Restricting = (typeof restricting)[number];
+
+const only = (config: MeshConfig, names: readonly Restricting[]): Partial<MeshConfig> =>
+  Object.fromEntries(names.map(name => [name, config[name]]));
+
+/** The settings, of which those that are named allow least: no host that the mesh does not know, no path in disguise, no old TLS. */
+function restricted(config: MeshConfig, names: readonly Restricting[]): MeshConfig {
+  const newest = { minProtocolVersion: TlsProtocol.TLSV1_3 };
+  const least: MeshConfig = {
+    outboundTrafficPolicy: {},
+    pathNormalization: { normalization: Normalization.DECODE_AND_MERGE_SLASHES },
+    meshMTLS: { ...config.meshMTLS, ...newest },
+    tlsDefaults: { ...config.tlsDefaults, ...newest },
+  };
+  return { ...config, ...only(least, names) };
 }
 
 /** What is written replaces the default as a whole; only `defaultConfig` and `extensionProviders` are merged (istio: mesh.ApplyMeshConfig). */
@@ -112,7 +158,6 @@ function check(config: MeshConfig, path: string, report: Report): MeshConfig {
     { ...config, trustDomainAliases, meshMTLS, tlsDefaults },
     path,
     [
-      'outboundTrafficPolicy',
       'dnsRefreshRate',
       'defaultHttpRetryPolicy',
       'discoverySelectors',

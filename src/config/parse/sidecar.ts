@@ -8,26 +8,27 @@ import {
 import { checkAddress, checkSocketPath, unixPrefix } from '../address.ts';
 import { checkNamespacedHost } from '../host.ts';
 import { checkPort, checkPortName, checkProtocol, isHttp, isTls } from '../port.ts';
-import type { Parsed } from '../problem.ts';
+import type { Closed, Parsed } from '../problem.ts';
 import type { RawObject } from '../raw.ts';
 import type { Report } from '../report.ts';
-import { checkSelector } from '../selector.ts';
+import { checkSelector, readableLabels } from '../selector.ts';
 import { checkConnectionPool } from './connection-pool.ts';
 import { checkDestination } from './destination.ts';
 import { parseIstio } from './istio.ts';
 import { checkServerTls } from './server-tls.ts';
 
-/** Reads a Sidecar. A listener that is invalid is left out, and so is one of several hosts. */
+/**
+ * Reads a Sidecar. A listener that is invalid is left out, and so is one of several hosts. Anything else that is wrong makes it invalid, and it
+ * is closed: what cannot be read lets nobody see or reach more.
+ */
 export const parseSidecar = (raw: RawObject): Parsed<Sidecar> =>
-  parseIstio('Sidecar', 'istio.networking.v1alpha3.Sidecar', raw, check);
+  parseIstio('Sidecar', 'istio.networking.v1alpha3.Sidecar', raw, check, close);
 
 function check(spec: networking.Sidecar, report: Report): networking.Sidecar {
   if (spec.workloadSelector) {
     checkSelector(spec.workloadSelector.labels, 'spec.workloadSelector.labels', report);
   }
-  if (!spec.egress?.length && !spec.ingress?.length && !spec.outboundTrafficPolicy && !spec.inboundConnectionPool) {
-    report.error('spec', 'one of egress, ingress, outboundTrafficPolicy and inboundConnectionPool is needed');
-  }
+  if (saysNothing(spec) && !report.failed('spec')) report.error('spec', NOTHING);
   checkOutbound(spec.outboundTrafficPolicy, 'spec.outboundTrafficPolicy', report);
   checkConnectionPool(spec.inboundConnectionPool, 'spec.inboundConnectionPool', report);
   const ports = new Set<number>();
@@ -37,6 +38,44 @@ function check(spec: networking.Sidecar, report: Report): networking.Sidecar {
   });
   const egress = checkEgressList(spec.egress, report);
   return report.without({ ...spec, ingress, egress }, 'spec', ['inboundConnectionPool']);
+}
+
+const NOTHING = 'one of egress, ingress, outboundTrafficPolicy and inboundConnectionPool is needed';
+
+const saysNothing = (spec: networking.Sidecar): boolean =>
+  !spec.egress?.length && !spec.ingress?.length && !spec.outboundTrafficPolicy && !spec.inboundConnectionPool;
+
+/** What may see and reach least: what cannot be read is as it was last, or REGISTRY_ONLY and nothing visible. */
+function close(sidecar: Sidecar, report: Report, last: Sidecar | undefined): Closed<Sidecar> | undefined {
+  const { spec } = sidecar;
+  if (report.problems.every(({ message, severity }) => message === NOTHING || severity === 'warning')) return undefined;
+  const selector = report.failed('spec.workloadSelector');
+  const outbound = report.failed('spec.outboundTrafficPolicy');
+  const egress = report.failed('spec.egress');
+  for (const field of ['workloadSelector', 'outboundTrafficPolicy', 'egress']) report.absorb(`spec.${field}`);
+  // A field that we do not know may be one that is not there.
+  const unknown = report.failed('spec');
+  if (last && (selector || unknown)) return undefined;
+  const labels = readableLabels(spec.workloadSelector?.labels, 'spec.workloadSelector.labels', report);
+  const closed = {
+    ...spec,
+    ...(selector && { workloadSelector: { labels } }),
+    ...((outbound || (unknown && !spec.outboundTrafficPolicy)) && {
+      outboundTrafficPolicy: last ? last.spec.outboundTrafficPolicy : {},
+    }),
+    ...((egress || (unknown && !spec.egress)) && { egress: last ? last.spec.egress : readableEgress(spec.egress) }),
+  };
+  const meaning = last
+    ? 'what cannot be read of it stays as it was in its last valid version'
+    : 'what cannot be read of it is REGISTRY_ONLY, and shows no more hosts than what can be read';
+  return { value: { ...sidecar, spec: closed }, meaning };
+}
+
+/** The listeners that are left, the one for all ports last; where none is left, one that shows nothing: none at all would show everything. */
+function readableEgress(egress: networking.Sidecar['egress']): networking.Sidecar['egress'] {
+  const [forAll] = (egress ?? []).filter(listener => !listener.port);
+  const forPorts = (egress ?? []).filter(listener => listener.port);
+  return egress?.length ? [...forPorts, ...(forAll ? [forAll] : [])] : [{ hosts: ['~/*'] }];
 }
 
 function unique(port: number | undefined, ports: Set<number>, path: string, report: Report): void {

@@ -25,14 +25,20 @@ export function checkTrafficPolicy(
   if (!policy) return policy;
   if (!Object.values(policy).some(value => value !== undefined)) report.warning(path, 'an empty policy has no effect');
   checkPortPolicy(policy, path, report);
-  const portLevelSettings = report.keep(policy.portLevelSettings, `${path}.portLevelSettings`, (settings, at) => {
+  const ports = `${path}.portLevelSettings`;
+  const checked = policy.portLevelSettings?.map((settings, i) => {
+    const at = `${ports}[${i}]`;
     if (settings.port) checkPort(settings.port.number, `${at}.port.number`, report);
     else report.error(`${at}.port`, 'it says for which port it is');
     const { port: _, ...rest } = settings;
-    if (!Object.values(rest).some(value => value !== undefined)) report.error(at, 'an empty policy has no effect');
+    if (!Object.values(rest).some(value => value !== undefined) && !report.failed(at))
+      report.error(at, 'an empty policy has no effect');
     checkPortPolicy(settings, at, report);
     return report.without(settings, at, ['loadBalancer', 'connectionPool', 'outlierDetection']);
   });
+  // Without its own settings the port might be spoken to in plaintext.
+  const losesTls = checked?.some(({ tls }, i) => report.failed(`${ports}[${i}]${tls ? '' : '.tls'}`));
+  const portLevelSettings = losesTls ? checked : report.keep(checked, ports, settings => settings);
   if (policy.tunnel) {
     checkTunnel(policy.tunnel, `${path}.tunnel`, report);
     if (policy.proxyProtocol) report.error(`${path}.proxyProtocol`, 'only one of tunnel and proxyProtocol may be set');
@@ -47,6 +53,24 @@ export function checkTrafficPolicy(
     'outlierDetection',
     'retryBudget',
   ]);
+}
+
+/** TLS that trusts nobody, in place of settings that cannot be read: nothing is sent. */
+const UNTRUSTING: ClientTLSSettings = { mode: TlsMode.SIMPLE, subjectAltNames: ['nobody.invalid'] };
+
+/** A policy in which something is wrong, so that nothing goes out in plaintext that might have been meant for TLS. */
+export function closeTrafficPolicy(policy: TrafficPolicy | undefined, path: string, report: Report): TrafficPolicy {
+  const portLevelSettings = policy?.portLevelSettings?.flatMap((settings, i) => {
+    const at = `${path}.portLevelSettings[${i}]`;
+    if (!report.failed(at)) return [settings];
+    if (!settings.port || report.failed(`${at}.port`)) return [];
+    report.absorb(at);
+    return [{ ...settings, tls: UNTRUSTING }];
+  });
+  const tls = report.failed(path) ? UNTRUSTING : policy?.tls;
+  const tunings = report.without({ ...policy, tls, portLevelSettings }, path, ['tunnel', 'proxyProtocol']);
+  report.absorb(path);
+  return tunings;
 }
 
 function checkPortPolicy(policy: PortPolicy, path: string, report: Report): void {
