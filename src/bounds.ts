@@ -1,5 +1,5 @@
 /** What a bound counts. */
-export type Unit = 'bytes' | 'ms' | 'frames' | 'streams' | 'connections';
+export type Unit = 'bytes' | 'ms' | 'names' | 'frames' | 'streams' | 'connections';
 
 /** A bound on what one peer, or all together, can take. */
 export interface Bound {
@@ -45,6 +45,36 @@ export const bounds = {
     unit: 'bytes',
     of: 'of requests that are on their way in on all connections; who has most is ended',
     why: 'room for 16 of the largest at once, or for 6,000 proxies that come back together with 10 kB each',
+  },
+  names: {
+    most: 200_000,
+    unit: 'names',
+    of: 'of one type that a stream asks for',
+    why: 'ten times the clusters of the largest meshes that are known',
+  },
+  'stream-name-bytes': {
+    most: 32 * MB,
+    unit: 'bytes',
+    of: 'of what a stream said that is kept: names and versions, 64 bytes for each beside its own, and a Node beyond 32 kB, twice',
+    why: '200,000 names of a hundred bytes',
+  },
+  'process-name-bytes': {
+    most: 128 * MB,
+    unit: 'bytes',
+    of: 'of the same for all streams, equal names counted once; who has most is ended',
+    why: 'what 200 different workloads name that use 5,000 Services each',
+  },
+  'other-response-bytes': {
+    most: 1 * MB,
+    unit: 'bytes',
+    of: 'of answers about types that are not served that a stream has not read',
+    why: 'each repeats the names that it was asked for, and nobody asks for many',
+  },
+  'type-url': {
+    most: 256,
+    unit: 'bytes',
+    of: 'in the URL of a type',
+    why: 'the longest of Envoy have 100',
   },
   'request-frames': {
     most: 1_024,

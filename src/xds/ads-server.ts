@@ -1,11 +1,13 @@
+import { bounds } from '../bounds.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Call } from '../grpc/call.ts';
 import { GrpcServer } from '../grpc/server.ts';
-import { StatusError, status } from '../grpc/status.ts';
+import { BoundError, StatusError, status } from '../grpc/status.ts';
 import type { Node } from '../proto/generated/envoy/config/core/v3.ts';
 import { Connection, type ConnectionContext } from './connection.ts';
 import { Frames, type Protocol } from './frame.ts';
 import type { Admission, AdsHandler, Cause, Peer } from './handler.ts';
+import { KeptBytes } from './kept.ts';
 import { type PushLimits, PushQueue } from './push-queue.ts';
 import { decodeRequest, nodeAtStart, type ReceivedRequest } from './request.ts';
 import { xdsTypeOf } from './resource-types.ts';
@@ -60,7 +62,15 @@ export class AdsServer<C> {
       },
       () => frames.release(),
     );
-    this.#context = { handler, frames, clock, grace, enqueue: connection => this.#queue.enqueue(connection) };
+    this.#context = {
+      handler,
+      frames,
+      clock,
+      grace,
+      kept: new KeptBytes(),
+      weigh: connection => this.#weigh(connection),
+      enqueue: connection => this.#queue.enqueue(connection),
+    };
     this.#grpc = new GrpcServer({
       clock,
       methods: {
@@ -116,27 +126,41 @@ export class AdsServer<C> {
     this.#queue.close();
   }
 
+  /** Where all that is kept of what clients said is too much, the one that said most is ended. */
+  #weigh(asking: Connection<C>): void {
+    const { kept } = this.#context;
+    while (kept.used > bounds['process-name-bytes'].most) {
+      let heaviest = asking;
+      for (const connection of this.#connections) if (connection.kept.used > heaviest.kept.used) heaviest = connection;
+      const error = new BoundError('process-name-bytes');
+      if (heaviest === asking) throw error;
+      heaviest.fail(error);
+    }
+  }
+
   #accept(protocol: Protocol, call: Call): void {
     let connection: Connection<C> | undefined;
     const fail = (error: unknown): void => {
       if (!(error instanceof StatusError)) this.#handler.onError?.(error, connection);
       call.fail(error);
     };
-    const open = (peer: Peer, admission: Admission<C>): void => {
+    const open = (peer: Peer, nodeBytes: number, admission: Admission<C>): void => {
       if (call.over) return;
       if (!admission.ok) throw new StatusError(admission.code, admission.message);
-      connection = new Connection(++this.#streams, protocol, admission.client, peer, call, this.#context);
+      const { address, localPort } = peer;
+      const from = { address, localPort };
+      connection = new Connection(++this.#streams, protocol, admission.client, from, nodeBytes, call, this.#context);
       this.#connections.add(connection);
       call.admit();
       this.#handler.onOpen?.(connection);
     };
     /** Decides about the stream; the request that the Node came with, if it is whole already, is the first to be answered. */
-    const admit = (node: Node, request?: ReceivedRequest): void => {
+    const admit = (node: Node, nodeBytes: number, request?: ReceivedRequest): void => {
       if (this.#stopping) throw new StatusError(status.UNAVAILABLE, STOPPING);
       call.heard();
       const peer = peerOf(call);
       const decided = (admission: Admission<C>): void => {
-        open(peer, admission);
+        open(peer, nodeBytes, admission);
         if (request) connection?.receive(request);
       };
       const admission = this.#handler.connect(node, peer);
@@ -149,7 +173,7 @@ export class AdsServer<C> {
     };
     const receive = (request: ReceivedRequest): void => {
       if (connection) connection.receive(request);
-      else if (request.node) admit(request.node, request);
+      else if (request.node) admit(request.node, request.nodeBytes, request);
       // pilot-agent may report its health before Envoy's first request.
       else if (xdsTypeOf(request.typeUrl) !== undefined)
         throw new StatusError(status.INVALID_ARGUMENT, 'missing node information');
@@ -164,8 +188,8 @@ export class AdsServer<C> {
       },
       beginning(bytes) {
         try {
-          const node = nodeAtStart(protocol, bytes);
-          if (node) admit(node);
+          const found = nodeAtStart(protocol, bytes);
+          if (found) admit(found.node, found.nodeBytes);
         } catch (error) {
           fail(error);
         }

@@ -1,8 +1,11 @@
+import { bounds } from '../bounds.ts';
 import type { Clock } from '../clock.ts';
 import type { Call } from '../grpc/call.ts';
-import { StatusError, status } from '../grpc/status.ts';
+import { BoundError, StatusError, status } from '../grpc/status.ts';
 import type { Frames, Protocol } from './frame.ts';
-import type { AdsHandler, Cause, Peer } from './handler.ts';
+import type { AdsHandler, Cause, Origin } from './handler.ts';
+import type { KeptBytes } from './kept.ts';
+import { StreamKept } from './kept.ts';
 import { afterStep, newStream, type Plan, plan, type Step, type StreamState, withSubscription } from './push.ts';
 import type { ReceivedRequest } from './request.ts';
 import type { EncodedResource } from './resource.ts';
@@ -36,12 +39,13 @@ export interface ConnectionContext<C> {
   readonly clock: Clock;
   /** Milliseconds that a response may wait for another to be acknowledged. */
   readonly grace: number;
+  readonly kept: KeptBytes;
+  /** More is kept of what the connection said. Throws where all that is kept is too much and the connection has most of it. */
+  weigh(connection: Connection<C>): void;
   /** Gives the connection a turn. */
   enqueue(connection: Connection<C>): void;
 }
 
-/** Names that one subscription may have; a proxy with more than this is not one. */
-const mostNames = 200_000;
 /** Types beyond those of `resourceTypes` that one stream may ask for, and answers to them that may wait to be read. */
 const mostOthers = 32;
 /** Changes that are remembered for the acknowledgement of one response. */
@@ -54,13 +58,16 @@ export class Connection<C> {
   readonly id: number;
   readonly protocol: Protocol;
   readonly client: C;
-  readonly peer: Peer;
+  readonly peer: Origin;
   readonly connectedAt: number;
+  /** Bytes of what the client has said. */
+  readonly kept: StreamKept;
   readonly #context: ConnectionContext<C>;
   readonly #call: Call;
   readonly #others = new Map<string, string>();
   readonly #sentFor: { [T in XdsType]?: readonly Cause[] } = {};
   #othersUnread = 0;
+  #otherBytes = 0;
   #state: StreamState;
   #causes = noCauses;
   #blocked = false;
@@ -69,11 +76,21 @@ export class Connection<C> {
   #closed = false;
   #wake: { readonly at: number; readonly cancel: () => void } | undefined;
 
-  constructor(id: number, protocol: Protocol, client: C, peer: Peer, call: Call, context: ConnectionContext<C>) {
+  /** `nodeBytes` is how long its Node was. */
+  constructor(
+    id: number,
+    protocol: Protocol,
+    client: C,
+    peer: Origin,
+    nodeBytes: number,
+    call: Call,
+    context: ConnectionContext<C>,
+  ) {
     this.id = id;
     this.protocol = protocol;
     this.client = client;
     this.peer = peer;
+    this.kept = new StreamKept(context.kept, nodeBytes);
     this.#call = call;
     this.#context = context;
     this.connectedAt = context.clock.now();
@@ -94,7 +111,7 @@ export class Connection<C> {
       return {
         type,
         typeUrl: resourceType(type).typeUrl,
-        names: s.wildcard ? ('all' as const) : s.names.names.size,
+        names: s.wildcard ? ('all' as const) : s.names.size,
         versionSent: s.sent?.version,
         nonceSent: s.sent?.nonce,
         sentAt: s.sent?.at,
@@ -132,11 +149,14 @@ export class Connection<C> {
     const before = this.#state.subscriptions[type];
     const { subscription, answer, names } = onRequest(before, type, request, this.#context.clock.now());
     if (subscription !== before) this.#state = withSubscription(this.#state, subscription);
-    if (subscription.names.names.size > mostNames) {
-      throw new StatusError(status.RESOURCE_EXHAUSTED, `more than ${mostNames} names of ${typeUrl}`);
-    }
+    this.kept.names(typeUrl, subscription.names);
+    if (names === 'first') this.kept.versions(typeUrl, subscription.initial);
+    this.#context.weigh(this);
     const { handler } = this.#context;
-    if (answer === 'ack') this.#call.known = true;
+    if (answer === 'ack') {
+      this.#call.known = true;
+      this.kept.versions(typeUrl, undefined);
+    }
     if (answer === 'ack' && before?.sent && subscription.acked) {
       const causes = this.#sentFor[type] ?? noCauses;
       handler.onAck?.(this, { type, delivery: subscription.acked, sentAt: before.sent.at, causes });
@@ -173,6 +193,12 @@ export class Connection<C> {
   close(): void {
     this.#closed = true;
     this.#wake?.cancel();
+    this.kept.close();
+  }
+
+  /** Ends the stream, which `receive` and `serve` do by themselves where they must. */
+  fail(error: StatusError): void {
+    this.#call.fail(error);
   }
 
   #send(step: Step, { more, blocked }: Plan, snapshot: Snapshot, release: () => void): void {
@@ -219,6 +245,7 @@ export class Connection<C> {
 
   /** Each request for another type is answered by itself; nothing is pushed. */
   #receiveOther(typeUrl: string, request: Request): void {
+    if (typeUrl.length > bounds['type-url'].most) throw new BoundError('type-url');
     const nonce = this.#others.get(typeUrl);
     if (nonce !== undefined && request.nonce === nonce) return;
     if (this.#others.size >= mostOthers || this.#othersUnread >= mostOthers) {
@@ -239,6 +266,11 @@ export class Connection<C> {
     const frame = this.#context.frames.other(this.protocol, typeUrl, answer, missing);
     this.#others.set(typeUrl, frame.nonce);
     this.#othersUnread++;
-    this.#call.write(frame.bytes, () => this.#othersUnread--);
+    this.#otherBytes += frame.bytes.length;
+    if (this.#otherBytes > bounds['other-response-bytes'].most) throw new BoundError('other-response-bytes');
+    this.#call.write(frame.bytes, () => {
+      this.#othersUnread--;
+      this.#otherBytes -= frame.bytes.length;
+    });
   }
 }

@@ -8,10 +8,14 @@ import type { XdsType } from './resource-types.ts';
 import type { Delivery, Rejection } from './subscription.ts';
 
 /** Where a stream comes from. */
-export interface Peer {
+export interface Origin {
   readonly address: string;
   /** The port of this server that it came to. */
   readonly localPort: number | undefined;
+}
+
+/** Where a stream comes from, with what it shows to be admitted. */
+export interface Peer extends Origin {
   /** The values of a header, such as `authorization`. */
   header(name: string): readonly string[];
   /** The verified client certificate, DER-encoded. */

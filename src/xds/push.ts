@@ -1,8 +1,9 @@
 import { memo } from '../memo.ts';
+import { type NameSet, NONE, nameSet, union } from './name-set.ts';
 import type { ResourceSet, Snapshot } from './resource-set.ts';
 import { pushOrder, resourceType, type XdsType } from './resource-types.ts';
 import { owed, resume, type Subscription, wanted } from './subscription.ts';
-import { type Difference, holdsAll, type NameSet, NONE, nameSet, union, unionView, type View } from './view.ts';
+import { type Difference, holdsAll, unionView, type View } from './view.ts';
 
 /** The subscriptions of one stream and what orders its responses. Immutable. */
 export interface StreamState {

@@ -11,14 +11,20 @@ export interface ReceivedRequest {
   readonly typeUrl: string;
   /** Sent with the first request of a stream. */
   readonly node: Node | undefined;
+  /** Bytes of the Node. */
+  readonly nodeBytes: number;
   readonly request: Request;
 }
 
 /** A client's words are kept and searched: what is longer says no more. */
 const longestMessage = 4096;
 
+/** A part of a long text would keep all of it. */
+const cut = (text: string): string =>
+  text.length <= longestMessage ? text : Buffer.from(text.slice(0, longestMessage)).toString();
+
 const errorOf = (detail: { readonly code?: number | undefined; readonly message?: string | undefined } | undefined) =>
-  detail && { code: detail.code ?? 0, message: (detail.message ?? '').slice(0, longestMessage) };
+  detail && { code: detail.code ?? 0, message: cut(detail.message ?? '') };
 
 /** Equal proxies name the same resources and acknowledge the same responses. Below this size a request is read as quickly as it is recognised. */
 const worthKnowing = 512;
@@ -36,6 +42,7 @@ function decoded(protocol: Protocol, bytes: Buffer): ReceivedRequest {
     return {
       typeUrl: r.type_url ?? '',
       node: r.node,
+      nodeBytes: r.node ? (nodeIn(protocol, bytes)?.length ?? 0) : 0,
       request: {
         protocol,
         nonce: r.response_nonce ?? '',
@@ -49,6 +56,7 @@ function decoded(protocol: Protocol, bytes: Buffer): ReceivedRequest {
   return {
     typeUrl: r.type_url ?? '',
     node: r.node,
+    nodeBytes: r.node ? (nodeIn(protocol, bytes)?.length ?? 0) : 0,
     request: {
       protocol,
       nonce: r.response_nonce ?? '',
@@ -64,19 +72,28 @@ function decoded(protocol: Protocol, bytes: Buffer): ReceivedRequest {
 const nodeField = { sotw: 2, delta: 1 } as const satisfies Record<Protocol, number>;
 
 /**
- * The Node at the beginning of a request that is not all there yet; undefined if it is not whole either. Serialisers write fields in the order
- * of their numbers, so that only a version can come before it.
+ * The bytes of the Node at the beginning of a request, which need not be all there; undefined if the Node is not whole. Serialisers write fields
+ * in the order of their numbers, so that only a version can come before it.
  */
-export function nodeAtStart(protocol: Protocol, bytes: Buffer): Node | undefined {
+function nodeIn(protocol: Protocol, bytes: Buffer): Uint8Array | undefined {
   const reader = protobuf.Reader.create(bytes);
   try {
     for (;;) {
       const tag = reader.uint32();
       if (tag >>> 3 > nodeField[protocol]) return undefined;
-      if (tag === ((nodeField[protocol] << 3) | 2)) return decode('envoy.config.core.v3.Node', reader.bytes());
+      if (tag === ((nodeField[protocol] << 3) | 2)) return reader.bytes();
       reader.skipType(tag & 7);
     }
   } catch {
     return undefined;
   }
+}
+
+/** The Node at the beginning of a request that is not all there yet; undefined if it is not whole either. Throws on a malformed one. */
+export function nodeAtStart(
+  protocol: Protocol,
+  bytes: Buffer,
+): { readonly node: Node; readonly nodeBytes: number } | undefined {
+  const found = nodeIn(protocol, bytes);
+  return found && { node: decode('envoy.config.core.v3.Node', found), nodeBytes: found.length };
 }

@@ -1,24 +1,19 @@
 import { memo } from '../memo.ts';
 import type { Protocol } from './frame.ts';
+import { ALL, type NameSet, NONE, nameSet, union, without } from './name-set.ts';
 import type { ResourceSet } from './resource-set.ts';
 import { resourceType, type XdsType } from './resource-types.ts';
 import {
-  ALL,
   type Difference,
   difference,
   differenceAsked,
   emptyView,
   isSame,
-  type NameSet,
-  NONE,
-  nameSet,
   resourceIn,
   resourcesIn,
   resumedView,
-  union,
   type View,
   view,
-  without,
 } from './view.ts';
 
 /** A response that was sent, as its acknowledgement is matched with it. */
@@ -166,6 +161,10 @@ function onStateOfTheWorld(s: Subscription, request: Request & { protocol: 'sotw
   return { subscription: changed, answer, names: changed === subscription ? 'same' : 'changed' };
 }
 
+/** A response's names: any number of clients may refuse it. */
+const namesOf = memo((by: Difference): readonly string[] => by.changed.map(r => r.name));
+const setOf = memo((names: readonly string[]): NameSet => nameSet(names));
+
 function onAnswer(s: Subscription, { nonce, error }: Answered, now: number): Pick<Reaction, 'subscription' | 'answer'> {
   const { sent, pending } = s;
   if (nonce === '' && !error) return { subscription: s, answer: 'none' };
@@ -178,7 +177,7 @@ function onAnswer(s: Subscription, { nonce, error }: Answered, now: number): Pic
       answer: 'ack',
     };
   }
-  const names = pending.changed.map(r => r.name);
+  const names = namesOf(pending);
   const blamed = names.filter(name => mentions(error.message, name));
   const rejected = {
     nonce: sent.nonce,
@@ -189,7 +188,7 @@ function onAnswer(s: Subscription, { nonce, error }: Answered, now: number): Pic
     names: blamed.length > 0 ? blamed : names,
   };
   // Envoy refuses some responses as a whole: what it does not complain of may or may not have arrived.
-  const unsure = blamed.length > 0 ? union(s.unsure, without(nameSet(names), nameSet(blamed))) : s.unsure;
+  const unsure = blamed.length > 0 ? union(s.unsure, without(setOf(names), nameSet(blamed))) : s.unsure;
   return { subscription: { ...s, pending: undefined, rejected, unsure }, answer: 'nack' };
 }
 
@@ -208,8 +207,8 @@ function mentions(message: string, name: string): boolean {
 /** The names of a State-of-the-World request, which are all that the client wants from now on. */
 function onNames(s: Subscription, given: readonly string[]): Subscription {
   // Envoy repeats its names in every acknowledgement; a few are compared sooner than looked up.
-  const few = given.length < FEW_NAMES && !s.wildcard && given.length === s.names.names.size;
-  if (few && given.every(name => s.names.names.has(name))) return s;
+  const few = given.length < FEW_NAMES && !s.wildcard && given.length === s.names.size;
+  if (few && given.every(name => s.names.has(name))) return s;
   const { star, named: names } = asking(given);
   const wildcard = star || (given.length === 0 && s.wildcard);
   if (names === s.names && wildcard === s.wildcard) return s;
@@ -246,12 +245,10 @@ export function resume(s: Subscription, target: View, warm: NameSet): Subscripti
   if (!initial) return s;
   const refreshed: string[] = [];
   for (const { name, version } of resourcesIn(target)) {
-    if (initial.get(name) !== version || warm.names.has(name)) refreshed.push(name);
+    if (initial.get(name) !== version || warm.has(name)) refreshed.push(name);
   }
-  const extra = new Map(
-    [...initial].filter(([name]) => !resourceIn(target, name) && (target.names.all || target.names.names.has(name))),
-  );
-  const unknown = [...s.names.names].filter(name => !resourceIn(target, name) && !initial.has(name));
+  const extra = new Map([...initial].filter(([name]) => !resourceIn(target, name) && target.names.has(name)));
+  const unknown = [...s.names].filter(name => !resourceIn(target, name) && !initial.has(name));
   const names = nameSet(refreshed);
   return {
     ...s,

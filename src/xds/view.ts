@@ -1,43 +1,9 @@
-import { hash } from 'node:crypto';
-import { Interner, memo } from '../memo.ts';
+import { memo } from '../memo.ts';
 import { counters } from './counters.ts';
+import { type NameSet, NONE, without } from './name-set.ts';
 import type { EncodedResource } from './resource.ts';
 import { emptySet, middles, ResourceSet } from './resource-set.ts';
 import type { XdsType } from './resource-types.ts';
-
-/** Names that a client asked for, interned: equal sets are one object. */
-export interface NameSet {
-  /** Every name there is. */
-  readonly all: boolean;
-  /** Sorted; empty where `all`. */
-  readonly names: ReadonlySet<string>;
-}
-
-/** Every name. */
-export const ALL: NameSet = Object.freeze({ all: true, names: new Set<string>() });
-/** No name. */
-export const NONE: NameSet = Object.freeze({ all: false, names: new Set<string>() });
-
-const interned = new Interner<NameSet>();
-
-/** The set of these names. */
-export function nameSet(names: Iterable<string>): NameSet {
-  const sorted = [...new Set(names)].sort();
-  if (sorted.length === 0) return NONE;
-  // Lengths keep the texts of two different sets apart whatever a client puts into a name.
-  const text = hash('sha256', sorted.map(name => `${name.length}:${name}`).join(), 'base64url');
-  return interned.intern(text, () => Object.freeze({ all: false, names: new Set(sorted) }));
-}
-
-const joined = memo((a: NameSet, b: NameSet): NameSet => nameSet([...a.names, ...b.names]));
-const remaining = memo((a: NameSet, b: NameSet): NameSet => nameSet([...a.names].filter(name => !b.names.has(name))));
-
-/** `a` and `b` together. */
-export const union = (a: NameSet, b: NameSet): NameSet =>
-  a === b || b === NONE ? a : a === NONE ? b : a.all || b.all ? ALL : joined(a, b);
-
-/** `a` without `b`; `a` must be listed names. */
-export const without = (a: NameSet, b: NameSet): NameSet => (a === NONE || b === NONE ? a : remaining(a, b));
 
 /**
  * What a client has, or is to have, of one type: the resources of `set` that `names` lists. `basis` is what the client had of the type that
@@ -59,17 +25,17 @@ export const emptyView = (type: XdsType): View => view(emptySet(type), NONE, und
 
 /** The resource of this name, if the view has it. */
 export const resourceIn = ({ set, names }: View, name: string): EncodedResource | undefined =>
-  names.all || names.names.has(name) ? set.resources.get(name) : undefined;
+  names.has(name) ? set.resources.get(name) : undefined;
 
 /** All resources of a view, in order. */
 export function* resourcesIn({ set, names }: View): Generator<EncodedResource> {
   if (names.all) yield* set.list;
-  else if (names.names.size < set.list.length) {
-    for (const name of names.names) {
+  else if (names.size < set.list.length) {
+    for (const name of [...names].sort()) {
       const resource = set.resources.get(name);
       if (resource) yield resource;
     }
-  } else for (const resource of set.list) if (names.names.has(resource.name)) yield resource;
+  } else for (const resource of set.list) if (names.has(resource.name)) yield resource;
 }
 
 /** What must be sent to a client that has one view, so that it has another. */
@@ -98,30 +64,35 @@ const setDifference = memo((from: ResourceSet, to: ResourceSet): Difference => {
   };
 });
 
-const has = ({ all, names }: NameSet, name: string): boolean => all || names.has(name);
-
 /** The names of resources that `a` asks for and `b` does not. */
 function* namesOnlyIn(a: View, b: View): Generator<string> {
   if (b.names.all || a.names === b.names) return;
-  if (!a.names.all) yield* without(a.names, b.names).names;
-  else for (const { name } of a.set.list) if (!b.names.names.has(name)) yield name;
+  if (!a.names.all) yield* without(a.names, b.names);
+  else for (const { name } of a.set.list) if (!b.names.has(name)) yield name;
 }
+
+/** Names are in no order; replicas are to send the same. */
+const inOrder = (resources: readonly EncodedResource[]): readonly EncodedResource[] =>
+  resources.toSorted((a, b) => (a.name < b.name ? -1 : 1));
 
 /** Costs what differs: between the sets, which is computed once for all views of them, and between the names. */
 function plainDifference(from: View, to: View): Difference {
   const whole = setDifference(from.set, to.set);
   if (from.names === to.names && (to.names.all || whole === SAME)) return whole;
-  const changed = whole.changed.filter(r => has(to.names, r.name));
-  const added = whole.added.filter(name => has(to.names, name));
-  const removed = whole.removed.filter(name => has(from.names, name));
+  const changed = whole.changed.filter(r => to.names.has(r.name));
+  const added = whole.added.filter(name => to.names.has(name));
+  const removed = whole.removed.filter(name => from.names.has(name));
   for (const resource of changed)
-    if (from.set.resources.has(resource.name) && !has(from.names, resource.name)) added.push(resource.name);
+    if (from.set.resources.has(resource.name) && !from.names.has(resource.name)) added.push(resource.name);
+  const more: EncodedResource[] = [];
   for (const name of namesOnlyIn(to, from)) {
     const resource = to.set.resources.get(name);
     // What changed is there already.
-    if (!resource || resource.version !== from.set.resources.get(name)?.version) continue;
+    if (resource && resource.version === from.set.resources.get(name)?.version) more.push(resource);
+  }
+  for (const resource of inOrder(more)) {
     changed.push(resource);
-    added.push(name);
+    added.push(resource.name);
   }
   for (const name of namesOnlyIn(from, to))
     if (from.set.resources.has(name) && to.set.resources.has(name)) removed.push(name);
@@ -149,7 +120,7 @@ export const differenceAsked = memo((plain: Difference, to: View, asked: NameSet
   const removed = new Set(plain.removed);
   const again: EncodedResource[] = [];
   const gone: string[] = [];
-  for (const name of asked.names) {
+  for (const name of asked) {
     const resource = resourceIn(to, name);
     // A resource without content is known from another server only and cannot be sent.
     const known = resource !== undefined && resource.bytes.length > 0;
@@ -157,14 +128,14 @@ export const differenceAsked = memo((plain: Difference, to: View, asked: NameSet
     if (!known && !removed.has(name)) gone.push(name);
   }
   if (again.length + gone.length === 0) return plain;
-  return { changed: [...plain.changed, ...again], added: plain.added, removed: [...plain.removed, ...gone] };
+  return { changed: [...plain.changed, ...inOrder(again)], added: plain.added, removed: [...plain.removed, ...gone] };
 });
 
 /** `to`, and whatever of `from` it no longer has: what a client has while the old is still in use. */
 export const unionView = memo((from: View, to: View): View => {
   const { removed } = difference(from, to);
   if (removed.length === 0) return to;
-  const kept = removed.flatMap(name => (has(to.names, name) && resourceIn(from, name)) || []);
+  const kept = removed.flatMap(name => (to.names.has(name) && resourceIn(from, name)) || []);
   if (kept.length === 0) return to;
   const joined = view(new ResourceSet(to.set.type, [...to.set.list, ...kept]), to.names, to.basis);
   // A client that only has more than it needs keeps the view it has.
@@ -180,6 +151,6 @@ export function resumedView(to: View, extra: ReadonlyMap<string, string>): View 
 
 /** Whether every one of these names that is still wanted in `wanted` is in `held`. */
 export const holdsAll = memo((held: View, names: NameSet, wanted: ResourceSet): boolean => {
-  for (const name of names.names) if (wanted.resources.has(name) && !resourceIn(held, name)) return false;
+  for (const name of names) if (wanted.resources.has(name) && !resourceIn(held, name)) return false;
   return true;
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Protocol } from '../../src/xds/frame.ts';
+import { NONE } from '../../src/xds/name-set.ts';
 import type { XdsType } from '../../src/xds/resource-types.ts';
 import {
   onRequest,
@@ -11,7 +12,7 @@ import {
   type Subscription,
   wanted,
 } from '../../src/xds/subscription.ts';
-import { NONE, unionView } from '../../src/xds/view.ts';
+import { unionView } from '../../src/xds/view.ts';
 import { madeSet } from './made-up.ts';
 import { A1, A2, both, type Contents, cases, type Step } from './subscription-cases.ts';
 

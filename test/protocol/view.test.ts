@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { ALL, nameSet } from '../../src/xds/name-set.ts';
 import type { EncodedResource } from '../../src/xds/resource.ts';
 import { ResourceSet } from '../../src/xds/resource-set.ts';
-import { ALL, difference, nameSet, resourcesIn, type View, view } from '../../src/xds/view.ts';
+import { difference, resourcesIn, type View, view } from '../../src/xds/view.ts';
 
 const letters = ['a', 'b', 'c', 'd', 'e'];
 
