@@ -131,10 +131,10 @@ export const bounds = {
     why: 'a thousand proxies may come within the same second',
   },
   'header-bytes': {
-    most: 16 * KB,
+    most: 64 * KB - 1,
     unit: 'bytes',
-    of: 'of headers of one call',
-    why: 'a token of a service account has 1 to 2 kB',
+    of: 'of headers of one call; until it is admitted they count as its request',
+    why: "node:http2's own; a token of a service account has 1 to 2 kB",
   },
 } as const satisfies Record<string, Bound>;
 

@@ -1,10 +1,14 @@
-import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import type { ServerHttp2Stream } from 'node:http2';
 import { constants } from 'node:http2';
 import { gunzipSync, inflateSync } from 'node:zlib';
+import { Metadata, type ServerDuplexStream } from '@grpc/grpc-js';
 import { bounds } from '../bounds.ts';
 import { FrameCutter, type Message } from './frame-cutter.ts';
 import { BoundError, type Status, StatusError, status } from './status.ts';
 import type { Transport } from './transport.ts';
+
+/** A call of grpc-js whose messages are bytes. */
+export type RawCall = ServerDuplexStream<Buffer, Buffer>;
 
 /** What becomes of a call's messages. */
 export interface CallListener {
@@ -26,36 +30,49 @@ const LAST_WORDS = 5_000;
 /** Milliseconds after which a response has not been read, whatever else was on the connection. */
 const LONGEST_READ = 300_000;
 
-const inflaters: Readonly<Record<string, typeof gunzipSync>> = { gzip: gunzipSync, deflate: inflateSync };
-
-const head = {
-  ':status': 200,
-  'content-type': 'application/grpc+proto',
-  'grpc-accept-encoding': 'identity,gzip,deflate',
+const inflaters: Readonly<Record<string, (bytes: Buffer, options: { readonly maxOutputLength: number }) => Buffer>> = {
+  gzip: gunzipSync,
+  deflate: inflateSync,
 };
+
+/** A property of something that may not be an object. */
+const field = (value: unknown, name: string): unknown =>
+  typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
+
+const isHttp2Stream = (value: unknown): value is ServerHttp2Stream =>
+  ['write', 'respond', 'end'].every(name => typeof field(value, name) === 'function') &&
+  typeof field(value, 'session') === 'object';
+
+/**
+ * The HTTP/2 stream behind a call. grpc-js does not give it out: `call.call.stream` is where 1.14 has it, and a test pins that. Throws where it is not.
+ *
+ * grpc-js copies each message once for every stream that it is written to, and takes what arrives through a promise, a queue and an object stream;
+ * on the stream itself all write one buffer, and what arrives is bounded before anything is made of it.
+ */
+export function http2StreamOf(call: unknown): ServerHttp2Stream {
+  const stream = field(field(call, 'call'), 'stream');
+  if (!isHttp2Stream(stream)) throw new Error('this version of grpc-js has the HTTP/2 stream of a call elsewhere');
+  return stream;
+}
 
 /** A status is a header: clients refuse long ones, and with them the status. */
 const LONGEST_STATUS = 1_024;
 
-/** As `encodeURIComponent` does, but readable: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#responses */
-const percent = (text: string): string => encodeURI(text.slice(0, LONGEST_STATUS).toWellFormed());
+/** Bytes of the headers of a call, as far as grpc-js keeps them. */
+const sizeOf = (metadata: Metadata): number =>
+  Object.entries(metadata.getMap()).reduce((size, [name, value]) => size + name.length + value.length, 0);
 
-/** Answers an HTTP/2 stream that is no call with nothing but a status. */
-export function refuse(stream: ServerHttp2Stream, code: Status, message: string): void {
-  stream.respond({ ...head, 'grpc-status': code, 'grpc-message': percent(message) }, { endStream: true });
-}
-
-/** One gRPC call: an HTTP/2 stream whose messages are bytes. */
+/** One gRPC call, read from and written to the HTTP/2 stream beneath it. grpc-js begins it and says how it ended. */
 export class Call {
-  readonly path: string;
-  readonly headers: IncomingHttpHeaders;
   readonly transport: Transport;
   readonly since: number;
   /** Whether the client is known to read: it has acknowledged something. */
   known = false;
+  readonly #raw: RawCall;
   readonly #stream: ServerHttp2Stream;
   readonly #cutter: FrameCutter;
   #listener: CallListener | undefined;
+  #headerBytes = 0;
   #frames = 0;
   #bytes = 0;
   #headed = false;
@@ -73,31 +90,44 @@ export class Call {
   /** When the message that is on its way in began; undefined if none is. */
   #partialSince: number | undefined;
 
-  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, transport: Transport) {
-    this.path = headers[':path'] ?? '';
-    this.headers = headers;
+  constructor(raw: RawCall, transport: Transport) {
     this.transport = transport;
     this.since = transport.now();
-    this.#stream = stream;
-    this.#cutter = new FrameCutter(LONGEST, bytes => {
-      let met = transport.requests.take(bytes);
-      if (met === 'process-request-bytes' && transport.makeRoom()) met = transport.requests.take(bytes);
-      if (met) throw new BoundError(met);
-    });
+    this.#raw = raw;
+    this.#stream = http2StreamOf(raw);
+    this.#cutter = new FrameCutter(LONGEST, bytes => this.#reserve(bytes));
+  }
+
+  /** The headers, until the call is admitted: what it has shown is not kept. */
+  get metadata(): Metadata {
+    return this.#raw.metadata;
+  }
+
+  /** The client's certificate, DER-encoded, if it has been verified. */
+  get certificate(): Buffer | undefined {
+    return this.#raw.getAuthContext().sslPeerCertificate?.raw;
   }
 
   /** Begins to read. */
   listen(listener: CallListener): void {
     this.#listener = listener;
     const stream = this.#stream;
+    // grpc-js listens already, and would keep what it is given until somebody reads its own stream.
+    stream.removeAllListeners('data');
     stream.on('data', (chunk: Buffer) => this.#receive(chunk));
     stream.once('end', () => {
       this.#clientEnded = true;
       this.transport.turns.run(this);
     });
     stream.once('close', () => this.#close());
-    // Whatever breaks a stream also closes it.
-    stream.on('error', () => {});
+    stream.resume();
+    this.#headerBytes = sizeOf(this.metadata);
+    try {
+      this.#reserve(this.#headerBytes);
+    } catch (error) {
+      this.#headerBytes = 0;
+      this.fail(error);
+    }
   }
 
   /** Whether nothing more can be sent. */
@@ -109,9 +139,9 @@ export class Call {
     return this.#admitted;
   }
 
-  /** Bytes of requests that have not been read yet. */
+  /** Bytes of requests that have not been read yet, and of headers. */
   get waiting(): number {
-    return this.#cutter.waiting;
+    return this.#cutter.waiting + this.#headerBytes;
   }
 
   /** When the request that is on its way in began; undefined if none is. */
@@ -129,7 +159,8 @@ export class Call {
     if (this.#admitted || this.over) return;
     this.#heard = true;
     this.#admitted = true;
-    this.transport.admitted(this);
+    this.#forgetHeaders();
+    this.transport.admitted();
   }
 
   /** Messages wait. */
@@ -161,27 +192,20 @@ export class Call {
     this.#endedAt = this.transport.now();
     const stream = this.#stream;
     this.#stopReading();
-    if (!stream.destroyed && !stream.closed) {
-      const trailers = { 'grpc-status': code, 'grpc-message': percent(message) };
-      // A client that has not said its last is told to stop: https://www.rfc-editor.org/rfc/rfc9113#section-8.1-10
-      const stop = (): void => void setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR));
-      if (this.#headed) {
-        stream.once('wantTrailers', () => {
-          stream.sendTrailers(trailers);
-          stop();
-        });
-        stream.end();
-      } else {
-        refuse(stream, code, message);
-        stop();
-      }
-    }
+    // A client that has not said its last is told to stop: https://www.rfc-editor.org/rfc/rfc9113#section-8.1-10
+    // Node hands the status to the socket when the event loop comes round, and would drop it if the stream were closed before.
+    const stop = (): void => {
+      setImmediate(() => setImmediate(() => stream.close(constants.NGHTTP2_NO_ERROR)));
+    };
+    if (this.#headed) stream.once('wantTrailers', stop);
+    else this.#raw.once('finish', stop);
+    this.#raw.emit('error', { code, details: message.slice(0, LONGEST_STATUS).toWellFormed() });
     this.#tellClosed();
   }
 
   /** Ends a call whose listener, or client, did what it must not. */
   fail(error: unknown): void {
-    if (error instanceof BoundError) this.transport.met(error.bound, this);
+    if (error instanceof BoundError) this.transport.met(error.bound);
     if (error instanceof StatusError) this.end(error.code, error.message);
     else this.end(status.INTERNAL, 'internal error');
   }
@@ -269,7 +293,7 @@ export class Call {
 
   #inflated({ compressed, bytes }: Message): Buffer {
     if (!compressed) return bytes;
-    const encoding = this.headers['grpc-encoding'];
+    const encoding = field(field(this.#raw, 'call'), 'incomingEncoding');
     const inflate = typeof encoding === 'string' ? inflaters[encoding] : undefined;
     if (!inflate)
       throw new StatusError(status.UNIMPLEMENTED, `requests compressed by ${encoding}; gzip and deflate are read`);
@@ -285,12 +309,27 @@ export class Call {
   #respond(): void {
     if (this.#headed) return;
     this.#headed = true;
-    this.#stream.respond(head, { waitForTrailers: true });
+    // grpc-js must know that headers went out, or it would end the call without a body.
+    this.#raw.sendMetadata(new Metadata());
+  }
+
+  #reserve(bytes: number): void {
+    const { requests } = this.transport;
+    let met = requests.take(bytes);
+    if (met === 'process-request-bytes' && this.transport.makeRoom()) met = requests.take(bytes);
+    if (met) throw new BoundError(met);
+  }
+
+  #forgetHeaders(): void {
+    for (const name of Object.keys(this.metadata.getMap())) this.metadata.remove(name);
+    this.#reserve(-this.#headerBytes);
+    this.#headerBytes = 0;
   }
 
   #stopReading(): void {
     this.transport.turns.remove(this);
     this.#cutter.close();
+    this.#forgetHeaders();
     this.#stream.removeAllListeners('data');
     this.#stream.resume();
   }

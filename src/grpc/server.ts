@@ -1,21 +1,37 @@
-import { createServer, type Http2Server, type ServerHttp2Session } from 'node:http2';
-import { createServer as createListener, type Server as Listener, type ListenOptions, type Socket } from 'node:net';
+import { createServer, type Server as Listener, type ListenOptions, type Socket } from 'node:net';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { type BoundName, bounds } from '../bounds.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import { Account } from './account.ts';
-import { Call, refuse } from './call.ts';
+import { Call, http2StreamOf, type RawCall } from './call.ts';
 import { BoundError, type Status, status } from './status.ts';
 import { Transport, type TransportContext } from './transport.ts';
 import { Turns } from './turns.ts';
 
 /** What a gRPC server is told. */
 export interface GrpcServerOptions {
-  /** The methods by their paths, such as `/package.Service/Method`. */
+  /** Methods whose calls are streams of bytes, by their paths, such as `/package.Service/Method`. */
   readonly methods: Readonly<Record<string, (call: Call) => void>>;
   readonly clock?: Clock;
   /** A bound was met by this peer. */
-  readonly onBound?: (bound: BoundName, transport: Transport | undefined, call: Call | undefined) => void;
+  readonly onBound?: (bound: BoundName, transport: Transport | undefined) => void;
 }
+
+/** istiod's settings: pings after 30 s of silence, 10 s to answer; responses may be of any size. */
+const channelOptions = {
+  'grpc.keepalive_time_ms': 30_000,
+  'grpc.keepalive_timeout_ms': 10_000,
+  'grpc.keepalive_permit_without_calls': 1,
+  'grpc.max_concurrent_streams': bounds['streams-per-connection'].most,
+  'grpc.max_receive_message_length': bounds['request-bytes'].most,
+  'grpc.max_send_message_length': -1,
+  'grpc.enable_channelz': 0,
+};
+
+const identity = (bytes: Buffer): Buffer => bytes;
+
+/** Where a socket has its transport: a session gives its socket's properties, and not the socket. */
+const TRANSPORT: unique symbol = Symbol('transport');
 
 const CHECK_EVERY = 1_000;
 /** Milliseconds in which connections are begun before the event loop has a turn. */
@@ -29,18 +45,20 @@ function listenOptions(address: string): ListenOptions {
 }
 
 /**
- * A gRPC server that holds every peer to the bounds of `bounds.ts`: its calls are streams of bytes.
+ * A gRPC server that holds every peer to the bounds of `bounds.ts`: connections are accepted here and handed to grpc-js, and calls are read and
+ * written here.
  *
- * A connection is accepted at once and begun when it is its turn, so that a thousand that come together do not keep those waiting that are here.
+ * A connection is begun when it is its turn, so that a thousand that come together do not keep those waiting that are here.
  */
 export class GrpcServer {
-  readonly #options: GrpcServerOptions;
+  /** For services that grpc-js reads and writes by itself. */
+  readonly grpc: Server;
+  readonly #onBound: NonNullable<GrpcServerOptions['onBound']>;
   readonly #clock: Clock;
-  readonly #http2: Http2Server;
   readonly #listeners = new Set<Listener>();
   /** Accepted, and not begun. */
-  readonly #accepted = new Set<Socket>();
-  readonly #transports = new Map<ServerHttp2Session, Transport>();
+  readonly #accepted = new Map<Socket, () => void>();
+  readonly #transports = new Set<Transport>();
   /** Those without an admitted call, the one that has been so for longest first. */
   readonly #silent = new Set<Transport>();
   readonly #context: TransportContext;
@@ -48,47 +66,26 @@ export class GrpcServer {
   #stopping: { readonly done: () => void } | undefined;
   #cancelCheck: (() => void) | undefined;
 
-  constructor(options: GrpcServerOptions) {
-    this.#options = options;
-    this.#clock = options.clock ?? systemClock;
+  constructor({ methods, clock = systemClock, onBound = () => {} }: GrpcServerOptions) {
+    this.#onBound = onBound;
+    this.#clock = clock;
     this.#context = {
       now: () => this.#clock.now(),
       turns: new Turns(),
       requests: new Account('process-request-bytes'),
       makeRoom: asking => this.#makeRoom(asking),
       changed: transport => this.#changed(transport),
-      met: (bound, transport, call) => options.onBound?.(bound, transport, call),
+      met: onBound,
     };
-    this.#http2 = createServer({
-      settings: {
-        maxConcurrentStreams: bounds['streams-per-connection'].most,
-        maxHeaderListSize: bounds['header-bytes'].most,
-      },
-      // Responses of any size wait in a session, and it counts them; what comes in is bounded by streams and windows.
-      maxSessionMemory: Number.MAX_SAFE_INTEGER,
-    });
-    this.#http2.on('session', session => this.#begun(session));
-    this.#http2.on('stream', (stream, headers) => {
-      const transport = stream.session && this.#transports.get(stream.session as ServerHttp2Session);
-      stream.on('error', () => {});
-      if (!transport) return stream.destroy();
-      if (headers[':method'] !== 'POST' || !headers['content-type']?.startsWith('application/grpc')) {
-        stream.respond({ ':status': 415 }, { endStream: true });
-        return undefined;
-      }
-      const method = options.methods[headers[':path'] ?? ''];
-      if (!method) return refuse(stream, status.UNIMPLEMENTED, `there is no method ${headers[':path']}`);
-      const call = new Call(stream, headers, transport);
-      transport.calls.add(call);
-      if (this.#stopping) call.end(status.UNAVAILABLE, 'the control plane is stopping');
-      else method(call);
-      return undefined;
-    });
+    this.grpc = new Server(channelOptions);
+    for (const [path, method] of Object.entries(methods))
+      this.grpc.register(path, (raw: RawCall) => this.#call(raw, method), identity, identity, 'bidi');
   }
 
   /** Listens on an address such as `127.0.0.1:15010`, beside others; resolves with the port. */
-  listen(address: string): Promise<number> {
-    const listener = createListener(socket => this.#accept(socket));
+  listen(address: string, credentials = ServerCredentials.createInsecure()): Promise<number> {
+    const injector = this.grpc.createConnectionInjector(credentials);
+    const listener = createServer(socket => this.#accept(socket, () => injector.injectConnection(socket)));
     this.#listeners.add(listener);
     this.#check();
     return new Promise((resolve, reject) => {
@@ -108,11 +105,11 @@ export class GrpcServer {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#stopping = { done: resolve };
     for (const listener of this.#listeners) listener.close();
-    for (const socket of this.#accepted) socket.destroy();
-    this.#accepted.clear();
-    for (const transport of [...this.#transports.values()]) transport.end(code, message);
+    for (const transport of [...this.#transports]) transport.end(code, message);
+    // Tells every client to go.
+    this.grpc.tryShutdown(() => {});
     const late = setTimeout(() => {
-      for (const transport of [...this.#transports.values()]) transport.cut();
+      for (const transport of [...this.#transports]) transport.cut();
     }, graceMs);
     this.#stopIfDone();
     await promise;
@@ -124,31 +121,34 @@ export class GrpcServer {
     if (this.#transports.size === 0) this.#stopping?.done();
   }
 
-  #accept(socket: Socket): void {
-    const count = this.#accepted.size + this.#transports.size;
-    if (this.#stopping || count >= bounds.connections.most) {
-      if (!this.#stopping) this.#options.onBound?.('connections', undefined, undefined);
+  #accept(socket: Socket, begin: () => void): void {
+    if (this.#stopping || this.#transports.size >= bounds.connections.most) {
+      if (!this.#stopping) this.#onBound('connections', undefined);
       socket.destroy();
       return;
     }
-    if (this.#accepted.size + this.#silent.size >= bounds['silent-connections'].most) this.#displace();
-    this.#accepted.add(socket);
+    if (this.#silent.size >= bounds['silent-connections'].most) this.#displace();
+    const transport = new Transport(socket, this.#context);
+    Object.defineProperty(socket, TRANSPORT, { value: transport });
+    this.#transports.add(transport);
+    this.#silent.add(transport);
+    this.#accepted.set(socket, begin);
     socket.on('error', () => {});
-    socket.once('close', () => this.#accepted.delete(socket));
+    socket.once('close', () => {
+      this.#accepted.delete(socket);
+      this.#transports.delete(transport);
+      this.#silent.delete(transport);
+      this.#stopIfDone();
+    });
     this.#scheduleBegin();
   }
 
   /** Closes the connection that has been without an admitted call for longest. */
   #displace(): void {
     const [oldest] = this.#silent;
-    if (!oldest) {
-      const [socket] = this.#accepted;
-      socket?.destroy();
-      if (socket) this.#accepted.delete(socket);
-      return;
-    }
+    if (!oldest) return;
     this.#silent.delete(oldest);
-    this.#options.onBound?.('silent-connections', oldest, undefined);
+    this.#onBound('silent-connections', oldest);
     oldest.cut();
   }
 
@@ -158,24 +158,22 @@ export class GrpcServer {
     setImmediate(() => {
       this.#beginning = false;
       const until = performance.now() + SLICE;
-      for (const socket of this.#accepted) {
+      for (const [socket, begin] of this.#accepted) {
         if (performance.now() > until) return this.#scheduleBegin();
         this.#accepted.delete(socket);
-        if (!socket.destroyed) this.#http2.emit('connection', socket);
+        if (!socket.destroyed) begin();
       }
     });
   }
 
-  #begun(session: ServerHttp2Session): void {
-    const transport = new Transport(session, this.#context);
-    this.#transports.set(session, transport);
-    this.#silent.add(transport);
-    session.on('error', () => {});
-    session.once('close', () => {
-      this.#transports.delete(session);
-      this.#silent.delete(transport);
-      this.#stopIfDone();
-    });
+  #call(raw: RawCall, method: (call: Call) => void): void {
+    const socket = http2StreamOf(raw).session?.socket;
+    const transport: unknown = socket && Reflect.get(socket, TRANSPORT);
+    if (!(transport instanceof Transport)) throw new Error('a call without a connection');
+    const call = new Call(raw, transport);
+    transport.calls.add(call);
+    if (this.#stopping) call.end(status.UNAVAILABLE, 'the server is stopping');
+    else method(call);
   }
 
   #changed(transport: Transport): void {
@@ -185,7 +183,7 @@ export class GrpcServer {
 
   #makeRoom(asking: Transport): boolean {
     let heaviest = asking;
-    for (const transport of this.#transports.values())
+    for (const transport of this.#transports)
       if (transport.requests.used > heaviest.requests.used) heaviest = transport;
     if (heaviest === asking) return false;
     heaviest.shed(new BoundError('process-request-bytes'));
@@ -196,7 +194,7 @@ export class GrpcServer {
     if (this.#cancelCheck) return;
     this.#cancelCheck = this.#clock.after(CHECK_EVERY, () => {
       this.#cancelCheck = undefined;
-      for (const transport of [...this.#transports.values()]) transport.check();
+      for (const transport of [...this.#transports]) transport.check();
       this.#check();
     });
   }

@@ -1,5 +1,4 @@
-import { constants, type ServerHttp2Session } from 'node:http2';
-import { TLSSocket } from 'node:tls';
+import type { Socket } from 'node:net';
 import { type BoundName, bounds } from '../bounds.ts';
 import { Account } from './account.ts';
 import type { Call } from './call.ts';
@@ -16,16 +15,13 @@ export interface TransportContext {
   makeRoom(asking: Transport): boolean;
   /** The transport has its first admitted call, or its last has ended. */
   changed(transport: Transport): void;
-  met(bound: BoundName, transport: Transport, call: Call | undefined): void;
+  met(bound: BoundName, transport: Transport): void;
 }
 
-/** istiod's settings: a ping after 30 s, 10 s to answer. */
-const PING_EVERY = 30_000;
-const PING_ANSWER = 10_000;
 /** Milliseconds for the last words of what has been ended. */
 const LAST_WORDS = 5_000;
 
-/** One HTTP/2 connection. */
+/** One connection, from the moment that it is accepted. */
 export class Transport {
   readonly turns: Turns;
   readonly requests: Account;
@@ -33,24 +29,22 @@ export class Transport {
   /** Where it comes from, as `address:port`. */
   readonly address: string;
   readonly localPort: number | undefined;
-  readonly #session: ServerHttp2Session;
+  readonly #socket: Socket;
   readonly #context: TransportContext;
   #admittedCalls = 0;
   /** Since when it has had no admitted call. */
   #silentSince: number;
   #endedAt: number | undefined;
-  #pingedAt: number;
-  #pinging = false;
 
-  constructor(session: ServerHttp2Session, context: TransportContext) {
-    this.#session = session;
+  constructor(socket: Socket, context: TransportContext) {
+    this.#socket = socket;
     this.#context = context;
     this.turns = context.turns;
     this.requests = new Account('connection-request-bytes', context.requests);
-    const { remoteAddress = 'unknown', remotePort, localPort } = session.socket;
+    const { remoteAddress = 'unknown', remotePort, localPort } = socket;
     this.address = remotePort === undefined ? remoteAddress : `${remoteAddress}:${remotePort}`;
     this.localPort = localPort;
-    this.#silentSince = this.#pingedAt = context.now();
+    this.#silentSince = context.now();
   }
 
   now(): number {
@@ -64,16 +58,10 @@ export class Transport {
 
   /** Bytes that have been handed to the kernel; grows while the client reads. */
   get bytesWritten(): number {
-    return this.#session.destroyed ? 0 : (this.#session.socket?.bytesWritten ?? 0);
+    return this.#socket.bytesWritten;
   }
 
-  /** The client's certificate, DER-encoded, if it has been verified. */
-  get certificate(): Buffer | undefined {
-    const { socket } = this.#session;
-    return socket instanceof TLSSocket && socket.authorized ? socket.getPeerCertificate().raw : undefined;
-  }
-
-  admitted(_call: Call): void {
+  admitted(): void {
     if (this.#admittedCalls++ === 0) this.#context.changed(this);
   }
 
@@ -83,8 +71,8 @@ export class Transport {
     this.#context.changed(this);
   }
 
-  met(bound: BoundName, call?: Call): void {
-    this.#context.met(bound, this, call);
+  met(bound: BoundName): void {
+    this.#context.met(bound, this);
   }
 
   makeRoom(): boolean {
@@ -96,23 +84,23 @@ export class Transport {
     for (const call of [...this.calls]) if (call.waiting > 0) call.fail(error);
   }
 
-  /** Ends all calls with a status and tells the client to go; what is not over in a while is cut off. */
+  /** Ends all calls with a status; the connection is cut off once they are over, or have been given time enough. */
   end(code: Status, message: string): void {
     this.#endedAt ??= this.now();
     for (const call of [...this.calls]) call.end(code, message);
-    if (!this.#session.destroyed) this.#session.close();
+    if (this.calls.size === 0) this.cut();
   }
 
   /** Cuts the connection off. */
   cut(): void {
-    this.#session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    this.#socket.destroy();
   }
 
   /** Ends what has been waited for for too long; to be called every second or so. */
   check(): void {
     const now = this.now();
     if (this.#endedAt !== undefined) {
-      if (now - this.#endedAt >= LAST_WORDS) this.#session.destroy();
+      if (this.calls.size === 0 || now - this.#endedAt >= LAST_WORDS) this.cut();
       return;
     }
     if (this.silent && now - this.#silentSince >= bounds['first-request-ms'].most) {
@@ -122,15 +110,5 @@ export class Transport {
       return;
     }
     for (const call of [...this.calls]) call.check(now);
-    this.#ping(now);
-  }
-
-  #ping(now: number): void {
-    if (this.#pinging && now - this.#pingedAt >= PING_ANSWER) this.#session.destroy();
-    if (this.#pinging || now - this.#pingedAt < PING_EVERY || this.#session.destroyed) return;
-    this.#pingedAt = now;
-    this.#pinging = this.#session.ping(() => {
-      this.#pinging = false;
-    });
   }
 }

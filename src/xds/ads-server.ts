@@ -1,3 +1,4 @@
+import type { ServerCredentials } from '@grpc/grpc-js';
 import { bounds } from '../bounds.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Call } from '../grpc/call.ts';
@@ -83,8 +84,8 @@ export class AdsServer<C> {
   }
 
   /** Listens on an address such as `127.0.0.1:15010`, beside others; resolves with the port. */
-  listen(address: string): Promise<number> {
-    return this.#grpc.listen(address);
+  listen(address: string, credentials?: ServerCredentials): Promise<number> {
+    return this.#grpc.listen(address, credentials);
   }
 
   /** The streams that have been admitted, oldest first. */
@@ -213,9 +214,9 @@ function decoded(protocol: Protocol, bytes: Buffer): ReceivedRequest {
   }
 }
 
-const peerOf = ({ transport, headers }: Call): Peer => ({
+const peerOf = ({ transport, metadata, certificate }: Call): Peer => ({
   address: transport.address,
   localPort: transport.localPort,
-  header: name => [headers[name] ?? []].flat(),
-  certificate: transport.certificate,
+  header: name => metadata.get(name).map(String),
+  certificate,
 });
