@@ -282,62 +282,6 @@ table('WorkloadGroup', [
   ],
 ]);
 
-const patch = (fields: string) => `{configPatches: [{${fields}}]}`;
-const value = 'patch: {operation: MERGE, value: {name: a}}';
-
-table('EnvoyFilter', [
-  ['a whole one', patch(`applyTo: CLUSTER, match: {cluster: {service: a}}, ${value}`), []],
-  ['nothing in a patch', patch(''), ['spec.configPatches[0].applyTo', 'spec.configPatches[0].patch']],
-  ['no operation', patch('applyTo: CLUSTER, patch: {}'), ['spec.configPatches[0].patch.operation']],
-  ['no value', patch('applyTo: CLUSTER, patch: {operation: ADD}'), ['spec.configPatches[0].patch.value']],
-  ['REMOVE needs none', patch('applyTo: CLUSTER, patch: {operation: REMOVE}'), []],
-  [
-    'the wrong match',
-    patch(`applyTo: CLUSTER, match: {listener: {portNumber: 80}}, ${value}`),
-    ['spec.configPatches[0].match.listener'],
-  ],
-  [
-    'version',
-    patch(`applyTo: CLUSTER, match: {proxy: {proxyVersion: "1.("}}, ${value}`),
-    ['spec.configPatches[0].match.proxy.proxyVersion'],
-  ],
-  [
-    'a filter without name',
-    patch(`applyTo: HTTP_FILTER, match: {listener: {filterChain: {filter: {subFilter: {}}}}}, ${value}`),
-    [
-      'spec.configPatches[0].match.listener.filterChain.filter.name',
-      'spec.configPatches[0].match.listener.filterChain.filter.subFilter.name',
-    ],
-  ],
-  [
-    'an unknown field of the value',
-    patch('applyTo: CLUSTER, patch: {operation: MERGE, value: {nam: a}}'),
-    ['spec.configPatches[0].patch.value.nam'],
-  ],
-  [
-    'an unknown type in the value',
-    patch('applyTo: HTTP_FILTER, patch: {operation: ADD, value: {name: a, typed_config: {"@type": a.B}}}'),
-    ['spec.configPatches[0].patch.value.typed_config'],
-  ],
-  [
-    'a regular expression in the value',
-    patch(
-      'applyTo: HTTP_ROUTE, patch: {operation: MERGE, value: {match: {safe_regex: {regex: "(?!a)"}, headers: [{name: a, safe_regex_match: {regex: "("}}]}}}',
-    ),
-    [
-      'spec.configPatches[0].patch.value.match.headers[0].safe_regex_match.regex',
-      'spec.configPatches[0].patch.value.match.safe_regex.regex',
-    ],
-  ],
-  ['BOOTSTRAP, with a warning', patch('applyTo: BOOTSTRAP, patch: {operation: MERGE, value: {node: {id: a}}}'), []],
-  [
-    'an operation without effect, with a warning',
-    patch('applyTo: ROUTE_CONFIGURATION, patch: {operation: ADD, value: {name: a}}'),
-    [],
-  ],
-  ['applyTo', patch(`applyTo: EVERYTHING, ${value}`), ['spec.configPatches[0].applyTo']],
-]);
-
 table('ProxyConfig', [
   ['a whole one', '{concurrency: 0, selector: {matchLabels: {a: b}}}', []],
   ['negative', '{concurrency: -1}', ['spec.concurrency'], 'valid'],

@@ -1,6 +1,7 @@
 import { identify } from '../../src/model/identify.ts';
 import { parseNode } from '../../src/model/node.ts';
 import { toJson } from '../../src/proto/json.ts';
+import { encodeMessage } from '../../src/proto/message.ts';
 import { type Translation, translate } from '../../src/translate/translate.ts';
 import { node, type World } from '../model/support.ts';
 import { ROUTER, SHOP, SIDECAR, type Who, world } from './clusters-world.ts';
@@ -84,3 +85,15 @@ export const namesAt = (json: unknown, path: string): readonly unknown[] => {
   const list = path ? at(json, path) : json;
   return Array.isArray(list) ? list.map(item => at(item, 'name')) : [];
 };
+
+/** Everything as bytes, which also proves that it can be encoded. */
+export function encoded(t: Translation): readonly (readonly [string, string])[] {
+  const of = (name: string, list: readonly { readonly name: string; readonly message: object }[]) =>
+    list.map(r => [r.name, encodeMessage(name, { ...r.message }).toString('base64')] as const);
+  return [
+    ...of('envoy.config.cluster.v3.Cluster', t.clusters),
+    ...of('envoy.config.listener.v3.Listener', t.listeners),
+    ...of('envoy.config.route.v3.RouteConfiguration', t.routes),
+    ...of('envoy.config.core.v3.TypedExtensionConfig', t.extensions),
+  ];
+}

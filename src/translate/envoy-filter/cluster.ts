@@ -2,9 +2,9 @@ import { memo } from '../../memo.ts';
 import type { Cluster } from '../../proto/generated/envoy/config/cluster/v3.ts';
 import type { TransportSocket } from '../../proto/generated/envoy/config/core/v3.ts';
 import { EnvoyFilter_Patch_Operation as Operation } from '../../proto/generated/istio/networking/v1alpha3.ts';
-import { clusterFault } from './cluster-fault.ts';
+import { clusterFaults } from './cluster-faults.ts';
 import { merge, mergeAny } from './merge.ts';
-import { fail, failRenamed, type Outcome, outcome, type PatchLog } from './outcome.ts';
+import { fail, keptName, type Outcome, outcome, type PatchLog } from './outcome.ts';
 import { merges, type Patch, replacesLists } from './patch.ts';
 
 /** The parts of `outbound|9080|v1|reviews.default.svc.cluster.local`, or of its form for SNI (istio: ParseSubsetKey). */
@@ -78,10 +78,10 @@ function patched(
     if (!merges(patch)) continue;
     log.applied.add(patch);
     const socket = patch.value.transport_socket;
-    cluster = socket
+    const merged = socket
       ? withSocket(cluster, socket, patch, log)
       : merge('envoy.config.cluster.v3.Cluster', cluster, patch.value, replacesLists(patch));
-    failRenamed(log, patch, original.name, cluster.name);
+    cluster = keptName(log, patch, cluster, merged);
   }
   return cluster;
 }
@@ -96,7 +96,7 @@ const patchMatched = memo(
         const result = patched(cluster, patches.filter(keep), hosts, log);
         return result && Object.freeze(result);
       },
-      clusterFault,
+      clusterFaults,
     ),
 );
 

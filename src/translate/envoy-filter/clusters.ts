@@ -6,7 +6,7 @@ import { SDS_EXTERNAL_CLUSTER } from '../clusters/sds.ts';
 import { INBOUND_PASSTHROUGH_CLUSTER } from '../names.ts';
 import type { ClusterResource } from '../resource.ts';
 import { clusterNameParts, patchCluster } from './cluster.ts';
-import { clusterFault } from './cluster-fault.ts';
+import { clusterFaults } from './cluster-faults.ts';
 import { type PatchedList, patchedResource, withAdditions } from './list.ts';
 import type { Patch } from './patch.ts';
 import type { ContextPatches } from './patch-set.ts';
@@ -50,6 +50,6 @@ export const patchClusters = memo(
         patchCluster(resource.message, context.clusters, hosts ?? (inbound && sidecar ? [sidecar] : [])),
       );
     });
-    return withAdditions(list, outcomes, contexts.flatMap(added), clusterFault);
+    return withAdditions(list, outcomes, contexts.flatMap(added), clusterFaults);
   },
 );

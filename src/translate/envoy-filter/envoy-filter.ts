@@ -12,10 +12,10 @@ import type { ClusterResource, ExtensionResource, ListenerResource, RouteResourc
 import { patchClusters } from './clusters.ts';
 import { patchListeners } from './listeners.ts';
 import { type Failure, problemOf } from './outcome.ts';
-import type { Patch } from './patch.ts';
+import { compile, type Patch } from './patch.ts';
 import { type PatchSet, patchSet } from './patch-set.ts';
 import { patchRoutes } from './routes.ts';
-import { select } from './select.ts';
+import { type ChosenPatches, select } from './select.ts';
 
 /** What EnvoyFilters can change. */
 export interface Patchable {
@@ -70,9 +70,28 @@ function attempt(
   };
 }
 
+/** How often what is left after failures is tried again patch by patch; from then on EnvoyFilters go as a whole. */
+const MOST_ATTEMPTS = 16;
+
+/** What is left of patches without those that failed, in the EnvoyFilters that failed without any where `whole`. */
+function without(
+  chosen: readonly ChosenPatches[],
+  failures: readonly Failure[],
+  whole: boolean,
+): readonly ChosenPatches[] {
+  const failed = Map.groupBy(failures, ({ patch }) => patch.filter);
+  return chosen.flatMap(part => {
+    const own = failed.get(part.filter.meta.key);
+    if (!own) return [part];
+    const indexes = new Set(own.map(({ patch }) => patch.index));
+    const left = whole ? [] : part.indexes.filter(index => !indexes.has(index));
+    return left.length ? [{ filter: part.filter, indexes: left }] : [];
+  });
+}
+
 /**
- * Applies the EnvoyFilters that select a workload, in their order. One that cannot be applied, or that makes something that Envoy would
- * reject, is left out as a whole with a problem; all others are in force.
+ * Applies the EnvoyFilters that select a workload, in their order. A patch that cannot be applied, or that makes something that Envoy would
+ * reject, is left out with a problem; all others are in force.
  */
 export function applyEnvoyFilters(made: Patchable, scope: Scope, workload: Workload, traits: Traits): Patched {
   const { envoyFilters } = workload.policies;
@@ -80,16 +99,17 @@ export function applyEnvoyFilters(made: Patchable, scope: Scope, workload: Workl
   const selection = select(envoyFilters, traits);
   const gateways = traits.type === 'router' ? mergeGateways(scope.gateways, workload.targets) : undefined;
   const problems = [...selection.problems];
-  let parts = selection.patches;
-  for (;;) {
-    const set = patchSet(traits.type, ...parts);
+  let chosen = selection.patches;
+  for (let attempts = 1; ; attempts++) {
+    const set = patchSet(traits.type, ...chosen.map(({ filter, indexes }) => compile(filter, indexes.join())));
     const { failures, ...patched } = attempt(made, set, workload, gateways);
     if (!failures.length) return { ...patched, extensions: extensionList(set.extensions), problems };
-    const failed = new Set(failures.map(failure => failure.filter));
-    const lines = new Map(failures.map(failure => [`${failure.filter} ${failure.path} ${failure.message}`, failure]));
-    problems.push(...[...lines.values()].map(problemOf));
-    const kept = parts.filter(part => !failed.has(part.filter));
-    if (kept.length === parts.length) throw new Error('a failure of an EnvoyFilter that is not in force');
-    parts = kept;
+    // One failure says enough of a patch that fails for many resources.
+    const first = new Map(failures.toReversed().map(failure => [failure.patch, failure]));
+    problems.push(...[...first.values()].toReversed().map(problemOf));
+    const left = without(chosen, failures, attempts >= MOST_ATTEMPTS);
+    if (left.length === chosen.length && left.every((part, i) => part === chosen[i]))
+      throw new Error('a failure of a patch that is not in force');
+    chosen = left;
   }
 }

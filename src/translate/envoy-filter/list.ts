@@ -2,7 +2,7 @@ import { keepList, memo } from '../../memo.ts';
 import type { ObjectKey } from '../../model/object.ts';
 import { EnvoyFilter_Patch_Operation as Operation } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import type { Resource } from '../resource.ts';
-import { type Failure, fail, type Outcome, type PatchLog, patchLog } from './outcome.ts';
+import { type Failure, type FaultsOf, fail, type Outcome, type PatchLog, patchLog } from './outcome.ts';
 import type { Patch } from './patch.ts';
 
 /** What a proxy has of a type after its patches. */
@@ -44,7 +44,7 @@ export function withAdditions<M extends Named>(
   list: readonly Resource<M>[],
   outcomes: readonly PatchedResource<M>[],
   patches: readonly Patch<M>[],
-  faultOf: (message: M) => string | undefined,
+  faultsOf: FaultsOf<M>,
 ): PatchedList<M> {
   const log: PatchLog = patchLog();
   log.failures.push(...outcomes.flatMap(o => o.failures));
@@ -52,7 +52,7 @@ export function withAdditions<M extends Named>(
   const adding = patches.filter(patch => patch.operation === Operation.ADD);
   const names = new Set(adding.length ? resources.map(resource => resource.name) : []);
   for (const patch of adding) {
-    const fault = faultOf(patch.value);
+    const [fault] = faultsOf(patch.value);
     if (fault) {
       fail(log, patch, fault);
       continue;

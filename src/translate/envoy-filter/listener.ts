@@ -3,11 +3,11 @@ import type { FilterChain, Listener, ListenerFilter } from '../../proto/generate
 import { EnvoyFilter_Patch_Operation as Operation } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { mergedConfig } from './filter-config.ts';
 import { edited } from './insertion.ts';
-import { listenerFault } from './listener-fault.ts';
+import { listenerFaults } from './listener-faults.ts';
 import { choosesListenerFilter, matchesChain, matchesListener, matchesWithin } from './listener-match.ts';
 import { merge, mergeAny } from './merge.ts';
 import { connectionManager, patchNetworkFilters, withConnectionManager } from './network-filter.ts';
-import { fail, failRenamed, type Outcome, outcome, type PatchLog } from './outcome.ts';
+import { fail, keptName, type Outcome, outcome, type PatchLog } from './outcome.ts';
 import { merges, type Patch, type Patches, replacesLists } from './patch.ts';
 import { isForRoutes, onlyRoutes, patchedRoutes, type RoutePatches } from './route-configuration.ts';
 
@@ -129,8 +129,8 @@ function patched(original: Listener, patches: ListenerPatches, log: PatchLog): L
     }
     if (!merges(patch)) continue;
     log.applied.add(patch);
-    listener = merge('envoy.config.listener.v3.Listener', listener, patch.value, replacesLists(patch));
-    failRenamed(log, patch, original.name, listener.name);
+    const merged = merge('envoy.config.listener.v3.Listener', listener, patch.value, replacesLists(patch));
+    listener = keptName(log, patch, listener, merged);
   }
   const before = listener.listener_filters ?? [];
   const listener_filters = patchListenerFilters(before, listener, patches.listenerFilters, log);
@@ -156,7 +156,7 @@ const patchMatched = memo(
         // What no patch touched stays the very message, which may be encoded already.
         return log.applied.size ? result && Object.freeze(result) : listener;
       },
-      listenerFault,
+      listenerFaults,
     ),
 );
 

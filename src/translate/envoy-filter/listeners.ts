@@ -5,7 +5,7 @@ import { EnvoyFilter_PatchContext as Context } from '../../proto/generated/istio
 import type { ListenerResource } from '../resource.ts';
 import { type PatchedList, patchedResource, withAdditions } from './list.ts';
 import { patchListener } from './listener.ts';
-import { listenerFault } from './listener-fault.ts';
+import { listenerFaults } from './listener-faults.ts';
 import { fail, patchLog } from './outcome.ts';
 import type { Patch } from './patch.ts';
 import type { ContextPatches } from './patch-set.ts';
@@ -50,6 +50,6 @@ export const patchListeners = memo(
         : { resource, failures: [] };
     });
     const adding = contexts.flatMap(added);
-    return withoutDoubles(withAdditions(list, outcomes, adding, listenerFault), adding);
+    return withoutDoubles(withAdditions(list, outcomes, adding, listenerFaults), adding);
   },
 );

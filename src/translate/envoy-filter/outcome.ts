@@ -1,17 +1,19 @@
 import type { Problem } from '../../config/problem.ts';
 import type { ObjectKey } from '../../model/object.ts';
+import { culprits } from './culprits.ts';
 import type { Patch } from './patch.ts';
 
 /** A patch that cannot be in force, and why. */
 export interface Failure {
-  readonly filter: ObjectKey;
+  readonly patch: Patch;
+  /** The field at fault. */
   readonly path: string;
   readonly message: string;
 }
 
-/** The failure as a problem of its EnvoyFilter. */
-export const problemOf = ({ filter, path, message }: Failure): Problem => ({
-  object: filter,
+/** The failure as a problem of the patch's EnvoyFilter. */
+export const problemOf = ({ patch, path, message }: Failure): Problem => ({
+  object: patch.filter,
   path,
   message,
   severity: 'error',
@@ -19,7 +21,7 @@ export const problemOf = ({ filter, path, message }: Failure): Problem => ({
 
 /** What happened while patches were applied. */
 export interface PatchLog {
-  /** The patches that matched. */
+  /** The patches that matched, in the order in which they were applied. */
   readonly applied: Set<Patch>;
   readonly failures: Failure[];
 }
@@ -28,13 +30,20 @@ export interface PatchLog {
 export const patchLog = (): PatchLog => ({ applied: new Set(), failures: [] });
 
 /** Records that a patch matched and could not be applied. */
-export function fail(log: PatchLog, { filter, path }: Patch, message: string): void {
-  log.failures.push({ filter, path: `${path}.patch.value`, message });
+export function fail(log: PatchLog, patch: Patch, message: string): void {
+  log.failures.push({ patch, path: `${patch.path}.patch.value`, message });
 }
 
-/** A name is what others know a resource by, and a merge would give one name to all that it matches: that fails. */
-export function failRenamed(log: PatchLog, patch: Patch, before: string | undefined, after: string | undefined): void {
-  if (after !== before) fail(log, patch, `${before} keeps its name: a merge cannot make it ${after}`);
+/** What a merge made of a resource; the resource as it was where its name is another one: others know it by that, so such a patch fails. */
+export function keptName<M extends { readonly name?: string | undefined }>(
+  log: PatchLog,
+  patch: Patch,
+  before: M,
+  after: M,
+): M {
+  if (after.name === before.name) return after;
+  fail(log, patch, `${before.name} keeps its name: a merge cannot make it ${after.name}`);
+  return before;
 }
 
 /** A message after its patches: undefined where it was removed, the very message where none applied. */
@@ -48,27 +57,21 @@ export interface Outcome<M> {
 /** Applies those patches that it is told to keep. */
 type Apply<M> = (keep: (patch: Patch) => boolean, log: PatchLog) => M | undefined;
 
-/**
- * Applies patches to a message and checks what comes of it. A fault that the message did not have before is blamed on the first
- * EnvoyFilter with which it shows.
- */
-export function outcome<M>(original: M, apply: Apply<M>, faultOf: (message: M) => string | undefined): Outcome<M> {
+/** What is wrong with a message. */
+export type FaultsOf<M> = (message: M) => Iterable<string>;
+
+/** Applies patches to a message and checks what comes of it. Faults that the message did not have before are blamed on the patches that bring them. */
+export function outcome<M>(original: M, apply: Apply<M>, faultsOf: FaultsOf<M>): Outcome<M> {
   const log = patchLog();
   const message = apply(() => true, log);
   const filters = [...new Set([...log.applied].map(patch => patch.filter))];
-  const failures = log.failures;
-  const fault = message === undefined || message === original || failures.length ? undefined : faultOf(message);
-  if (fault === undefined || faultOf(original) !== undefined) return Object.freeze({ message, filters, failures });
-  for (let count = 1; count <= filters.length; count++) {
-    const some = new Set(filters.slice(0, count));
-    const part = patchLog();
-    const tried = apply(patch => some.has(patch.filter), part);
-    const found = tried === undefined ? undefined : faultOf(tried);
-    const filter = filters[count - 1];
-    if (found === undefined || filter === undefined) continue;
-    const own = [...part.applied].filter(patch => patch.filter === filter);
-    const path = own.length === 1 ? `${own[0]?.path}.patch` : 'spec.configPatches';
-    return Object.freeze({ message: original, filters: [], failures: [{ filter, path, message: found }] });
-  }
-  throw new Error(`a fault that no EnvoyFilter brought: ${fault}`);
+  const { failures } = log;
+  if (message === undefined || message === original || failures.length)
+    return Object.freeze({ message, filters, failures });
+  const before = new Set(faultsOf(original));
+  const newFaults = (made: M | undefined): readonly string[] =>
+    made === undefined || made === original ? [] : [...faultsOf(made)].filter(fault => !before.has(fault));
+  if (!newFaults(message).length) return Object.freeze({ message, filters, failures });
+  const found = culprits([...log.applied], kept => newFaults(apply(patch => kept.has(patch), patchLog())));
+  return Object.freeze({ message: original, filters: [], failures: found });
 }

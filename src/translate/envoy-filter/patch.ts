@@ -1,6 +1,5 @@
-import type { Problem } from '../../config/problem.ts';
 import { memo } from '../../memo.ts';
-import type { EnvoyFilter } from '../../model/config.ts';
+import { type EnvoyFilter, writtenPath } from '../../model/config.ts';
 import type { ObjectKey } from '../../model/object.ts';
 import { patchMessages, readPatchValue } from '../../model/patch-value.ts';
 import type { Cluster } from '../../proto/generated/envoy/config/cluster/v3.ts';
@@ -14,12 +13,13 @@ import {
   type EnvoyFilter_EnvoyConfigObjectMatch as Match,
   EnvoyFilter_Patch_Operation as Operation,
 } from '../../proto/generated/istio/networking/v1alpha3.ts';
-import type { MessageName, MessageTypes } from '../../proto/message.ts';
 
 /** One patch of an EnvoyFilter with its value as the message that it is. */
 export interface Patch<M = unknown> {
   readonly filter: ObjectKey;
-  /** `spec.configPatches[0]` */
+  /** Its place in the EnvoyFilter that is in force. */
+  readonly index: number;
+  /** Its place in the EnvoyFilter as the user wrote it: `spec.configPatches[0]`. */
   readonly path: string;
   readonly operation: Operation;
   readonly context: Context;
@@ -46,11 +46,6 @@ export interface Patches {
 export interface FilterPatches extends Patches {
   readonly filter: ObjectKey;
 }
-
-/** What an EnvoyFilter comes to: its patches, or why it is not in force. */
-export type Compiled =
-  | { readonly ok: true; readonly patches: FilterPatches }
-  | { readonly ok: false; readonly problems: readonly Problem[] };
 
 /** Where the order of elements means nothing, an insertion is an addition (istio: convertToEnvoyFilterWrapper). */
 const ordered: ReadonlySet<ApplyTo> = new Set([
@@ -82,73 +77,56 @@ const noLists = (): Lists => ({
   extensions: [],
 });
 
-/**
- * Reads the patches of an EnvoyFilter whose indexes are chosen (`0,2`). They build on each other, so one that cannot be read takes all of
- * them with it.
- */
-export const compile = memo((filter: EnvoyFilter, chosen: string): Compiled => {
-  const lists = noLists();
-  const problems: Problem[] = [];
-  const { key } = filter.meta;
-  for (const index of chosen === '' ? [] : chosen.split(',').map(Number)) {
-    const { applyTo = ApplyTo.INVALID, match, patch } = filter.spec.configPatches?.[index] ?? {};
-    if (!patch) continue;
-    const path = `spec.configPatches[${index}]`;
+type PatchedType = keyof typeof patchMessages;
+
+/** Which list the patches of each class of objects are in. A proxy has read its bootstrap before it connects. */
+const listOf = {
+  [ApplyTo.LISTENER]: 'listeners',
+  [ApplyTo.LISTENER_FILTER]: 'listenerFilters',
+  [ApplyTo.FILTER_CHAIN]: 'filterChains',
+  [ApplyTo.NETWORK_FILTER]: 'networkFilters',
+  [ApplyTo.HTTP_FILTER]: 'httpFilters',
+  [ApplyTo.ROUTE_CONFIGURATION]: 'routeConfigurations',
+  [ApplyTo.VIRTUAL_HOST]: 'virtualHosts',
+  [ApplyTo.HTTP_ROUTE]: 'routes',
+  [ApplyTo.CLUSTER]: 'clusters',
+  [ApplyTo.EXTENSION_CONFIG]: 'extensions',
+  [ApplyTo.BOOTSTRAP]: undefined,
+} as const satisfies Readonly<Record<PatchedType, keyof Patches | undefined>>;
+
+/** The patches of an EnvoyFilter by their indexes, with their values read; undefined where there is none to be in force. */
+const read = memo((filter: EnvoyFilter): readonly (Patch | undefined)[] =>
+  (filter.spec.configPatches ?? []).map(({ applyTo, match, patch }, index) => {
+    if (!applyTo || !patch) return undefined;
     const { operation = Operation.INVALID, value } = patch;
-    const read = <N extends MessageName>(name: N): Patch<MessageTypes[N]> => {
-      // What is to be removed is known by its match alone.
-      const result = readPatchValue(name, operation === Operation.REMOVE || !value ? {} : value);
-      for (const problem of result.problems) {
-        const at = problem.path ? `${path}.patch.value.${problem.path}` : `${path}.patch.value`;
-        problems.push({ object: key, path: at, message: problem.message, severity: 'error' });
-      }
-      return {
-        filter: key,
-        path,
-        operation: insertions.has(operation) && !ordered.has(applyTo) ? Operation.ADD : operation,
-        context: match?.context ?? Context.ANY,
-        match: match ?? NO_MATCH,
-        value: result.value,
-      };
-    };
-    switch (applyTo) {
-      case ApplyTo.LISTENER:
-        lists.listeners.push(read(patchMessages[applyTo]));
-        break;
-      case ApplyTo.LISTENER_FILTER:
-        lists.listenerFilters.push(read(patchMessages[applyTo]));
-        break;
-      case ApplyTo.FILTER_CHAIN:
-        lists.filterChains.push(read(patchMessages[applyTo]));
-        break;
-      case ApplyTo.NETWORK_FILTER:
-        lists.networkFilters.push(read(patchMessages[applyTo]));
-        break;
-      case ApplyTo.HTTP_FILTER:
-        lists.httpFilters.push(read(patchMessages[applyTo]));
-        break;
-      case ApplyTo.ROUTE_CONFIGURATION:
-        lists.routeConfigurations.push(read(patchMessages[applyTo]));
-        break;
-      case ApplyTo.VIRTUAL_HOST:
-        lists.virtualHosts.push(read(patchMessages[applyTo]));
-        break;
-      case ApplyTo.HTTP_ROUTE:
-        lists.routes.push(read(patchMessages[applyTo]));
-        break;
-      case ApplyTo.CLUSTER:
-        lists.clusters.push(read(patchMessages[applyTo]));
-        break;
-      case ApplyTo.EXTENSION_CONFIG:
-        lists.extensions.push(read(patchMessages[applyTo]));
-        break;
-      // A proxy has read its bootstrap before it connects.
-      case ApplyTo.BOOTSTRAP:
-      case ApplyTo.INVALID:
-        break;
-    }
+    // What is to be removed is known by its match alone.
+    const needed = operation !== Operation.REMOVE && value ? value : {};
+    const result = readPatchValue(patchMessages[applyTo], needed);
+    if (result.problems.some(({ kind }) => kind === 'invalid')) return undefined;
+    return Object.freeze({
+      filter: filter.meta.key,
+      index,
+      path: writtenPath(filter, `spec.configPatches[${index}]`),
+      operation: insertions.has(operation) && !ordered.has(applyTo) ? Operation.ADD : operation,
+      context: match?.context ?? Context.ANY,
+      match: match ?? NO_MATCH,
+      value: result.value,
+    });
+  }),
+);
+
+/** Those patches of an EnvoyFilter whose indexes are chosen (`0,2`), by what they apply to. */
+export const compile = memo((filter: EnvoyFilter, chosen: string): FilterPatches => {
+  const lists = noLists();
+  const patches = read(filter);
+  for (const index of chosen === '' ? [] : chosen.split(',').map(Number)) {
+    const applyTo = filter.spec.configPatches?.[index]?.applyTo;
+    const list = applyTo && listOf[applyTo];
+    const patch = patches[index];
+    // The value was read as the message that the list has.
+    if (list && patch) (lists[list] as Patch[]).push(patch);
   }
-  return problems.length ? { ok: false, problems } : { ok: true, patches: Object.freeze({ filter: key, ...lists }) };
+  return Object.freeze({ filter: filter.meta.key, ...lists });
 });
 
 const lists = memo((...items: readonly object[]): readonly object[] => Object.freeze(items));

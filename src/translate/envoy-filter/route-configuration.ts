@@ -3,9 +3,9 @@ import type { RouteConfiguration, VirtualHost } from '../../proto/generated/envo
 import { EnvoyFilter_Patch_Operation as Operation } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { clusterNameParts } from './cluster.ts';
 import { merge } from './merge.ts';
-import { type Outcome, outcome, type PatchLog } from './outcome.ts';
+import { keptName, type Outcome, outcome, type PatchLog } from './outcome.ts';
 import { merges, type Patch, type Patches, replacesLists, sameList } from './patch.ts';
-import { routesFault } from './routes-fault.ts';
+import { routesFaults } from './routes-faults.ts';
 import { patchVirtualHost } from './virtual-host.ts';
 
 /** The patches that route configurations of one context are under. */
@@ -79,7 +79,9 @@ export function patchedRoutes(
   for (const patch of patches.routeConfigurations) {
     if (!merges(patch) || !matches(routes, patch, patches.gateway, ports)) continue;
     log.applied.add(patch);
-    routes = merge('envoy.config.route.v3.RouteConfiguration', routes, patch.value, replacesLists(patch));
+    const merged = merge('envoy.config.route.v3.RouteConfiguration', routes, patch.value, replacesLists(patch));
+    // Listeners ask for it by its name.
+    routes = keptName(log, patch, routes, merged);
   }
   const named = routes;
   const isFor = (patch: Patch): boolean => matches(named, patch, patches.gateway, ports);
@@ -110,10 +112,7 @@ const patchMatched = memo(
     outcome(
       routes,
       (keep, log) => Object.freeze(patchedRoutes(routes, onlyRoutes(patches, keep), ports, log)),
-      result =>
-        result.name === routes.name
-          ? routesFault(result)
-          : 'a route configuration keeps its name: listeners ask for it',
+      routesFaults,
     ),
 );
 

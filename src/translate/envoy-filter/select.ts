@@ -1,6 +1,6 @@
 import type { Problem } from '../../config/problem.ts';
 import { memo } from '../../memo.ts';
-import type { EnvoyFilter } from '../../model/config.ts';
+import { type EnvoyFilter, writtenPath } from '../../model/config.ts';
 import type { EnvoyBuild, Traits } from '../../model/traits.ts';
 import {
   EnvoyFilter_ApplyTo as ApplyTo,
@@ -9,12 +9,17 @@ import {
   type EnvoyFilter_ProxyMatch as ProxyMatch,
 } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { fromStruct } from '../../proto/wellknown.ts';
-import { missingExtensions, type NamedMessage, namedMessages } from './extension-names.ts';
-import { compile, type FilterPatches } from './patch.ts';
+import { missingExtensions, namedMessages } from './extension-names.ts';
 
-/** The EnvoyFilters that are in force for a proxy, in their order, and why others are not. */
+/** Patches of one EnvoyFilter, by their indexes. */
+export interface ChosenPatches {
+  readonly filter: EnvoyFilter;
+  readonly indexes: readonly number[];
+}
+
+/** The patches that are for a proxy, in the order of their EnvoyFilters, and why others are not in force. */
 export interface Selection {
-  readonly patches: readonly FilterPatches[];
+  readonly patches: readonly ChosenPatches[];
   readonly problems: readonly Problem[];
 }
 
@@ -48,8 +53,8 @@ const contexts: Readonly<Record<Traits['type'], readonly Context[]>> = {
   router: [Context.ANY, Context.GATEWAY],
 };
 
-/** The indexes of the patches that are for a proxy, as `compile` takes them. */
-function chosen({ spec }: EnvoyFilter, traits: Traits): string {
+/** The indexes of the patches that are for a proxy. */
+function chosen({ spec }: EnvoyFilter, traits: Traits): readonly number[] {
   const indexes: number[] = [];
   for (const [index, { applyTo, match }] of (spec.configPatches ?? []).entries()) {
     // A proxy asks for extensions by name, whatever the context of their patch.
@@ -57,43 +62,33 @@ function chosen({ spec }: EnvoyFilter, traits: Traits): string {
     if (!everywhere && !contexts[traits.type].includes(match?.context ?? Context.ANY)) continue;
     if (!match?.proxy || matchesProxy(match.proxy, traits)) indexes.push(index);
   }
-  return indexes.join();
+  return indexes;
 }
 
-/** The messages that each patch names in Anys. */
-const named = memo((filter: EnvoyFilter): readonly (readonly NamedMessage[])[] =>
-  (filter.spec.configPatches ?? []).map(({ patch }, i) =>
-    patch?.value && patch.operation !== Operation.REMOVE
-      ? namedMessages(fromStruct(patch.value), `spec.configPatches[${i}].patch.value`)
-      : [],
-  ),
-);
-
-/** The extensions that a build lacks. */
-const lacking = memo((filter: EnvoyFilter, build: EnvoyBuild, indexes: string): readonly Problem[] => {
-  const messages = named(filter);
-  return indexes
-    .split(',')
-    .flatMap(index => messages[Number(index)] ?? [])
-    .flatMap(({ path, name }): Problem[] => {
+/** For each patch, what it names that a build lacks. */
+const lacking = memo((filter: EnvoyFilter, build: EnvoyBuild): readonly (readonly Problem[])[] =>
+  (filter.spec.configPatches ?? []).map(({ patch }, index) => {
+    if (!patch?.value || patch.operation === Operation.REMOVE) return [];
+    const path = writtenPath(filter, `spec.configPatches[${index}]`);
+    return namedMessages(fromStruct(patch.value), `${path}.patch.value`).flatMap(({ path, name }): Problem[] => {
       const names = missingExtensions(build, name);
       if (!names.length) return [];
       const message = `the proxy's Envoy ${build.version.join('.')} does not have the extension ${names.join(' or ')}`;
       return [{ object: filter.meta.key, path, message, severity: 'error' }];
     });
-});
+  }),
+);
 
 /** What the EnvoyFilters that select a workload come to for its proxies of certain traits. */
 export const select = memo((filters: readonly EnvoyFilter[], traits: Traits): Selection => {
-  const patches: FilterPatches[] = [];
+  const patches: ChosenPatches[] = [];
   const problems: Problem[] = [];
   for (const filter of filters) {
+    const missing = lacking(filter, traits.build);
     const indexes = chosen(filter, traits);
-    const missing = indexes ? lacking(filter, traits.build, indexes) : [];
-    const compiled = compile(filter, indexes);
-    if (missing.length) problems.push(...missing);
-    else if (compiled.ok) patches.push(compiled.patches);
-    else problems.push(...compiled.problems);
+    problems.push(...indexes.flatMap(index => missing[index] ?? []));
+    const usable = indexes.filter(index => !missing[index]?.length);
+    if (usable.length) patches.push({ filter, indexes: usable });
   }
   return Object.freeze({ patches, problems });
 });

@@ -15,28 +15,23 @@ function routeFault(route: Route): string | undefined {
   return cluster || to.inline_cluster_specifier_plugin ? undefined : 'a route needs a cluster to go to';
 }
 
-function hostFault(host: VirtualHost, domains: Set<string>): string | undefined {
-  if (!host.name) return 'a virtual host needs a name';
-  if (!host.domains?.length) return `the virtual host ${host.name} needs domains`;
-  for (const domain of host.domains) {
+function* hostFaults(host: VirtualHost, domains: Set<string>): Iterable<string> {
+  if (!host.name) yield 'a virtual host needs a name';
+  if (!host.domains?.length) yield `the virtual host ${host.name} needs domains`;
+  for (const domain of host.domains ?? []) {
     const lower = domain.toLowerCase();
-    if (domains.has(lower)) return `the virtual host ${host.name} has the domain ${domain} that is there already`;
+    if (domains.has(lower)) yield `the virtual host ${host.name} has the domain ${domain} that is there already`;
     domains.add(lower);
   }
-  if (host.matcher && host.routes?.length) return `the virtual host ${host.name} has both a matcher and routes`;
+  if (host.matcher && host.routes?.length) yield `the virtual host ${host.name} has both a matcher and routes`;
   for (const route of host.routes ?? []) {
     const fault = routeFault(route);
-    if (fault) return `in the virtual host ${host.name}: ${fault}`;
+    if (fault) yield `in the virtual host ${host.name}: ${fault}`;
   }
-  return undefined;
 }
 
-/** Why Envoy would reject a route configuration, as far as its hosts and routes tell; undefined where they do not. */
-export function routesFault({ virtual_hosts = [] }: RouteConfiguration): string | undefined {
+/** What Envoy would reject a route configuration for, as far as its hosts and routes tell. */
+export function* routesFaults({ virtual_hosts = [] }: RouteConfiguration): Iterable<string> {
   const domains = new Set<string>();
-  for (const host of virtual_hosts) {
-    const fault = hostFault(host, domains);
-    if (fault) return fault;
-  }
-  return undefined;
+  for (const host of virtual_hosts) yield* hostFaults(host, domains);
 }

@@ -14,14 +14,7 @@ const socketAddresses = (cluster: Cluster): readonly SocketAddress[] =>
     lb_endpoints.flatMap(({ endpoint }) => endpoint?.address?.socket_address ?? []),
   );
 
-/** Why Envoy would reject a cluster, as far as its outer fields tell; undefined where they do not. */
-export function clusterFault(cluster: Cluster): string | undefined {
-  const { name = '', type = DiscoveryType.STATIC, lb_policy = LbPolicy.ROUND_ROBIN } = cluster;
-  if (!name) return 'a cluster needs a name';
-  if (cluster.connect_timeout && !isPositive(cluster.connect_timeout)) return 'connect_timeout has to be above zero';
-  if (cluster.cluster_type || cluster.load_balancing_policy) return undefined;
-  if ((lb_policy === LbPolicy.CLUSTER_PROVIDED) !== (type === DiscoveryType.ORIGINAL_DST))
-    return 'ORIGINAL_DST clusters, and only they, have the lb_policy CLUSTER_PROVIDED';
+function discoveryFault(cluster: Cluster, type: DiscoveryType): string | undefined {
   switch (type) {
     case DiscoveryType.EDS:
       return cluster.eds_cluster_config?.eds_config ? undefined : 'an EDS cluster needs an eds_cluster_config';
@@ -40,4 +33,16 @@ export function clusterFault(cluster: Cluster): string | undefined {
     default:
       return undefined;
   }
+}
+
+/** What Envoy would reject a cluster for, as far as its outer fields tell. */
+export function* clusterFaults(cluster: Cluster): Iterable<string> {
+  const { name = '', type = DiscoveryType.STATIC, lb_policy = LbPolicy.ROUND_ROBIN } = cluster;
+  if (!name) yield 'a cluster needs a name';
+  if (cluster.connect_timeout && !isPositive(cluster.connect_timeout)) yield 'connect_timeout has to be above zero';
+  if (cluster.cluster_type || cluster.load_balancing_policy) return;
+  if ((lb_policy === LbPolicy.CLUSTER_PROVIDED) !== (type === DiscoveryType.ORIGINAL_DST))
+    yield 'ORIGINAL_DST clusters, and only they, have the lb_policy CLUSTER_PROVIDED';
+  const fault = discoveryFault(cluster, type);
+  if (fault) yield fault;
 }
