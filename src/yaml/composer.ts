@@ -372,7 +372,10 @@ export class Composer {
     else if (type === 'flow mapping end') {
       this.#next();
       this.#close();
+    } else {
+      this.#node(false, false);
       // A key without a colon has no value.
-    } else this.#node(false, false);
+      if (frame.hasKey) this.#scalar(nothing, undefined, line);
+    }
   }
 }

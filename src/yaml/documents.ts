@@ -23,7 +23,9 @@ const slice = 500;
 const control = /[^\t\n\r\x20-\x7e\x85\xa0-\ufffd]/;
 
 /** Cuts a text at every line that begins with `---`, wherever it stands. Lines with directives stay with what they are for. */
-export function* partsOf(text: string): Generator<Part, void> {
+export function* partsOf(whole: string): Generator<Part, void> {
+  // As kubectl has it: the last line ends with a line break, too.
+  const text = whole === '' || whole.endsWith('\n') ? whole : `${whole}\n`;
   // With what follows on the line, where that is no more than a comment.
   const separator = /^\ufeff?---(?:[^\S\n]*(?:#[^\n]*)?(?:\n|$)|(?=[ \t]))/gm;
   let from = 0;
@@ -81,7 +83,8 @@ export function* readPart(text: string): Generator<undefined, PartContents> {
     const code = `U+${(bad[0].codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`;
     return { documents: [], duplicates: [], error: { line, message: `control characters are not allowed: ${code}` } };
   }
-  const composer = new Composer(text);
+  // JSON may be indented by tabs, and kubectl reads it as JSON.
+  const composer = new Composer(text.replace(/^[ \t\r\n]+(?=\{)/, blank => blank.replaceAll('\t', ' ')));
   const { documents, duplicates } = composer;
   try {
     while (!composer.advance(slice)) yield undefined;

@@ -17,6 +17,8 @@ const words = new Map<string, boolean | null>([
 ]);
 
 const notFinite = /^(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$/;
+const timestamp =
+  /^\d{4}-\d{1,2}-\d{1,2}(?:[Tt]\d{1,2}:\d{1,2}:\d{1,2}(?:\.\d+)?(?:Z|[-+]\d\d:\d\d)| \d{1,2}:\d{1,2}:\d{1,2}(?:\.\d+)?)?$/;
 const typed: ReadonlySet<string> = new Set(['!!str', '!!bool', '!!int', '!!float', '!!null', '!!timestamp']);
 
 const mayBeNumber = (text: string): boolean => {
@@ -79,7 +81,7 @@ function resolved({ text, tag, plain }: Scalar): string | number | bigint | bool
       : tag === '!!null'
         ? value === null
         : tag === '!!timestamp'
-          ? /^\d{4}-/.test(text)
+          ? timestamp.test(text)
           : typeof value === 'number' || typeof value === 'bigint';
   if (!fits || (tag === '!!int' && typeof value === 'number' && !Number.isInteger(value))) {
     throw new Error(`"${text}" is no ${tag.slice(2)}, as its tag says`);
@@ -102,8 +104,10 @@ export function valueOf(scalar: Scalar): ScalarValue {
 
 /** A scalar as the key of a mapping: JSON has only texts there. Throws an Error. */
 export function keyOf(scalar: Scalar): string {
+  if (scalar.plain && !scalar.tag && notFinite.test(scalar.text)) return scalar.text.replace('+', '').toLowerCase();
   const value = resolved(scalar);
   if (value === null) throw new Error('a key is missing, or it is null');
+  if (typeof value === 'bigint' && value >= 2n ** 63n) throw new Error(`a key of ${value} needs quotes`);
   if (typeof value !== 'number') return String(value);
   return Number.isInteger(value) && whole(scalar.text.replaceAll('_', '')) !== undefined
     ? String(value)
@@ -114,9 +118,10 @@ export function keyOf(scalar: Scalar): string {
 function float32(value: number): string {
   let digits = 1;
   const single = Math.fround(value);
+  if (!Number.isFinite(single)) return single < 0 ? '-.inf' : '.inf';
   while (digits < 9 && Math.fround(Number(single.toPrecision(digits))) !== single) digits++;
   const [, mantissa = '', exponent = ''] = /^(.*)e(.*)$/.exec(single.toExponential(digits - 1)) ?? [];
   const power = Number(exponent);
-  if (power >= -4 && power < 6) return String(Number(single.toPrecision(digits)));
+  if (power >= -4 && power < 6) return (Object.is(value, -0) ? '-' : '') + String(Number(single.toPrecision(digits)));
   return `${mantissa}e${power < 0 ? '-' : '+'}${String(Math.abs(power)).padStart(2, '0')}`;
 }

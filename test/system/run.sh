@@ -2,6 +2,7 @@
 # npm run test:system: the tests that need real peers. Arguments are test files; without them all of test/system run, one after the other.
 #
 #   kubernetes-source, control-plane   a real API server (test/lab): Go builds it on first use, in about eight minutes
+#   yaml                               kubectl's reader of YAML: Go builds it in a minute
 #   traffic-*                          pods' own networks with Istio's nat rules: root, iproute2, iptables
 #   conformance                        the real istiod beside ours (npm run conformance): Go builds it on first use, in about eight minutes
 #   deploy                             a real node (test/lab/cluster): root, Debian with cgroup v1; 8 to 15 minutes on first use
@@ -92,6 +93,11 @@ else
     files+=(test/system/traffic-*.test.ts)
   else
     leave_out traffic "$lacking"
+  fi
+  if have go; then
+    files+=(test/system/yaml.test.ts)
+  else
+    leave_out yaml "no Go"
   fi
   if lacking=$(api_server); then
     files+=(test/system/kubernetes-source.test.ts test/system/control-plane.test.ts)
