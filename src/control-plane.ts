@@ -11,7 +11,7 @@ import { ProblemLog } from './problem-log.ts';
 import { proxyHandler } from './proxy-handler.ts';
 import type { Arrival } from './rounds/backlog.ts';
 import { Rounds } from './rounds/rounds.ts';
-import type { Address, Settings } from './settings.ts';
+import { hostAndPort, reachedAt, type Settings } from './settings.ts';
 import type { ConfigSource } from './sources/source.ts';
 import { VERSION } from './version.ts';
 import { World } from './world.ts';
@@ -47,7 +47,21 @@ export interface ControlPlane {
   stop(): Promise<void>;
 }
 
-const listenOn = ({ host, port }: Address): string => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`);
+/** One of the two addresses cannot be listened on; `cause` says why. */
+export class ListenError extends Error {
+  readonly listener: 'xds' | 'http';
+
+  constructor(listener: 'xds' | 'http', cause: unknown) {
+    super(`cannot listen for ${listener}`, { cause });
+    this.listener = listener;
+  }
+}
+
+const refused =
+  (listener: 'xds' | 'http') =>
+  (error: unknown): never => {
+    throw new ListenError(listener, error);
+  };
 
 const kindOfChange = (change: ConfigChange): string => {
   switch (change.op) {
@@ -69,7 +83,7 @@ function cpuMillis(): number {
 /**
  * Starts a control plane. Its line: a source's change goes into the store; the world is built anew from what the store holds; every stream
  * is looked at and sent what it is owed by now. The first change is pushed at once; while changes keep coming they share rounds of pushes
- * (`Rounds`).
+ * (`Rounds`). Rejects with a ListenError.
  */
 export async function startControlPlane(settings: Settings, dependencies: Dependencies): Promise<ControlPlane> {
   const { sources, log, clock = systemClock, watches = () => [], onWorld = () => {} } = dependencies;
@@ -152,8 +166,21 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     '/metrics': { help: 'What is counted, for Prometheus', page: () => metrics.page() },
     ...debugPages({ ads, world: () => world, rounds }),
   };
-  const http = await startHttp(settings.http, pages, (error, path) => log.error({ path, err: error }, 'a page failed'));
-  const port = await ads.listen(listenOn(settings.xds));
+  const http = await startHttp(settings.http, pages, (error, path) =>
+    log.error({ path, err: error }, 'a page failed'),
+  ).catch(refused('http'));
+  const stop = async (): Promise<void> => {
+    stopping.abort();
+    rounds.stop();
+    await Promise.all([ads.stop(), http.stop()]);
+  };
+  const port = await ads
+    .listen(hostAndPort(settings.xds))
+    .catch(refused('xds'))
+    .catch(async (error: unknown) => {
+      await stop();
+      throw error;
+    });
 
   const running = sources.map(source => source.run(emit, stopping.signal).synced);
   const ready = Promise.all(running).then(() => {
@@ -164,14 +191,10 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
   ready.catch(() => undefined);
 
   return {
-    xds: `${settings.xds.host === '0.0.0.0' ? 'localhost' : settings.xds.host}:${port}`,
+    xds: reachedAt({ host: settings.xds.host, port }),
     http: http.address,
     ready,
     world: () => world,
-    async stop() {
-      stopping.abort();
-      rounds.stop();
-      await Promise.all([ads.stop(), http.stop()]);
-    },
+    stop,
   };
 }

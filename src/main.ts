@@ -1,32 +1,46 @@
 #!/usr/bin/env node
-import { bootstrap } from './cli/bootstrap.ts';
-import { type Command, helpOf, type Io, overview, readArguments, UsageError } from './cli/command.ts';
-import { serve } from './cli/serve.ts';
-import { translate } from './cli/translate.ts';
+import { type Command, helpOf, type Io, overview, readArguments, suggestion, UsageError } from './cli/command.ts';
+import { commands } from './cli/commands.ts';
+import { isClosedPipe, osError } from './cli/os-error.ts';
+import { VERSION } from './version.ts';
 
-/** Every command there is. */
-const commands: Readonly<Record<string, Command>> = { serve, bootstrap, translate };
-
-async function main(argv: readonly string[], io: Io): Promise<number> {
-  const [name, ...rest] = argv;
-  if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
-    io.out(overview(commands));
-    return 0;
-  }
+function commandOf(name: string): Command {
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
-  if (!command) {
-    io.err(`pilotlight: there is no command '${name}'. The commands are: ${Object.keys(commands).join(', ')}.\n`);
-    return 2;
-  }
-  if (rest.includes('--help') || rest.includes('-h')) {
-    io.out(helpOf(command));
+  if (command) return command;
+  const names = Object.keys(commands);
+  throw new UsageError(
+    name.startsWith('-')
+      ? `options come after a command: ${names.join(', ')}`
+      : `there is no command '${name}'; the commands are ${names.join(', ')}${suggestion(name, names)}`,
+  );
+}
+
+async function run([name, ...rest]: readonly string[], io: Io): Promise<number> {
+  const asks = (...words: readonly string[]): boolean => rest.some(word => words.includes(word));
+  if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
+    const [about] = rest;
+    io.out(about === undefined ? overview(commands) : helpOf(commandOf(about)));
     return 0;
   }
+  if (name === 'version' || name === '--version' || name === '-v') {
+    io.out(`${VERSION}\n`);
+    return 0;
+  }
+  const command = commandOf(name);
+  if (asks('--help', '-h')) io.out(helpOf(command));
+  else if (asks('--version')) io.out(`${VERSION}\n`);
+  else return command.run(readArguments(command, rest), io);
+  return 0;
+}
+
+/** Usage errors are one sentence. Any other error is a mistake of the program, and is to show where. */
+async function main(argv: readonly string[], io: Io): Promise<number> {
   try {
-    return await command.run(readArguments(command, rest), io);
+    return await run(argv, io);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    io.err(`pilotlight ${name}: ${error.message}\nTry 'pilotlight ${name} --help'.\n`);
+    const name = Object.hasOwn(commands, argv[0] ?? '') ? ` ${argv[0]}` : '';
+    io.err(`pilotlight${name}: ${error.message}\nTry 'pilotlight${name} --help'.\n`);
     return 2;
   }
 }
@@ -34,9 +48,20 @@ async function main(argv: readonly string[], io: Io): Promise<number> {
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort(signal));
 
+// Who reads has gone, as `head` does: there is nothing left to do, and nothing is wrong.
+process.stdout.on('error', error => {
+  if (isClosedPipe(error)) stop.abort(error);
+  else {
+    process.stderr.write(`pilotlight: ${osError('standard output', error).message}\n`);
+    process.exit(2);
+  }
+});
+process.stderr.on('error', error => {
+  if (!isClosedPipe(error)) throw error;
+});
+
 process.exitCode = await main(process.argv.slice(2), {
   out: text => process.stdout.write(text),
   err: text => process.stderr.write(text),
-  env: process.env,
   signal: stop.signal,
 });

@@ -1,4 +1,6 @@
+import { isIP } from 'node:net';
 import { type Arguments, type Option, UsageError } from './cli/command.ts';
+import { hostFault, isDnsLabel } from './config/host.ts';
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -48,7 +50,7 @@ export const meshOptions = {
 
 /** The options of `serve`. */
 export const serveOptions = {
-  config: { value: 'DIR', help: 'Read objects from the *.yaml below DIR instead of a cluster, and follow changes' },
+  config: { value: 'DIR', help: 'Read objects from the files below DIR instead of a cluster, and follow changes' },
   kubeconfig: { value: 'FILE', help: 'Watch the cluster of this kubeconfig (default: the cluster this runs in)' },
   context: { value: 'NAME', help: "The kubeconfig's context" },
   'xds-address': { value: 'HOST:PORT', help: 'Where proxies connect (ADS over plaintext gRPC)', default: ':15010' },
@@ -67,13 +69,16 @@ export const serveOptions = {
   'log-level': { value: 'LEVEL', help: LOG_LEVELS.join(', '), default: 'info' },
 } as const satisfies Record<string, Option>;
 
-/** Reads `host:port`; an empty host means every address. Throws a UsageError that names the option. */
-export function address(option: string, text: string): Address {
-  const at = text.lastIndexOf(':');
-  const port = Number(text.slice(at + 1));
-  if (at < 0 || text.length === at + 1 || !Number.isInteger(port) || port < 0 || port > 65535)
+/** Reads `host:port` or `[IPv6]:port` to listen on; an empty host means every address. Throws a UsageError that names the option. */
+export function address(option: string, text: string, everywhere = '0.0.0.0'): Address {
+  const [, bracketed, plain = '', digits = ''] = /^(?:\[([^\]]*)\]|([^[\]]*)):(\d+)$/.exec(text) ?? [];
+  if (isIP(text) === 6 || isIP(plain) === 6)
+    throw new UsageError(`--${option}: '${text}': an IPv6 address stands in brackets, such as [::1]:15010`);
+  const port = Number(digits);
+  const fits = bracketed === undefined ? /^[\w.-]*$/.test(plain) : isIP(bracketed) === 6;
+  if (!digits || port > 65535 || !fits)
     throw new UsageError(`--${option}: '${text}' is no address; expected HOST:PORT or :PORT, such as :15010`);
-  return { host: text.slice(0, at).replace(/^\[(.*)\]$/, '$1') || '0.0.0.0', port };
+  return { host: bracketed ?? (plain || everywhere), port };
 }
 
 /** Reads a share: more than 0, at most 1. Throws a UsageError that names the option. */
@@ -84,18 +89,38 @@ function share(option: string, text: string): number {
   return value;
 }
 
-/** The mesh options as typed, or their defaults. */
-export const meshSettings = ({ options }: Arguments): MeshOptions => ({
-  domain: options['domain'] ?? meshOptions.domain.default,
-  rootNamespace: options['root-namespace'] ?? meshOptions['root-namespace'].default,
-  clusterId: options['cluster-id'] ?? meshOptions['cluster-id'].default,
-});
+/** Reads `host:port` to connect to: this machine where there is no host. Throws a UsageError that names the option. */
+export function peerAddress(option: string, text: string): Address {
+  const peer = address(option, text, '127.0.0.1');
+  if (peer.port === 0) throw new UsageError(`--${option}: '${text}': nothing listens on port 0`);
+  return peer;
+}
+
+/** An address as it stands in a URL. */
+export const hostAndPort = ({ host, port }: Address): string => `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
+
+/** Where what listens on an address is reached from this machine, as it stands in a URL. */
+export const reachedAt = ({ host, port }: Address): string =>
+  hostAndPort({ host: host === '0.0.0.0' || host === '::' ? 'localhost' : host, port });
+
+/** The mesh options as typed, or their defaults. Throws a UsageError. */
+export function meshSettings({ options }: Arguments): MeshOptions {
+  const domain = options['domain'] ?? meshOptions.domain.default;
+  const rootNamespace = options['root-namespace'] ?? meshOptions['root-namespace'].default;
+  const clusterId = options['cluster-id'] ?? meshOptions['cluster-id'].default;
+  const fault = hostFault(domain);
+  if (fault || domain.endsWith('.') || domain !== domain.toLowerCase())
+    throw new UsageError(`--domain: '${domain}' is no domain of DNS in small letters, such as cluster.local`);
+  if (!isDnsLabel(rootNamespace) || rootNamespace !== rootNamespace.toLowerCase())
+    throw new UsageError(`--root-namespace: '${rootNamespace}' cannot be the name of a namespace`);
+  if (!/^[\w.:/-]{1,253}$/.test(clusterId))
+    throw new UsageError(`--cluster-id: '${clusterId}'; letters, digits and . : / _ - can name a cluster`);
+  return { domain, rootNamespace, clusterId };
+}
 
 /** Checks the arguments of `serve`. Throws a UsageError. */
 export function serveSettings(args: Arguments): Settings {
-  const { options, positionals } = args;
-  if (positionals.length)
-    throw new UsageError(`unexpected '${positionals[0]}'; objects are named by --config DIR or --kubeconfig FILE`);
+  const { options } = args;
   const { config, kubeconfig, context } = options;
   if (config !== undefined && (kubeconfig ?? context) !== undefined)
     throw new UsageError('--config reads a folder and --kubeconfig a cluster: choose one');

@@ -8,7 +8,7 @@ import { queryObjects, setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { stringify } from 'yaml';
 import { readArguments } from '../src/cli/command.ts';
-import { serve } from '../src/cli/serve.ts';
+import { serve } from '../src/cli/commands.ts';
 import type { Node } from '../src/proto/generated/envoy/config/core/v3.ts';
 import { struct } from '../src/proto/wellknown.ts';
 import { World } from '../src/world.ts';
@@ -144,7 +144,6 @@ async function started(folder: string): Promise<{ readonly address: string; stop
   const running = serve.run(readArguments(serve, args), {
     out: resolve,
     err: text => process.stderr.write(text),
-    env: {},
     signal: abort.signal,
   });
   const address = /proxies connect to +(\S+)/.exec(await greeting)?.[1];

@@ -4,8 +4,8 @@ import type { Locality } from '../model/endpoint.ts';
 import type { KubePod } from '../model/kubernetes.ts';
 import { nodeLocality, nowhere } from '../model/locality.ts';
 import { workloadName } from '../model/pods.ts';
-import { address, meshOptions, meshSettings } from '../settings.ts';
-import { type Arguments, type Command, type Io, UsageError } from './command.ts';
+import { address, meshSettings, peerAddress } from '../settings.ts';
+import { type Arguments, type Io, UsageError } from './command.ts';
 import { readFolder } from './folder.ts';
 
 /** Where the Envoy finds what, and who it says it is. */
@@ -87,14 +87,12 @@ export function bootstrapOf({ pod, type, domain, clusterId, locality, intercepti
   };
 }
 
-async function run(args: Arguments, io: Io): Promise<number> {
-  const { options, positionals } = args;
-  const [name, ...others] = positionals;
-  if (!options['config'] || !name || others.length)
-    throw new UsageError('--config DIR and the name of one pod are needed, such as productpage-v1.default');
-  const contents = await readFolder(options['config']).catch((error: Error) => {
-    throw new UsageError(`--config: ${error.message}`);
-  });
+/** Resolves to the exit code; rejects with a UsageError. */
+export async function run(args: Arguments, io: Io): Promise<number> {
+  const { options, operand: name } = args;
+  if (!options['config'] || !name)
+    throw new UsageError('--config DIR and the name of a pod are needed, such as productpage-v1.default');
+  const contents = await readFolder(options['config']);
   const pods = [...contents.Pod.values()];
   const [podName, namespace] = name.includes('.')
     ? [name.slice(0, name.lastIndexOf('.')), name.slice(name.lastIndexOf('.') + 1)]
@@ -104,6 +102,7 @@ async function run(args: Arguments, io: Io): Promise<number> {
     const known = pods.map(p => `${p.meta.name}.${p.meta.namespace}`).join(', ');
     throw new UsageError(`there is no pod ${podName} in namespace ${namespace}; the pods are: ${known || 'none'}`);
   }
+  if (!pod.ips.length) throw new UsageError(`pod ${podName}: its status has no podIP: a proxy is known by its address`);
   const mesh = meshSettings(args);
   const node = [...contents.Node.values()].find(n => n.meta.name === pod.node);
   const type = options['type'];
@@ -118,34 +117,9 @@ async function run(args: Arguments, io: Io): Promise<number> {
     clusterId: mesh.clusterId,
     locality: node ? nodeLocality(node) : nowhere,
     interception,
-    xds: address('xds-address', options['xds-address'] ?? ''),
+    xds: peerAddress('xds-address', options['xds-address'] ?? ''),
     admin: address('admin-address', options['admin-address'] ?? ''),
   });
   io.out(stringify(bootstrap));
   return 0;
 }
-
-/** `pilotlight bootstrap` */
-export const bootstrap: Command = {
-  summary: 'Print an Envoy bootstrap for a pod',
-  usage: 'bootstrap --config DIR POD[.NAMESPACE]',
-  description: `Prints, as YAML, the configuration with which a stock Envoy becomes the proxy of that pod: who it is, and where the control
-plane is. Everything else comes over ADS. Start it with: envoy -c FILE`,
-  options: {
-    config: { value: 'DIR', help: 'The folder of objects' },
-    'xds-address': { value: 'HOST:PORT', help: 'Where the control plane serves proxies', default: '127.0.0.1:15010' },
-    'admin-address': {
-      value: 'HOST:PORT',
-      help: "Where the Envoy's own admin pages are to be",
-      default: '127.0.0.1:15000',
-    },
-    type: { value: 'TYPE', help: 'sidecar, or router for a gateway', default: 'sidecar' },
-    interception: {
-      value: 'MODE',
-      help: 'How traffic reaches the Envoy: REDIRECT, TPROXY or NONE',
-      default: 'REDIRECT',
-    },
-    ...meshOptions,
-  },
-  run,
-};

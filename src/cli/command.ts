@@ -1,5 +1,4 @@
-import type { ParseArgsOptionsConfig } from 'node:util';
-import { parseArgs } from 'node:util';
+import { type ParseArgsOptionsConfig, parseArgs } from 'node:util';
 
 /** One option of a command, as `--help` shows it. Every option takes a value unless `flag` says otherwise. */
 export interface Option {
@@ -13,14 +12,14 @@ export interface Option {
 export interface Arguments {
   readonly options: Readonly<Record<string, string>>;
   readonly flags: ReadonlySet<string>;
-  readonly positionals: readonly string[];
+  /** What the command is about, where it takes that. */
+  readonly operand: string | undefined;
 }
 
 /** Where a command writes, and when it is to stop. */
 export interface Io {
   out(text: string): void;
   err(text: string): void;
-  readonly env: Readonly<Record<string, string | undefined>>;
   readonly signal: AbortSignal;
 }
 
@@ -30,6 +29,8 @@ export interface Command {
   readonly usage: string;
   readonly description: string;
   readonly options: Readonly<Record<string, Option>>;
+  /** The one word beside the options that it takes, as `--help` shows it. */
+  readonly operand?: string;
   /** What `--help` says after the options. */
   readonly notes?: string;
   run(args: Arguments, io: Io): Promise<number>;
@@ -40,25 +41,72 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** Reads `argv` by the command's options. Throws a UsageError. */
+/** How many letters to change, add or leave out to make one word of the other. */
+function distance(a: string, b: string): number {
+  let above = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (const [i, letter] of [...a].entries()) {
+    const row = [i + 1];
+    for (const [j, other] of [...b].entries())
+      row.push(Math.min((above[j] ?? 0) + Number(letter !== other), (above[j + 1] ?? 0) + 1, (row[j] ?? 0) + 1));
+    above = row;
+  }
+  return above.at(-1) ?? 0;
+}
+
+/** `; did you mean X?`, where one of the words is near. */
+export function suggestion(word: string, known: readonly string[], prefix = ''): string {
+  const near = known
+    .map(name => ({ name, far: name.startsWith(word) && word.length > 1 ? 0 : distance(word, name) }))
+    .sort((a, b) => a.far - b.far)[0];
+  return near && near.far <= Math.max(1, Math.floor(near.name.length / 3))
+    ? `; did you mean ${prefix}${near.name}?`
+    : '';
+}
+
+/** Reads `argv` by the command's options; of an option that is there twice the last counts. Throws a UsageError. */
 export function readArguments(command: Command, argv: readonly string[]): Arguments {
   const config: ParseArgsOptionsConfig = {};
   for (const [name, option] of Object.entries(command.options))
     config[name] = { type: option.flag ? 'boolean' : 'string' };
-  try {
-    const { values, positionals } = parseArgs({ args: [...argv], options: config, allowPositionals: true });
-    const options: Record<string, string> = {};
-    const flags = new Set<string>();
-    for (const [name, option] of Object.entries(command.options)) {
-      const value = values[name];
-      if (value === true) flags.add(name);
-      else if (typeof value === 'string') options[name] = value;
-      else if (option.default !== undefined) options[name] = option.default;
+  // Not strict: what is wrong is said here, in the words of who typed it.
+  const { tokens } = parseArgs({
+    args: [...argv],
+    options: config,
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+  });
+  const options: Record<string, string> = {};
+  for (const [name, option] of Object.entries(command.options))
+    if (option.default !== undefined) options[name] = option.default;
+  const flags = new Set<string>();
+  let operand: string | undefined;
+  for (const token of tokens) {
+    if (token.kind === 'positional') {
+      if (!command.operand || operand !== undefined)
+        throw new UsageError(`unexpected '${token.value}'; the usage is: pilotlight ${command.usage}`);
+      operand = token.value;
+    } else if (token.kind === 'option') {
+      const { name, rawName, value, inlineValue } = token;
+      const option = Object.hasOwn(command.options, name) ? command.options[name] : undefined;
+      if (!option || !rawName.startsWith('--'))
+        throw new UsageError(`unknown option ${rawName}${suggestion(name, Object.keys(command.options), '--')}`);
+      if (option.flag && value !== undefined) throw new UsageError(`${rawName} takes no value`);
+      if (option.flag) flags.add(name);
+      else options[name] = valueOf(rawName, option, value, inlineValue);
     }
-    return { options, flags, positionals };
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
   }
+  return { options, flags, operand };
+}
+
+function valueOf(name: string, option: Option, value: string | undefined, inline: boolean | undefined): string {
+  const expected = option.value ?? 'VALUE';
+  if (!value) throw new UsageError(`${name} needs a value: ${name} ${expected}`);
+  if (!inline && value.length > 1 && value.startsWith('-'))
+    throw new UsageError(
+      `${name} needs a value, and '${value}' looks like an option; if it is the value: ${name}=${value}`,
+    );
+  return value;
 }
 
 const columns = (rows: readonly (readonly [string, string])[]): string => {
@@ -88,6 +136,6 @@ Usage:
 Commands:
 ${columns(rows)}
 
-'pilotlight COMMAND --help' explains one. From a checkout: npm run --silent pilotlight -- COMMAND [OPTIONS]
+'pilotlight COMMAND --help' explains one, 'pilotlight --version' says which this is. From a checkout: npm run --silent pilotlight -- COMMAND [OPTIONS]
 `;
 }

@@ -1,9 +1,19 @@
+import { readdir } from 'node:fs/promises';
 import { type ConfigContents, ConfigStore } from '../config/store.ts';
 import { createLog } from '../log.ts';
 import { directorySource } from '../sources/directory.ts';
+import { osError } from './os-error.ts';
 
-/** Reads the objects of a folder once. Rejects where there is no such folder. */
+/** Throws a UsageError where `--config` names no folder that can be read. */
+export async function checkFolder(folder: string): Promise<void> {
+  await readdir(folder).catch((error: unknown) => {
+    throw osError(`--config: ${folder}`, error);
+  });
+}
+
+/** Reads the objects of the folder that `--config` names once. Throws a UsageError where there is none. */
 export async function readFolder(folder: string): Promise<ConfigContents> {
+  await checkFolder(folder);
   const store = new ConfigStore();
   const reading = new AbortController();
   try {

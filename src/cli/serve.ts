@@ -1,25 +1,35 @@
-import { boundsTable } from '../bounds.ts';
-import { type ControlPlane, type Dependencies, startControlPlane } from '../control-plane.ts';
+import { readFile } from 'node:fs/promises';
+import { type ControlPlane, type Dependencies, ListenError, startControlPlane } from '../control-plane.ts';
 import { createLog, type Log } from '../log.ts';
 import { gatewaySecrets } from '../model/gateway-secrets.ts';
-import { type Settings, serveOptions, serveSettings } from '../settings.ts';
+import type { KubePod } from '../model/kubernetes.ts';
+import { compare } from '../model/object.ts';
+import type { Settings } from '../settings.ts';
 import { directorySource } from '../sources/directory.ts';
 import { ApiClient } from '../sources/kubernetes/api-client.ts';
 import { KubernetesSource } from '../sources/kubernetes/kubernetes.ts';
 import { meshConfigFile, withoutMeshConfig } from '../sources/mesh-config-file.ts';
 import { VERSION } from '../version.ts';
-import { type Command, type Io, UsageError } from './command.ts';
+import { type Io, UsageError } from './command.ts';
+import { checkFolder } from './folder.ts';
+import { listenError, osError } from './os-error.ts';
 
-/** What the control plane is fed with. */
+/** What the control plane is fed with. Throws a UsageError where that cannot be read. */
 async function inputsOf({ source, meshConfig, mesh }: Settings, log: Log): Promise<Omit<Dependencies, 'log'>> {
+  if (meshConfig !== undefined) await checkFile('mesh-config', meshConfig);
   const file = meshConfig === undefined ? [] : [meshConfigFile({ file: meshConfig, log })];
   if (source.kind === 'directory') {
+    await checkFolder(source.folder);
     const directory = directorySource({ folder: source.folder, log });
     return { sources: file.length ? [withoutMeshConfig(directory), ...file] : [directory] };
   }
   const { kubeconfig, context } = source;
+  if (kubeconfig !== undefined) await checkFile('kubeconfig', kubeconfig);
+  const client = await ApiClient.create({ kubeconfig, context }).catch((error: Error) => {
+    throw new UsageError(kubeconfig === undefined ? error.message : `--kubeconfig: ${kubeconfig}: ${error.message}`);
+  });
   const kubernetes = new KubernetesSource({
-    client: await ApiClient.create({ kubeconfig, context }),
+    client,
     log,
     meshConfigMap: file.length ? undefined : { namespace: mesh.rootNamespace, name: 'istio' },
   });
@@ -31,30 +41,57 @@ async function inputsOf({ source, meshConfig, mesh }: Settings, log: Log): Promi
   };
 }
 
+async function checkFile(option: string, file: string): Promise<void> {
+  await readFile(file).catch((error: unknown) => {
+    throw osError(`--${option}: ${file}`, error);
+  });
+}
+
+const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
+/** A word as a shell takes it. */
+const shellWord = (text: string): string =>
+  /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+
+/** How to attach an Envoy, where there is a pod that it can be. */
+function attaching(folder: string, pods: Iterable<KubePod>): string {
+  const [pod] = [...pods].filter(({ ips }) => ips.length).sort((a, b) => compare(a.meta.key, b.meta.key));
+  if (!pod) return '';
+  const { name, namespace } = pod.meta;
+  const title = namespace === 'default' && !name.includes('.') ? name : `${name}.${namespace}`;
+  return `
+Attach an Envoy, for example for the pod ${title}:
+  npm run --silent pilotlight -- bootstrap --config ${shellWord(folder)} ${title} > envoy.yaml
+  envoy -c envoy.yaml
+`;
+}
+
 /** What a newcomer wants to know: what is served, and how to see it work. Empty where the control plane was stopped before it served. */
-function greeting(plane: ControlPlane, settings: Settings): string {
+function greeting(plane: ControlPlane, { source }: Settings): string {
   const world = plane.world();
   if (!world) return '';
-  const folder = settings.source.kind === 'directory' ? settings.source.folder : undefined;
-  const attach = folder
-    ? `
-Attach an Envoy, for example for the pod productpage-v1 of the bookinfo sample:
-  npm run --silent pilotlight -- bootstrap --config ${folder} productpage-v1 > envoy.yaml
-  envoy -c envoy.yaml
-`
-    : '';
-  return `Pilotlight ${VERSION} serves ${world.mesh.services.length} Services, ${world.problems.length} problems.
+  const { mesh, problems } = world;
+  const attach = source.kind === 'directory' ? attaching(source.folder, mesh.contents.Pod.values()) : '';
+  return `Pilotlight ${VERSION} serves ${counted(mesh.services.length, 'Service')}, ${counted(problems.length, 'problem')}.
   proxies connect to   ${plane.xds}  (ADS, plaintext gRPC)
   pages                http://${plane.http}/debug
 ${attach}`;
 }
 
-async function run(settings: Settings, io: Io): Promise<number> {
+async function started(settings: Settings, dependencies: Dependencies): Promise<ControlPlane> {
+  try {
+    return await startControlPlane(settings, dependencies);
+  } catch (error) {
+    if (!(error instanceof ListenError)) throw error;
+    throw listenError(`${error.listener}-address`, settings[error.listener], error.cause);
+  }
+}
+
+/** Runs the control plane until it is told to stop. Resolves to the exit code; rejects with a UsageError where it cannot start. */
+export async function run(settings: Settings, io: Io): Promise<number> {
   const log = createLog(settings.logLevel);
-  const inputs = await inputsOf(settings, log).catch((error: unknown) => {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
-  });
-  const plane = await startControlPlane(settings, { ...inputs, log });
+  const inputs = await inputsOf(settings, log);
+  const plane = await started(settings, { ...inputs, log });
   const stopped = new Promise<void>(resolve => io.signal.addEventListener('abort', () => resolve(), { once: true }));
   try {
     await Promise.race([plane.ready, stopped]);
@@ -62,23 +99,7 @@ async function run(settings: Settings, io: Io): Promise<number> {
     io.out(greeting(plane, settings));
     await stopped;
     return 0;
-  } catch (error) {
-    io.err(`pilotlight serve: ${error instanceof Error ? error.message : String(error)}\n`);
-    return 2;
   } finally {
     await plane.stop();
   }
 }
-
-/** `pilotlight serve` */
-export const serve: Command = {
-  summary: 'Run the control plane',
-  usage: 'serve [--config DIR | --kubeconfig FILE] [OPTIONS]',
-  description: `Reads Services, endpoints and Istio's objects, and serves proxies what they are to do with them.
-Without --config and --kubeconfig it watches the cluster that it runs in.`,
-  options: serveOptions,
-  notes: `Bounds on what peers can take. Where one is met, the status of the stream, the log and the metric pilotlight_bounds_met_total
-name it:
-${boundsTable()}`,
-  run: (args, io) => run(serveSettings(args), io),
-};

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createServer } from '../node-http.ts';
-import type { Address } from '../settings.ts';
+import { type Address, reachedAt } from '../settings.ts';
 
 /** What a page answers. A string is text; anything else is JSON. */
 export interface Answer {
@@ -65,7 +65,7 @@ export async function startHttp(
   });
   const { port } = server.address() as AddressInfo;
   return {
-    address: `${address.host === '0.0.0.0' ? 'localhost' : address.host}:${port}`,
+    address: reachedAt({ host: address.host, port }),
     stop: () =>
       new Promise(resolve => {
         server.close(() => resolve());

@@ -1,5 +1,5 @@
-import { bootstrap } from '../../src/cli/bootstrap.ts';
 import { readArguments } from '../../src/cli/command.ts';
+import { bootstrap } from '../../src/cli/commands.ts';
 
 /** What `pilotlight bootstrap` prints for these arguments. Throws on what it says on standard error. */
 export async function bootstrapText(...argv: readonly string[]): Promise<string> {
@@ -11,7 +11,6 @@ export async function bootstrapText(...argv: readonly string[]): Promise<string>
     err: text => {
       throw new Error(text);
     },
-    env: {},
     signal: new AbortController().signal,
   });
   return out;

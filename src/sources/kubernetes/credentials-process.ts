@@ -1,19 +1,24 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { RequestOptions } from 'node:https';
-import { dirname, resolve } from 'node:path';
+import { homedir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
 import { parse } from 'yaml';
 import type { ApiServerSettings, Credentials, CredentialsReply } from './credentials.ts';
 
 // Runs as a child process of credentials.ts, which says why.
 
+const NO_CLUSTER =
+  'there is no cluster to watch: this is no pod of one, and there is neither $KUBECONFIG nor ~/.kube/config; name a folder of objects with --config DIR, or a cluster with --kubeconfig FILE';
 const IN_CLUSTER_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token';
 
 function load(settings: ApiServerSettings): KubeConfig {
   const config = new KubeConfig();
   if (settings.kubeconfig) config.loadFromFile(settings.kubeconfig);
   else if (process.env['KUBERNETES_SERVICE_HOST'] && existsSync(IN_CLUSTER_TOKEN)) config.loadFromCluster();
-  else config.loadFromDefault();
+  else if (process.env['KUBECONFIG'] || existsSync(join(homedir(), '.kube', 'config'))) config.loadFromDefault();
+  // The package would take what is on port 8080 of this machine for a cluster.
+  else throw new Error(NO_CLUSTER);
   if (settings.context) {
     if (!config.getContextObject(settings.context))
       throw new Error(`the kubeconfig has no context ${settings.context}`);
@@ -69,7 +74,9 @@ process.once('message', async settings => {
   try {
     reply = { credentials: await credentials(settings as ApiServerSettings) };
   } catch (error) {
-    reply = { error: error instanceof Error ? error.message : String(error) };
+    // A parser shows the place below its message.
+    const [message = ''] = (error instanceof Error ? error.message : String(error)).split('\n', 1);
+    reply = { error: message.replace(/:$/, '') };
   }
   process.send?.(reply, () => process.exit(0));
 });

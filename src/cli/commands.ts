@@ -1,0 +1,67 @@
+import { boundsTable } from '../bounds.ts';
+import { meshOptions, serveOptions, serveSettings } from '../settings.ts';
+import type { Command } from './command.ts';
+
+// What a command needs is imported when it runs: --help and a mistake are answered at once.
+
+/** `pilotlight serve` */
+export const serve: Command = {
+  summary: 'Run the control plane',
+  usage: 'serve [--config DIR | --kubeconfig FILE] [OPTIONS]',
+  description: `Reads Services, endpoints and Istio's objects, and serves proxies what they are to do with them.
+Without --config and --kubeconfig it watches the cluster that it runs in.`,
+  options: serveOptions,
+  notes: `Bounds on what peers can take. Where one is met, the status of the stream, the log and the metric pilotlight_bounds_met_total
+name it:
+${boundsTable()}`,
+  run: async (args, io) => {
+    const settings = serveSettings(args);
+    const { run } = await import('./serve.ts');
+    return run(settings, io);
+  },
+};
+
+/** `pilotlight bootstrap` */
+export const bootstrap: Command = {
+  summary: 'Print an Envoy bootstrap for a pod',
+  usage: 'bootstrap --config DIR POD[.NAMESPACE]',
+  operand: 'POD[.NAMESPACE]',
+  description: `Prints, as YAML, the configuration with which a stock Envoy becomes the proxy of that pod: who it is, and where the control
+plane is. Everything else comes over ADS. Start it with: envoy -c FILE`,
+  options: {
+    config: { value: 'DIR', help: 'The folder of objects' },
+    'xds-address': { value: 'HOST:PORT', help: 'Where the control plane serves proxies', default: '127.0.0.1:15010' },
+    'admin-address': {
+      value: 'HOST:PORT',
+      help: "Where the Envoy's own admin pages are to be",
+      default: '127.0.0.1:15000',
+    },
+    type: { value: 'TYPE', help: 'sidecar, or router for a gateway', default: 'sidecar' },
+    interception: {
+      value: 'MODE',
+      help: 'How traffic reaches the Envoy: REDIRECT, TPROXY or NONE',
+      default: 'REDIRECT',
+    },
+    ...meshOptions,
+  },
+  run: async (args, io) => (await import('./bootstrap.ts')).run(args, io),
+};
+
+/** `pilotlight translate` */
+export const translate: Command = {
+  summary: 'Print what a proxy would be sent for a folder of YAML, without a server',
+  usage: 'translate --config DIR --node NODE.json [--out FILE]',
+  description: `Reads the objects in the files below DIR (meshconfig.yaml is the MeshConfig) and writes, as JSON, the clusters, endpoints, listeners and
+routes of the proxy that NODE.json describes: a Node message as Envoy sends it. Problems go to standard error. Exit code 0 when it
+translated, 2 when the input is unusable.`,
+  options: {
+    config: { value: 'DIR', help: 'The folder of objects' },
+    node: { value: 'FILE', help: "The proxy's Node message in proto JSON" },
+    out: { value: 'FILE', help: 'Where to write; - is standard output', default: '-' },
+    ...meshOptions,
+  },
+  run: async (args, io) => (await import('./translate.ts')).run(args, io),
+};
+
+/** Every command there is. */
+export const commands: Readonly<Record<string, Command>> = { serve, bootstrap, translate };
