@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { isIP, isIPv4, isIPv6 } from 'node:net';
+import { isIP } from 'node:net';
 import { Interner } from '../memo.ts';
 import type { Node } from '../proto/generated/envoy/config/core/v3.ts';
 import type { Struct, Value } from '../proto/generated/google/protobuf.ts';
 import type { Locality } from './endpoint.ts';
+import { canonicalAddress, isOfFamilies } from './ip-families.ts';
 import { internLabels, type Labels } from './labels.ts';
 import { locality } from './locality.ts';
 import { compare } from './object.ts';
@@ -130,8 +131,8 @@ const refuse = (message: string): ParsedNode => ({ ok: false, message });
 function addressesOf(instanceIps: Json | undefined, ofId: string): readonly string[] {
   const told = Array.isArray(instanceIps) ? instanceIps.map(textOf) : textOf(instanceIps).split(',');
   const listed = told.map(ip => ip.trim()).filter(ip => ip !== '');
-  if (listed.length && listed.every(ip => isIP(ip))) return listed;
-  return isIP(ofId) ? [ofId] : [];
+  const addresses = listed.length && listed.every(ip => isIP(ip)) ? listed : [ofId].filter(ip => isIP(ip));
+  return addresses.map(canonicalAddress);
 }
 
 const localityOf = (node: Node): Locality | undefined => {
@@ -173,8 +174,8 @@ export function parseNode(node: Node): ParsedNode {
     labels,
     build,
     istioVersion: textOf(metadata['ISTIO_VERSION']),
-    ipv4: addresses.some(address => isIPv4(address)),
-    ipv6: addresses.some(address => isIPv6(address)),
+    ipv4: addresses.some(address => isOfFamilies(address, { ipv4: true, ipv6: false })),
+    ipv6: addresses.some(address => isOfFamilies(address, { ipv4: false, ipv6: true })),
     locality: localityOf(node),
     nodeName: textOf(metadata['NODE_NAME']),
     metadata: Object.freeze(shared),

@@ -1,4 +1,5 @@
 import type { Locality } from './endpoint.ts';
+import type { IpFamilies } from './ip-families.ts';
 import type { EnvoyBuild } from './traits.ts';
 
 /**
@@ -14,14 +15,12 @@ export interface Proxy {
   readonly class: ProxyClass;
 }
 
-export interface ProxyClass {
+export interface ProxyClass extends IpFamilies {
   readonly type: 'sidecar' | 'router';
   readonly namespace: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly build: EnvoyBuild;
   readonly istioVersion: string;
-  readonly ipv4: boolean;
-  readonly ipv6: boolean;
   /** Of the Node message; undefined where it has none: then the Kubernetes node of the pod tells. */
   readonly locality: Locality | undefined;
   readonly nodeName: string;

@@ -3,6 +3,7 @@ import { ServiceEntry_Location, ServiceEntry_Resolution } from '../proto/generat
 import type { ServiceEntry } from './config.ts';
 import { narrowed, type VisibilityCap } from './entry-visibility.ts';
 import { isWildcard } from './hosts.ts';
+import { canonicalAddress } from './ip-families.ts';
 import { trafficDistribution, trafficDistributionAnnotation } from './kube-service.ts';
 import { parseProtocol } from './protocol.ts';
 import type { Hostname, Resolution, Service } from './service.ts';
@@ -33,7 +34,8 @@ function addressesOf(entry: ServiceEntry): readonly string[] {
     const version = isIP(ip);
     if (!version) continue;
     const whole = version === 4 ? '32' : '128';
-    found.add(bits === undefined || bits === whole ? ip : address);
+    const canonical = canonicalAddress(ip);
+    found.add(bits === undefined || bits === whole ? canonical : `${canonical}/${bits}`);
   }
   return [...found];
 }

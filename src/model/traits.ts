@@ -1,5 +1,6 @@
 import { Interner } from '../memo.ts';
 import type { Locality } from './endpoint.ts';
+import type { IpFamilies } from './ip-families.ts';
 
 /** The name of a Kubernetes node. Interned, so that what is made for a node lives no longer than its proxies. */
 export interface NodeName {
@@ -30,16 +31,13 @@ export const hasExtension = (build: EnvoyBuild, name: string): boolean =>
 export const packageOf = (message: string): string => message.replace(/\.[A-Z].*$/, '');
 
 /** What shapes a proxy's configuration besides its scope and its workload. Interned: equal proxies share one value. */
-export interface Traits {
+export interface Traits extends IpFamilies {
   readonly type: 'sidecar' | 'router';
   readonly build: EnvoyBuild;
   /** `ISTIO_VERSION` of the Node's metadata; empty where no agent stands beside the proxy. */
   readonly istioVersion: string;
   /** An agent serves SDS on the cluster `sds-grpc`: the proxy has certificates, so mutual TLS can be used. */
   readonly agent: boolean;
-  /** Address families of the proxy's own addresses; at least one is true. */
-  readonly ipv4: boolean;
-  readonly ipv6: boolean;
   readonly interception: 'REDIRECT' | 'TPROXY' | 'NONE';
   readonly locality: Locality;
   /** The Kubernetes node; undefined while no Service depends on it, so that proxies of different nodes stay equal. */
@@ -53,9 +51,3 @@ export interface Traits {
   /** Further metadata that Istio's translation reads, by Istio's names (HTTP10, IDLE_TIMEOUT, …), values as text; the known ones, and those that an EnvoyFilter matches; structures as JSON. */
   readonly options: Readonly<Record<string, string>>;
 }
-
-/** The listen-to-all address of a proxy, as istiod chooses it: 0.0.0.0 unless it has IPv6 only. */
-export const wildcardAddress = (t: Traits): string => (t.ipv4 ? '0.0.0.0' : '::');
-export const loopbackAddress = (t: Traits): string => (t.ipv4 ? '127.0.0.1' : '::1');
-/** The source address of connections that pass through to the application (127.0.0.6, ::6). */
-export const inboundPassthroughAddress = (t: Traits): string => (t.ipv4 ? '127.0.0.6' : '::6');

@@ -16,8 +16,15 @@ function portIn(pod: RawObject, target: unknown): number | undefined {
 const isReady = (pod: RawObject): boolean =>
   members(member(pod['status'], 'conditions')).some(c => c['type'] === 'Ready' && c['status'] === 'True');
 
-function sliceOf(service: RawObject, pod: RawObject): RawObject[] {
-  const ips = members(member(pod['status'], 'podIPs'));
+const familyOf = (ip: string): 'IPv4' | 'IPv6' => (ip.includes(':') ? 'IPv6' : 'IPv4');
+
+/** The families that a Service asks for; one that does not say so has those of its pods. */
+function serves(service: RawObject, family: string): boolean {
+  const asked = member(service['spec'], 'ipFamilies');
+  return !Array.isArray(asked) || asked.includes(family);
+}
+
+function sliceOf(service: RawObject, pod: RawObject, ip: string): RawObject[] {
   const publishes = member(service['spec'], 'publishNotReadyAddresses') === true;
   const ready = publishes || isReady(pod);
   const ports = members(member(service['spec'], 'ports')).flatMap(port => {
@@ -31,25 +38,25 @@ function sliceOf(service: RawObject, pod: RawObject): RawObject[] {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
     metadata: {
-      name: `${name}-${pod.metadata.name}`,
+      name: `${name}-${pod.metadata.name}-${familyOf(ip).toLowerCase()}`,
       namespace: namespaceOf(service),
       labels: { 'kubernetes.io/service-name': name },
     },
-    addressType: 'IPv4',
+    addressType: familyOf(ip),
     ports,
     endpoints: [
       {
-        addresses: ips.map(ip => ip['ip']),
+        addresses: [ip],
         conditions: { ready, serving: ready, terminating: false },
         nodeName: member(pod['spec'], 'nodeName'),
         targetRef: { kind: 'Pod', name: pod.metadata.name, namespace: namespaceOf(pod) },
       },
     ],
   };
-  return ips.length > 0 && ports.length > 0 ? [slice] : [];
+  return serves(service, familyOf(ip)) && ports.length > 0 ? [slice] : [];
 }
 
-/** What Kubernetes' controller would make of Services with a selector: here a slice for each pod. */
+/** What Kubernetes' controller would make of Services with a selector: here a slice for each pod and family. */
 export function endpointSlices(objects: readonly RawObject[]): readonly RawObject[] {
   const pods = objects.filter(o => o.kind === 'Pod');
   return objects
@@ -60,6 +67,8 @@ export function endpointSlices(objects: readonly RawObject[]): readonly RawObjec
       return pods
         .filter(pod => namespaceOf(pod) === namespaceOf(service))
         .filter(pod => Object.entries(selector).every(([key, value]) => labelsOf(pod)[key] === value))
-        .flatMap(pod => sliceOf(service, pod));
+        .flatMap(pod =>
+          members(member(pod['status'], 'podIPs')).flatMap(({ ip }) => sliceOf(service, pod, String(ip))),
+        );
     });
 }

@@ -9,7 +9,8 @@ import type { NamedProxy } from '../support/proxies.ts';
 import { until } from '../support/until.ts';
 import { type Dump, readDump } from '../support/xds-diff.ts';
 import { ApiServer } from './api-server.ts';
-import { baseFolder, type Scenario } from './scenario.ts';
+import { type Family, SERVICE_RANGES } from './family.ts';
+import { baseFolder, baseObjects, type Scenario } from './scenario.ts';
 
 const run = promisify(execFile);
 const labFolder = join(import.meta.dirname, '..', 'lab');
@@ -54,14 +55,14 @@ export class Lab {
   }
 
   /** Starts it; takes about 20 s, and much longer where the peers have to be built first. */
-  static async start(): Promise<Lab> {
+  static async start(family: Family): Promise<Lab> {
     const folder = await mkdtemp(join(tmpdir(), 'conformance-'));
-    const env = { ...process.env, ...ports };
+    const env = { ...process.env, ...ports, ...(family !== 'ipv4' && { SERVICE_CIDR: SERVICE_RANGES }) };
     try {
       await run(join(labFolder, 'up.sh'), [folder], { env });
       // istiod first: what it makes of an endpoint depends on whether it knew the Service then, which at its start is chance.
       await startIstiod(folder);
-      await bring(folder, baseFolder);
+      await bringObjects(folder, baseObjects(family));
       const lab = new Lab(folder);
       lab.#mesh = await readFile(join(baseFolder, 'meshconfig.yaml'), 'utf8');
       return lab;
@@ -100,17 +101,10 @@ export class Lab {
     }
     const before = await pushes();
     for (const object of outgoing) if (!stays(object)) await this.#api.delete(object);
-    if (scenario.objects.some(object => object.kind === 'Pod')) await this.#bringPods(scenario.objects);
+    if (scenario.objects.some(object => object.kind === 'Pod')) await bringObjects(this.#folder, scenario.objects);
     else for (const object of scenario.objects) await this.#api.apply(object);
     if (changed) await until('istiod to take the change', async () => (await pushes()) > before, 5000).catch(() => 0);
     await settled();
-  }
-
-  async #bringPods(objects: readonly RawObject[]): Promise<void> {
-    const staged = join(this.#folder, 'scenario');
-    await mkdir(staged, { recursive: true });
-    await writeFile(join(staged, 'input.yaml'), objects.map(object => JSON.stringify(object)).join('\n---\n'));
-    await bring(this.#folder, staged);
   }
 
   /** istiod follows its MeshConfig, but for the trust domain, which it reads once. */
@@ -148,9 +142,12 @@ const trustDomain = (mesh: string): string | undefined => /^trustDomain: (.*)$/m
 /** Namespaces that scenarios share stay; everything else is the scenario's own. */
 const stays = (object: RawObject): boolean => object.kind === 'Namespace' || object.kind === 'Node';
 
-/** Brings a folder with pods into the lab. Tried again: right after an apply the API server may not find a pod yet. */
-async function bring(lab: string, folder: string): Promise<void> {
-  const once = () => run(process.execPath, [join(labFolder, 'apply.ts'), lab, folder]);
+/** Brings objects with pods into the lab. Tried again: right after an apply the API server may not find a pod yet. */
+async function bringObjects(lab: string, objects: readonly RawObject[]): Promise<void> {
+  const staged = join(lab, 'staged');
+  await mkdir(staged, { recursive: true });
+  await writeFile(join(staged, 'input.yaml'), objects.map(object => JSON.stringify(object)).join('\n---\n'));
+  const once = () => run(process.execPath, [join(labFolder, 'apply.ts'), lab, staged]);
   await once().catch(once).catch(once);
 }
 

@@ -2,11 +2,12 @@ import { dirname } from 'node:path';
 import type { RawObject } from '../../src/config/raw.ts';
 import { objectKey } from '../../src/model/object.ts';
 import type { World } from '../../src/world.ts';
-import { contentsOf, type Objects, readObjects, yamlFiles } from '../support/folder.ts';
+import { contentsOf, type Objects, readObjects } from '../support/folder.ts';
 import { worldOf } from '../support/golden.ts';
 import { type NamedProxy, proxiesOf } from '../support/proxies.ts';
 import { endpointSlices } from './endpoint-slices.ts';
-import { baseFolder, scenario, scenarioNames } from './scenario.ts';
+import type { Family } from './family.ts';
+import { baseObjects, scenario, scenarioNames } from './scenario.ts';
 
 /** A scenario without a cluster: its objects in the base mesh, with the EndpointSlices that Kubernetes would make. */
 export interface OfflineScenario {
@@ -21,12 +22,9 @@ const read = (file: string): readonly RawObject[] => readObjects(dirname(file), 
 const keyOf = ({ kind, metadata }: RawObject): string => objectKey(kind, metadata.namespace ?? '', metadata.name);
 
 /** Reads a scenario; what it brings replaces the base's object of that name. */
-export function offlineScenario(name: string): OfflineScenario {
-  const { folder, objects: own, meshConfig } = scenario(name, '');
-  const base = yamlFiles(baseFolder)
-    .filter(file => !file.endsWith('/meshconfig.yaml'))
-    .flatMap(read);
-  const byKey = new Map([...base, ...own].map(object => [keyOf(object), object]));
+export function offlineScenario(name: string, family: Family = 'ipv4'): OfflineScenario {
+  const { folder, objects: own, meshConfig } = scenario(name, '', family);
+  const byKey = new Map([...baseObjects(family), ...own].map(object => [keyOf(object), object]));
   const given = [...byKey.values()];
   const objects = { objects: [...given, ...endpointSlices(given), ...read(meshConfig)], problems: [] };
   return {
@@ -37,5 +35,6 @@ export function offlineScenario(name: string): OfflineScenario {
   };
 }
 
-/** All scenarios. */
-export const offlineScenarios = (): readonly OfflineScenario[] => scenarioNames().map(offlineScenario);
+/** All scenarios in a cluster of a family. */
+export const offlineScenarios = (family: Family = 'ipv4'): readonly OfflineScenario[] =>
+  scenarioNames().map(name => offlineScenario(name, family));

@@ -15,6 +15,7 @@ import { askedFor, dumpOf, messagesOf, messagesOfDump } from '../support/transla
 import { findings } from '../support/validators.ts';
 import { compare, type Dump, report } from '../support/xds-diff.ts';
 import { KnownDifferences } from './differences.ts';
+import { type Family, families, isFamily } from './family.ts';
 import { istiodEnvironment, Lab, type Reference } from './lab.ts';
 import { type Scenario, scenario, scenarioNames } from './scenario.ts';
 import { Score } from './score.ts';
@@ -25,6 +26,7 @@ Brings each scenario of test/conformance/scenarios into a real API server, asks 
 objects, and compares. What istiod said is kept in ~/.cache/pilotlight/conformance, by a hash of its input.
   -v N            show up to N differences of each resource
   --fresh         ask istiod again
+  --family F      the mesh has addresses of ipv4 (default), ipv6 or dual (both)
   --min PERCENT   fail below that share of distinct resources that are equal (default 97)
 `;
 
@@ -33,6 +35,7 @@ const { positionals, values } = parseArgs({
   options: {
     shown: { type: 'string', short: 'v', default: '0' },
     fresh: { type: 'boolean', default: false },
+    family: { type: 'string', default: 'ipv4' },
     min: { type: 'string', default: '97' },
     help: { type: 'boolean', short: 'h' },
   },
@@ -42,6 +45,14 @@ if (values.help) {
   process.exit(0);
 }
 
+/** Ends with the usage's exit code where it is none. */
+function familyOf(text: string): Family {
+  if (isFamily(text)) return text;
+  process.stderr.write(`--family: '${text}'; expected one of ${families.join(', ')}\n`);
+  process.exit(2);
+}
+
+const family = familyOf(values.family);
 const istiodVersion = readFileSync(join(import.meta.dirname, '..', 'lab', 'peers', 'istio', 'go.mod'), 'utf8');
 const cacheFolder = join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'pilotlight', 'conformance');
 
@@ -60,7 +71,7 @@ let lab: Lab | undefined;
 async function referenceOf(s: Scenario, fresh: boolean): Promise<Reference> {
   const file = join(cacheFolder, `${s.hash}.json.gz`);
   if (!fresh && existsSync(file)) return JSON.parse(gunzipSync(readFileSync(file)).toString()) as Reference;
-  lab ??= await Lab.start();
+  lab ??= await Lab.start(family);
   const reference = await lab.reference(s, objects => proxies(s, objects));
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, gzipSync(JSON.stringify(reference)));
@@ -119,10 +130,10 @@ const failed = (name: string) => (error: unknown) => {
 
 /** `type name` of the resources that differ and are not listed. */
 const unlistedOf = (name: string, { compared }: Result): ReadonlySet<string> =>
-  new Set(compared.flatMap(({ theirs, ours }) => known.unlisted(name, compare(theirs, ours))));
+  new Set(compared.flatMap(({ theirs, ours }) => known.unlisted(name, family, compare(theirs, ours))));
 
 async function compareScenario(name: string): Promise<void> {
-  const s = scenario(name, istiodVersion + istiodEnvironment);
+  const s = scenario(name, istiodVersion + istiodEnvironment, family);
   const own = new Score();
   let result = judge(s, await referenceOf(s, values.fresh));
   let unlisted = unlistedOf(name, result);
@@ -154,5 +165,6 @@ try {
 process.stdout.write(
   `${names.length} scenarios: ${total.equal} of ${total.total} distinct resources equal istiod's, ${total.percent.toFixed(2)} %\n`,
 );
-for (const row of known.outdated(names)) process.stdout.write(`no longer different, but in DIFFERENCES.md: ${row}\n`);
+for (const row of known.outdated(names, family))
+  process.stdout.write(`no longer different, but in DIFFERENCES.md: ${row}\n`);
 if (failures > 0 || total.percent < Number(values.min)) process.exitCode = 1;

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RawObject } from '../../src/config/raw.ts';
 import { readObjects, yamlFiles } from '../support/folder.ts';
+import { type Family, inFamily } from './family.ts';
 
 const here = import.meta.dirname;
 export const baseFolder = join(here, 'base');
@@ -33,16 +34,33 @@ const meshConfigOf = (folder: string): string => {
   return existsSync(own) ? own : join(baseFolder, 'meshconfig.yaml');
 };
 
-/** Reads a scenario. Throws where its YAML is broken. */
-export function scenario(name: string, reference: string): Scenario {
+/** Reads a scenario as it is in a cluster of a family. Throws where its YAML is broken. */
+export function scenario(name: string, reference: string, family: Family = 'ipv4'): Scenario {
   const folder = join(scenarioFolder, name);
   const { objects, problems } = readObjects(folder, objectFiles(folder));
   const [problem] = problems.filter(p => p.severity === 'error');
   if (problem) throw new Error(`${name}: ${problem.object} ${problem.path}: ${problem.message}`);
   const hash = createHash('sha256').update(reference);
+  if (family !== 'ipv4') hash.update(family);
   for (const file of [...yamlFiles(baseFolder), ...yamlFiles(folder)]) hash.update(readFileSync(file));
-  return { name, folder, objects, meshConfig: meshConfigOf(folder), hash: hash.digest('hex').slice(0, 24) };
+  return {
+    name,
+    folder,
+    objects: inFamily(objects, family),
+    meshConfig: meshConfigOf(folder),
+    hash: hash.digest('hex').slice(0, 24),
+  };
 }
+
+/** The objects of the mesh that every scenario is brought into. */
+export const baseObjects = (family: Family): readonly RawObject[] =>
+  inFamily(
+    readObjects(
+      baseFolder,
+      yamlFiles(baseFolder).filter(file => !file.endsWith('/meshconfig.yaml')),
+    ).objects,
+    family,
+  );
 
 /** The names of all scenarios; those with settings of their own come last, since istiod takes a while to follow them. */
 export function scenarioNames(): readonly string[] {

@@ -109,7 +109,11 @@ apply(
 
 /** Pods of the folder whose EndpointSlices name another address than theirs: the controller has not caught up. */
 function stalePods(): readonly string[] {
-  const given = new Map(pods.map(p => [key(namespaceOf(p), p.metadata.name), p.status?.['podIP']]));
+  const addressesOf = ({ status }: KubernetesObject): readonly unknown[] => {
+    const ips: readonly unknown[] = Array.isArray(status?.['podIPs']) ? status['podIPs'] : [];
+    return [status?.['podIP'], ...ips.map(ip => (isRecord(ip) ? ip['ip'] : undefined))].filter(ip => ip !== undefined);
+  };
+  const given = new Map(pods.map(p => [key(namespaceOf(p), p.metadata.name), addressesOf(p)]));
   const slices: unknown = JSON.parse(kubectl(['get', 'endpointslices', '-A', '-o', 'json']));
   const items: readonly unknown[] = isRecord(slices) && Array.isArray(slices['items']) ? slices['items'] : [];
   const stale: string[] = [];
@@ -119,8 +123,9 @@ function stalePods(): readonly string[] {
     for (const endpoint of endpoints) {
       if (!isRecord(endpoint) || !isRecord(endpoint['targetRef']) || !Array.isArray(endpoint['addresses'])) continue;
       const pod = key(String(endpoint['targetRef']['namespace']), String(endpoint['targetRef']['name']));
-      const address = given.get(pod);
-      if (address !== undefined && !endpoint['addresses'].includes(address)) stale.push(pod);
+      const addresses = given.get(pod) ?? [];
+      const named: readonly unknown[] = endpoint['addresses'];
+      if (addresses.length > 0 && !named.some(address => addresses.includes(address))) stale.push(pod);
     }
   }
   return stale;

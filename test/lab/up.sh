@@ -14,7 +14,7 @@ ETCD=http://127.0.0.1:$ETCD_PORT
 ETCD_PEER=http://127.0.0.1:$((ETCD_PORT + 1))
 ISSUER=https://kubernetes.default.svc
 POD_CIDR=10.1.0.0/16
-SERVICE_CIDR=10.96.0.0/16
+SERVICE_CIDR=${SERVICE_CIDR:-10.96.0.0/16} # of each family one, with a comma: a cluster with both
 
 for peer in etcd kube-apiserver kube-controller-manager kube-scheduler kubectl kwok; do
   if [ ! -x "$LAB_BIN/$peer" ]; then

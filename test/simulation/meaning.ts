@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import type { World } from '../../src/world.ts';
+import { ipv6Of } from '../conformance/family.ts';
 import { isFields, type JsonFields, member } from '../support/json.ts';
 import type { NamedProxy } from '../support/proxies.ts';
 import type { Messages } from '../support/translation.ts';
@@ -12,6 +13,8 @@ export interface Meaning {
   /** The proxy of the application that calls, or (`at`) the one that is called: a server's, or a gateway. */
   readonly proxy: string;
   readonly inbound: boolean;
+  /** Holds only where the cluster has IPv4: its objects name such addresses. */
+  readonly ofIpv4: boolean;
   /** `GET http://httpbin:8000/path`, `tcp://10.0.0.1:5432`, `tls://host:443`; a host is looked up as the caller's DNS would. */
   readonly target: Target;
   /** More of the call: some of `optionNames`. */
@@ -55,26 +58,44 @@ function targetOf(text: string): Target {
 
 /** Reads an entry. Throws where it is none: a mistyped option would be a call of another kind. */
 export function meaningOf(entry: unknown): Meaning {
-  const { says, from, at, call, gives, ...options } = isFields(entry) ? entry : {};
+  const { says, family, from, at, call, gives, ...options } = isFields(entry) ? entry : {};
   const proxy = from ?? at;
   if (typeof says !== 'string' || typeof proxy !== 'string' || typeof call !== 'string' || !isFields(gives))
     throw new Error(`expected says, from or at, call and gives; found ${JSON.stringify(entry)}`);
   const unknown = Object.keys(options).filter(option => !optionNames.includes(option));
   if (unknown.length > 0) throw new Error(`'${says}' says ${unknown}: no call has that`);
-  return { says, proxy, inbound: from === undefined, target: targetOf(call), options, gives };
+  if (family !== undefined && family !== 'ipv4')
+    throw new Error(`'${says}' is of the family ${family}: it can be ipv4`);
+  return {
+    says,
+    proxy,
+    inbound: from === undefined,
+    ofIpv4: family === 'ipv4',
+    target: targetOf(call),
+    options,
+    gives,
+  };
 }
 
 /** Where nothing of the mesh is: an address for what DNS knows and we do not. */
-const ELSEWHERE = '192.0.2.99';
+const elsewhere = (ipv6: boolean): string => (ipv6 ? '2001:db8::99' : '192.0.2.99');
 
-function addressOf(world: World, host: string, namespace: string): string {
-  if (isIP(host)) return host;
+/** The address that takes the place of one of the cluster's own in a cluster of IPv6; what the user chose stays. */
+function inIpv6(address: string): string {
+  if (address === '127.0.0.1') return '::1';
+  return /^10\.(1|96)\./.test(address) ? ipv6Of(address) : address;
+}
+
+/** Where a caller with addresses of IPv6 alone, or of IPv4, finds a host. */
+function addressOf(world: World, host: string, namespace: string, ipv6: boolean): string {
+  if (isIP(host)) return ipv6 ? inIpv6(host) : host;
   const names = [host, `${host}.${namespace}.svc.cluster.local`, `${host}.svc.cluster.local`, `${host}.cluster.local`];
   for (const name of names) {
-    const address = world.mesh.services.find(s => s.hostname === name)?.addresses[0];
+    const { addresses = [] } = world.mesh.services.find(s => s.hostname === name) ?? {};
+    const address = addresses.find(one => one.includes(':') === ipv6) ?? addresses[0];
     if (address) return address;
   }
-  return ELSEWHERE;
+  return elsewhere(ipv6);
 }
 
 const textMap = (value: unknown): Readonly<Record<string, string>> =>
@@ -113,9 +134,11 @@ export function callOf(
   const { scheme, host, port, path, method } = target;
   const claims = options['claims'];
   const tls = tlsOf(scheme, host, options);
+  const [own = ''] = String(member(caller.json['metadata'], 'INSTANCE_IPS') ?? '').split(',');
+  const ipv6 = own.includes(':');
   return {
     direction: gateway ? 'gateway' : inbound ? 'inbound' : 'outbound',
-    address: gateway && !isIP(host) ? '10.1.3.1' : (dns?.[0] ?? addressOf(world, host, namespaceOf(caller))),
+    address: gateway && !isIP(host) ? own : (dns?.[0] ?? addressOf(world, host, namespaceOf(caller), ipv6)),
     port,
     ...(typeof options['socket'] === 'string' && { socket: options['socket'] }),
     ...(options['captured'] === false && { captured: false }),

@@ -1,4 +1,5 @@
 import { Interner, memo } from '../../memo.ts';
+import type { IpFamilies } from '../../model/ip-families.ts';
 import type { MeshSettings } from '../../model/settings.ts';
 import type { Traits } from '../../model/traits.ts';
 import { exchangesTcpMetadata } from '../filters/istio-build.ts';
@@ -12,12 +13,10 @@ export interface MetadataCerts {
 }
 
 /** What of a proxy's traits its clusters depend on. Interned, so that proxies on different nodes share their clusters. */
-export interface ClusterTraits {
+export interface ClusterTraits extends IpFamilies {
   readonly sidecar: boolean;
   /** An agent serves certificates on `sds-grpc`. */
   readonly agent: boolean;
-  readonly ipv4: boolean;
-  readonly ipv6: boolean;
   readonly metadataCerts: MetadataCerts | undefined;
   /** The pod has a socket of its own for `sds://` credentials, or for certificate files. */
   readonly credentialSocket: boolean;

@@ -10,6 +10,7 @@ import type { MeshSettings } from '../../model/settings.ts';
 import type { NodeName, Traits } from '../../model/traits.ts';
 import type { Workload } from '../../model/workload.ts';
 import type { Cluster } from '../../proto/generated/envoy/config/cluster/v3.ts';
+import { agentResolver } from '../dynamic-dns.ts';
 import type { EndpointView } from '../endpoints/cluster-endpoints.ts';
 import { namespaceMode, policiesOf } from '../endpoints/peer-authentication.ts';
 import { type Place, placeOf, placeRead } from '../endpoints/place.ts';
@@ -172,6 +173,6 @@ export function clusters(
     inboundClusters(scope, workload, traits),
     scope.mesh,
     shared,
-    dynamic ? dynamicDnsCluster(scope.mesh, shared, traits.dnsCapture) : undefined,
+    dynamic ? dynamicDnsCluster(scope.mesh, shared, agentResolver(traits)) : undefined,
   );
 }

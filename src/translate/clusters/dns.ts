@@ -1,6 +1,7 @@
 /** Clusters that Envoy resolves by DNS. */
 
 import { memo } from '../../memo.ts';
+import type { IpFamilies } from '../../model/ip-families.ts';
 import { typed } from '../../proto/any.ts';
 import {
   type Cluster,
@@ -19,7 +20,8 @@ const RESOLVER: TypedExtensionConfig = {
   }),
 };
 
-const lookupFamily = ({ ipv4 }: ClusterTraits): Family => (ipv4 ? Family.V4_ONLY : Family.V6_ONLY);
+/** The family that Envoy asks DNS for; with both it is IPv4, as istiod has it without ISTIO_DUAL_STACK (istio: SelectDNSLookupFamily). */
+export const lookupFamily = ({ ipv4 }: IpFamilies): Family => (ipv4 ? Family.V4_ONLY : Family.V6_ONLY);
 
 /** How often and for which address family Envoy asks; the refresh rate counts only after failures, else the record's TTL does. */
 export const dnsFields = (

@@ -1,6 +1,7 @@
 /** Clusters that no Service stands behind: where traffic goes that none claims, and the pod's own SDS server. */
 
 import { memo } from '../../memo.ts';
+import { inboundSources } from '../../model/ip-families.ts';
 import type { MeshSettings } from '../../model/settings.ts';
 import { typed } from '../../proto/any.ts';
 import {
@@ -58,7 +59,7 @@ export const passthroughCluster = memo(
 
 /** Looks up the host of each request (istio: buildAllowAnyDFPCluster). */
 export const dynamicDnsCluster = memo(
-  (mesh: MeshSettings, traits: ClusterTraits, dnsCapture: boolean): ClusterResource =>
+  (mesh: MeshSettings, traits: ClusterTraits, agent: string | undefined): ClusterResource =>
     resource({
       name: ALLOW_ANY_DYNAMIC_DNS_CLUSTER,
       alt_stat_name: delimited(ALLOW_ANY_DYNAMIC_DNS_CLUSTER),
@@ -66,7 +67,7 @@ export const dynamicDnsCluster = memo(
       cluster_type: {
         name: 'envoy.clusters.dynamic_forward_proxy',
         typed_config: typed('envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig', {
-          dns_cache_config: sharedDnsCache(traits.ipv4, dnsCapture),
+          dns_cache_config: sharedDnsCache(traits, agent),
           allow_insecure_cluster_options: true,
         }),
       },
@@ -77,11 +78,11 @@ export const dynamicDnsCluster = memo(
 );
 
 /** The source address by which the pod's own redirection knows traffic from the proxy to the application, and lets it pass. */
-export function inboundBindConfig({ ipv4, ipv6 }: ClusterTraits, dualStack: boolean): BindConfig {
-  const address = (ip: string) => ({ address: ip, port_value: 0 });
+export function inboundBindConfig(traits: ClusterTraits, everyFamily: boolean): BindConfig {
+  const [first, ...others] = inboundSources(traits).map(address => ({ address, port_value: 0 }));
   return {
-    source_address: address(ipv4 ? '127.0.0.6' : '::6'),
-    extra_source_addresses: dualStack && ipv4 && ipv6 ? [{ address: address('::6') }] : undefined,
+    source_address: first,
+    extra_source_addresses: everyFamily && others.length > 0 ? others.map(address => ({ address })) : undefined,
   };
 }
 

@@ -1,6 +1,7 @@
 /** Inbound clusters: from the sidecar to its own application, one for each port that a Service or the Sidecar names. */
 
 import { memo } from '../../memo.ts';
+import { type IpFamilies, isOfFamilies, loopbacks } from '../../model/ip-families.ts';
 import { compare, type ObjectKey } from '../../model/object.ts';
 import { parseProtocol } from '../../model/protocol.ts';
 import type { EffectiveDestinationRule, Scope } from '../../model/scope.ts';
@@ -43,8 +44,7 @@ interface Named {
   readonly kubernetes: boolean;
 }
 
-const LOOPBACK: readonly string[] = ['127.0.0.1', '::1'];
-const loopback = ({ ipv4 }: ClusterTraits): string => (ipv4 ? '127.0.0.1' : '::1');
+const isLoopback = (address: string): boolean => loopbacks({ ipv4: true, ipv6: true }).includes(address);
 
 /** A port of the application with the Services behind it; the first one shapes the cluster. */
 interface Target {
@@ -90,7 +90,7 @@ function build(
     common_lb_config: {},
     typed_extension_protocol_options: httpOptions(protocol, pool, undefined),
     metadata: describe ? inboundMetadata(onPort, spec?.trafficPolicy ? rule?.rule : undefined) : undefined,
-    upstream_bind_config: LOOPBACK.includes(to.address) ? undefined : inboundBindConfig(traits, false),
+    upstream_bind_config: isLoopback(to.address) ? undefined : inboundBindConfig(traits, false),
     ...(to.address
       ? {
           type: Type.STATIC,
@@ -172,7 +172,7 @@ function fromServices(context: Context): readonly ClusterResource[] {
       traits,
       inboundRule(context, first.service),
       workload.sidecar?.spec.inboundConnectionPool,
-      local ? loopback(traits) : '',
+      local ? loopbacks(traits)[0] : '',
       ...targets,
     );
     return cluster ? [cluster] : [];
@@ -187,16 +187,17 @@ function endpointOf(text: string, { workload, traits }: Context): Omit<Destinati
   const port = Number(text.slice(colon + 1));
   if (colon < 0 || !Number.isInteger(port)) return undefined;
   const ip = text.slice(0, colon).replace(/^\[|\]$/g, '');
-  const own = (v6: boolean): string => workload.ownAddresses.find(address => address.includes(':') === v6) ?? '';
+  const own = (family: IpFamilies): string =>
+    workload.ownAddresses.find(address => isOfFamilies(address, family)) ?? workload.ownAddresses[0] ?? '';
   switch (ip) {
     case '0.0.0.0':
-      return { address: own(false), port };
+      return { address: own({ ipv4: true, ipv6: false }), port };
     case '::':
-      return { address: own(true), port };
+      return { address: own({ ipv4: false, ipv6: true }), port };
     case '127.0.0.1':
-      return { address: loopback(traits), port };
+      return { address: loopbacks(traits)[0], port };
     case '::1':
-      return { address: traits.ipv6 ? '::1' : '127.0.0.1', port };
+      return { address: loopbacks(traits).at(-1) ?? '', port };
     default:
       return { address: '', port: 0 };
   }

@@ -1,4 +1,5 @@
 import type { Problem } from '../../config/problem.ts';
+import { canonicalAddress } from '../../model/ip-families.ts';
 import type { Listener } from '../../proto/generated/envoy/config/listener/v3.ts';
 import type { ListenerResource, Translated } from '../resource.ts';
 
@@ -6,7 +7,7 @@ import type { ListenerResource, Translated } from '../resource.ts';
 const addressesOf = ({ address, additional_addresses = [] }: Listener): readonly string[] =>
   [address, ...additional_addresses.map(more => more.address)].flatMap(one => {
     const { socket_address: socket, pipe } = one ?? {};
-    if (socket) return [`${socket.protocol ?? 0} ${socket.address}:${socket.port_value}`];
+    if (socket) return [`${socket.protocol ?? 0} ${canonicalAddress(socket.address ?? '')}:${socket.port_value}`];
     return pipe?.path ? [pipe.path] : [];
   });
 

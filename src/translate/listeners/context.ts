@@ -7,7 +7,7 @@ import type { Workload } from '../../model/workload.ts';
 import type { AccessLog } from '../../proto/generated/envoy/config/accesslog/v3.ts';
 import type { HttpFilter } from '../../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import type { PluginConfig } from '../../proto/generated/stats.ts';
-import { sharedForwardProxy } from '../dynamic-dns.ts';
+import { agentResolver, sharedForwardProxy } from '../dynamic-dns.ts';
 import { tcpStats } from '../filters/istio-build.ts';
 import { NO_SECURITY, type SecurityFilters, securityFilters } from '../filters/security.ts';
 import { type AccessLogs, accessLogs } from './access-log.ts';
@@ -92,7 +92,7 @@ export function listenerContext(
   const tracing = tracingOf(mesh, telemetries, hosts, traits, spanIdentity(workload), listener);
   const metrics = metricsConfigs(mesh, telemetries, listener);
   const isDynamic = listener === 'outbound' && scope.outboundPolicy.mode === 'ALLOW_ANY_DYNAMIC_DNS';
-  const dynamicDns = isDynamic ? sharedForwardProxy(traits) : undefined;
+  const dynamicDns = isDynamic ? sharedForwardProxy(traits, agentResolver(traits)) : undefined;
   // Policies guard what comes in; a sidecar's own calls are guarded where they arrive.
   const security = guarded ? securityFilters(mesh, workload, hosts, traits.type === 'router') : NO_SECURITY;
   return {

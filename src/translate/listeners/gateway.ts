@@ -1,10 +1,11 @@
 import type { Problem } from '../../config/problem.ts';
 import { memo } from '../../memo.ts';
 import { writtenPath } from '../../model/config.ts';
+import { wildcards } from '../../model/ip-families.ts';
 import { type GatewayPort, type GatewayServer, mergeGateways, passesThrough } from '../../model/merged-gateway.ts';
 import { isHttp, type Protocol } from '../../model/protocol.ts';
 import type { Scope } from '../../model/scope.ts';
-import { type Traits, wildcardAddress } from '../../model/traits.ts';
+import type { Traits } from '../../model/traits.ts';
 import type { Workload } from '../../model/workload.ts';
 import type { AccessLog } from '../../proto/generated/envoy/config/accesslog/v3.ts';
 import { TrafficDirection } from '../../proto/generated/envoy/config/core/v3.ts';
@@ -111,7 +112,7 @@ export function gatewayListeners(scope: Scope, workload: Workload, traits: Trait
   const resources: ListenerResource[] = [];
   for (const port of merged.ports) {
     if (port.port < 1024 && traits.options['UNPRIVILEGED_POD'] === 'true') continue;
-    const bind = port.bind || wildcardAddress(traits);
+    const bind = port.bind || wildcards(traits)[0];
     const hosts = taken.get(port.port) ?? new Set();
     taken.set(port.port, hosts);
     const chains = chainsOf(port, bind, open, hosts);

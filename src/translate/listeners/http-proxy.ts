@@ -1,11 +1,11 @@
 import { memo } from '../../memo.ts';
+import { loopbacks } from '../../model/ip-families.ts';
 import { bool } from '../../proto/wellknown.ts';
 import { listenerName } from '../names.ts';
 import type { ListenerResource } from '../resource.ts';
 import { type HttpContext, httpConnectionManagerFilter } from './http-connection-manager.ts';
 import { listenerResource, outboundListener } from './outbound.ts';
 import { HTTP_PROXY_ROUTES, httpProxyPort } from './outbound-http.ts';
-import { loopbacks } from './wildcards.ts';
 
 /** The listener of MeshConfig.proxyHttpPort: applications that know of HTTP proxies use the sidecar as one. None by default. */
 export const httpProxy = memo((context: HttpContext): readonly ListenerResource[] => {
@@ -14,7 +14,7 @@ export const httpProxy = memo((context: HttpContext): readonly ListenerResource[
   if (port === 0) return [];
   const binds = loopbacks(traits);
   const filter = httpConnectionManagerFilter(context, {
-    statPrefix: `outbound_${listenerName(binds[0] ?? '', port)};`,
+    statPrefix: `outbound_${listenerName(binds[0], port)};`,
     routes: HTTP_PROXY_ROUTES,
     base: { http_protocol_options: { allow_absolute_url: bool(true) } },
   });

@@ -1,9 +1,10 @@
 import { memo } from '../../memo.ts';
 import type { Sidecar } from '../../model/config.ts';
+import { isGlobalUnicast, wildcards } from '../../model/ip-families.ts';
 import type { ObjectKey } from '../../model/object.ts';
 import { type Protocol, parseProtocol } from '../../model/protocol.ts';
 import type { MeshSettings } from '../../model/settings.ts';
-import { type Traits, wildcardAddress } from '../../model/traits.ts';
+import type { Traits } from '../../model/traits.ts';
 import type { ServiceTarget, Workload } from '../../model/workload.ts';
 import type { AccessLog } from '../../proto/generated/envoy/config/accesslog/v3.ts';
 import { TrafficDirection } from '../../proto/generated/envoy/config/core/v3.ts';
@@ -76,7 +77,7 @@ function sidecarPorts(mesh: MeshSettings, traits: Traits, workload: Workload, si
     const protocol: Protocol = parseProtocol(ingress.port?.protocol ?? '');
     // istiod asks for the bind as it is written, before it falls back to the pod's own address.
     if (!canBind(mesh, traits, { bindToPort, bind: given, port: number, protocol }) || placed.has(number)) continue;
-    const bind = given || workload.ownAddresses[0] || wildcardAddress(traits);
+    const bind = given || workload.ownAddresses.find(isGlobalUnicast) || wildcards(traits)[0];
     placed.set(number, { port: ingressOf(sidecar, ingress, bind), bindToPort, sources: [sidecar.meta.key] });
   }
   return [...placed.values()].sort(byTargetPort);
@@ -88,7 +89,7 @@ function inboundPorts(mesh: MeshSettings, traits: Traits, workload: Workload): r
   if (sidecar && (sidecar.spec.ingress?.length ?? 0) > 0) return sidecarPorts(mesh, traits, workload, sidecar);
   // Without redirection the proxy cannot listen where the application does.
   if (traits.interception === 'NONE') return [];
-  const bind = wildcardAddress(traits);
+  const bind = wildcards(traits)[0];
   const placed = new Map<number, Placed>();
   for (const target of workload.targets) {
     const { targetPort, port, service } = target;
@@ -182,7 +183,7 @@ export const inboundListeners = memo(
     ];
     const place = {
       name: VIRTUAL_INBOUND_LISTENER,
-      bind: wildcardAddress(traits),
+      bind: wildcards(traits)[0],
       port: mesh.config.proxyInboundListenPort ?? 0,
       bindToPort: false,
     };

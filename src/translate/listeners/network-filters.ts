@@ -8,11 +8,11 @@ import type { MeshSettings } from '../../model/settings.ts';
 import { hasExtension, type Traits } from '../../model/traits.ts';
 import { typed } from '../../proto/any.ts';
 import type { AccessLog } from '../../proto/generated/envoy/config/accesslog/v3.ts';
-import { Cluster_DnsLookupFamily } from '../../proto/generated/envoy/config/cluster/v3.ts';
 import type { Filter } from '../../proto/generated/envoy/config/listener/v3.ts';
 import type { HttpFilter } from '../../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import type { TcpProxy } from '../../proto/generated/envoy/extensions/filters/network/tcp_proxy/v3.ts';
 import type { DestinationRule as DestinationRuleSpec } from '../../proto/generated/istio/networking/v1alpha3.ts';
+import { lookupFamily } from '../clusters/dns.ts';
 import { statName } from '../clusters/stat-name.ts';
 import { tcpMetadataExchange } from '../filters/istio-build.ts';
 import { SNI_DYNAMIC_FORWARD_PROXY, TCP_PROXY } from '../filters/well-known.ts';
@@ -124,7 +124,7 @@ export const isDynamic = (service: Service): boolean =>
 
 const dnsCache = (service: Service, traits: Traits) => ({
   name: `${service.hostname}_dfp_dns_cache`,
-  dns_lookup_family: traits.ipv4 ? Cluster_DnsLookupFamily.V4_ONLY : Cluster_DnsLookupFamily.V6_ONLY,
+  dns_lookup_family: lookupFamily(traits),
 });
 
 const sniForwardProxy = (service: Service, port: number, traits: Traits): readonly Filter[] =>

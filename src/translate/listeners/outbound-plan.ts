@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { memo } from '../../memo.ts';
 import type { ServiceEndpoints } from '../../model/endpoint.ts';
+import { isOfFamilies, isUnspecified, loopbacks, wildcards } from '../../model/ip-families.ts';
 import { isHttp, isTcp, isUnsupported, type Protocol, parseProtocol } from '../../model/protocol.ts';
 import type { EgressListener } from '../../model/scope.ts';
 import type { Service, ServicePort } from '../../model/service.ts';
@@ -9,7 +10,6 @@ import type { Traits } from '../../model/traits.ts';
 import type { SidecarPort } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { isUnixSocket } from './address.ts';
 import { conflict, type Effect, listenerProtocol } from './conflict.ts';
-import { loopbacks, wildcards } from './wildcards.ts';
 
 /** One Service port on one address of an outbound listener. Interned: it keeps its identity while Service and address do. */
 export interface Contribution {
@@ -18,7 +18,7 @@ export interface Contribution {
   /** The listener's addresses, the first one names it. */
   readonly binds: readonly string[];
   readonly bindToPort: boolean;
-  /** The address of the Service that is meant; `0.0.0.0` where it has none. */
+  /** The address of the Service that is meant; empty where it has none. */
   readonly address: string;
   readonly cidrs: readonly string[];
 }
@@ -49,8 +49,6 @@ export interface PlannedListener {
   readonly steps: readonly Step[];
 }
 
-const UNSPECIFIED = '0.0.0.0';
-
 const contributionOf = memo(
   (
     service: Service,
@@ -74,30 +72,32 @@ const sidecarPort = memo(
   }),
 );
 
-/** Addresses by which a proxy finds a Service; a ServiceEntry's stand apart, each as if it were a Service of its own. */
+/**
+ * Addresses by which a proxy finds a Service, none where every address may be its; a ServiceEntry's stand apart, each as if it were a Service
+ * of its own.
+ */
 const groupsOf = memo(
   (ipv4: boolean, ipv6: boolean, assigns: boolean, service: Service): readonly (readonly string[])[] => {
-    // A colon tells IPv6 from IPv4: what is here was checked when it was read.
-    const reachable = (list: readonly string[]) => list.filter(a => (a.includes(':') ? ipv6 : ipv4));
-    if (service.registry === 'External' && service.addresses.length > 0) return service.addresses.map(a => [a]);
+    const reachable = (list: readonly string[]) => list.filter(address => isOfFamilies(address, { ipv4, ipv6 }));
+    if (service.registry === 'External' && service.addresses.length > 0) {
+      const given = service.addresses.filter(address => !isUnspecified(address)).map(address => [address]);
+      return given.length < service.addresses.length ? [[], ...given] : given;
+    }
     const own = reachable(service.addresses);
     if (own.length > 0) return [own];
     const assigned = assigns ? reachable(service.autoAllocated) : [];
-    return [assigned.length > 0 ? assigned : [service.addresses[0] ?? UNSPECIFIED]];
+    return [assigned.length > 0 ? assigned : service.addresses.slice(0, 1)];
   },
 );
 
 const addressGroups = (service: Service, { ipv4, ipv6, dnsCapture }: Traits) =>
   groupsOf(ipv4, ipv6, dnsCapture, service);
 
-/** The address to listen on where nothing says otherwise: the VIP, or every address with the CIDR as a condition. */
-function vipBinds(service: Service, addresses: readonly string[], traits: Traits) {
-  const [first = UNSPECIFIED, ...others] = addresses;
-  if (first.includes('/')) return { binds: wildcards(traits), cidrs: addresses };
-  const everywhere = service.registry === 'External' && first === UNSPECIFIED;
-  if (everywhere && !traits.ipv4) return { binds: ['::', ...others], cidrs: [] };
-  if (everywhere && traits.ipv6) return { binds: [first, ...others, '::'], cidrs: [] };
-  return { binds: addresses, cidrs: [] };
+/** The addresses to listen on where nothing says otherwise: the VIP, or every address, with the CIDR as a condition. */
+function vipBinds(addresses: readonly string[], traits: Traits) {
+  const [first] = addresses;
+  if (first === undefined) return { binds: wildcards(traits), cidrs: [] };
+  return first.includes('/') ? { binds: wildcards(traits), cidrs: addresses } : { binds: addresses, cidrs: [] };
 }
 
 /** Ports that the proxy itself listens on. */
@@ -137,7 +137,7 @@ interface Draft {
 /** Whether a Service has one listener for each endpoint: TCP without a virtual IP goes to the endpoint that was dialled. */
 const perEndpoint = (service: Service, port: ServicePort, addresses: readonly string[]): boolean =>
   service.resolution === 'Passthrough' &&
-  addresses[0] === UNSPECIFIED &&
+  addresses.length === 0 &&
   (isTcp(port.protocol) || isUnsupported(port.protocol));
 
 /** The Services of egress listeners whose endpoints decide about listeners. */
@@ -241,15 +241,14 @@ function contribute(
   if (service.resolution === 'Alias' || kind === 'none') return;
   const everywhere = wildcards(traits);
   const own = at.binds.length > 0;
-  const vip =
-    own || kind === 'http' ? { binds: own ? at.binds : everywhere, cidrs: [] } : vipBinds(service, addresses, traits);
+  const vip = own || kind === 'http' ? { binds: own ? at.binds : everywhere, cidrs: [] } : vipBinds(addresses, traits);
   const bind = vip.binds[0] ?? '';
   const key = `${bind} ${port.port}`;
   const draft = drafts.get(key);
   if (draft?.locked) return;
   const { effect, protocol } = conflict(draft?.protocol, port.protocol, bind === everywhere[0]);
   if (effect === 'ignore') return;
-  const address = addresses[0] ?? UNSPECIFIED;
+  const address = addresses[0] ?? '';
   const contribution = contributionOf(service, port, address, vip.cidrs.join(' '), bindToPort, ...vip.binds);
   const step: Step = { effect, contribution, egress };
   if (effect === 'create' || !draft) {

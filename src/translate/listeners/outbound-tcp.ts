@@ -1,6 +1,7 @@
+import { wildcards } from '../../model/ip-families.ts';
 import { isTls } from '../../model/protocol.ts';
 import type { Service, ServicePort } from '../../model/service.ts';
-import { type Traits, wildcardAddress } from '../../model/traits.ts';
+import type { Traits } from '../../model/traits.ts';
 import type { L4MatchAttributes, TLSMatchAttributes } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { configMetadata } from '../config-metadata.ts';
 import { outboundClusterName } from '../names.ts';
@@ -15,7 +16,7 @@ export interface TcpPlace {
   /** The listener's port: the Service's, or the one that a Sidecar's egress listener names. */
   readonly port: ServicePort;
   readonly bind: string;
-  /** The address of the Service that this place stands for; a ServiceEntry can have several. */
+  /** The address of the Service that this place stands for; a ServiceEntry can have several. Empty where it has none. */
   readonly address: string;
   readonly cidrs: readonly string[];
 }
@@ -61,10 +62,8 @@ function serviceChain(
 /** SNI is needed only where the address does not tell which Service is meant. */
 function sniOf(place: TcpPlace, traits: Traits): readonly string[] {
   const { service, bind, cidrs, address } = place;
-  const wildcard = wildcardAddress(traits);
-  const own = address.includes('/') ? '' : address;
-  const ambiguous = cidrs.length > 0 || own === '' || (own === wildcard && bind === wildcard);
-  if (!ambiguous && !isDynamic(service)) return [];
+  const isShared = cidrs.length > 0 || address.includes('/') || (address === '' && bind === wildcards(traits)[0]);
+  if (!isShared && !isDynamic(service)) return [];
   const names = service.aliases.flatMap(({ hostname }) => [
     hostname,
     ...alternateNames(hostname, { dnsDomain: traits.dnsDomain, port: undefined }),

@@ -2,11 +2,11 @@ import { memo } from '../../memo.ts';
 import type { VirtualService } from '../../model/config.ts';
 import type { EndpointIndex } from '../../model/endpoint.ts';
 import { endpointsKey } from '../../model/endpoint.ts';
+import { wildcards } from '../../model/ip-families.ts';
 import type { ObjectKey } from '../../model/object.ts';
 import type { EgressListener, Scope } from '../../model/scope.ts';
 import type { Service } from '../../model/service.ts';
 import type { Traits } from '../../model/traits.ts';
-import { wildcardAddress } from '../../model/traits.ts';
 import { TrafficDirection } from '../../proto/generated/envoy/config/core/v3.ts';
 import type { Filter, FilterChain, Listener } from '../../proto/generated/envoy/config/listener/v3.ts';
 import { bool, seconds, uint32 } from '../../proto/wellknown.ts';
@@ -42,7 +42,7 @@ function chainsOf(
 ): readonly ChainSpec[] {
   const { service, port, binds, address, cidrs } = contribution;
   const [bind = ''] = binds;
-  const wildcard = wildcardAddress(tcp.traits);
+  const [wildcard] = wildcards(tcp.traits);
   const kind = listenerProtocol(port.protocol);
   const tcpChains = kind === 'http' ? [] : outboundTcpChains(tcp, { service, port, bind, address, cidrs }, input);
   if (kind === 'tcp' || !http) return tcpChains;
@@ -243,5 +243,5 @@ export function outboundRouteNames(
 ): readonly NamedRoutes[] {
   const plan = planOf(scope, traits, endpoints, ownAddresses);
   const proxies = httpProxyPort(scope.mesh, traits) > 0;
-  return namedRoutes(plannedRoutes(plan, wildcardAddress(traits)), scope.egress, proxies);
+  return namedRoutes(plannedRoutes(plan, wildcards(traits)[0]), scope.egress, proxies);
 }

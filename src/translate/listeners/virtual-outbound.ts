@@ -1,6 +1,7 @@
 import { memo } from '../../memo.ts';
+import { wildcards } from '../../model/ip-families.ts';
 import type { Scope } from '../../model/scope.ts';
-import { type Traits, wildcardAddress } from '../../model/traits.ts';
+import type { Traits } from '../../model/traits.ts';
 import type { AccessLog } from '../../proto/generated/envoy/config/accesslog/v3.ts';
 import { TrafficDirection } from '../../proto/generated/envoy/config/core/v3.ts';
 import type { Filter, Listener } from '../../proto/generated/envoy/config/listener/v3.ts';
@@ -69,7 +70,7 @@ export const virtualOutbound = memo(
     const port = context.mesh.config.proxyListenPort ?? 0;
     return {
       name: VIRTUAL_OUTBOUND_LISTENER,
-      address: listenAddress(wildcardAddress(traits), port),
+      address: listenAddress(wildcards(traits)[0], port),
       transparent: traits.interception === 'TPROXY' ? bool(true) : undefined,
       use_original_dst: bool(true),
       filter_chains: [

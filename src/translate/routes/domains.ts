@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net';
+import { isOfFamilies, isUnspecified } from '../../model/ip-families.ts';
 import type { Service } from '../../model/service.ts';
 import type { Traits } from '../../model/traits.ts';
 
@@ -63,9 +64,10 @@ export function alternateNames(hostname: string, context: DomainContext): string
  * gave count where the agent answers DNS with them, whether or not it asks for them itself.
  */
 export function addressesFor(service: Service, traits: Traits): readonly string[] {
-  if (service.registry === 'External' && service.addresses.length) return service.addresses;
+  if (service.registry === 'External' && service.addresses.length)
+    return service.addresses.filter(address => !isUnspecified(address));
   const own = service.addresses.length || !traits.dnsCapture ? service.addresses : service.autoAllocated;
-  return own.filter(address => (isIPv6(address) ? traits.ipv6 : traits.ipv4));
+  return own.filter(address => isOfFamilies(address, traits));
 }
 
 /** The domains of a Service's virtual host, and which of them are short forms that give way to a host of that very name. */
