@@ -23,8 +23,11 @@ export interface ProxyHandlerContext {
   readonly metrics: Metrics;
 }
 
-/** As a transport has its address: `127.0.0.1:4711`, `::1:4711`. */
-const isLoopback = (peer: string): boolean => /^(127\.|::1:|::ffff:127\.)/.test(peer);
+/** Of a peer as a transport has it, its port last and without brackets: `127.0.0.1:4711`, `::1:4711`. */
+const isLoopback = (peer: string): boolean => {
+  const address = peer.slice(0, peer.lastIndexOf(':'));
+  return address === '::1' || address.startsWith('127.');
+};
 
 /** Types that are asked for though they are not served; so many are remembered, so that each is logged once. */
 const MOST_UNKNOWN_TYPES = 100;

@@ -1,6 +1,8 @@
 import { isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { type Arguments, type Option, UsageError } from './cli/command.ts';
 import { hostFault, isDnsLabel } from './config/host.ts';
+import { isUnspecified } from './model/ip-families.ts';
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -69,8 +71,12 @@ export const serveOptions = {
   'log-level': { value: 'LEVEL', help: LOG_LEVELS.join(', '), default: 'info' },
 } as const satisfies Record<string, Option>;
 
+/** Takes connections of every family that the machine has: a socket on `::` takes those of IPv4, too. */
+const everyAddress = (): string =>
+  Object.values(networkInterfaces()).some(list => list?.some(({ family }) => family === 'IPv6')) ? '::' : '0.0.0.0';
+
 /** Reads `host:port` or `[IPv6]:port` to listen on; an empty host means every address. Throws a UsageError that names the option. */
-export function address(option: string, text: string, everywhere = '0.0.0.0'): Address {
+export function address(option: string, text: string, everywhere = everyAddress()): Address {
   const [, bracketed, plain = '', digits = ''] = /^(?:\[([^\]]*)\]|([^[\]]*)):(\d+)$/.exec(text) ?? [];
   if (isIP(text) === 6 || isIP(plain) === 6)
     throw new UsageError(`--${option}: '${text}': an IPv6 address stands in brackets, such as [::1]:15010`);
@@ -101,7 +107,7 @@ export const hostAndPort = ({ host, port }: Address): string => `${isIP(host) ==
 
 /** Where what listens on an address is reached from this machine, as it stands in a URL. */
 export const reachedAt = ({ host, port }: Address): string =>
-  hostAndPort({ host: host === '0.0.0.0' || host === '::' ? 'localhost' : host, port });
+  hostAndPort({ host: isUnspecified(host) ? 'localhost' : host, port });
 
 /** The mesh options as typed, or their defaults. Throws a UsageError. */
 export function meshSettings({ options }: Arguments): MeshOptions {

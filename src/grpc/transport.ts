@@ -42,7 +42,9 @@ export class Transport {
     this.turns = context.turns;
     this.requests = new Account('connection-request-bytes', context.requests);
     const { remoteAddress = 'unknown', remotePort, localPort } = socket;
-    this.address = remotePort === undefined ? remoteAddress : `${remoteAddress}:${remotePort}`;
+    // A socket for both families shows peers of IPv4 as `::ffff:10.1.0.5`.
+    const address = remoteAddress.replace(/^::ffff:(?=\d+\.)/, '');
+    this.address = remotePort === undefined ? address : `${address}:${remotePort}`;
     this.localPort = localPort;
     this.#silentSince = context.now();
   }
