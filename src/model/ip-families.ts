@@ -25,6 +25,21 @@ export const isOfFamilies = (address: string, { ipv4, ipv6 }: IpFamilies): boole
   // A colon tells IPv6 from IPv4: what is here was checked when it was read.
   address.includes(':') ? ipv6 : ipv4;
 
+const V4: IpFamilies = { ipv4: true, ipv6: false };
+const V6: IpFamilies = { ipv4: false, ipv6: true };
+
+/**
+ * Which of a Service's addresses a proxy knows it by: those of one family, the Service's first where the proxy has both. Interception and
+ * sockets of a pod are IPv4's alone where it has both, so what went to the other address would pass the proxy by (istio:
+ * FilterAddressesByIPFamily, as it is without ISTIO_DUAL_STACK).
+ */
+export function reachable(addresses: readonly string[], families: IpFamilies): readonly string[] {
+  const first = addresses.find(address => isOfFamilies(address, families));
+  if (first === undefined) return [];
+  const family = isOfFamilies(first, V4) ? V4 : V6;
+  return addresses.filter(address => isOfFamilies(address, family));
+}
+
 /** Whether an address stands for every address of its family: `0.0.0.0`, `::`. */
 export const isUnspecified = (address: string): boolean => address === '0.0.0.0' || address === '::';
 

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { memo } from '../../memo.ts';
 import type { ServiceEndpoints } from '../../model/endpoint.ts';
-import { isOfFamilies, isUnspecified, loopbacks, wildcards } from '../../model/ip-families.ts';
+import { isUnspecified, loopbacks, reachable, wildcards } from '../../model/ip-families.ts';
 import { isHttp, isTcp, isUnsupported, type Protocol, parseProtocol } from '../../model/protocol.ts';
 import type { EgressListener } from '../../model/scope.ts';
 import type { Service, ServicePort } from '../../model/service.ts';
@@ -78,14 +78,13 @@ const sidecarPort = memo(
  */
 const groupsOf = memo(
   (ipv4: boolean, ipv6: boolean, assigns: boolean, service: Service): readonly (readonly string[])[] => {
-    const reachable = (list: readonly string[]) => list.filter(address => isOfFamilies(address, { ipv4, ipv6 }));
     if (service.registry === 'External' && service.addresses.length > 0) {
       const given = service.addresses.filter(address => !isUnspecified(address)).map(address => [address]);
       return given.length < service.addresses.length ? [[], ...given] : given;
     }
-    const own = reachable(service.addresses);
+    const own = reachable(service.addresses, { ipv4, ipv6 });
     if (own.length > 0) return [own];
-    const assigned = assigns ? reachable(service.autoAllocated) : [];
+    const assigned = assigns ? reachable(service.autoAllocated, { ipv4, ipv6 }) : [];
     return [assigned.length > 0 ? assigned : service.addresses.slice(0, 1)];
   },
 );

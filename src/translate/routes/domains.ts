@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net';
-import { isOfFamilies, isUnspecified } from '../../model/ip-families.ts';
+import { isUnspecified, reachable } from '../../model/ip-families.ts';
 import type { Service } from '../../model/service.ts';
 import type { Traits } from '../../model/traits.ts';
 
@@ -67,7 +67,7 @@ export function addressesFor(service: Service, traits: Traits): readonly string[
   if (service.registry === 'External' && service.addresses.length)
     return service.addresses.filter(address => !isUnspecified(address));
   const own = service.addresses.length || !traits.dnsCapture ? service.addresses : service.autoAllocated;
-  return own.filter(address => isOfFamilies(address, traits));
+  return reachable(own, traits);
 }
 
 /** The domains of a Service's virtual host, and which of them are short forms that give way to a host of that very name. */
