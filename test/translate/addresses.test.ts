@@ -11,7 +11,7 @@ metadata: {name: ${name}, namespace: shop}
 spec: {hosts: [${name}.example.com], addresses: ${addresses}, resolution: DNS, ports: [{number: 80, name: http, protocol: HTTP}]}
 `;
 
-test('addresses that nobody gave are for agents that answer DNS, of the proxy’s own families; given ones are for all', () => {
+test('addresses that nobody gave are for agents that answer DNS, of one family of the proxy’s own; given ones are for all', () => {
   const world = new World([entry('none', '[]'), entry('given', '[192.0.2.1, "2001:db8::1"]')].join('---'));
   const families = (host: string, ips: string, metadata: Readonly<Record<string, unknown>>): string => {
     const { scope, traits } = world.identify('sidecar~10.1.0.1~a.shop', {
@@ -31,7 +31,7 @@ test('addresses that nobody gave are for agents that answer DNS, of the proxy’
     ['none.example.com', v4, {}, ''],
     ['none.example.com', v4, { DNS_AUTO_ALLOCATE: 'true' }, ''],
     ['none.example.com', v4, { DNS_CAPTURE: 'true' }, '4'],
-    ['none.example.com', both, { DNS_CAPTURE: 'true', DNS_AUTO_ALLOCATE: 'true' }, '46'],
+    ['none.example.com', both, { DNS_CAPTURE: 'true', DNS_AUTO_ALLOCATE: 'true' }, '4'],
     ['given.example.com', v4, {}, '46'],
     ['given.example.com', both, { DNS_CAPTURE: 'true' }, '46'],
   ] as const) {
