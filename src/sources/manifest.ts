@@ -161,8 +161,7 @@ function bounded(problems: readonly Problem[]): readonly Problem[] {
 function isCutShort(text: string, whole: string): boolean {
   if (text.length >= whole.length || !whole.startsWith(text)) return false;
   const separator = Math.max(text.lastIndexOf('\n---'), text.lastIndexOf('\n...'));
-  const document = separator < 0 ? -1 : text.indexOf('\n', separator + 1);
-  if (separator >= 0 && (document < 0 || afterComments(text, document) === text.length)) return false;
+  if (separator >= 0 && text.slice(separator + 4).trim() === '') return false;
   // The rest of the line that the cut goes through says whether that line is whole.
   const end = text.endsWith('\n') ? text.length : whole.indexOf('\n', text.length) + 1;
   if (!end || whole.slice(text.length, end).trim() !== '') return true;

@@ -26,6 +26,13 @@ const freeAliasNodes = 10_000;
 /** So many keys that stand twice are told of. */
 const maxDuplicates = 20;
 
+/** Why there is no node where one is expected, by what is there. */
+const noNode: Partial<Record<TokenType, string>> = {
+  end: 'the text ends where a value is expected',
+  value: 'a text that begins with a colon needs quotes within [ ] and { }',
+  'flow entry': 'a value is expected before this comma',
+};
+
 const nothing: Scalar = { text: '', tag: '', plain: true };
 
 /**
@@ -164,12 +171,7 @@ export class Composer {
       this.#scalar({ text: '', tag, plain: true }, anchor, line);
       return;
     }
-    throw new YamlError(
-      line,
-      type === 'end'
-        ? 'the text ends where a value is expected'
-        : `a value is expected here, not the beginning of a ${type}`,
-    );
+    throw new YamlError(line, noNode[type] ?? `a value is expected here, not the beginning of a ${type}`);
   }
 
   #tag({ line, value: handle, suffix }: Token): string {
