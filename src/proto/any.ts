@@ -1,20 +1,18 @@
+import { recordFaults } from './faults.ts';
 import type { Any } from './generated/google/protobuf.ts';
 import { type AnyMessage, decode, decodeMessage, encode, type MessageName, type MessageTypes } from './message.ts';
+import { typeName, typeUrl } from './type-url.ts';
 
-const PREFIX = 'type.googleapis.com/';
+export { typeName, typeUrl } from './type-url.ts';
 
-/** The type URL of a message, as Envoy and Istio write it. */
-export const typeUrl = <N extends MessageName>(name: N): `type.googleapis.com/${N}` => `${PREFIX}${name}`;
-
-/** The full message name in a type URL: what follows the last slash. */
-export const typeName = (url: string): string => url.slice(url.lastIndexOf('/') + 1);
-
-/** Packs a message into an Any. Throws if the bundle lacks the type. */
+/** Packs a message into an Any; what is wrong with it is remembered. Throws if the bundle lacks the type. */
 export function typed<N extends MessageName>(
   name: N,
   message: MessageTypes[N],
 ): { readonly type_url: string; readonly value: Buffer } {
-  return { type_url: PREFIX + name, value: encode(name, message) };
+  const any = { type_url: typeUrl(name), value: encode(name, message) };
+  recordFaults(name, message, any);
+  return any;
 }
 
 /** The name and message inside an Any. Throws on a type that the bundle lacks and on malformed bytes. */

@@ -1,6 +1,7 @@
 import protobuf from 'protobufjs';
 import { messageType } from './bundle.ts';
 import { hostFields, type Spelling } from './host-fields.ts';
+import type { Rules } from './rules.ts';
 
 /** What a field's value is: a scalar by its protobuf name, an enum, or a message. */
 export type FieldType =
@@ -29,6 +30,8 @@ export interface FieldSchema {
   readonly oneof?: string;
   /** The place among the members of the oneof, as declared. */
   readonly order?: number;
+  /** What Envoy asks of the value. */
+  readonly rules?: Rules;
 }
 
 /** Whether a value says no more than its field's absence: an empty list or map, a zero without presence. */
@@ -53,6 +56,8 @@ export interface MessageSchema {
   readonly fields: readonly FieldSchema[];
   /** Fields by proto name and by JSON name. */
   readonly byKey: ReadonlyMap<string, FieldSchema>;
+  /** Oneofs of which Envoy wants a member to be set. */
+  readonly required: readonly { readonly name: string; readonly members: readonly string[] }[];
 }
 
 const schemas = new Map<string, MessageSchema>();
@@ -77,12 +82,16 @@ function messageSchema(type: protobuf.Type): MessageSchema {
     fields.push(schema);
     for (const key of spellings(field)) byKey.set(key, schema);
   }
-  return { name, fields, byKey };
+  const required = type.oneofsArray
+    .filter(oneof => oneof.options?.['required'])
+    .map(oneof => ({ name: oneof.name, members: oneof.oneof }));
+  return { name, fields, byKey, required };
 }
 
 function fieldSchema(field: protobuf.Field): FieldSchema {
   const type = fieldType(field);
   const members = field.partOf?.oneof.length ?? 0;
+  const rules = field.options?.['rules'] && rulesOf(field);
   return {
     name: field.name,
     jsonName: jsonName(field),
@@ -91,7 +100,14 @@ function fieldSchema(field: protobuf.Field): FieldSchema {
     ...(field instanceof protobuf.MapField && { keyType: field.keyType }),
     presence: type.kind === 'message' || members > 0,
     ...(field.partOf && members > 1 && { oneof: field.partOf.name, order: field.partOf.oneof.indexOf(field.name) }),
+    ...(rules && { rules }),
   };
+}
+
+/** What is asked of a member of a oneof is asked where it is the chosen one. */
+function rulesOf({ options, partOf }: protobuf.Field): Rules {
+  const rules = options?.['rules'] as Rules;
+  return partOf ? { ...rules, required: false } : rules;
 }
 
 function fieldType(field: protobuf.Field): FieldType {

@@ -85,7 +85,7 @@ const tableOf = memo(
         table[host] = join(table[host], info);
       sources.push(service.source);
     }
-    return { name: 'nameTable', message: { table }, sources };
+    return { name: 'nameTable', message: { table }, sources, faults: [] };
   },
 );
 

@@ -20,6 +20,7 @@ import type {
 import { gatewayRoutes } from './routes/gateway.ts';
 import { outboundRoutes } from './routes/outbound.ts';
 import { type SecretIndex, type SecretResource, secrets } from './secrets/secrets.ts';
+import { sendable } from './sendable.ts';
 
 /** Everything that a proxy is to have, by type, and the problems that showed while it was made. */
 export interface Translation {
@@ -56,20 +57,39 @@ export const translate = memo(
       traits.type === 'router'
         ? gatewayRoutes(scope, workload)
         : outboundRoutes(scope, traits, outboundRouteNames(scope, traits, endpoints, workload.ownAddresses));
-    const made = { clusters: cds.resources, listeners: lds.resources, routes };
+    const { build } = traits;
+    const sent = {
+      clusters: sendable('envoy.config.cluster.v3.Cluster', build, cds.resources),
+      endpoints: sendable('envoy.config.endpoint.v3.ClusterLoadAssignment', build, eds.resources),
+      listeners: sendable('envoy.config.listener.v3.Listener', build, lds.resources),
+      routes: sendable('envoy.config.route.v3.RouteConfiguration', build, routes),
+      secrets: sendable('envoy.extensions.transport_sockets.tls.v3.Secret', build, sds.resources),
+    };
+    const made = {
+      clusters: sent.clusters.resources,
+      listeners: sent.listeners.resources,
+      routes: sent.routes.resources,
+    };
     const patched = applyEnvoyFilters(made, scope, workload, traits);
+    const own = {
+      clusters: sendable('envoy.config.cluster.v3.Cluster', build, patched.clusters),
+      listeners: sendable('envoy.config.listener.v3.Listener', build, patched.listeners),
+      routes: sendable('envoy.config.route.v3.RouteConfiguration', build, patched.routes),
+    };
     return {
-      clusters: patched.clusters,
-      endpoints: eds.resources,
-      listeners: patched.listeners,
-      routes: patched.routes,
+      clusters: own.clusters.resources,
+      endpoints: sent.endpoints.resources,
+      listeners: own.listeners.resources,
+      routes: own.routes.resources,
       extensions: patched.extensions,
-      secrets: sds.resources,
+      secrets: sent.secrets.resources,
       // Few proxies ask for it, and it changes with every Service.
       get nameTables() {
         return traits.agent ? oneTable(nameTable(scope, traits, endpoints)) : NO_TABLES;
       },
-      problems: [...cds.problems, ...eds.problems, ...lds.problems, ...sds.problems, ...patched.problems],
+      problems: [cds, eds, lds, sds, ...Object.values(sent), patched, ...Object.values(own)].flatMap(
+        ({ problems }) => problems,
+      ),
     };
   },
 );

@@ -17,7 +17,7 @@ import {
   INBOUND_PASSTHROUGH_CLUSTER,
   PASSTHROUGH_CLUSTER,
 } from '../names.ts';
-import type { ClusterResource } from '../resource.ts';
+import { type ClusterResource, clusterResource } from '../resource.ts';
 import type { ClusterTraits } from './cluster-traits.ts';
 import { connectionPool } from './connection-pool.ts';
 import { httpOptions, passthroughHttpOptions } from './http-options.ts';
@@ -27,8 +27,7 @@ import { delimited } from './stat-name.ts';
 
 const HTTP2_OPTIONS = httpOptions('http2', undefined, undefined);
 
-const resource = (message: Cluster): ClusterResource =>
-  Object.freeze({ name: message.name ?? '', message: Object.freeze(message), sources: [] });
+const resource = (message: Cluster): ClusterResource => clusterResource(message, []);
 
 /** Refuses everything: it has no endpoints. */
 export const blackHoleCluster = memo(

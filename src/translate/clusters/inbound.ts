@@ -2,7 +2,7 @@
 
 import { memo } from '../../memo.ts';
 import { type IpFamilies, isOfFamilies, loopbacks } from '../../model/ip-families.ts';
-import { compare, type ObjectKey } from '../../model/object.ts';
+import { compare } from '../../model/object.ts';
 import { parseProtocol } from '../../model/protocol.ts';
 import type { EffectiveDestinationRule, Scope } from '../../model/scope.ts';
 import type { Service, ServicePort } from '../../model/service.ts';
@@ -18,7 +18,7 @@ import { MeshConfig_InboundTrafficPolicy_Mode as InboundMode } from '../../proto
 import type { ConnectionPoolSettings, IstioIngressListener } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { addressOf } from '../endpoints/locality-group.ts';
 import { inboundClusterName } from '../names.ts';
-import type { ClusterResource, Translated } from '../resource.ts';
+import { type ClusterResource, clusterResource, type Translated } from '../resource.ts';
 import { type ClusterTraits, clusterTraits } from './cluster-traits.ts';
 import { connectionPool } from './connection-pool.ts';
 import { inboundBindConfig } from './fallback.ts';
@@ -114,9 +114,6 @@ const originalDestination = ({ port }: Destination, override: number | string | 
   return typeof value === 'number' ? { upstream_port_override: { value } } : undefined;
 };
 
-const resource = (message: Cluster, sources: readonly ObjectKey[]): ClusterResource =>
-  Object.freeze({ name: message.name ?? '', message: Object.freeze(message), sources });
-
 const namedOf = ({ hostname, name, namespace, registry }: Service): Named => ({
   hostname,
   name,
@@ -140,7 +137,7 @@ const serviceCluster = memo(
     const to = { clusterPort: targetPort, address, port: address ? targetPort : 0 };
     const target = { services: targets, named: namedOf(first.service), port: first.port };
     const sources = new Set([...targets.map(({ service }) => service.source), ...(rule?.sources ?? [])]);
-    return resource(build(mesh, traits, rule, sidecarPool, to, target), [...sources]);
+    return clusterResource(build(mesh, traits, rule, sidecarPool, to, target), [...sources]);
   },
 );
 
@@ -228,7 +225,7 @@ function ingressCluster(context: Context, listener: IstioIngressListener): Clust
     { clusterPort, ...to },
     { services: service ? [{ service, port }] : [], named, port },
   );
-  return resource(message, [key, ...(service ? [service.source] : []), ...(rule?.sources ?? [])]);
+  return clusterResource(message, [key, ...(service ? [service.source] : []), ...(rule?.sources ?? [])]);
 }
 
 const make = memo(

@@ -20,7 +20,7 @@ import { clusterEndpoints, type EndpointView } from '../endpoints/cluster-endpoi
 import { effectiveLbSetting } from '../endpoints/lb-setting.ts';
 import type { MutualTlsMode } from '../endpoints/peer-authentication.ts';
 import { outboundSni } from '../names.ts';
-import type { Translated } from '../resource.ts';
+import { clusterResource, type Translated } from '../resource.ts';
 import type { ClusterTraits } from './cluster-traits.ts';
 import { connectionPool } from './connection-pool.ts';
 import {
@@ -287,7 +287,7 @@ export const serviceClusters = memo(
     const problems: Problem[] = [];
     const resources = clusterTargets(service, rule?.rule, mode).flatMap(target => {
       const message = build(context, target, problems);
-      return message ? [Object.freeze({ name: target.name, message: Object.freeze(message), sources })] : [];
+      return message ? [clusterResource(message, sources)] : [];
     });
     return { resources, problems };
   },

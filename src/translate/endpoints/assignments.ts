@@ -13,7 +13,7 @@ import type { ClusterLoadAssignment } from '../../proto/generated/envoy/config/e
 import { placesRead } from '../clusters/balancing.ts';
 import { type ClusterScope, clusterScope } from '../clusters/cluster-scope.ts';
 import { type ClusterMode, edsClusters } from '../clusters/discovery.ts';
-import type { EndpointResource, Translated } from '../resource.ts';
+import { type EndpointResource, resource, type Translated } from '../resource.ts';
 import { clusterEndpoints, type EndpointView } from './cluster-endpoints.ts';
 import { policiesOf } from './peer-authentication.ts';
 import { type Place, placeOf, placeRead } from './place.ts';
@@ -47,7 +47,7 @@ const servicePlan = memo(
       return targets.map(({ name, port, subset }) => {
         const localities = clusterEndpoints(service, port, rule?.rule, subset, view, options);
         const message = { cluster_name: name, endpoints: localities.length ? localities : undefined };
-        return Object.freeze({ name, message: Object.freeze(message), sources });
+        return resource('envoy.config.endpoint.v3.ClusterLoadAssignment', name, message, sources);
       });
     });
     return { key: endpointsKey(service), assign };

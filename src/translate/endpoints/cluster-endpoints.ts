@@ -12,6 +12,7 @@ import {
   type TrafficPolicy,
 } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { type PortPolicy, portPolicy, subsetPolicy } from '../clusters/traffic-policy.ts';
+import { fittingLocalities } from './fitting.ts';
 import { effectiveLbSetting } from './lb-setting.ts';
 import { localityGroups, localityMessage } from './locality-group.ts';
 import { workloadMode } from './peer-authentication.ts';
@@ -80,5 +81,5 @@ export function clusterEndpoints(
   });
   const lb = effectiveLbSetting(view.mesh.config, policy?.loadBalancer, service);
   const ejects = options.ejects ?? policy?.outlierDetection !== undefined;
-  return prioritise(groups, lb, ejects, view.place).map(localityMessage);
+  return fittingLocalities(prioritise(groups, lb, ejects, view.place).map(localityMessage));
 }

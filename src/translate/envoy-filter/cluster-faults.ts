@@ -6,6 +6,7 @@ import {
 } from '../../proto/generated/envoy/config/cluster/v3.ts';
 import type { SocketAddress } from '../../proto/generated/envoy/config/core/v3.ts';
 import type { Duration } from '../../proto/generated/google/protobuf.ts';
+import { ruleFaults } from './rule-faults.ts';
 
 const isPositive = ({ seconds = 0, nanos = 0 }: Duration): boolean => seconds > 0 || (seconds === 0 && nanos > 0);
 
@@ -35,8 +36,13 @@ function discoveryFault(cluster: Cluster, type: DiscoveryType): string | undefin
   }
 }
 
-/** What Envoy would reject a cluster for, as far as its outer fields tell. */
+/** What Envoy would reject a cluster for. */
 export function* clusterFaults(cluster: Cluster): Iterable<string> {
+  yield* outerFaults(cluster);
+  yield* ruleFaults('envoy.config.cluster.v3.Cluster', cluster);
+}
+
+function* outerFaults(cluster: Cluster): Iterable<string> {
   const { name = '', type = DiscoveryType.STATIC, lb_policy = LbPolicy.ROUND_ROBIN } = cluster;
   if (!name) yield 'a cluster needs a name';
   if (cluster.connect_timeout && !isPositive(cluster.connect_timeout)) yield 'connect_timeout has to be above zero';

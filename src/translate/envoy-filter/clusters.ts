@@ -46,10 +46,11 @@ export const patchClusters = memo(
       const inbound = context.context === Context.SIDECAR_INBOUND;
       const hosts = inbound ? inboundHosts(targets).get(clusterNameParts(resource.name).port) : undefined;
       return patchedResource(
+        'envoy.config.cluster.v3.Cluster',
         resource,
         patchCluster(resource.message, context.clusters, hosts ?? (inbound && sidecar ? [sidecar] : [])),
       );
     });
-    return withAdditions(list, outcomes, contexts.flatMap(added), clusterFaults);
+    return withAdditions('envoy.config.cluster.v3.Cluster', list, outcomes, contexts.flatMap(added), clusterFaults);
   },
 );

@@ -8,13 +8,20 @@ import type { Traits } from '../../model/traits.ts';
 import type { Workload } from '../../model/workload.ts';
 import type { TypedExtensionConfig } from '../../proto/generated/envoy/config/core/v3.ts';
 import { EnvoyFilter_Patch_Operation as Operation } from '../../proto/generated/istio/networking/v1alpha3.ts';
-import type { ClusterResource, ExtensionResource, ListenerResource, RouteResource } from '../resource.ts';
+import {
+  type ClusterResource,
+  type ExtensionResource,
+  type ListenerResource,
+  type RouteResource,
+  resource,
+} from '../resource.ts';
 import { patchClusters } from './clusters.ts';
 import { patchListeners } from './listeners.ts';
-import { type Failure, problemOf } from './outcome.ts';
+import { type Failure, fail, type PatchLog, patchLog, problemOf } from './outcome.ts';
 import { compile, type Patch } from './patch.ts';
 import { type PatchSet, patchSet } from './patch-set.ts';
 import { patchRoutes } from './routes.ts';
+import { ruleFaults } from './rule-faults.ts';
 import { type ChosenPatches, select } from './select.ts';
 
 /** What EnvoyFilters can change. */
@@ -39,21 +46,26 @@ const extensionList = memo((patches: readonly Patch<TypedExtensionConfig>[]): re
   for (const { operation, value, filter } of patches) {
     const name = value.name ?? '';
     if (operation !== Operation.ADD || name === '' || byName.has(name)) continue;
-    byName.set(name, Object.freeze({ name, message: value, sources: [filter] }));
+    byName.set(name, resource('envoy.config.core.v3.TypedExtensionConfig', name, value, [filter]));
   }
   return byName.size ? [...byName.values()] : NO_EXTENSIONS;
+});
+
+const refusedExtensions = memo((patches: readonly Patch<TypedExtensionConfig>[]): PatchLog => {
+  const log = patchLog();
+  for (const patch of patches) {
+    const [fault] = ruleFaults('envoy.config.core.v3.TypedExtensionConfig', patch.value);
+    if (fault) fail(log, patch, fault);
+  }
+  return log;
 });
 
 interface Attempt extends Patchable {
   readonly failures: readonly Failure[];
 }
 
-function attempt(
-  made: Patchable,
-  { contexts }: PatchSet,
-  workload: Workload,
-  gateways: MergedGateway | undefined,
-): Attempt {
+function attempt(made: Patchable, set: PatchSet, workload: Workload, gateways: MergedGateway | undefined): Attempt {
+  const { contexts } = set;
   const { sidecar, targets } = workload;
   const [first] = contexts;
   const name = sidecar ? `${sidecar.meta.name}.${sidecar.meta.namespace}` : '';
@@ -66,7 +78,7 @@ function attempt(
     clusters: clusters?.resources ?? made.clusters,
     listeners: listeners.resources,
     routes: routes?.resources ?? made.routes,
-    failures: [clusters, listeners, routes].flatMap(list => list?.failures ?? []),
+    failures: [clusters, listeners, routes, refusedExtensions(set.extensions)].flatMap(list => list?.failures ?? []),
   };
 }
 

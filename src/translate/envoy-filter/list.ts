@@ -1,7 +1,9 @@
 import { keepList, memo } from '../../memo.ts';
 import type { ObjectKey } from '../../model/object.ts';
+import { findAllFaults } from '../../proto/faults.ts';
 import { EnvoyFilter_Patch_Operation as Operation } from '../../proto/generated/istio/networking/v1alpha3.ts';
-import type { Resource } from '../resource.ts';
+import type { AnyMessage } from '../../proto/message.ts';
+import type { Resource, ResourceName } from '../resource.ts';
 import { type Failure, type FaultsOf, fail, type Outcome, type PatchLog, patchLog } from './outcome.ts';
 import type { Patch } from './patch.ts';
 
@@ -22,18 +24,32 @@ interface Named {
 }
 
 const remade = memo(
-  (sources: readonly ObjectKey[], message: Named, ...filters: readonly ObjectKey[]): Resource<Named> =>
-    Object.freeze({ name: message.name ?? '', message, sources: [...new Set([...sources, ...filters])] }),
+  (
+    type: ResourceName,
+    sources: readonly ObjectKey[],
+    message: Named,
+    ...filters: readonly ObjectKey[]
+  ): Resource<Named> => {
+    // What is wrong for some versions of Envoy only; what is for all was a failure of the patch.
+    const faults = findAllFaults(type, message as AnyMessage);
+    return Object.freeze({
+      name: message.name ?? '',
+      message,
+      sources: [...new Set([...sources, ...filters])],
+      faults,
+    });
+  },
 );
 
 /** The resource of what a message came to; the very resource where no patch applied. */
 export function patchedResource<M extends Named>(
+  type: ResourceName,
   resource: Resource<M>,
   { message, filters, failures }: Outcome<M>,
 ): PatchedResource<M> {
   if (message === resource.message) return { resource, failures };
   // The resource that is remembered holds this very message.
-  const made = message && (remade(resource.sources, message, ...filters) as Resource<M>);
+  const made = message && (remade(type, resource.sources, message, ...filters) as Resource<M>);
   return { resource: made, failures };
 }
 
@@ -41,6 +57,7 @@ const NO_SOURCES: readonly ObjectKey[] = Object.freeze([]);
 
 /** Adds to `list`, as it came out, what patches add: of two resources with one name the first stays, as in istiod. */
 export function withAdditions<M extends Named>(
+  type: ResourceName,
   list: readonly Resource<M>[],
   outcomes: readonly PatchedResource<M>[],
   patches: readonly Patch<M>[],
@@ -60,7 +77,7 @@ export function withAdditions<M extends Named>(
     const name = patch.value.name ?? '';
     if (names.has(name)) continue;
     names.add(name);
-    resources.push(remade(NO_SOURCES, patch.value, patch.filter) as Resource<M>);
+    resources.push(remade(type, NO_SOURCES, patch.value, patch.filter) as Resource<M>);
   }
   return Object.freeze({ resources: keepList(list, resources), failures: log.failures });
 }

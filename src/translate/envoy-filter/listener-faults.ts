@@ -4,6 +4,7 @@ import { encode } from '../../proto/message.ts';
 import type { FilterConfig } from './filter-config.ts';
 import { connectionManager } from './network-filter.ts';
 import { routesFaults } from './routes-faults.ts';
+import { ruleFaults } from './rule-faults.ts';
 
 const NETWORK = 'envoy.extensions.filters.network.';
 const HTTP = 'envoy.extensions.filters.http.';
@@ -88,8 +89,13 @@ function* doubledMatches(chains: readonly FilterChain[]): Iterable<string> {
   }
 }
 
-/** What Envoy would reject a listener for, as far as its chains and filters tell. */
+/** What Envoy would reject a listener for. */
 export function* listenerFaults(listener: Listener): Iterable<string> {
+  yield* structureFaults(listener);
+  yield* ruleFaults('envoy.config.listener.v3.Listener', listener);
+}
+
+function* structureFaults(listener: Listener): Iterable<string> {
   const { name, address, filter_chains: chains = [], default_filter_chain: last } = listener;
   if (!name) yield 'a listener needs a name';
   if (listener.api_listener || listener.udp_listener_config) return;

@@ -10,6 +10,8 @@ import { fail, patchLog } from './outcome.ts';
 import type { Patch } from './patch.ts';
 import type { ContextPatches } from './patch-set.ts';
 
+const LISTENER = 'envoy.config.listener.v3.Listener';
+
 /** Additions for any context go with the outbound listeners or the gateway's (istio: patchListeners). */
 const added = ({ listeners, context }: ContextPatches): readonly Patch<Listener>[] =>
   context === Context.SIDECAR_INBOUND
@@ -46,10 +48,10 @@ export const patchListeners = memo(
       const isInbound = resource.message.traffic_direction === TrafficDirection.INBOUND;
       const context = inbound && isInbound ? inbound : first;
       return context
-        ? patchedResource(resource, patchListener(resource.message, context.listeners))
+        ? patchedResource(LISTENER, resource, patchListener(resource.message, context.listeners))
         : { resource, failures: [] };
     });
     const adding = contexts.flatMap(added);
-    return withoutDoubles(withAdditions(list, outcomes, adding, listenerFaults), adding);
+    return withoutDoubles(withAdditions(LISTENER, list, outcomes, adding, listenerFaults), adding);
   },
 );

@@ -6,6 +6,7 @@ import { merge } from './merge.ts';
 import { keptName, type Outcome, outcome, type PatchLog } from './outcome.ts';
 import { merges, type Patch, type Patches, replacesLists, sameList } from './patch.ts';
 import { routesFaults } from './routes-faults.ts';
+import { ruleFaults } from './rule-faults.ts';
 import { patchVirtualHost } from './virtual-host.ts';
 
 /** The patches that route configurations of one context are under. */
@@ -107,12 +108,17 @@ export function patchedRoutes(
   return same ? routes : { ...routes, virtual_hosts: kept };
 }
 
+function* resourceFaults(routes: RouteConfiguration): Iterable<string> {
+  yield* routesFaults(routes);
+  yield* ruleFaults('envoy.config.route.v3.RouteConfiguration', routes);
+}
+
 const patchMatched = memo(
   (routes: RouteConfiguration, patches: RoutePatches, ...ports: readonly number[]): Outcome<RouteConfiguration> =>
     outcome(
       routes,
       (keep, log) => Object.freeze(patchedRoutes(routes, onlyRoutes(patches, keep), ports, log)),
-      routesFaults,
+      resourceFaults,
     ),
 );
 

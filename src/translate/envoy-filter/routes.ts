@@ -27,7 +27,11 @@ export const patchRoutes = memo(
   ): PatchedList<RouteConfiguration> => {
     const outcomes = list.map(resource => {
       const ports = gateways ? servicePorts(gateways).get(gatewayRouteParts(resource.name).port) : undefined;
-      return patchedResource(resource, patchRouteConfiguration(resource.message, patches, ports ?? NO_PORTS));
+      return patchedResource(
+        'envoy.config.route.v3.RouteConfiguration',
+        resource,
+        patchRouteConfiguration(resource.message, patches, ports ?? NO_PORTS),
+      );
     });
     return Object.freeze({
       resources: keepList(

@@ -7,6 +7,7 @@ import type { Hostname, Service, ServicePort } from '../../model/service.ts';
 import type { Filter } from '../../proto/generated/envoy/config/listener/v3.ts';
 import type { RouteDestination } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { destinationCluster } from '../routes/destination.ts';
+import { fittingWeights } from '../weights.ts';
 import { networkFilters, outboundStatPrefix, type TcpContext } from './network-filters.ts';
 
 /** A VirtualService with `tcp` or `tls` routes, together with what its destinations are. Interned. */
@@ -105,10 +106,11 @@ export function routeFilters(
     return networkFilters(context, { ...common, statPrefix, clusters: [{ name }], subset });
   }
   const weighted = destinations.filter(d => (d.weight ?? 0) > 0);
+  const weights = fittingWeights(weighted.map(d => d.weight ?? 0));
   return networkFilters(context, {
     ...common,
     statPrefix: `${meta.name}.${meta.namespace}`,
-    clusters: weighted.map(d => ({ name: cluster(d), weight: d.weight ?? 0 })),
+    clusters: weighted.map((d, i) => ({ name: cluster(d), weight: weights[i] ?? 0 })),
     subset: '',
   });
 }

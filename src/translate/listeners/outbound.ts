@@ -12,7 +12,7 @@ import type { Filter, FilterChain, Listener } from '../../proto/generated/envoy/
 import { bool, seconds, uint32 } from '../../proto/wellknown.ts';
 import { HTTP_INSPECTOR, SNI_DYNAMIC_FORWARD_PROXY, TLS_INSPECTOR } from '../filters/well-known.ts';
 import { listenerName } from '../names.ts';
-import type { ListenerResource } from '../resource.ts';
+import { type ListenerResource, resource } from '../resource.ts';
 import { additionalAddresses, listenAddress } from './address.ts';
 import { listenerProtocol } from './conflict.ts';
 import { type ChainSpec, chainMatch, filterChain, matchesAll, mergeChains } from './filter-chain.ts';
@@ -143,7 +143,7 @@ function sourcesOf(steps: readonly Step[], inputs: readonly L4Input[]): Listener
 /** One value for a message and its sources, so that an unchanged listener is an unchanged resource. */
 export const listenerResource = memo(
   (message: Listener, ...sources: readonly ObjectKey[]): ListenerResource =>
-    Object.freeze({ name: message.name ?? '', message, sources }),
+    resource('envoy.config.listener.v3.Listener', message.name ?? '', message, sources),
 );
 
 function plannedResource(

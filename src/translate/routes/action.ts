@@ -14,6 +14,7 @@ import {
   type HTTPRouteDestination,
   type Percent,
 } from '../../proto/generated/istio/networking/v1alpha3.ts';
+import { fittingWeights } from '../weights.ts';
 import { destinationCluster, type RouteContext } from './destination.ts';
 import { percentage, wholePercent } from './fault.ts';
 import { hashOfDestination, hashPolicy } from './hash-policy.ts';
@@ -124,6 +125,7 @@ export function routeAction(http: HTTPRoute, context: RouteContext): RouteAction
   const [only, ...others] = destinations;
   const single = others.length ? undefined : only;
   const weighted = destinations.filter(d => d.weight);
+  const weights = fittingWeights(weighted.map(d => d.weight ?? 0));
   const authority = http.rewrite?.authority || authorityOf(http.headers) || authorityOf(single?.headers);
   const hashes = hashesOf(single ? [single] : weighted, context);
   const mirrored = mirrors(http, context);
@@ -135,9 +137,9 @@ export function routeAction(http: HTTPRoute, context: RouteContext): RouteAction
     ? { cluster: destinationCluster(single.destination ?? {}, context) }
     : {
         weighted_clusters: {
-          clusters: weighted.map(d => ({
+          clusters: weighted.map((d, i) => ({
             name: destinationCluster(d.destination ?? {}, context),
-            weight: { value: d.weight ?? 0 },
+            weight: { value: weights[i] },
             ...headerOperations(d.headers),
             ...(authorityOf(d.headers) && { host_rewrite_literal: authorityOf(d.headers) }),
           })),

@@ -15,6 +15,7 @@ import {
 import type { RouteResource } from '../resource.ts';
 import { catchesAll } from './match.ts';
 import { virtualServiceRoutes } from './outbound.ts';
+import { routeResource, virtualHost } from './route-resource.ts';
 import { countsAttempts, hostAndPort, type Routes } from './virtual-host.ts';
 
 /** The hosts that a server and a VirtualService have in common, the narrower of each pair (istio: host.Names.Intersection). */
@@ -103,14 +104,16 @@ function virtualHosts(drafts: readonly Draft[], port: number, mesh: MeshSettings
   // No virtual host at all would leave the listener warming for ever; an empty one answers 404.
   if (!drafts.length) return [{ name: `blackhole:${port}`, domains: ['*'] }];
   return collapse(drafts)
-    .map(({ hosts, draft }) => ({
-      name: hostAndPort(hosts[0] ?? '', draft.port),
-      domains: hosts,
-      routes: lastCatchAll(draft.routes),
-      ...(countsAttempts(mesh) && { include_request_attempt_count: true }),
-      ...(draft.redirects && { require_tls: VirtualHost_TlsRequirementType.ALL }),
-    }))
-    .sort((a, b) => compare(a.name, b.name));
+    .map(({ hosts, draft }) =>
+      virtualHost({
+        name: hostAndPort(hosts[0] ?? '', draft.port),
+        domains: hosts,
+        routes: lastCatchAll(draft.routes),
+        ...(countsAttempts(mesh) && { include_request_attempt_count: true }),
+        ...(draft.redirects && { require_tls: VirtualHost_TlsRequirementType.ALL }),
+      }),
+    )
+    .sort((a, b) => compare(a.name ?? '', b.name ?? ''));
 }
 
 const routeConfiguration = memo(
@@ -131,17 +134,8 @@ const routeConfiguration = memo(
         rule: host => rules.get(host),
       }),
     );
-    return {
-      name,
-      message: {
-        name,
-        virtual_hosts: virtualHosts(drafts, servers[0]?.server.port?.number ?? 0, mesh),
-        validate_clusters: { value: false },
-        max_direct_response_body_size_bytes: { value: 1024 * 1024 },
-        ignore_port_in_host_matching: true,
-      },
-      sources: [...new Set(drafts.flatMap(draft => [...draft.sources]))],
-    };
+    const hosts = virtualHosts(drafts, servers[0]?.server.port?.number ?? 0, mesh);
+    return routeResource(name, hosts, true, [...new Set(drafts.flatMap(draft => [...draft.sources]))]);
   },
 );
 

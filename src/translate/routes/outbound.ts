@@ -13,6 +13,7 @@ import type { RouteResource } from '../resource.ts';
 import { catchAll } from './catch-all.ts';
 import type { RouteContext } from './destination.ts';
 import { httpRoutes } from './http-route.ts';
+import { lookedAt, routeResource, virtualHost } from './route-resource.ts';
 import {
   type Candidate,
   plainHost,
@@ -82,7 +83,7 @@ const routesOf = memo(
     };
     const rules = found.filter(value => value !== undefined).filter(value => 'rule' in value);
     return {
-      routes: httpRoutes(virtualService, context),
+      routes: lookedAt(httpRoutes(virtualService, context)),
       sources: [...objectSources(virtualService), ...rules.flatMap(r => r.sources)],
     };
   },
@@ -167,7 +168,7 @@ function onEveryPort(candidate: Candidate): readonly Candidate[] {
   const { name = '', domains = [] } = candidate.virtualHost;
   if (name.endsWith(':80')) return [candidate];
   const kept = domains.filter(domain => domain.includes(':'));
-  return kept.length ? [{ ...candidate, virtualHost: { ...candidate.virtualHost, domains: kept } }] : [];
+  return kept.length ? [{ ...candidate, virtualHost: virtualHost({ ...candidate.virtualHost, domains: kept }) }] : [];
 }
 
 interface ServicesOnPort {
@@ -258,30 +259,24 @@ const sourcesOf = (hosts: readonly Candidate[]): RouteResource['sources'] => [
 ];
 
 /** Where the port is the listener's own, what a Host header says of it does not matter. */
-const resource = (
+const portRoutes = (
   name: string,
   hosts: readonly Candidate[],
   last: readonly VirtualHost[],
   port: number,
-): RouteResource => ({
-  name,
-  message: {
-    name,
-    virtual_hosts: [...hosts.map(host => host.virtualHost), ...last],
-    validate_clusters: { value: false },
-    max_direct_response_body_size_bytes: { value: 1024 * 1024 },
-    ignore_port_in_host_matching: port !== 0,
-  },
-  sources: sourcesOf(hosts),
-});
+): RouteResource =>
+  routeResource(name, [...hosts.map(host => host.virtualHost), ...last], port !== 0, sourcesOf(hosts));
 
 const shared = memo(
   (hosts: readonly Candidate[], last: VirtualHost, name: string, port: number): RouteResource =>
-    resource(name, hosts, [last], port),
+    portRoutes(name, hosts, [last], port),
 );
 
 const everyDomain = memo(
-  (candidate: Candidate): Candidate => ({ ...candidate, virtualHost: { ...candidate.virtualHost, domains: ['*'] } }),
+  (candidate: Candidate): Candidate => ({
+    ...candidate,
+    virtualHost: virtualHost({ ...candidate.virtualHost, domains: ['*'] }),
+  }),
 );
 
 /** The routes of a sniffed port, whose listener is the Service's alone: its virtual host, for every domain (istio: getVirtualHostsForSniffedServicePort). */
@@ -290,7 +285,7 @@ const sniffed = memo((hosts: readonly Candidate[], service: Service, port: numbe
   const own = hosts.filter(
     ({ virtualHost: { domains = [] } }) => domains.includes(name) || domains.includes(service.hostname),
   );
-  return resource(name, own.length === 1 ? own.map(everyDomain) : own, [], port);
+  return portRoutes(name, own.length === 1 ? own.map(everyDomain) : own, [], port);
 });
 
 /**

@@ -9,6 +9,7 @@ import { outboundClusterName } from '../names.ts';
 import { serviceDomains } from './domains.ts';
 import { hashOfPort, hashPolicy } from './hash-policy.ts';
 import { defaultRoute } from './http-route.ts';
+import { lookedAt, virtualHost } from './route-resource.ts';
 
 /** Routes with what they came from. Kept by identity while their VirtualService, Services and rules are. */
 export interface Routes {
@@ -34,17 +35,8 @@ export const countsAttempts = (mesh: MeshSettings): boolean =>
 export const hostAndPort = (host: string, port: number): string =>
   host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 
-const virtualHost = (
-  name: string,
-  domains: readonly string[],
-  routes: readonly Route[],
-  mesh: MeshSettings,
-): VirtualHost => ({
-  name,
-  domains,
-  routes,
-  ...(countsAttempts(mesh) && { include_request_attempt_count: true }),
-});
+const hostOf = (name: string, domains: readonly string[], routes: readonly Route[], mesh: MeshSettings): VirtualHost =>
+  virtualHost({ name, domains, routes, ...(countsAttempts(mesh) && { include_request_attempt_count: true }) });
 
 /** The default route to a Service's port: to its cluster, by the hash that its DestinationRule asks for. */
 export const serviceRoutes = memo(
@@ -52,7 +44,9 @@ export const serviceRoutes = memo(
     const hash = hashPolicy(hashOfPort(rule, port.port));
     const cluster = outboundClusterName(service.hostname, port.port);
     return {
-      routes: [defaultRoute(cluster, `${hostAndPort(service.hostname, port.port)}/*`, { mesh }, hash && [hash])],
+      routes: lookedAt([
+        defaultRoute(cluster, `${hostAndPort(service.hostname, port.port)}/*`, { mesh }, hash && [hash]),
+      ]),
       sources: hash && rule ? [service.source, ...rule.sources] : [service.source],
     };
   },
@@ -63,7 +57,7 @@ export const serviceHost = memo(
   (mesh: MeshSettings, traits: Traits, port: number, ports: boolean, service: Service, routes: Routes): Candidate => {
     const { domains, alternates } = serviceDomains(service, traits, ports ? port : undefined);
     return {
-      virtualHost: virtualHost(hostAndPort(service.hostname, port), domains, routes.routes, mesh),
+      virtualHost: hostOf(hostAndPort(service.hostname, port), domains, routes.routes, mesh),
       alternates,
       owned: [hostAndPort(service.hostname, port), service.hostname],
       sources: routes.sources.includes(service.source) ? routes.sources : [service.source, ...routes.sources],
@@ -77,7 +71,7 @@ export const plainHost = memo(
     const withPort = hostAndPort(host, port);
     const domains = [host.includes(':') ? `[${host}]` : host, ...(ports ? [withPort] : [])];
     return {
-      virtualHost: virtualHost(withPort, domains, routes.routes, mesh),
+      virtualHost: hostOf(withPort, domains, routes.routes, mesh),
       alternates: new Set(),
       owned: [],
       sources: routes.sources,
@@ -88,7 +82,7 @@ export const plainHost = memo(
 const withDomains = memo(
   (candidate: Candidate, domains: string): Candidate => ({
     ...candidate,
-    virtualHost: { ...candidate.virtualHost, domains: domains.split('\n') },
+    virtualHost: virtualHost({ ...candidate.virtualHost, domains: domains.split('\n') }),
   }),
 );
 

@@ -7,10 +7,12 @@ import { type ObjectKey, objectKey } from '../../model/object.ts';
 import type { GatewayBinding } from '../../model/scope.ts';
 import type { Secret } from '../../proto/generated/envoy/extensions/transport_sockets/tls/v3.ts';
 import { credentialResource } from '../clusters/sds.ts';
-import type { Resource, Translated } from '../resource.ts';
+import { type Resource, resource, type Translated } from '../resource.ts';
 
 export type SecretResource = Resource<Secret>;
 export type SecretIndex = ReadonlyMap<ObjectKey, KubeSecret>;
+
+const SECRET = 'envoy.extensions.transport_sockets.tls.v3.Secret';
 
 /** The suffix of the resource that holds the roots for clients' certificates. */
 const CA = '-cacert';
@@ -48,7 +50,7 @@ const serverCertificate = memo((secret: KubeSecret, name: string): Made => {
     name,
     tls_certificate: { certificate_chain: { inline_bytes: certificate }, private_key: { inline_bytes: key } },
   };
-  return { resource: { name, message, sources: [secret.meta.key] } };
+  return { resource: resource(SECRET, name, message, [secret.meta.key]) };
 });
 
 const clientRoots = memo((secret: KubeSecret, name: string): Made => {
@@ -65,7 +67,7 @@ const clientRoots = memo((secret: KubeSecret, name: string): Made => {
     name,
     validation_context: { trusted_ca: { inline_bytes: roots }, ...(crl && { crl: { inline_bytes: crl } }) },
   };
-  return { resource: { name, message, sources: [secret.meta.key] } };
+  return { resource: resource(SECRET, name, message, [secret.meta.key]) };
 });
 
 function credentialSecret(credential: string, namespace: string, secrets: SecretIndex): Made | undefined {
