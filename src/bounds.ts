@@ -106,6 +106,12 @@ export const bounds = {
     of: 'in which nothing is read of a response to a stream that has acknowledged none yet',
     why: 'a proxy that starts reads within milliseconds',
   },
+  'process-response-bytes': {
+    most: 64 * MB,
+    unit: 'bytes',
+    of: 'of different responses that are on their way; who has not read for longest, for a second at least, is ended',
+    why: 'equal proxies share a response: 30 different ones of 2 MB, which is what 1,000 Services come to',
+  },
   'unacknowledged-streams': {
     most: 1_000,
     unit: 'streams',

@@ -12,6 +12,7 @@ import { KeptBytes } from './kept.ts';
 import { type PushLimits, PushQueue } from './push-queue.ts';
 import { decodeRequest, nodeAtStart, type ReceivedRequest } from './request.ts';
 import { xdsTypeOf } from './resource-types.ts';
+import { Unread } from './unread.ts';
 
 /** What an ADS server can be told; everything has a default. */
 export interface AdsServerOptions {
@@ -45,6 +46,7 @@ export class AdsServer<C> {
   readonly #onPushed: () => void;
   /** The streams that have not had their turn since the last push. */
   readonly #unseen = new Set<Connection<C>>();
+  readonly #unread: Unread<Connection<C>>;
   #streams = 0;
   #stopping = false;
 
@@ -54,7 +56,7 @@ export class AdsServer<C> {
     this.#handler = handler;
     this.#onPushed = onPushed;
     this.#queue = new PushQueue(
-      { inFlight: 50, slice: 10, stall: 500, ...limits },
+      { inFlight: 16 << 20, slice: 10, stall: 25, ...limits },
       clock,
       (connection, release) => {
         const sends = connection.serve(release);
@@ -63,12 +65,17 @@ export class AdsServer<C> {
       },
       () => frames.release(),
     );
+    const unread = new Unread(this.#connections, () => clock.now());
+    this.#unread = unread;
     this.#context = {
       handler,
       frames,
       clock,
       grace,
       kept: new KeptBytes(),
+      sending: (connection, frame) => unread.sending(connection, frame),
+      sent: frame => unread.sent(frame),
+      proved: connection => unread.proved(connection),
       weigh: connection => this.#weigh(connection),
       enqueue: connection => this.#queue.enqueue(connection),
     };
@@ -200,6 +207,7 @@ export class AdsServer<C> {
         if (!connection || !this.#connections.delete(connection)) return;
         connection.close();
         this.#queue.remove(connection);
+        this.#unread.proved(connection);
         this.#seen(connection);
         this.#handler.onClose?.(connection);
       },

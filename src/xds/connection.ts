@@ -2,7 +2,7 @@ import { bounds } from '../bounds.ts';
 import type { Clock } from '../clock.ts';
 import type { Call } from '../grpc/call.ts';
 import { BoundError, StatusError, status } from '../grpc/status.ts';
-import type { Frames, Protocol } from './frame.ts';
+import type { Frame, Frames, Protocol } from './frame.ts';
 import type { AdsHandler, Cause, Origin } from './handler.ts';
 import type { KeptBytes } from './kept.ts';
 import { StreamKept } from './kept.ts';
@@ -42,6 +42,12 @@ export interface ConnectionContext<C> {
   readonly kept: KeptBytes;
   /** More is kept of what the connection said. Throws where all that is kept is too much and the connection has most of it. */
   weigh(connection: Connection<C>): void;
+  /** A response is on its way out. */
+  sending(connection: Connection<C>, frame: Frame): void;
+  /** The response has left the process, or never will. */
+  sent(frame: Frame): void;
+  /** The client has acknowledged something, for the first time. */
+  proved(connection: Connection<C>): void;
   /** Gives the connection a turn. */
   enqueue(connection: Connection<C>): void;
 }
@@ -71,7 +77,7 @@ export class Connection<C> {
   #state: StreamState;
   #causes = noCauses;
   #blocked = false;
-  #writing = false;
+  #writingSince: number | undefined;
   #dirty = false;
   #closed = false;
   #wake: { readonly at: number; readonly cancel: () => void } | undefined;
@@ -100,7 +106,7 @@ export class Connection<C> {
   /** Whether everything that is owed has been sent and answered. */
   get settled(): boolean {
     const open = Object.values(this.#state.subscriptions).some(s => s && (s.pending !== undefined || s.answer));
-    return !open && !this.#blocked && !this.#dirty && !this.#writing;
+    return !open && !this.#blocked && !this.#dirty && this.#writingSince === undefined;
   }
 
   /** What each type's subscription has been sent and has answered, in push order. */
@@ -154,6 +160,7 @@ export class Connection<C> {
     this.#context.weigh(this);
     const { handler } = this.#context;
     if (answer === 'ack') {
+      if (!this.#call.known) this.#context.proved(this);
       this.#call.known = true;
       this.kept.versions(typeUrl, undefined);
     }
@@ -165,9 +172,24 @@ export class Connection<C> {
     if (names !== 'same' || this.#blocked) this.#turn();
   }
 
-  /** Sends the next response, if one is owed; `release` is called once it is written. Returns whether it does. */
-  serve(release: () => void): boolean {
-    if (this.#closed || this.#writing) return false;
+  /** Whether the client has ever acknowledged anything. */
+  get known(): boolean {
+    return this.#call.known;
+  }
+
+  /** The connection that this is a stream of. */
+  get transport(): object {
+    return this.#call.transport;
+  }
+
+  /** Since when a response has been on its way; undefined if none is. */
+  get writingSince(): number | undefined {
+    return this.#writingSince;
+  }
+
+  /** Sends the next response, if one is owed, and gives its bytes, else 0; `release` is called once they have left the process. */
+  serve(release: () => void): number {
+    if (this.#closed || this.#writingSince !== undefined) return 0;
     this.#dirty = false;
     try {
       const { handler, clock, grace } = this.#context;
@@ -177,8 +199,7 @@ export class Connection<C> {
       this.#blocked = planned.blocked;
       this.#wakeAt(planned.wakeAt);
       if (planned.step) {
-        this.#send(planned.step, planned, snapshot, release);
-        return true;
+        return this.#send(planned.step, planned, snapshot, release);
       }
       if (!planned.blocked) this.#causes = noCauses;
     } catch (error) {
@@ -186,7 +207,7 @@ export class Connection<C> {
       const fed = Object.values(this.#state.subscriptions).some(s => s?.sent !== undefined);
       if (!fed) this.#call.end(status.INTERNAL, 'internal error');
     }
-    return false;
+    return 0;
   }
 
   /** The stream is over. */
@@ -199,9 +220,11 @@ export class Connection<C> {
   /** Ends the stream, which `receive` and `serve` do by themselves where they must. */
   fail(error: StatusError): void {
     this.#call.fail(error);
+    // Last words would wait behind what is not read.
+    if (this.#writingSince !== undefined) this.#call.cut();
   }
 
-  #send(step: Step, { more, blocked }: Plan, snapshot: Snapshot, release: () => void): void {
+  #send(step: Step, { more, blocked }: Plan, snapshot: Snapshot, release: () => void): number {
     const { handler, frames, clock } = this.#context;
     const { type, target, by } = step;
     const subscription = this.#state.subscriptions[type];
@@ -213,21 +236,24 @@ export class Connection<C> {
     const causes = this.#causes;
     this.#sentFor[type] = causes;
     if (!more && !blocked) this.#causes = noCauses;
-    this.#writing = true;
+    this.#writingSince = now;
+    this.#context.sending(this, frame);
     this.#call.write(frame.bytes, () => {
-      this.#writing = false;
+      this.#writingSince = undefined;
+      this.#context.sent(frame);
       release();
       if (more || this.#dirty) this.#turn();
     });
     handler.onSend?.(this, { type, frame, changed: by.changed.length, removed: by.removed.length, causes });
+    return frame.bytes.length;
   }
 
   #turn(): boolean {
     if (this.#closed) return false;
     // A client that does not read is only remembered to be owed something.
-    if (this.#writing) this.#dirty = true;
+    if (this.#writingSince !== undefined) this.#dirty = true;
     else this.#context.enqueue(this);
-    return !this.#writing;
+    return this.#writingSince === undefined;
   }
 
   #wakeAt(at: number | undefined): void {

@@ -67,7 +67,8 @@ export class NameSet {
   readonly #buckets: readonly Bucket[];
   readonly #sum: Sum;
 
-  private constructor(all: boolean, buckets: readonly Bucket[], size: number, bytes: number, sum: Sum) {
+  /** For this file: a set is made from another, or by `nameSet`. */
+  constructor(all: boolean, buckets: readonly Bucket[], size: number, bytes: number, sum: Sum) {
     this.all = all;
     this.#buckets = buckets;
     this.size = size;
@@ -75,11 +76,6 @@ export class NameSet {
     this.#sum = sum;
     Object.freeze(this);
   }
-
-  /** Every name. */
-  static readonly ALL = new NameSet(true, [EMPTY], 0, 0, ZERO);
-  /** No name. */
-  static readonly NONE = new NameSet(false, [EMPTY], 0, 0, ZERO);
 
   has(name: string): boolean {
     return this.all || this.#bucketOf(name).names.has(name);
@@ -112,7 +108,7 @@ export class NameSet {
       return this.size < other.size ? NONE.with(this.#notIn(other)) : this.without(other);
     }
     const buckets = this.#buckets.map((bucket, at) => bucketWithout(bucket, other.#buckets[at] ?? EMPTY));
-    return NameSet.#interned(buckets);
+    return internedSet(buckets);
   }
 
   *#notIn(other: NameSet): Generator<string> {
@@ -142,7 +138,7 @@ export class NameSet {
       bucket.bytes += by * Buffer.byteLength(name);
     }
     for (const [at, bucket] of fresh) buckets[at] = bucket.names.size === 0 ? EMPTY : bucket;
-    return NameSet.#interned(buckets);
+    return internedSet(buckets);
   }
 
   /** The buckets of this set as one of so many names has them. */
@@ -151,23 +147,6 @@ export class NameSet {
     const sets = Array.from({ length: BUCKETS }, (): string[] => []);
     for (const name of this) sets[bucketOf(name)]?.push(name);
     return sets.map(names => (names.length === 0 ? EMPTY : bucketWith(names)));
-  }
-
-  static #interned(buckets: readonly Bucket[]): NameSet {
-    let size = 0;
-    let bytes = 0;
-    let [a, b, c, d] = ZERO;
-    for (const bucket of buckets) {
-      if (bucket === EMPTY) continue;
-      size += bucket.names.size;
-      bytes += bucket.bytes;
-      a = (a + bucket.sum[0]) | 0;
-      b = (b + bucket.sum[1]) | 0;
-      c = (c + bucket.sum[2]) | 0;
-      d = (d + bucket.sum[3]) | 0;
-    }
-    if (size === 0) return NONE;
-    return interned.intern(`${size} ${a} ${b} ${c} ${d}`, () => new NameSet(false, buckets, size, bytes, [a, b, c, d]));
   }
 }
 
@@ -181,8 +160,27 @@ function bucketWithout(bucket: Bucket, other: Bucket): Bucket {
 
 const interned = new Interner<NameSet>();
 
+function internedSet(buckets: readonly Bucket[]): NameSet {
+  let size = 0;
+  let bytes = 0;
+  let [a, b, c, d] = ZERO;
+  for (const bucket of buckets) {
+    if (bucket === EMPTY) continue;
+    size += bucket.names.size;
+    bytes += bucket.bytes;
+    a = (a + bucket.sum[0]) | 0;
+    b = (b + bucket.sum[1]) | 0;
+    c = (c + bucket.sum[2]) | 0;
+    d = (d + bucket.sum[3]) | 0;
+  }
+  if (size === 0) return NONE;
+  return interned.intern(`${size} ${a} ${b} ${c} ${d}`, () => new NameSet(false, buckets, size, bytes, [a, b, c, d]));
+}
+
 /** Every name. */
-export const { ALL, NONE } = NameSet;
+export const ALL = new NameSet(true, [EMPTY], 0, 0, ZERO);
+/** No name. */
+export const NONE = new NameSet(false, [EMPTY], 0, 0, ZERO);
 
 /** The set of these names. */
 export const nameSet = (names: Iterable<string>): NameSet => NONE.with(names);

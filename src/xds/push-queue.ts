@@ -2,66 +2,118 @@ import type { Clock } from '../clock.ts';
 
 /** What bounds the work on responses. */
 export interface PushLimits {
-  /** Responses that are being written at once. */
+  /** Bytes of responses that are on their way out at once, to those that have acknowledged something, and as many to those that have not. */
   readonly inFlight: number;
   /** Milliseconds of work before the event loop has a turn. */
   readonly slice: number;
-  /** Milliseconds after which a response that its client does not read no longer counts as being written. */
+  /** Milliseconds after which a response that its client does not read no longer counts as being on its way. */
   readonly stall: number;
 }
 
+/** What a queue knows of those that wait in it. */
+export interface Waiter {
+  /** Whether it has ever acknowledged anything: whoever has is served before those that have not. */
+  readonly known: boolean;
+  /** The connection that it is a stream of. Connections take turns, and so do the streams of each. */
+  readonly transport: object;
+}
+
 interface Slot {
+  readonly lane: { inFlight: number };
+  bytes: number;
   readonly since: number;
 }
 
+/** Those that wait, by connection; the one whose turn it is comes first. */
+class Lane<C extends Waiter> {
+  readonly #groups = new Map<object, Set<C>>();
+  /** Bytes that are on their way. */
+  inFlight = 0;
+
+  get empty(): boolean {
+    return this.#groups.size === 0;
+  }
+
+  add(waiter: C): void {
+    const group = this.#groups.get(waiter.transport);
+    if (group) group.add(waiter);
+    else this.#groups.set(waiter.transport, new Set([waiter]));
+  }
+
+  delete(waiter: C): void {
+    const group = this.#groups.get(waiter.transport);
+    if (group?.delete(waiter) && group.size === 0) this.#groups.delete(waiter.transport);
+  }
+
+  /** Takes the next one out. */
+  next(): C | undefined {
+    const [first] = this.#groups;
+    if (!first) return undefined;
+    const [transport, group] = first;
+    const [waiter] = group;
+    this.#groups.delete(transport);
+    if (waiter) group.delete(waiter);
+    if (group.size > 0) this.#groups.set(transport, group);
+    return waiter;
+  }
+}
+
+/** Of the time that those need who are known, the others get so much beside it. */
+const SHARE_OF_OTHERS = 1 / 4;
+/** Milliseconds that the others can have saved, or overdrawn. */
+const MOST_CREDIT = 20;
+
 /**
- * Takes connections in turn, each at most once in the queue. What they are sent is computed when it is their turn, so a queue costs no
+ * Takes streams in turn, each at most once in the queue. What they are sent is computed when it is their turn, so a queue costs no
  * memory and holds nothing stale.
  *
- * The loop goes on when a connection is enqueued, when a response has been written, when the event loop comes round after a slice, and
+ * What is bounded are bytes on their way out. They count until they have left the process, or for as long as a client that reads may need:
+ * one that does not read takes nothing from those that do.
+ *
+ * The loop goes on when a stream is enqueued, when a response has been written, when the event loop comes round after a slice, and
  * when responses have been stalled for long enough to be left to themselves.
  */
-export class PushQueue<C extends object> {
+export class PushQueue<C extends Waiter> {
   readonly #limits: PushLimits;
   readonly #clock: Clock;
-  readonly #serve: (connection: C, release: () => void) => boolean;
+  readonly #serve: (waiter: C, release: () => void) => number;
   readonly #onIdle: () => void;
-  readonly #queued = new Set<C>();
+  readonly #known = new Lane<C>();
+  readonly #others = new Lane<C>();
+  readonly #queued = new Map<C, Lane<C>>();
   readonly #slots = new Set<Slot>();
-  #order: C[] = [];
-  #head = 0;
+  #credit = 0;
   #scheduled = false;
   #cancelStall: (() => void) | undefined;
 
-  /** `serve` sends one response at most and says whether it does; if so it calls `release` once the response has been written. */
-  constructor(
-    limits: PushLimits,
-    clock: Clock,
-    serve: (connection: C, release: () => void) => boolean,
-    onIdle: () => void,
-  ) {
+  /** `serve` sends one response at most and gives its bytes, or 0; if it sends one it calls `release` once that has left the process. */
+  constructor(limits: PushLimits, clock: Clock, serve: (waiter: C, release: () => void) => number, onIdle: () => void) {
     this.#limits = limits;
     this.#clock = clock;
     this.#serve = serve;
     this.#onIdle = onIdle;
   }
 
-  /** Connections that wait for their turn. */
+  /** Streams that wait for their turn. */
   get length(): number {
     return this.#queued.size;
   }
 
-  /** Gives a connection a turn. */
-  enqueue(connection: C): void {
-    if (this.#queued.has(connection)) return;
-    this.#queued.add(connection);
-    this.#order.push(connection);
+  /** Gives a stream a turn. */
+  enqueue(waiter: C): void {
+    const lane = waiter.known ? this.#known : this.#others;
+    const before = this.#queued.get(waiter);
+    if (before === lane) return;
+    before?.delete(waiter);
+    lane.add(waiter);
+    this.#queued.set(waiter, lane);
     this.#schedule();
   }
 
-  /** Forgets a connection. */
-  remove(connection: C): void {
-    this.#queued.delete(connection);
+  /** Forgets a stream. */
+  remove(waiter: C): void {
+    this.#queued.get(waiter)?.delete(waiter);
+    this.#queued.delete(waiter);
   }
 
   #schedule(): void {
@@ -74,37 +126,57 @@ export class PushQueue<C extends object> {
   }
 
   #run(): void {
-    const until = this.#clock.now() + this.#limits.slice;
-    while (this.#head < this.#order.length) {
-      if (this.#slots.size >= this.#limits.inFlight) {
-        this.#awaitSlot();
-        return;
-      }
-      if (this.#clock.now() > until) {
-        this.#schedule();
-        return;
-      }
-      const connection = this.#order[this.#head++];
-      if (!connection || !this.#queued.delete(connection)) continue;
-      const slot = { since: this.#clock.now() };
-      this.#slots.add(slot);
-      if (!this.#serve(connection, () => this.#release(slot))) this.#slots.delete(slot);
+    let now = performance.now();
+    const until = now + this.#limits.slice;
+    for (let lane = this.#nextLane(); lane; lane = this.#nextLane()) {
+      const waiter = lane.next();
+      if (!waiter) continue;
+      this.#queued.delete(waiter);
+      this.#send(lane, waiter);
+      const before = now;
+      now = performance.now();
+      const credit = this.#credit + (lane === this.#known ? (now - before) * SHARE_OF_OTHERS : before - now);
+      this.#credit = Math.min(Math.max(credit, -MOST_CREDIT), MOST_CREDIT);
+      if (now <= until) continue;
+      this.#schedule();
+      return;
     }
-    this.#order = [];
-    this.#head = 0;
-    if (this.#slots.size === 0) this.#onIdle();
+    if (this.#queued.size > 0) this.#awaitSlot();
+    else if (this.#slots.size === 0) this.#onIdle();
+  }
+
+  /** Whose turn it is; nobody's where all that wait must wait for bytes to leave. */
+  #nextLane(): Lane<C> | undefined {
+    const [known, others] = [this.#ready(this.#known), this.#ready(this.#others)];
+    if (known && others) return this.#credit > 0 ? this.#others : this.#known;
+    return known ? this.#known : others ? this.#others : undefined;
+  }
+
+  #ready(lane: Lane<C>): boolean {
+    return !lane.empty && lane.inFlight < this.#limits.inFlight;
+  }
+
+  #send(lane: Lane<C>, waiter: C): void {
+    const slot: Slot = { lane, bytes: 0, since: this.#clock.now() };
+    this.#slots.add(slot);
+    const bytes = this.#serve(waiter, () => this.#release(slot));
+    if (bytes === 0) this.#slots.delete(slot);
+    if (!this.#slots.has(slot)) return;
+    slot.bytes = bytes;
+    lane.inFlight += bytes;
   }
 
   #release(slot: Slot): void {
     if (!this.#slots.delete(slot)) return;
-    if (this.#head < this.#order.length || this.#slots.size === 0) this.#schedule();
+    slot.lane.inFlight -= slot.bytes;
+    if (this.#queued.size > 0 || this.#slots.size === 0) this.#schedule();
   }
 
   #awaitSlot(): void {
     this.#cancelStall ??= this.#clock.after(this.#limits.stall, () => {
       this.#cancelStall = undefined;
       const stalled = this.#clock.now() - this.#limits.stall;
-      for (const slot of this.#slots) if (slot.since <= stalled) this.#slots.delete(slot);
+      for (const slot of [...this.#slots]) if (slot.since <= stalled) this.#release(slot);
       this.#schedule();
     });
   }
@@ -112,8 +184,6 @@ export class PushQueue<C extends object> {
   /** Stops waiting for stalled responses. */
   close(): void {
     this.#cancelStall?.();
-    this.#order = [];
-    this.#queued.clear();
-    this.#head = 0;
+    for (const waiter of [...this.#queued.keys()]) this.remove(waiter);
   }
 }
