@@ -45,8 +45,15 @@ export function checkJwks(text: string, path: string, report: Report): void {
     return;
   }
   const keys: readonly unknown[] = set['keys'];
-  if (!keys.some(usable)) report.error(path, 'it has no key that a token can be verified with');
+  if (!keys.some(usable)) {
+    report.error(path, 'it has no key that a token can be verified with');
+    return;
+  }
   keys.forEach((key, i) => {
+    if (!usable(key)) {
+      report.error(path, `key ${i} cannot be used; the others are`);
+      report.absorb(path);
+    }
     if (isFields(key) && ('d' in key || key['kty'] === 'oct')) {
       report.warning(path, `key ${i} is private; only public ones are needed`);
     }

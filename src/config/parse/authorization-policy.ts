@@ -11,6 +11,7 @@ import type { Closed, Parsed } from '../problem.ts';
 import type { RawObject } from '../raw.ts';
 import type { Report } from '../report.ts';
 import { checkAttachment, widestAttachment } from '../selector.ts';
+import { warnOfValues } from './doubtful-value.ts';
 import { dryRun, parseIstio } from './istio.ts';
 import { checkCondition, checkNotEmpty, checkPathTemplates, checkPorts, checkSource } from './rule.ts';
 import { narrowest, widest } from './rule-bounds.ts';
@@ -139,4 +140,5 @@ function checkOperation(operation: Operation | undefined, path: string, report: 
   for (const field of lists) checkNotEmpty(operation[field], `${path}.${field}`, report);
   for (const field of ['ports', 'notPorts'] as const) checkPorts(operation[field], `${path}.${field}`, report);
   for (const field of ['paths', 'notPaths'] as const) checkPathTemplates(operation[field], `${path}.${field}`, report);
+  warnOfValues(operation, path, report);
 }

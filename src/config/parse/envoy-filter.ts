@@ -71,7 +71,8 @@ function checkPatch({ applyTo, match, patch }: Patch, path: string, report: Repo
     report.error(`${path}.patch.value`, 'every operation but REMOVE needs it');
   }
   if (match?.proxy?.proxyVersion) checkRegex(match.proxy.proxyVersion, `${path}.match.proxy.proxyVersion`, report);
-  if (!applyTo) return;
+  // Go takes any number for an enum; one that is none was reported with the schema.
+  if (!applyTo || !(applyTo in effective)) return;
   if (patch?.value && patch.operation !== Operation.REMOVE) {
     checkValue(applyTo, patch.value, `${path}.patch.value`, report);
   }

@@ -1,6 +1,7 @@
 import type { Condition, Source } from '../../proto/generated/istio/security/v1beta1.ts';
 import { checkSubnet } from '../address.ts';
 import type { Report } from '../report.ts';
+import { warnOfCondition, warnOfValues } from './doubtful-value.ts';
 
 type Values = readonly string[] | undefined;
 type Check = (values: Values, path: string, report: Report) => void;
@@ -17,7 +18,7 @@ const checkSubnets: Check = (values, path, report) => {
 /** Reports what is not the number of a port, in the policies' own form: text, and 0 is possible. */
 export const checkPorts: Check = (values, path, report) => {
   for (const [i, value] of (values ?? []).entries()) {
-    if (!/^\d{1,5}$/.test(value) || Number(value) > 65535) report.error(`${path}[${i}]`, `"${value}" is not a port`);
+    if (!/^\d+$/.test(value) || Number(value) > 65535) report.error(`${path}[${i}]`, `"${value}" is not a port`);
   }
 };
 
@@ -100,6 +101,7 @@ export function checkSource(source: Source | undefined, custom: boolean, path: s
     if (custom && !row.custom && values?.length) report.error(`${path}.${field}`, 'not with action CUSTOM');
     row.check(values, `${path}.${field}`, report);
   }
+  warnOfValues(source, path, report);
 }
 
 const noCheck: Check = () => {};
@@ -124,13 +126,23 @@ const attributes: Readonly<Record<string, { readonly check: Check; readonly cust
   'experimental.envoy.filters.': { check: noCheck, custom: true },
 };
 
+/** What to write instead of attributes that Istio no longer has, or that are almost right. */
+function instead(key: string): string {
+  if (/^destination\.(?:labels|namespace|name|user)\b/.test(key))
+    return ': the selector and the namespace of the policy say for whom it is';
+  if (/^request\.(?:host|path|method)/.test(key)) return ': "to" says it of hosts, paths and methods';
+  return `; known are ${Object.keys(attributes)
+    .map(name => (name.endsWith('[') ? `${name}NAME]` : name))
+    .join(', ')}`;
+}
+
 /** Reports a condition about an attribute that is not known, or with values that it cannot have. */
 export function checkCondition(condition: Condition, custom: boolean, path: string, report: Report): void {
   const { key = '', values, notValues } = condition;
   const name = Object.keys(attributes).find(known => (/[[.]$/.test(known) ? key.startsWith(known) : key === known));
   const attribute = name === undefined ? undefined : attributes[name];
   if (!attribute || (name !== key && !checkKey.test(key))) {
-    report.error(`${path}.key`, key ? `"${key}" is not an attribute that is known` : 'it is needed');
+    report.error(`${path}.key`, key ? `"${key}" is not an attribute that is known${instead(key)}` : 'it is needed');
     return;
   }
   if (custom && !attribute.custom) report.error(`${path}.key`, `"${key}": not with action CUSTOM`);
@@ -139,4 +151,5 @@ export function checkCondition(condition: Condition, custom: boolean, path: stri
     checkNotEmpty(list, `${path}.${field}`, report);
     attribute.check(list, `${path}.${field}`, report);
   }
+  warnOfCondition(condition, path, report);
 }
