@@ -1,5 +1,15 @@
 /** What a bound counts. */
-export type Unit = 'bytes' | 'ms' | 'names' | 'frames' | 'streams' | 'connections';
+export type Unit =
+  | 'bytes'
+  | 'ms'
+  | 'names'
+  | 'frames'
+  | 'streams'
+  | 'connections'
+  | 'requests'
+  | 'characters'
+  | 'items'
+  | 'lines';
 
 /** A bound on what one peer, or all together, can take. */
 export interface Bound {
@@ -141,6 +151,72 @@ export const bounds = {
     unit: 'bytes',
     of: 'of headers of one call; until it is admitted they count as its request',
     why: "node:http2's own; a token of a service account has 1 to 2 kB",
+  },
+  'http-connections': {
+    most: 512,
+    unit: 'connections',
+    of: 'for pages and probes on each HTTP address; the one that is idle for longest is closed for the next',
+    why: 'more than probes, Prometheus and people of one cluster come to',
+  },
+  'http-connections-per-address': {
+    most: 64,
+    unit: 'connections',
+    of: 'for pages and probes from one IP address; the one that is idle for longest is closed for the next',
+    why: 'a browser opens 6, and several people may come through one port-forward',
+  },
+  'http-requests-per-connection': {
+    most: 16,
+    unit: 'requests',
+    of: 'at once on one HTTP connection',
+    why: 'clients that wait for their answers have one',
+  },
+  'http-request-ms': {
+    most: 5_000,
+    unit: 'ms',
+    of: 'from the beginning of an HTTP request to its end',
+    why: 'a request for a page fits one packet',
+  },
+  'http-idle-ms': {
+    most: 10_000,
+    unit: 'ms',
+    of: 'in which an HTTP connection is neither read from nor written to',
+    why: 'long enough for the next click, and for a reader on a slow line to take 64 kB',
+  },
+  'http-header-bytes': {
+    most: 16 * KB,
+    unit: 'bytes',
+    of: 'of headers of one HTTP request',
+    why: "Node's own",
+  },
+  'log-text': {
+    most: 2 * KB,
+    unit: 'characters',
+    of: 'of one text in a line of the log',
+    why: "Envoy's longest reasons for refusing an update come to half of it",
+  },
+  'log-items': {
+    most: 20,
+    unit: 'items',
+    of: 'of one list in a line of the log',
+    why: 'who reads a line reads no more',
+  },
+  'log-repeats': {
+    most: 100,
+    unit: 'lines',
+    of: 'that say the same, in a log-stretch; how often it was to be said besides is said at its end',
+    why: 'a hundred proxies that come at once can each be named',
+  },
+  'log-stretch': {
+    most: 10_000,
+    unit: 'ms',
+    of: 'in which lines that say the same are counted',
+    why: 'soon enough for who looks on',
+  },
+  'log-bytes': {
+    most: MB,
+    unit: 'bytes',
+    of: 'of the log that wait for their reader; what comes besides is dropped and counted',
+    why: 'a collector that restarts misses nothing of an ordinary minute',
   },
 } as const satisfies Record<string, Bound>;
 

@@ -1,17 +1,20 @@
+import { BoundLog } from './bound-log.ts';
+import type { BoundName } from './bounds.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { kindOf } from './config/kinds.ts';
 import { type ConfigChange, ConfigStore } from './config/store.ts';
 import { debugPages } from './http/debug.ts';
 import { Metrics } from './http/metrics.ts';
+import type { Entry } from './http/page.ts';
 import { readiness } from './http/ready.ts';
-import { startHttp } from './http/server.ts';
+import { type HttpListener, startHttp } from './http/server.ts';
 import type { Log } from './log.ts';
 import type { Proxy } from './model/proxy.ts';
 import { ProblemLog } from './problem-log.ts';
 import { proxyHandler } from './proxy-handler.ts';
 import type { Arrival } from './rounds/backlog.ts';
 import { Rounds } from './rounds/rounds.ts';
-import { hostAndPort, reachedAt, type Settings } from './settings.ts';
+import { type Address, hostAndPort, reachedAt, type Settings } from './settings.ts';
 import type { ConfigSource } from './sources/source.ts';
 import { VERSION } from './version.ts';
 import { World } from './world.ts';
@@ -47,21 +50,17 @@ export interface ControlPlane {
   stop(): Promise<void>;
 }
 
-/** One of the two addresses cannot be listened on; `cause` says why. */
+/** An address cannot be listened on; `cause` says why. */
 export class ListenError extends Error {
-  readonly listener: 'xds' | 'http';
+  readonly listener: 'xds' | 'http' | 'monitoring';
+  readonly address: Address;
 
-  constructor(listener: 'xds' | 'http', cause: unknown) {
+  constructor(listener: ListenError['listener'], address: Address, cause: unknown) {
     super(`cannot listen for ${listener}`, { cause });
     this.listener = listener;
+    this.address = address;
   }
 }
-
-const refused =
-  (listener: 'xds' | 'http') =>
-  (error: unknown): never => {
-    throw new ListenError(listener, error);
-  };
 
 const kindOfChange = (change: ConfigChange): string => {
   switch (change.op) {
@@ -154,33 +153,51 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
   });
 
   const problems = new ProblemLog(log);
+  const boundLog = new BoundLog(log, clock);
+  const boundMet = (name: BoundName, peer: string | undefined): void => {
+    metrics.bounded(name);
+    boundLog.met(name, peer);
+  };
   const { plaintextSecrets } = settings;
-  const handler = proxyHandler({ world: () => world, plaintextSecrets, clock, log, problems, metrics });
+  const handler = proxyHandler({ world: () => world, plaintextSecrets, clock, log, problems, metrics, boundMet });
   const ads = new AdsServer<Proxy>(handler, {
     clock,
     identifier: `pilotlight ${VERSION}`,
     onPushed: () => rounds.pushed(),
   });
-  const pages = {
+  const pages: Readonly<Record<string, Entry>> = {
     '/ready': readiness(() => ({ whole, connections: ads.connectionCount, watches: watches() })),
+    '/live': { help: 'Whether the process answers', probe: true, page: () => ({ body: 'alive\n' }) },
     '/metrics': { help: 'What is counted, for Prometheus', page: () => metrics.page() },
     ...debugPages({ ads, world: () => world, rounds }),
   };
-  const http = await startHttp(settings.http, pages, (error, path) =>
-    log.error({ path, err: error }, 'a page failed'),
-  ).catch(refused('http'));
+  const listener: HttpListener = {
+    failed: (error, path) => log.error({ path, err: error }, 'a page failed'),
+    bound: boundMet,
+  };
+  const stops = [() => ads.stop()];
   const stop = async (): Promise<void> => {
     stopping.abort();
     rounds.stop();
-    await Promise.all([ads.stop(), http.stop()]);
+    await Promise.all(stops.map(each => each()));
   };
-  const port = await ads
-    .listen(hostAndPort(settings.xds))
-    .catch(refused('xds'))
-    .catch(async (error: unknown) => {
+  /** Where a listener cannot listen, those before it stop. */
+  const listening = async <T>(name: ListenError['listener'], at: Address, start: () => Promise<T>): Promise<T> => {
+    try {
+      return await start();
+    } catch (error) {
       await stop();
-      throw error;
-    });
+      throw new ListenError(name, at, error);
+    }
+  };
+  const pagesAt = async (name: 'http' | 'monitoring', at: Address): Promise<string> => {
+    const server = await listening(name, at, () => startHttp(at, pages, listener));
+    stops.push(() => server.stop());
+    return server.address;
+  };
+  const http = await pagesAt('http', settings.http);
+  if (settings.monitoring) await pagesAt('monitoring', settings.monitoring);
+  const port = await listening('xds', settings.xds, () => ads.listen(hostAndPort(settings.xds)));
 
   const running = sources.map(source => source.run(emit, stopping.signal).synced);
   const ready = Promise.all(running).then(() => {
@@ -192,7 +209,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
 
   return {
     xds: reachedAt({ host: settings.xds.host, port }),
-    http: http.address,
+    http,
     ready,
     world: () => world,
     stop,

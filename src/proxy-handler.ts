@@ -1,5 +1,4 @@
-import { BoundLog } from './bound-log.ts';
-import { bounds } from './bounds.ts';
+import { type BoundName, bounds } from './bounds.ts';
 import type { Clock } from './clock.ts';
 import { BoundError, status } from './grpc/status.ts';
 import type { Metrics } from './http/metrics.ts';
@@ -21,6 +20,8 @@ export interface ProxyHandlerContext {
   readonly log: Log;
   readonly problems: ProblemLog;
   readonly metrics: Metrics;
+  /** A peer met a bound. */
+  readonly boundMet: (name: BoundName, peer: string | undefined) => void;
 }
 
 /** Of a peer as a transport has it, its port last and without brackets: `127.0.0.1:4711`, `::1:4711`. */
@@ -41,7 +42,6 @@ export function proxyHandler(context: ProxyHandlerContext): AdsHandler<Proxy> {
   const lastGood = new WeakMap<Proxy['class'], Snapshot>();
   const mayHaveSecrets = new WeakSet<Proxy>();
   const unknownTypes = new Set<string>();
-  const boundLog = new BoundLog(log, clock);
 
   const whole = (proxy: Proxy): Snapshot => {
     const current = world();
@@ -105,10 +105,7 @@ export function proxyHandler(context: ProxyHandlerContext): AdsHandler<Proxy> {
       }
       return [];
     },
-    onBound(name, peer) {
-      metrics.bounded(name);
-      boundLog.met(name, peer);
-    },
+    onBound: context.boundMet,
     onError: (error, connection) => log.error({ proxy: connection?.client.id, err: error }, 'a stream failed'),
   };
 }

@@ -33,6 +33,8 @@ export interface Settings {
   readonly source: SourceSettings;
   readonly xds: Address;
   readonly http: Address;
+  /** A second address for the pages, so that probes have the first to themselves. */
+  readonly monitoring: Address | undefined;
   /** A MeshConfig file that takes the place of the source's own. */
   readonly meshConfig: string | undefined;
   readonly mesh: MeshOptions;
@@ -57,6 +59,10 @@ export const serveOptions = {
   context: { value: 'NAME', help: "The kubeconfig's context" },
   'xds-address': { value: 'HOST:PORT', help: 'Where proxies connect (ADS over plaintext gRPC)', default: ':15010' },
   'http-address': { value: 'HOST:PORT', help: '/ready, /debug and /metrics', default: ':8080' },
+  'monitoring-address': {
+    value: 'HOST:PORT',
+    help: 'The same pages once more, for Prometheus and people, so that probes have --http-address to themselves (istiod: :15014)',
+  },
   'mesh-config': { value: 'FILE', help: "MeshConfig in YAML; takes the place of the source's own" },
   'plaintext-secrets': {
     flag: true,
@@ -137,6 +143,10 @@ export function serveSettings(args: Arguments): Settings {
     source: config === undefined ? { kind: 'kubernetes', kubeconfig, context } : { kind: 'directory', folder: config },
     xds: address('xds-address', options['xds-address'] ?? serveOptions['xds-address'].default),
     http: address('http-address', options['http-address'] ?? serveOptions['http-address'].default),
+    monitoring:
+      options['monitoring-address'] === undefined
+        ? undefined
+        : address('monitoring-address', options['monitoring-address']),
     meshConfig: options['mesh-config'],
     mesh: meshSettings(args),
     plaintextSecrets: args.flags.has('plaintext-secrets'),

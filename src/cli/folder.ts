@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { type ConfigContents, ConfigStore } from '../config/store.ts';
-import { createLog } from '../log.ts';
+import { silentLog } from '../log.ts';
 import { directorySource } from '../sources/directory.ts';
 import { osError } from './os-error.ts';
 
@@ -17,7 +17,7 @@ export async function readFolder(folder: string): Promise<ConfigContents> {
   const store = new ConfigStore();
   const reading = new AbortController();
   try {
-    const source = directorySource({ folder, log: createLog('silent') });
+    const source = directorySource({ folder, log: silentLog });
     await source.run(change => void store.apply(change), reading.signal).synced;
     return store.contents();
   } finally {

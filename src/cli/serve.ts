@@ -83,13 +83,13 @@ async function started(settings: Settings, dependencies: Dependencies): Promise<
     return await startControlPlane(settings, dependencies);
   } catch (error) {
     if (!(error instanceof ListenError)) throw error;
-    throw listenError(`${error.listener}-address`, settings[error.listener], error.cause);
+    throw listenError(`${error.listener}-address`, error.address, error.cause);
   }
 }
 
 /** Runs the control plane until it is told to stop. Resolves to the exit code; rejects with a UsageError where it cannot start. */
 export async function run(settings: Settings, io: Io): Promise<number> {
-  const log = createLog(settings.logLevel);
+  const { log, end } = createLog(settings.logLevel);
   const inputs = await inputsOf(settings, log);
   const plane = await started(settings, { ...inputs, log });
   const stopped = new Promise<void>(resolve => io.signal.addEventListener('abort', () => resolve(), { once: true }));
@@ -101,5 +101,6 @@ export async function run(settings: Settings, io: Io): Promise<number> {
     return 0;
   } finally {
     await plane.stop();
+    end();
   }
 }

@@ -9,7 +9,7 @@ import type { AdsServer } from '../xds/ads-server.ts';
 import type { Connection } from '../xds/connection.ts';
 import type { EncodedResource } from '../xds/resource.ts';
 import { resourceTypes, type XdsType } from '../xds/resource-types.ts';
-import type { Answer, Entry } from './server.ts';
+import type { Answer, Entry } from './page.ts';
 
 /** What the debug pages show. */
 export interface DebugView {
@@ -84,10 +84,17 @@ const json = (type: XdsType, { bytes }: EncodedResource): unknown => {
   return toJson('google.protobuf.Any', typed(message, decode(message, bytes) as never));
 };
 
+/** A list whose items are made when they are read. */
+const each = <T>(items: readonly T[], make: (item: T) => unknown): Iterable<unknown> => ({
+  *[Symbol.iterator]() {
+    for (const item of items) yield make(item);
+  },
+});
+
 /** What a proxy holds, in the shape of Envoy's own /config_dump, so that `istioctl proxy-config` reads it. */
 function configDump(connection: Connection<Proxy>): object {
-  const dynamic = (type: XdsType, field: string): object[] =>
-    connection.held(type).map(resource => ({ version_info: resource.version, [field]: json(type, resource) }));
+  const dynamic = (type: XdsType, field: string): Iterable<unknown> =>
+    each(connection.held(type), resource => ({ version_info: resource.version, [field]: json(type, resource) }));
   const dump = (kind: string, fields: object): object => ({
     '@type': `type.googleapis.com/envoy.admin.v3.${kind}ConfigDump`,
     ...fields,
@@ -98,7 +105,7 @@ function configDump(connection: Connection<Proxy>): object {
       dump('Clusters', { version_info: version('cluster'), dynamic_active_clusters: dynamic('cluster', 'cluster') }),
       dump('Listeners', {
         version_info: version('listener'),
-        dynamic_listeners: connection.held('listener').map(resource => ({
+        dynamic_listeners: each(connection.held('listener'), resource => ({
           name: resource.name,
           active_state: { version_info: resource.version, listener: json('listener', resource) },
         })),
@@ -109,13 +116,18 @@ function configDump(connection: Connection<Proxy>): object {
   };
 }
 
-/** The problems of the mesh, then those that only showed while connected proxies' configuration was made. */
-function problemsOf({ ads, world }: DebugView): readonly Problem[] {
+/** The problems of the mesh, then those that only showed while connected proxies' configuration was made; each once. */
+function* problemsOf({ ads, world }: DebugView): Generator<Problem> {
   const current = world();
-  if (!current) return [];
-  const lists = new Set([...ads.connections].map(({ client }) => current.of(client).translation.problems));
-  const all = [current.problems, ...lists].flat();
-  return [...new Map(all.map(problem => [problemLine(problem), problem])).values()];
+  if (!current) return;
+  const said = new Set<string>();
+  const lists = new Set<readonly Problem[]>([current.problems]);
+  const fresh = (problem: Problem): boolean => said.size < said.add(problemLine(problem)).size;
+  yield* current.problems.filter(fresh);
+  for (const { client } of [...ads.connections]) {
+    const { problems } = current.of(client).translation;
+    if (lists.size < lists.add(problems).size) yield* problems.filter(fresh);
+  }
 }
 
 /** The pages below /debug, with an index of them. */
@@ -123,7 +135,7 @@ export function debugPages(view: DebugView): Readonly<Record<string, Entry>> {
   const pages: Record<string, Entry> = {
     '/debug/syncz': {
       help: 'What each connected proxy was sent and has acknowledged; why it rejected what',
-      page: () => ({ body: [...view.ads.connections].map(syncStatus) }),
+      page: () => ({ body: each([...view.ads.connections], syncStatus) }),
     },
     '/debug/config_dump': {
       help: "?proxyID=POD.NAMESPACE: what a proxy holds, in the shape of Envoy's /config_dump",
@@ -136,7 +148,8 @@ export function debugPages(view: DebugView): Readonly<Record<string, Entry>> {
       help: '?proxyID=POD.NAMESPACE: the endpoints that a proxy holds',
       page(query) {
         const found = find(view, query);
-        return 'client' in found ? { body: found.held('endpoint').map(resource => json('endpoint', resource)) } : found;
+        if (!('client' in found)) return found;
+        return { body: each(found.held('endpoint'), resource => json('endpoint', resource)) };
       },
     },
     '/debug/rounds': {

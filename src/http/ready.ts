@@ -1,5 +1,5 @@
 import type { WatchState } from '../control-plane.ts';
-import type { Entry } from './server.ts';
+import type { Entry } from './page.ts';
 
 /** What readiness is judged by. */
 export interface Readiness {
@@ -15,6 +15,7 @@ export interface Readiness {
  */
 export const readiness = (read: () => Readiness): Entry => ({
   help: 'Whether proxies are served; ?verbose says how each watch is doing',
+  probe: true,
   page(query) {
     const { whole, connections, watches } = read();
     const status = whole ? 200 : 503;

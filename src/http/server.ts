@@ -1,64 +1,86 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { type BoundName, bounds } from '../bounds.ts';
 import { createServer } from '../node-http.ts';
 import { type Address, reachedAt } from '../settings.ts';
-
-/** What a page answers. A string is text; anything else is JSON. */
-export interface Answer {
-  readonly status?: number;
-  readonly type?: string;
-  readonly body: unknown;
-}
-
-/** A page by its path; it reads the query. */
-export type Page = (query: URLSearchParams) => Answer | Promise<Answer>;
-
-/** A page with one line for the index at `/debug`. */
-export interface Entry {
-  readonly help: string;
-  readonly page: Page;
-}
+import { HttpConnections } from './http-connections.ts';
+import { type Entry, pieces } from './page.ts';
+import { PageWriter } from './page-writer.ts';
 
 export interface HttpServer {
   readonly address: string;
   stop(): Promise<void>;
 }
 
-const textOf = (body: unknown): string => (typeof body === 'string' ? body : `${JSON.stringify(body, null, 2)}\n`);
+/** What an HTTP server tells. */
+export interface HttpListener {
+  /** A page threw. */
+  failed(error: unknown, path: string): void;
+  /** A client met a bound. */
+  bound(bound: BoundName, address: string): void;
+}
+
+type Pages = Readonly<Record<string, Entry>>;
+
+/** One for all servers: pages share the event loop's turns. */
+const writer = new PageWriter();
 
 async function answer(
-  pages: Readonly<Record<string, Entry>>,
+  pages: Pages,
   request: IncomingMessage,
   response: ServerResponse,
-): Promise<void> {
+  failed: (error: unknown) => void,
+) {
   const url = new URL(request.url ?? '/', 'http://localhost');
   const entry = Object.hasOwn(pages, url.pathname) ? pages[url.pathname] : undefined;
+  if (entry && !entry.probe) await writer.turn();
   const reading = request.method === 'GET' || request.method === 'HEAD';
   const result = !entry
     ? { status: 404, body: `There is no page ${url.pathname}; /debug lists them.\n` }
     : reading
       ? await entry.page(url.searchParams)
       : { status: 405, body: 'These pages are only read: GET or HEAD.\n' };
-  const body = textOf(result.body);
-  const type = result.type ?? (typeof result.body === 'string' ? 'text/plain; charset=utf-8' : 'application/json');
-  response.writeHead(result.status ?? 200, { 'content-type': type, 'content-length': Buffer.byteLength(body) });
-  response.end(request.method === 'HEAD' ? undefined : body);
+  const { body, status = 200 } = result;
+  const isText = typeof body === 'string';
+  const type = result.type ?? (isText ? 'text/plain; charset=utf-8' : 'application/json');
+  response.writeHead(status, {
+    'content-type': type,
+    ...(isText && { 'content-length': Buffer.byteLength(body) }),
+  });
+  if (request.method === 'HEAD') response.end();
+  else if (isText) response.end(body);
+  else writer.write(response, pieces(body), failed);
 }
 
 /** Serves the pages. A page that throws answers 500 and is reported. */
-export async function startHttp(
-  address: Address,
-  pages: Readonly<Record<string, Entry>>,
-  onError: (error: unknown, path: string) => void,
-): Promise<HttpServer> {
-  const server = createServer({ requestTimeout: 10_000, maxHeaderSize: 16 * 1024 }, (request, response) => {
-    answer(pages, request, response).catch((error: unknown) => {
-      onError(error, request.url ?? '/');
-      if (!response.headersSent) response.writeHead(500, { 'content-type': 'text/plain; charset=utf-8' });
-      response.end('This page failed; the log says why.\n');
-    });
+export async function startHttp(address: Address, pages: Pages, listener: HttpListener): Promise<HttpServer> {
+  const connections = new HttpConnections(listener.bound);
+  const options = {
+    headersTimeout: bounds['http-request-ms'].most,
+    requestTimeout: bounds['http-request-ms'].most,
+    keepAliveTimeout: bounds['http-idle-ms'].most,
+    connectionsCheckingInterval: 1_000,
+    maxHeaderSize: bounds['http-header-bytes'].most,
+  };
+  const server = createServer(options, (request, response) => {
+    const { socket } = request;
+    if (!connections.answering(socket)) return;
+    response.once('close', () => connections.answered(socket));
+    // A body is of no use to any page: who sends one is not kept waiting for the end of it.
+    request.resume();
+    const failed = (error: unknown): void => {
+      listener.failed(error, request.url ?? '/');
+      if (response.headersSent) response.destroy();
+      else {
+        response.writeHead(500, { 'content-type': 'text/plain; charset=utf-8' });
+        response.end('This page failed; the log says why.\n');
+      }
+    };
+    answer(pages, request, response, failed).catch(failed);
   });
-  server.maxConnections = 256;
+  server.on('connection', socket => connections.opened(socket));
+  // Neither read from nor written to: idle, or a client that does not read.
+  server.setTimeout(bounds['http-idle-ms'].most, socket => socket.destroy());
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(address.port, address.host, resolve);

@@ -4,11 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { ConfigChange } from '../../src/config/store.ts';
-import { createLog } from '../../src/log.ts';
+import { silentLog as log } from '../../src/log.ts';
 import { meshConfigFile, withoutMeshConfig } from '../../src/sources/mesh-config-file.ts';
 import { until } from '../support/until.ts';
-
-const log = createLog('silent');
 
 const textOf = (change: ConfigChange | undefined): unknown => {
   const object = change?.op === 'upsert' ? change.object : change?.op === 'replace' ? change.objects[0] : undefined;

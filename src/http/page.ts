@@ -1,0 +1,59 @@
+/**
+ * What a page answers. A string is text; anything else is JSON, in which a part that is iterable is a list whose items are made when it is
+ * their turn to be written.
+ */
+export interface Answer {
+  readonly status?: number;
+  readonly type?: string;
+  readonly body: unknown;
+}
+
+/** A page by its path; it reads the query. */
+export type Page = (query: URLSearchParams) => Answer | Promise<Answer>;
+
+/** A page with one line for the index at `/debug`. */
+export interface Entry {
+  readonly help: string;
+  readonly page: Page;
+  /** Answered at once, before pages that take work: for what asks whether the control plane is well. */
+  readonly probe?: true;
+}
+
+const isIterable = (value: object): value is Iterable<unknown> => Symbol.iterator in value;
+
+/** Objects are taken apart so deep; what is deeper is written at once, and small. */
+const DEEPEST = 4;
+
+function* json(value: unknown, indent: string, depth: number): Generator<string> {
+  if (typeof value !== 'object' || value === null || depth === DEEPEST) {
+    yield JSON.stringify(value, null, 2).replaceAll('\n', `\n${indent}`);
+    return;
+  }
+  const inner = `${indent}  `;
+  let between = '';
+  if (isIterable(value)) {
+    for (const item of value) {
+      yield `${between || '['}\n${inner}`;
+      yield* json(item ?? null, inner, depth + 1);
+      between = ',';
+    }
+    yield between ? `\n${indent}]` : '[]';
+    return;
+  }
+  for (const [name, part] of Object.entries(value)) {
+    if (part === undefined) continue;
+    yield `${between || '{'}\n${inner}${JSON.stringify(name)}: `;
+    yield* json(part, inner, depth + 1);
+    between = ',';
+  }
+  yield between ? `\n${indent}}` : '{}';
+}
+
+/** A body as text in pieces, JSON as `JSON.stringify` indents it. */
+export function* pieces(body: unknown): Generator<string> {
+  if (typeof body === 'string') yield body;
+  else {
+    yield* json(body, '', 0);
+    yield '\n';
+  }
+}

@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { connect, type Socket } from 'node:net';
+import { after, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import fc from 'fast-check';
+import { type BoundName, bounds } from '../../src/bounds.ts';
+import { type Entry, pieces } from '../../src/http/page.ts';
+import { startHttp } from '../../src/http/server.ts';
+import { until } from '../support/until.ts';
+
+const LONG = 20_000;
+const list = (length: number): Iterable<unknown> => ({
+  *[Symbol.iterator]() {
+    for (let i = 0; i < length; i++) yield { name: `resource-${i}`, text: 'x'.repeat(100) };
+  },
+});
+
+const pages: Readonly<Record<string, Entry>> = {
+  '/ready': { help: 'probe', probe: true, page: () => ({ body: 'ready\n' }) },
+  '/long': { help: 'long', page: () => ({ body: { list: list(LONG) } }) },
+  '/broken': {
+    help: 'broken',
+    page() {
+      throw new Error('no page');
+    },
+  },
+  '/breaks': {
+    help: 'breaks in the middle',
+    page: () => ({
+      body: {
+        *[Symbol.iterator]() {
+          yield 1;
+          throw new Error('no more');
+        },
+      },
+    }),
+  },
+};
+
+async function server() {
+  const met: BoundName[] = [];
+  const failed: string[] = [];
+  const http = await startHttp({ host: '127.0.0.1', port: 0 }, pages, {
+    failed: (_, path) => failed.push(path),
+    bound: name => met.push(name),
+  });
+  after(() => http.stop());
+  const port = Number(http.address.split(':').at(-1));
+  const open = (): Promise<Socket> =>
+    new Promise((resolve, reject) => {
+      const socket = connect(port, '127.0.0.1', () => resolve(socket));
+      socket.on('error', reject);
+      after(() => socket.destroy());
+    });
+  const get = (path: string): Promise<Response> =>
+    fetch(`http://127.0.0.1:${port}${path}`, { headers: { connection: 'close' } });
+  return { met, failed, open, get };
+}
+
+test('pieces of a body are its JSON, whatever of it is made late', () => {
+  let compared = 0;
+  fc.assert(
+    fc.property(fc.jsonValue({ maxDepth: 7 }), value => {
+      if (typeof value === 'string') return;
+      assert.equal([...pieces(value)].join(''), `${JSON.stringify(value, null, 2)}\n`);
+      compared++;
+    }),
+  );
+  assert.ok(compared > 10);
+  const late = { a: [{ b: list(3), c: undefined }], d: list(0) };
+  const early = { a: [{ b: [...list(3)] }], d: [] };
+  assert.equal([...pieces(late)].join(''), `${JSON.stringify(early, null, 2)}\n`);
+});
+
+test('a probe is answered whatever connections others hold: idle, in the middle of a request, without reading', async () => {
+  const { met, open, get } = await server();
+  for (let i = 0; i < 400; i++) {
+    const socket = await open();
+    socket.on('error', () => {});
+    if (i % 3 === 1) socket.write('GET /ready HTTP/1.1\r\nHost: a');
+    if (i % 3 === 2) {
+      socket.pause();
+      socket.write('GET /long HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(bounds['http-requests-per-connection'].most));
+    }
+    if (i % 40 === 0) assert.equal(await (await get('/ready')).text(), 'ready\n');
+  }
+  assert.equal(await (await get('/ready')).text(), 'ready\n');
+  assert.ok(met.includes('http-connections-per-address'));
+});
+
+test('a client that sends many requests without waiting for answers is cut off', async () => {
+  const { met, open } = await server();
+  const socket = await open();
+  const closed = new Promise<void>(resolve => socket.once('close', () => resolve()));
+  socket.on('error', () => {});
+  socket.write('GET /long HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(bounds['http-requests-per-connection'].most + 1));
+  socket.resume();
+  await closed;
+  assert.deepEqual(met, ['http-requests-per-connection']);
+});
+
+test('a long page arrives whole, and other work has its turns meanwhile', async () => {
+  const { get } = await server();
+  let turns = 0;
+  let over = false;
+  const counting = (async () => {
+    while (!over) {
+      await turn();
+      turns++;
+    }
+  })();
+  const answers = await Promise.all([get('/long'), get('/long')].map(async answer => (await answer).json()));
+  over = true;
+  await counting;
+  for (const { list: read } of answers as { list: { name: string }[] }[]) {
+    assert.equal(read.length, LONG);
+    assert.equal(read.at(-1)?.name, `resource-${LONG - 1}`);
+  }
+  // 2.5 MB each, at most 64 kB in a turn.
+  assert.ok(turns > 40, `${turns} turns`);
+});
+
+test('a page that throws is reported, and the server goes on', async () => {
+  const { failed, get } = await server();
+  const broken = await get('/broken');
+  assert.equal(broken.status, 500);
+  await assert.rejects(async () => (await get('/breaks')).text());
+  await until('both reports', () => failed.length === 2);
+  assert.deepEqual(failed, ['/broken', '/breaks']);
+  assert.equal((await get('/ready')).status, 200);
+});
