@@ -1,7 +1,7 @@
 import type { Problem } from '../config/problem.ts';
 import { memo } from '../memo.ts';
 import { compare } from './object.ts';
-import type { Hostname, Service } from './service.ts';
+import { type Hostname, portOf, type Service } from './service.ts';
 
 type Alias = Service['aliases'][number];
 
@@ -12,6 +12,20 @@ const sameAliases = (a: readonly Alias[], b: readonly Alias[]): boolean =>
   a.every((alias, i) => alias.hostname === b[i]?.hostname && alias.namespace === b[i]?.namespace);
 
 const named = memo((service: Service, aliases: readonly Alias[]): Service => Object.freeze({ ...service, aliases }));
+
+/** The Service that an alias points to; with the alias's only port alone, where it has that one. */
+const throughAlias = memo((alias: Service, target: Service): Service => {
+  const [only, ...others] = alias.ports;
+  const port = only && !others.length ? portOf(target, only.port) : undefined;
+  return port && target.ports.length > 1 ? Object.freeze({ ...target, ports: Object.freeze([port]) }) : target;
+});
+
+/** The Service that a host stands for: of an alias the one that it points to, where that is known. */
+export function concrete(byHost: ReadonlyMap<Hostname, Service>, host: Hostname): Service | undefined {
+  const service = byHost.get(host);
+  const target = service?.aliasOf && byHost.get(service.aliasOf);
+  return service && target ? throughAlias(service, target) : service;
+}
 
 const idOf = (service: Service): string => `${service.source}/${service.hostname}`;
 
@@ -28,7 +42,7 @@ export function resolveAliases(
   if (!targets.size) return { services, problems: [] };
 
   const problems: Problem[] = [];
-  const concrete = new Map<Service, Hostname>();
+  const ends = new Map<Service, Hostname>();
   const aliases = new Map<string, Alias[]>();
   for (const service of services) {
     const { hostname, namespace, aliasOf } = service;
@@ -44,14 +58,14 @@ export function resolveAliases(
       problems.push({ object: service.source, path: 'spec.externalName', message, severity: 'error' });
       continue;
     }
-    concrete.set(service, target);
+    ends.set(service, target);
     const list = aliases.get(target);
     if (list) list.push({ hostname, namespace });
     else aliases.set(target, [{ hostname, namespace }]);
   }
   const before = new Map(previous?.filter(s => s.aliases.length).map(s => [idOf(s), s.aliases]));
   const resolved = services.map(service => {
-    const target = concrete.get(service);
+    const target = ends.get(service);
     if (target) return target === service.aliasOf ? service : pointing(service, target);
     const list = aliases.get(service.hostname);
     if (!list) return service;

@@ -222,7 +222,7 @@ export const rulesFor: (
   const selected = new Set(selecting.filter((_, i) => decision[i] === '1').map(rule => rule.meta.key));
   const found = new Map<Hostname, EffectiveDestinationRule>();
   for (const service of services) {
-    if (!index.wildcards && !index.hosts.has(service.hostname)) continue;
+    if (found.has(service.hostname) || !(index.wildcards || index.hosts.has(service.hostname))) continue;
     const rule = choose(candidates(index, service, namespace), selected);
     if (rule) found.set(service.hostname, rule);
   }

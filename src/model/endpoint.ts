@@ -1,4 +1,4 @@
-import type { Hostname } from './service.ts';
+import type { Hostname, Service, ServicePort } from './service.ts';
 
 /**
  * `draining`: takes no new connections while those it has go on (a terminating pod that still serves). `unknown`: nothing reports on it (a
@@ -21,6 +21,8 @@ export interface Endpoint {
   readonly port: number;
   /** The name of the Service port that it serves (istio: ServicePortName). */
   readonly portName: string;
+  /** The number of that port, where a ServiceEntry says it; 0 for what is known by its name alone. */
+  readonly servicePort: number;
   readonly health: EndpointHealth;
   readonly locality: Locality;
   /** 0: not set. */
@@ -49,9 +51,18 @@ export interface ServiceEndpoints {
   readonly endpoints: readonly Endpoint[];
 }
 
-/** Every Service's endpoints by `hostname/namespace`. A new map with every change; the values keep their identity. */
+/** Whether an endpoint serves a port. ServiceEntries that share a host may give two of its ports one name, so theirs go by number. */
+export const serves = (endpoint: Endpoint, port: Pick<ServicePort, 'name' | 'port'>): boolean =>
+  endpoint.servicePort ? endpoint.servicePort === port.port : endpoint.portName === port.name;
+
+/** Every Service's endpoints by `endpointsKey`. A new map with every change; the values keep their identity. */
 export type EndpointIndex = ReadonlyMap<string, ServiceEndpoints>;
 
-/** The key of EndpointIndex. */
-export const endpointsKey = (service: { readonly hostname: Hostname; readonly namespace: string }): string =>
-  `${service.hostname}/${service.namespace}`;
+/**
+ * The key of EndpointIndex. ServiceEntries of one host and namespace share their endpoints where they are found alike, also with a Kubernetes
+ * Service: what one looks up by DNS is none of the endpoints that another lists.
+ */
+export const endpointsKey = ({ hostname, namespace, registry, resolution }: Service): string =>
+  registry === 'Kubernetes' || resolution === 'ClientSideLB'
+    ? `${hostname}/${namespace}`
+    : `${hostname}/${namespace}/${resolution}`;

@@ -9,6 +9,7 @@ import { nodeLocality } from './locality.ts';
 import { byAge, compare, type ObjectKey, selects } from './object.ts';
 import { PersistentMap } from './persistent-map.ts';
 import { podIndex } from './pods.ts';
+import type { Protocol } from './protocol.ts';
 import type { Service } from './service.ts';
 import { resolutionOf } from './service-entry.ts';
 import type { MeshSettings } from './settings.ts';
@@ -61,7 +62,7 @@ const inlineEndpoints: (entry: ServiceEntry, host: string, settings: MeshSetting
 const portsOf = (entry: ServiceEntry, instances: readonly WorkloadInstance[]): readonly Endpoint[] =>
   instances.flatMap(instance =>
     (entry.spec.ports ?? []).map(({ name = '', number = 0, targetPort }) =>
-      instanceEndpoint(instance, name, instance.ports[name] || targetPort || number),
+      instanceEndpoint(instance, name, instance.ports[name] || targetPort || number, number),
     ),
   );
 
@@ -83,7 +84,14 @@ function podsStay(
 }
 
 /** A machine may serve a port of a host more than once, each time on a port of its own. */
-const socketOf = ({ address, portName, port }: Endpoint): string => `${address} ${portName} ${port}`;
+const socketOf = ({ address, servicePort, port }: Endpoint): string => `${address} ${servicePort} ${port}`;
+
+/** What the ServiceEntries of one host and namespace bring together, the oldest first. */
+interface Gathered {
+  readonly service: Service;
+  readonly endpoints: Endpoint[];
+  readonly protocols: Map<number, Protocol>;
+}
 
 /** Endpoints of the hosts of every ServiceEntry; what nothing changed about keeps its identity. */
 export function buildExternalEndpoints(
@@ -120,19 +128,25 @@ export function buildExternalEndpoints(
     return [...ofPods, ...ofEntries];
   };
 
-  const lists = new Map<string, { readonly service: Service; readonly endpoints: Endpoint[] }>();
+  const lists = new Map<string, Gathered>();
   for (const entry of [...entries.values()].sort(byAge)) {
     const chosen = isSelecting(entry) ? portsOf(entry, selectedInstances(entry)) : undefined;
     for (const service of services.get(entry.meta.key) ?? []) {
       const key = endpointsKey(service);
-      const list = lists.get(key) ?? { service, endpoints: [] };
+      const list: Gathered = lists.get(key) ?? { service, endpoints: [], protocols: new Map() };
       lists.set(key, list);
       const own = chosen ?? inlineEndpoints(entry, service.hostname, settings);
+      // A port that an older entry has with another protocol is that entry's alone.
+      const clashing = new Set(
+        service.ports.filter(p => (list.protocols.get(p.port) ?? p.protocol) !== p.protocol).map(p => p.port),
+      );
+      for (const { port, protocol } of service.ports) if (!clashing.has(port)) list.protocols.set(port, protocol);
       // Envoy's LOGICAL_DNS takes one endpoint a port: the oldest entry's first one.
-      const taken = new Set(list.endpoints.map(e => e.portName));
+      const taken = new Set(list.endpoints.map(e => e.servicePort));
       for (const endpoint of own) {
-        if (service.resolution === 'DNSRoundRobinLB' && taken.has(endpoint.portName)) continue;
-        taken.add(endpoint.portName);
+        if (clashing.has(endpoint.servicePort)) continue;
+        if (service.resolution === 'DNSRoundRobinLB' && taken.has(endpoint.servicePort)) continue;
+        taken.add(endpoint.servicePort);
         list.endpoints.push(endpoint);
       }
     }

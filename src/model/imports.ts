@@ -1,8 +1,8 @@
-import { isDeepStrictEqual } from 'node:util';
 import { memo, memoSaid } from '../memo.ts';
 import type { IstioEgressListener } from '../proto/generated/istio/networking/v1alpha3.ts';
 import type { VirtualService } from './config.ts';
 import { type EgressHosts, egressHosts, importsHost, isExcluded } from './egress-hosts.ts';
+import type { ObjectKey } from './object.ts';
 import { parseProtocol } from './protocol.ts';
 import type { Hostname, Service } from './service.ts';
 import type { ServiceIndex } from './service-index.ts';
@@ -22,6 +22,15 @@ const withAliases = memo((service: Service, hosts: EgressHosts, from: string): S
   const known = hosts.get(from);
   const aliases = service.aliases.filter(alias => known && importsHost(known, alias.hostname));
   return aliases.length === service.aliases.length ? service : Object.freeze({ ...service, aliases });
+});
+
+/** A Service that is imported by nothing but names of ExternalName Services for it, with those names; undefined where there are none. */
+const byAlias = memo((service: Service, hosts: EgressHosts): Service | undefined => {
+  const aliases = service.aliases.filter(
+    ({ hostname, namespace }) =>
+      !isExcluded(hosts, namespace, hostname) && [namespace, '*'].some(from => importsFrom(hosts, from, hostname)),
+  );
+  return aliases.length ? Object.freeze({ ...service, aliases: Object.freeze(aliases) }) : undefined;
 });
 
 /** The one port that an egress listener serves; undefined where it serves every port (none given, or a generic HTTP proxy). */
@@ -61,7 +70,12 @@ const chosenFor: (services: readonly Service[], namespace: string) => readonly S
   },
 );
 
-/** The Services that an egress listener of a Sidecar imports, of those that the namespace sees. */
+const importsFrom = (hosts: EgressHosts, namespace: string, host: Hostname): boolean => {
+  const known = hosts.get(namespace);
+  return known !== undefined && importsHost(known, host);
+};
+
+/** The Services that an egress listener of a Sidecar imports, of those that the namespace sees. What an alias stands for comes with it. */
 export const importedServices: (
   services: readonly Service[],
   listener: IstioEgressListener,
@@ -70,75 +84,119 @@ export const importedServices: (
   const hosts = egressHosts(listener, namespace);
   const port = listenerPort(listener);
   const imported: Service[] = [];
+  const named = new Set<Hostname>();
+  const byOtherName = new Set<Service>();
   for (const service of services) {
     if (isExcluded(hosts, service.namespace, service.hostname)) continue;
-    for (const from of [service.namespace, '*']) {
-      const known = hosts.get(from);
-      if (!known || !importsHost(known, service.hostname)) continue;
-      const trimmed = port === undefined ? service : withPorts(service, String(port));
-      if (!trimmed) continue;
-      imported.push(trimmed.aliases.length ? withAliases(trimmed, hosts, from) : trimmed);
-      break;
-    }
+    const from = [service.namespace, '*'].find(name => importsFrom(hosts, name, service.hostname));
+    const found = from !== undefined ? service : service.aliases.length ? byAlias(service, hosts) : undefined;
+    const trimmed = found && (port === undefined ? found : withPorts(found, String(port)));
+    if (!trimmed) continue;
+    if (from === undefined) byOtherName.add(trimmed);
+    else named.add(service.hostname);
+    imported.push(from !== undefined && trimmed.aliases.length ? withAliases(trimmed, hosts, from) : trimmed);
   }
-  return unambiguous(imported, namespace);
+  // Of a host that several namespaces have those count that are imported themselves.
+  const chosen = imported.filter(service => !(byOtherName.has(service) && named.has(service.hostname)));
+  return unambiguous(chosen, namespace);
 });
 
 const portList = (service: Service): string => service.ports.map(port => `${port.port}/${port.name}`).join();
 
-const mergeable = (a: Service, b: Service): boolean =>
-  a.namespace === b.namespace &&
-  a.resolution === b.resolution &&
-  a.registry === b.registry &&
-  isDeepStrictEqual([a.labels, a.selector, a.visibility], [b.labels, b.selector, b.visibility]);
-
-const joined = memo((a: Service, b: Service): Service => {
+/** A Service with the further ports of another one. */
+export const joined = memo((a: Service, b: Service): Service => {
   const numbers = new Set(a.ports.map(port => port.port));
   const ports = [...a.ports, ...b.ports.filter(port => !numbers.has(port.port))];
   return Object.freeze({ ...a, ports: Object.freeze(ports) });
 });
 
-/** Services, each host once, with the index by host. */
+/** Services in which every port of a host is there once, with the index by host. */
 export interface HostList {
+  /** A host may have several, each with ports of its own: ServiceEntries that share it, and a Kubernetes Service. */
   readonly services: readonly Service[];
+  /** By host; one with the ports of all where it has several. */
   readonly byHost: ReadonlyMap<Hostname, Service>;
+  /** Whose each port is, of the hosts that several have: the source by `host:port`. */
+  readonly owners: ReadonlyMap<string, ObjectKey>;
+}
+
+const NO_OWNERS: HostList['owners'] = new Map();
+
+/** The Kubernetes Service of a host goes before ServiceEntries, which cannot take a port from it; else the first in the list. */
+const byPrecedence = (a: Service, b: Service): number =>
+  Number(a.registry !== 'Kubernetes') - Number(b.registry !== 'Kubernetes');
+
+/** Splits the ports of a host among those who have it: each to the first. */
+function share(rivals: readonly Service[], owners: Map<string, ObjectKey>): readonly Service[] {
+  return [...rivals].sort(byPrecedence).flatMap(service => {
+    const free = service.ports.map(({ port }) => port).filter(port => !owners.has(`${service.hostname}:${port}`));
+    for (const port of free) owners.set(`${service.hostname}:${port}`, service.source);
+    return withPorts(service, free.join()) ?? [];
+  });
 }
 
 /**
- * Lists as one, each host once: the first stays, a Kubernetes Service goes before a ServiceEntry's host, ports of equal Services are put
- * together (istio: appendSidecarServices).
+ * Lists as one. Of several Services of a host each port goes to the first that has it, resolved as that one says. istiod keeps one Service a host
+ * (appendSidecarServices), and with it listeners of the others, which lead to no cluster.
  */
 function union(lists: readonly (readonly Service[])[]): HostList {
-  const byHost = new Map<Hostname, Service>();
+  const rivals = new Map<Hostname, Service[]>();
   for (const service of lists.flat()) {
-    const known = byHost.get(service.hostname);
-    if (!known) byHost.set(service.hostname, service);
-    else if (known === service || (known.registry === 'Kubernetes' && service.registry !== 'Kubernetes')) continue;
-    else if (known.registry !== 'Kubernetes' && service.registry === 'Kubernetes')
-      byHost.set(service.hostname, service);
-    else if (portList(known) !== portList(service) && mergeable(known, service)) {
-      byHost.set(service.hostname, joined(known, service));
+    const known = rivals.get(service.hostname);
+    if (!known) {
+      rivals.set(service.hostname, [service]);
+      continue;
     }
+    // Egress listeners may have imported the same Service with other ports.
+    const at = known.findIndex(other => other.source === service.source);
+    const same = known[at];
+    if (!same) known.push(service);
+    else if (same !== service && portList(same) !== portList(service)) known[at] = joined(same, service);
   }
-  const services = [...byHost.values()];
+  const services: Service[] = [];
+  const byHost = new Map<Hostname, Service>();
+  let owners: Map<string, ObjectKey> | undefined;
+  for (const [hostname, group] of rivals) {
+    owners ??= group.length > 1 ? new Map() : undefined;
+    const parts = group.length > 1 && owners ? share(group, owners) : group;
+    services.push(...parts);
+    const [first, ...others] = parts;
+    if (first) byHost.set(hostname, others.reduce(joined, first));
+  }
   const [only] = lists;
   const same = lists.length === 1 && only?.length === services.length && only.every((s, i) => s === services[i]);
-  return { services: same && only ? only : services, byHost };
+  return { services: same && only ? only : services, byHost, owners: owners ?? NO_OWNERS };
 }
 
 /** The union of lists; the same lists give the same result. */
 export const unionOf: (...lists: readonly (readonly Service[])[]) => HostList = memo((...lists) => union(lists));
 
-/** The Service that a host stands for where nothing was imported: the namespace's own, else the best that it sees. */
-function bestOf(services: readonly Service[], namespace: string): Service | undefined {
+/** Of a list of Services those ports that are theirs where the host has several: the others have no cluster of their own. */
+export const ownPorts: (services: readonly Service[], hosts: HostList) => readonly Service[] = memo(
+  (services, { owners }) => {
+    if (!owners.size) return services;
+    const own = services.flatMap(service => {
+      const numbers = service.ports
+        .map(({ port }) => port)
+        .filter(port => (owners.get(`${service.hostname}:${port}`) ?? service.source) === service.source);
+      return service.ports.length ? (withPorts(service, numbers.join()) ?? []) : service;
+    });
+    return own.every((service, i) => service === services[i]) ? services : own;
+  },
+);
+
+/** The Services that a host stands for where nothing was imported: the namespace's own, else those of the best other that it sees. */
+function bestOf(services: readonly Service[], namespace: string): readonly Service[] {
   const own = services.filter(service => service.namespace === namespace);
-  const seen = own.length ? own : services.filter(service => visibleTo(service.visibility, namespace));
-  return seen.find(service => service.registry === 'Kubernetes') ?? seen[0];
+  if (own.length) return own;
+  const seen = services.filter(service => visibleTo(service.visibility, namespace));
+  const best = seen.find(service => service.registry === 'Kubernetes') ?? seen[0];
+  return seen.filter(service => service.namespace === best?.namespace);
 }
 
 /**
  * Services that routes lead to though no egress listener imports them: they are reached all the same, on the ports that the routes name
- * (istio: collectImportedServices).
+ * (istio: collectImportedServices). With an alias comes what it stands for.
  */
 export function routedServices(
   known: HostList,
@@ -148,14 +206,20 @@ export function routedServices(
   namespace: string,
 ): readonly Service[] {
   const found: Service[] = [];
+  const add = (services: readonly Service[], ports: ReadonlySet<number>): void => {
+    for (const service of services) {
+      if (known.byHost.get(service.hostname) === service) continue;
+      const wanted = port !== undefined ? String(port) : ports.has(0) ? '' : [...ports].sort((a, b) => a - b).join();
+      const trimmed = wanted && !service.aliasOf ? withPorts(service, wanted) : service;
+      if (trimmed) found.push(trimmed);
+    }
+  };
+  const seen = (host: Hostname): readonly Service[] => bestOf(index.byHost.get(host) ?? [], namespace);
   for (const object of objects) {
     for (const { host, ports } of routeTargets(object, namespace)) {
-      const candidates = index.byHost.get(host as Hostname);
-      const service = candidates && bestOf(candidates, namespace);
-      if (!service || known.byHost.get(service.hostname) === service) continue;
-      const wanted = port !== undefined ? String(port) : ports.has(0) ? '' : [...ports].sort((a, b) => a - b).join();
-      const trimmed = wanted ? withPorts(service, wanted) : service;
-      if (trimmed) found.push(trimmed);
+      const named = seen(host);
+      add(named, ports);
+      for (const { aliasOf } of named) if (aliasOf) add(seen(aliasOf), ports);
     }
   }
   return found;

@@ -76,7 +76,7 @@ function sliceEndpoints(slice: KubeEndpointSlice, pods: PodIndex, unknown: Endpo
       if (!pod && endpoint.pod) continue;
       const place = pod ? pods.place(pod) : unknown;
       for (const { name, port } of slice.ports) {
-        found.push(Object.freeze({ ...place, address, port, portName: name, health, weight: 0 }));
+        found.push(Object.freeze({ ...place, address, port, portName: name, servicePort: 0, health, weight: 0 }));
       }
     }
   }

@@ -26,6 +26,7 @@ import { buildServices, type ServiceIndex, type ServiceInputs } from './service-
 import { type MeshOptions, type MeshSettings, meshSettings, rootNamespaceOf } from './settings.ts';
 import { sidecarIndex } from './sidecars.ts';
 import { groupSlices, type SliceGroups } from './slices.ts';
+import { findUnmatchedHosts, type UnmatchedHosts, type UnmatchedInputs } from './unmatched-hosts.ts';
 import { buildVirtualServices, type VirtualServiceIndex, type VirtualServiceInputs } from './virtual-service-index.ts';
 import { type WorkloadIndex, type WorkloadInputs, workloadIndex } from './workloads.ts';
 
@@ -45,6 +46,7 @@ interface Stages {
   readonly virtualServices: Stage<VirtualServiceInputs, VirtualServiceIndex>;
   readonly destinationRules: Stage<DestinationRuleInputs, DestinationRuleIndex>;
   readonly references: Stage<ReferenceInputs, References>;
+  readonly unmatched: Stage<UnmatchedInputs, UnmatchedHosts>;
   readonly policies: Stage<PolicyInputs, PolicyIndex>;
   readonly scopes: Stage<ScopeInputs, ScopeIndex>;
   readonly workloads: Stage<WorkloadInputs, WorkloadIndex>;
@@ -149,6 +151,14 @@ export function buildMesh(given: ConfigContents, options: MeshOptions, previous?
     settings.value,
   ];
   const references = stage(before?.references, referenceInputs, last => checkReferences(referenceInputs, last));
+  const unmatchedInputs: UnmatchedInputs = [
+    destinationRules.value.qualified.values,
+    contents.Sidecar,
+    services.value.byHost,
+    virtualServices.value.qualified.values,
+    contents.DestinationRule,
+  ];
+  const unmatched = stage(before?.unmatched, unmatchedInputs, last => findUnmatchedHosts(unmatchedInputs, last));
   const policyInputs: PolicyInputs = [
     contents.PeerAuthentication,
     contents.RequestAuthentication,
@@ -185,6 +195,7 @@ export function buildMesh(given: ConfigContents, options: MeshOptions, previous?
       services.value.problems,
       virtualServices.value.problems,
       references.value.problems,
+      unmatched.value.problems,
       destinationRules.value.problems,
       sidecars.problems,
       policies.value.problems,
@@ -203,6 +214,7 @@ export function buildMesh(given: ConfigContents, options: MeshOptions, previous?
       virtualServices,
       destinationRules,
       references,
+      unmatched,
       policies,
       scopes,
       workloads,

@@ -10,7 +10,7 @@ import type { MeshSettings } from './settings.ts';
 import { spiffeId } from './spiffe.ts';
 
 /** What is the same for every endpoint of a pod. */
-export type EndpointPlace = Omit<Endpoint, 'address' | 'port' | 'portName' | 'health' | 'weight'>;
+export type EndpointPlace = Omit<Endpoint, 'address' | 'port' | 'portName' | 'servicePort' | 'health' | 'weight'>;
 
 /** What a proxy's workload takes from its pod; equal pods share one value. */
 export interface PodShape {

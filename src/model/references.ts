@@ -1,15 +1,17 @@
 import type { Problem } from '../config/problem.ts';
 import type { ConfigContents } from '../config/store.ts';
 import { keepList, keepMap, memo } from '../memo.ts';
-import type { Destination } from '../proto/generated/istio/networking/v1alpha3.ts';
+import type { Destination, HTTPRoute } from '../proto/generated/istio/networking/v1alpha3.ts';
 import { type VirtualService, writtenPath } from './config.ts';
 import { type Derived, derive, type Stage } from './derive.ts';
 import type { DestinationRuleIndex } from './destination-rules.ts';
 import { covers, isWildcard } from './hosts.ts';
 import { objectKey } from './object.ts';
+import { isHttp, isUnsupported } from './protocol.ts';
 import type { Hostname, Service } from './service.ts';
 import type { ServiceIndex } from './service-index.ts';
 import type { MeshSettings } from './settings.ts';
+import { gatewaysOf } from './virtual-service.ts';
 import type { VirtualServiceIndex } from './virtual-service-index.ts';
 import { visibilityOf } from './visibility.ts';
 
@@ -43,22 +45,25 @@ const consequence: Readonly<Record<Use, string>> = {
 interface DestinationReference {
   readonly path: string;
   readonly to: Destination;
+  readonly host: Hostname;
   readonly use: Use;
+  /** The index of its HTTP route. */
+  readonly http?: number;
 }
 
 const destinationsOf = memo(({ spec }: VirtualService): readonly DestinationReference[] => {
   const found: DestinationReference[] = [];
-  const add = (path: string, to: Destination | undefined, use: Use): void => {
-    if (to?.host) found.push({ path, to, use });
+  const add = (path: string, to: Destination | undefined, use: Use, http?: number): void => {
+    if (to?.host) found.push({ path, to, host: to.host, use, ...(http !== undefined && { http }) });
   };
   spec.http?.forEach((route, i) => {
     const at = `spec.http[${i}]`;
     route.route?.forEach(({ destination }, j) => {
-      add(`${at}.route[${j}].destination`, destination, 'request');
+      add(`${at}.route[${j}].destination`, destination, 'request', i);
     });
-    add(`${at}.mirror`, route.mirror, 'mirror');
+    add(`${at}.mirror`, route.mirror, 'mirror', i);
     route.mirrors?.forEach(({ destination }, j) => {
-      add(`${at}.mirrors[${j}].destination`, destination, 'mirror');
+      add(`${at}.mirrors[${j}].destination`, destination, 'mirror', i);
     });
   });
   for (const kind of ['tls', 'tcp'] as const) {
@@ -72,7 +77,7 @@ const destinationsOf = memo(({ spec }: VirtualService): readonly DestinationRefe
 });
 
 const hostsOf = memo((object: VirtualService): readonly Hostname[] => [
-  ...new Set(destinationsOf(object).map(({ to }) => (to.host ?? '') as Hostname)),
+  ...new Set(destinationsOf(object).map(({ host }) => host)),
 ]);
 
 interface GatewayReference {
@@ -102,6 +107,8 @@ const gatewaysNamed = memo(({ spec }: VirtualService): readonly GatewayReference
 /** What a host is to those who route to it. */
 interface Target {
   readonly services: readonly Service[] | undefined;
+  /** What an ExternalName Service stands for; elsewhere the same Services. */
+  readonly meant: readonly Service[] | undefined;
   readonly subsets: readonly string[] | undefined;
 }
 
@@ -117,59 +124,117 @@ function isSeen(object: VirtualService, { visibility, namespace }: Service, sett
   );
 }
 
+type Fault = { readonly path: string; readonly message: string } | undefined;
+
+const portsOf = (services: readonly Service[]): string =>
+  [...new Set(services.flatMap(service => service.ports.map(({ port }) => port)))].sort((a, b) => a - b).join(', ') ||
+  'none';
+
+const hasPort = (services: readonly Service[], port: number): boolean =>
+  services.some(service => service.ports.some(known => known.port === port));
+
+/** `called`: the ports on which the routes are asked for, which a destination without a port of its own keeps. */
 function faultOf(
   object: VirtualService,
   { path, to }: DestinationReference,
-  { services, subsets }: Target,
+  { services, meant, subsets }: Target,
+  called: readonly number[],
   settings: MeshSettings,
-): { readonly path: string; readonly message: string } | undefined {
-  const { host = '', subset, port } = to;
-  if (!services) return { path: `${path}.host`, message: `no Service of the mesh has the host ${host};` };
+): Fault {
+  const { subset, port } = to;
+  if (!services) return { path: `${path}.host`, message: `no Service of the mesh has the host ${to.host};` };
   const seen = services.filter(service => isSeen(object, service, settings));
   if (!seen.length) {
     const [{ namespace, visibility } = {}] = services;
     const message =
       visibility?.kind === 'none'
-        ? `the host ${host} is exported to nobody: beyond namespace ${namespace}`
-        : `the host ${host} is exported to no namespace that sees this VirtualService;`;
+        ? `the host ${to.host} is exported to nobody: beyond namespace ${namespace}`
+        : `the host ${to.host} is exported to no namespace that sees this VirtualService;`;
     return { path: `${path}.host`, message };
   }
-  // An ExternalName Service stands for another host, whose subsets and ports count.
-  if (seen.some(service => service.resolution === 'Alias')) return undefined;
+  const alias = seen.find(service => service.aliasOf)?.aliasOf;
+  if (alias && !meant?.some(service => !service.aliasOf)) {
+    return {
+      path: `${path}.host`,
+      message: `${to.host} is an ExternalName for ${alias}, which no Service of the mesh has;`,
+    };
+  }
+  const host = alias || to.host;
+  const reached = alias ? (meant ?? []) : seen;
   if (subset && !subsets?.includes(subset)) {
     return { path: `${path}.subset`, message: `no DestinationRule for ${host} defines the subset ${subset};` };
   }
-  const number = port?.number;
-  if (!number || seen.some(service => service.ports.some(known => known.port === number))) return undefined;
-  const ports = [...new Set(seen.flatMap(service => service.ports.map(known => known.port)))].sort((a, b) => a - b);
-  const known = ports.length ? `it has ${ports.join(', ')}` : 'it has none';
-  return { path: `${path}.port.number`, message: `${host} has no port ${number} (${known});` };
+  if (port?.number) {
+    if (hasPort(reached, port.number)) return undefined;
+    const message = `${host} has no port ${port.number} (it has ${portsOf(reached)});`;
+    return { path: `${path}.port.number`, message };
+  }
+  // The only port of a Service is meant whatever port is called.
+  if (reached.some(({ ports }) => ports.length === 1)) return undefined;
+  if (alias && seen.some(({ ports: [only, ...more] }) => only && !more.length && hasPort(reached, only.port)))
+    return undefined;
+  const lacking = called.find(number => !hasPort(reached, number));
+  if (lacking === undefined) return undefined;
+  const message = `${host} has no port ${lacking}, on which the routes are called (it has ${portsOf(reached)}): a port is needed here;`;
+  return { path, message };
 }
 
-/** `found` holds Services and subsets of each of `hostsOf`, then whether each of `gatewaysNamed` exists. */
-const check = memo(
-  (
-    object: VirtualService,
-    settings: MeshSettings,
-    ...found: readonly (readonly Service[] | readonly string[] | boolean | undefined)[]
-  ): readonly Problem[] => {
-    const problems: Problem[] = [];
-    const warn = (path: string, message: string): void => {
-      problems.push({ object: object.meta.key, path: writtenPath(object, path), message, severity: 'warning' });
-    };
-    const hosts = hostsOf(object);
-    gatewaysNamed(object).forEach(({ path, name }, i) => {
-      if (!found[hosts.length * 2 + i]) warn(path, `there is no Gateway ${name}; nothing is routed there`);
-    });
-    for (const reference of destinationsOf(object)) {
-      const at = hosts.indexOf((reference.to.host ?? '') as Hostname) * 2;
-      const target = { services: found[at], subsets: found[at + 1] } as Target;
-      const fault = faultOf(object, reference, target, settings);
-      if (fault) warn(fault.path, `${fault.message} ${consequence[reference.use]}`);
-    }
-    return problems;
-  },
+/** The exact hosts of a VirtualService for the mesh: the ports of their Services are called. */
+const calledHosts = memo((object: VirtualService): readonly Hostname[] =>
+  gatewaysOf(object).includes('mesh') ? (object.spec.hosts ?? []).filter(host => !isWildcard(host)) : [],
 );
+
+/** The ports on which HTTP routes are asked for: those of their hosts, 80 for hosts outside the mesh, and those that a match names. */
+function calledPorts(
+  route: HTTPRoute | undefined,
+  services: readonly (readonly Service[] | undefined)[],
+): readonly number[] {
+  const open = services.flatMap(list =>
+    list
+      ? list.flatMap(({ ports }) => ports.filter(p => isHttp(p.protocol) || isUnsupported(p.protocol)).map(p => p.port))
+      : [80],
+  );
+  const matches = route?.match ?? [];
+  if (!matches.length || matches.some(match => !match.port)) return open;
+  const matched = new Set(matches.map(match => match.port));
+  return open.filter(port => matched.has(port));
+}
+
+/** Names of the cluster's own form that no Service has are slips; others may be asked for through a gateway or a proxy. */
+const isOwnName = (host: string, { domain }: MeshSettings): boolean => host.endsWith(`.svc.${domain}`);
+
+type Found = readonly (readonly Service[] | readonly string[] | boolean | undefined)[];
+
+/** `found` holds what is found of each of `hostsOf`, `calledHosts` and `gatewaysNamed`, in that order. */
+const check = memo((object: VirtualService, settings: MeshSettings, ...found: Found): readonly Problem[] => {
+  const problems: Problem[] = [];
+  const warn = (path: string, message: string): void => {
+    problems.push({ object: object.meta.key, path: writtenPath(object, path), message, severity: 'warning' });
+  };
+  const hosts = hostsOf(object);
+  const called = calledHosts(object);
+  const ofCalled = found.slice(hosts.length * 3, hosts.length * 3 + called.length) as readonly (
+    | readonly Service[]
+    | undefined
+  )[];
+  called.forEach((host, i) => {
+    if (ofCalled[i] || !isOwnName(host, settings)) return;
+    const path = `spec.hosts[${object.spec.hosts?.indexOf(host) ?? 0}]`;
+    warn(path, `no Service of the mesh has the host ${host}; its routes are in force on port 80 only`);
+  });
+  gatewaysNamed(object).forEach(({ path, name }, i) => {
+    if (!found[hosts.length * 3 + called.length + i])
+      warn(path, `there is no Gateway ${name}; nothing is routed there`);
+  });
+  for (const reference of destinationsOf(object)) {
+    const at = hosts.indexOf(reference.host) * 3;
+    const target = { services: found[at], meant: found[at + 1], subsets: found[at + 2] } as Target;
+    const ports = reference.http === undefined ? [] : calledPorts(object.spec.http?.[reference.http], ofCalled);
+    const fault = faultOf(object, reference, target, ports, settings);
+    if (fault) warn(fault.path, `${fault.message} ${consequence[reference.use]}`);
+  }
+  return problems;
+});
 
 const joined = memo((...lists: readonly (readonly string[])[]): readonly string[] => lists.flat());
 
@@ -215,12 +280,17 @@ export function checkReferences(
     objects,
     together(services, subsets, gateways, settings),
     object => {
-      const found = hostsOf(object).flatMap(host => [services.get(host), subsetsFor(host, subsets, wildcards)]);
+      const found = hostsOf(object).flatMap(host => {
+        const named = services.get(host);
+        const alias = named?.find(({ aliasOf }) => aliasOf)?.aliasOf;
+        return [named, alias ? services.get(alias) : named, subsetsFor(alias || host, subsets, wildcards)];
+      });
+      const called = calledHosts(object).map(host => services.get(host));
       const exist = gatewaysNamed(object).map(({ name }) => {
         const [namespace = '', short = ''] = name.split('/');
         return gateways.has(objectKey('Gateway', namespace, short));
       });
-      return check(object, settings, ...found, ...exist);
+      return check(object, settings, ...found, ...called, ...exist);
     },
     last?.checked,
   );

@@ -10,7 +10,7 @@ export interface EgressListener {
   readonly port: SidecarPort | undefined;
   readonly bind: string;
   readonly captureMode: 'DEFAULT' | 'IPTABLES' | 'NONE';
-  /** Sorted: older first, then by host name (istiod's order). Ports that the Sidecar hides are left out of the Service. */
+  /** Sorted: older first, then by host name (istiod's order). Ports that the Sidecar hides, and those that another Service of the host has, are left out. */
   readonly services: readonly Service[];
   /** VirtualServices for sidecars (gateway `mesh`), delegates merged, hosts fully qualified; oldest first. */
   readonly virtualServices: readonly VirtualService[];
@@ -37,17 +37,18 @@ export interface Scope {
   readonly sidecar: Sidecar | undefined;
   readonly outboundPolicy: {
     readonly mode: 'ALLOW_ANY' | 'ALLOW_ANY_DYNAMIC_DNS' | 'REGISTRY_ONLY';
-    readonly egressProxy: { readonly host: string; readonly subset: string; readonly port: number } | undefined;
+    readonly egressProxy: { readonly host: Hostname; readonly subset: string; readonly port: number } | undefined;
   };
   readonly egress: readonly EgressListener[];
-  /** All services of the egress listeners, each once, same order. Clusters are made for these. */
+  /** All services of the egress listeners, same order, each port of a host once. Clusters are made for these. */
   readonly services: readonly Service[];
+  /** One for each host, with all its ports. */
   readonly serviceByHost: ReadonlyMap<Hostname, Service>;
   readonly destinationRules: ReadonlyMap<Hostname, EffectiveDestinationRule>;
   /** The same for inbound clusters, where rules with a workloadSelector do not count. */
   readonly inboundRules: ReadonlyMap<Hostname, EffectiveDestinationRule>;
-  /** SPIFFE ids of each Service's endpoints, sorted: what a client accepts as the server's certificate. Absent: none known. */
-  readonly identities: ReadonlyMap<Hostname, readonly string[]>;
+  /** SPIFFE ids of each Service's endpoints by `endpointsKey`, sorted: what a client accepts as the server's certificate. Absent: none known. */
+  readonly identities: ReadonlyMap<string, readonly string[]>;
   /** All PeerAuthentications: whether a server speaks mutual TLS is asked by its namespace and labels. */
   readonly peerAuthentications: readonly PeerAuthentication[];
   /** For `router` proxies: the Gateways that select the proxy, and VirtualServices bound to each (by `namespace/name`), oldest first. Empty for sidecars. */

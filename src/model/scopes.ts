@@ -1,12 +1,21 @@
 import type { ConfigContents } from '../config/store.ts';
 import { Interner, memo, nameOf } from '../memo.ts';
 import type { IstioEgressListener } from '../proto/generated/istio/networking/v1alpha3.ts';
-import type { Gateway, Sidecar } from './config.ts';
+import { concrete } from './aliases.ts';
+import type { Gateway, Sidecar, VirtualService } from './config.ts';
 import { type DestinationRuleIndex, decideRules, rulesFor } from './destination-rules.ts';
 import { egressHosts, importedVirtualServices } from './egress-hosts.ts';
 import { endpointsKey } from './endpoint.ts';
 import type { Identities } from './endpoint-index.ts';
-import { importedServices, listenerPort, routedServices, unambiguous, unionOf } from './imports.ts';
+import {
+  type HostList,
+  importedServices,
+  listenerPort,
+  ownPorts,
+  routedServices,
+  unambiguous,
+  unionOf,
+} from './imports.ts';
 import type { LastValues } from './last-values.ts';
 import { byAge, selects } from './object.ts';
 import type { PolicyIndex } from './policies.ts';
@@ -55,16 +64,38 @@ const none: readonly string[] = Object.freeze([]);
 /** Whom clients accept as the servers of each Service: its endpoints' ids and the names that the Service itself gives. */
 const identitiesFor = memo(
   (services: readonly Service[], identities: Identities, aliases: readonly string[]): Scope['identities'] => {
-    const found = new Map<Hostname, readonly string[]>();
+    const found = new Map<string, readonly string[]>();
     for (const service of services) {
-      const ids = identities.get(endpointsKey(service));
+      const key = endpointsKey(service);
+      // Those who share a host and its endpoints accept what any of them names.
+      const ids = found.get(key) ?? identities.get(key);
       if (!ids && !service.subjectAltNames.length) continue;
       const plain = !service.subjectAltNames.length && !aliases.length;
-      found.set(service.hostname, plain && ids ? ids : accountsOf(service.subjectAltNames, ids, aliases));
+      found.set(key, plain && ids ? ids : accountsOf(service.subjectAltNames, ids, aliases));
     }
     return found;
   },
 );
+
+const withProxyHost = memo((policy: Scope['outboundPolicy'], host: Hostname): Scope['outboundPolicy'] =>
+  Object.freeze({ ...policy, egressProxy: policy.egressProxy && { ...policy.egressProxy, host } }),
+);
+
+/** The policy with the Service that its egress proxy's name stands for. */
+function throughAlias(policy: Scope['outboundPolicy'], byHost: HostList['byHost']): Scope['outboundPolicy'] {
+  const host = policy.egressProxy?.host;
+  const hostname = host && concrete(byHost, host)?.hostname;
+  return hostname && hostname !== host ? withProxyHost(policy, hostname) : policy;
+}
+
+interface Imports {
+  readonly listener: IstioEgressListener | undefined;
+  readonly services: readonly Service[];
+  readonly routes: readonly VirtualService[];
+  /** How the conditions of the routes on the proxy come out. */
+  readonly decision: string;
+  readonly routed: readonly Service[];
+}
 
 /** The scopes of one mesh; every part of a scope that is as before is the one before. */
 export function scopeIndex(inputs: ScopeInputs, last: LastValues): ScopeIndex {
@@ -72,29 +103,37 @@ export function scopeIndex(inputs: ScopeInputs, last: LastValues): ScopeIndex {
   const aliases = settings.config.trustDomainAliases ?? none;
   const known = new Interner<Scope>();
 
-  const egressListener = (
+  /** What an egress listener imports, and where its routes lead besides. */
+  const imports = (
     listener: IstioEgressListener | undefined,
     namespace: string,
     labels: Labels,
     name: string,
-  ): { readonly egress: EgressListener; readonly routed: readonly Service[]; readonly decision: string } => {
+  ): Imports => {
     const visible = visibleServices(services, namespace);
     const imported = listener ? importedServices(visible, listener, namespace) : unambiguous(visible, namespace);
     const list = last.list(`services ${name}`, imported);
     const all = virtualServicesFor(virtualServices, namespace, 'mesh');
     const routes = listener ? importedVirtualServices(all, egressHosts(listener, namespace)) : all;
     const decision = decideRoutes(routes, { namespace, labels, gateway: 'mesh' });
-    const egress = last.record(`egress ${name} ${decision}`, {
-      port: listener?.port,
-      bind: listener?.bind ?? '',
-      captureMode: captureModes[listener?.captureMode ?? 0] ?? 'DEFAULT',
-      services: list,
-      virtualServices: last.list(`routes ${name} ${decision}`, specialise(routes, decision)),
-    });
-    const port = listener && listenerPort(listener);
-    const routed = routedServices(unionOf(list), routes, port, services, namespace);
-    return { egress: Object.freeze(egress), routed: last.list(`routed ${name}`, routed), decision };
+    const routed = routedServices(unionOf(list), routes, listener && listenerPort(listener), services, namespace);
+    return { listener, services: list, routes, decision, routed: last.list(`routed ${name}`, routed) };
   };
+
+  const egressListener = (
+    { listener, services: list, routes, decision }: Imports,
+    hosts: HostList,
+    name: string,
+  ): EgressListener =>
+    Object.freeze(
+      last.record(`egress ${name} ${decision}`, {
+        port: listener?.port,
+        bind: listener?.bind ?? '',
+        captureMode: captureModes[listener?.captureMode ?? 0] ?? 'DEFAULT',
+        services: last.list(`own services ${name}`, ownPorts(list, hosts)),
+        virtualServices: last.list(`routes ${name} ${decision}`, specialise(routes, decision)),
+      }),
+    );
 
   const bindings = (
     namespace: string,
@@ -120,17 +159,13 @@ export function scopeIndex(inputs: ScopeInputs, last: LastValues): ScopeIndex {
   const make = (type: 'sidecar' | 'router', namespace: string, labels: Labels): Scope => {
     const sidecar = type === 'sidecar' ? sidecarFor(sidecars, namespace, labels) : undefined;
     const name = `${namespace} ${sidecar?.meta.key ?? ''}`;
-    const listeners = listenersOf(sidecar).map((listener, i) =>
-      egressListener(listener, namespace, labels, `${name} ${i}`),
-    );
-    const lists = listeners.flatMap(({ egress, routed }) =>
-      routed.length ? [egress.services, routed] : [egress.services],
-    );
+    const imported = listenersOf(sidecar).map((listener, i) => imports(listener, namespace, labels, `${name} ${i}`));
+    const lists = imported.flatMap(({ services: list, routed }) => (routed.length ? [list, routed] : [list]));
     const hosts = unionOf(...lists);
     const rules = decideRules(destinationRules, namespace, labels);
     const general = rules.replaceAll('1', '0');
     const gatewaysOf = type === 'router' ? bindings(namespace, labels) : { list: [], key: '' };
-    const decisions = listeners.map(({ decision }) => decision).join(' ');
+    const decisions = imported.map(({ decision }) => decision).join(' ');
     const id = `${name} ${decisions} ${rules} ${gatewaysOf.key}`;
     return last.record(
       `scope ${type} ${id}`,
@@ -138,10 +173,10 @@ export function scopeIndex(inputs: ScopeInputs, last: LastValues): ScopeIndex {
         mesh: settings,
         namespace,
         sidecar,
-        outboundPolicy: outboundPolicyOf(settings, sidecar),
+        outboundPolicy: throughAlias(outboundPolicyOf(settings, sidecar), hosts.byHost),
         egress: last.list(
           `listeners ${name} ${decisions}`,
-          listeners.map(({ egress }) => egress),
+          imported.map((from, i) => egressListener(from, hosts, `${name} ${i}`)),
         ),
         services: last.list(`all services ${name}`, hosts.services),
         serviceByHost: hosts.byHost,

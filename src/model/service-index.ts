@@ -6,6 +6,7 @@ import { allocationKey, autoAllocate } from './auto-allocation.ts';
 import type { ServiceEntry } from './config.ts';
 import { type Derived, derive, type Stage } from './derive.ts';
 import { visibilityCap } from './entry-visibility.ts';
+import { hostConflicts } from './host-conflicts.ts';
 import { kubeService, trafficDistributionAnnotation } from './kube-service.ts';
 import type { KubeNamespace, KubeService } from './kubernetes.ts';
 import { compare, type ObjectKey } from './object.ts';
@@ -119,7 +120,9 @@ export function buildServices(
   }
   const sorted = [...kube.values.values(), ...[...entries.values.values()].flat()].sort(byCreation);
   const { services: all, problems } = resolveAliases(sorted, last?.all);
-  return { ...indexed(keepList(last?.all, all), last), problems: keepList(last?.problems, problems), parts };
+  const index = indexed(keepList(last?.all, all), last);
+  const found = [...problems, ...hostConflicts(index.byHost, serviceEntries)];
+  return { ...index, problems: keepList(last?.problems, found), parts };
 }
 
 const memoPair = memo((...values: readonly object[]) => ({ values }));

@@ -66,8 +66,8 @@ export const outboundPolicyOf: (settings: MeshSettings, sidecar: Sidecar | undef
           : dynamic
             ? ('ALLOW_ANY_DYNAMIC_DNS' as const)
             : ('ALLOW_ANY' as const),
-      egressProxy: proxy && {
-        host: proxy.host ?? '',
+      egressProxy: proxy?.host && {
+        host: proxy.host,
         subset: proxy.subset ?? '',
         port: proxy.port?.number ?? 0,
       },

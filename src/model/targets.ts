@@ -1,6 +1,6 @@
 import { memo, memoSaid } from '../memo.ts';
 import type { EndpointIndex } from './endpoint.ts';
-import { endpointsKey } from './endpoint.ts';
+import { endpointsKey, serves } from './endpoint.ts';
 import type { Labels } from './labels.ts';
 import { compare, selects } from './object.ts';
 import type { PodShape } from './pods.ts';
@@ -69,7 +69,7 @@ export function addressedTargets(
   return services.flatMap(service => {
     const own = endpoints.get(endpointsKey(service))?.endpoints.filter(endpoint => endpoint.address === address);
     return (own ?? []).flatMap(endpoint => {
-      const port = service.ports.find(({ name }) => name === endpoint.portName);
+      const port = service.ports.find(port => serves(endpoint, port));
       return port ? [serviceTarget(service, port, endpoint.port)] : [];
     });
   });

@@ -64,7 +64,7 @@ export const gatewaysOf = (object: VirtualService): readonly string[] =>
 
 /** A host that a VirtualService sends to, and on which ports; 0 among them means every port. */
 export interface RouteTarget {
-  readonly host: string;
+  readonly host: Hostname;
   readonly ports: ReadonlySet<number>;
 }
 
@@ -81,7 +81,7 @@ const asksForNamespace = memo(({ spec }: VirtualService): boolean =>
 
 const targetsFor: (object: VirtualService, namespace: string) => readonly RouteTarget[] = memoSaid(
   ({ spec }, namespace) => {
-    const ports = new Map<string, Set<number>>();
+    const ports = new Map<Hostname, Set<number>>();
     const add = (to: Destination | undefined): void => {
       if (!to?.host) return;
       const known = ports.get(to.host);

@@ -67,14 +67,20 @@ export const workloadEntryInstance: (entry: WorkloadEntry, settings: MeshSetting
   },
 );
 
-/** One endpoint of a port. A Unix socket has no port. */
-export function instanceEndpoint(instance: WorkloadInstance, portName: string, port: number): Endpoint {
+/** One endpoint of a Service's port. A Unix socket has no port. */
+export function instanceEndpoint(
+  instance: WorkloadInstance,
+  portName: string,
+  port: number,
+  servicePort = 0,
+): Endpoint {
   const socket = instance.address.startsWith(unix);
   return Object.freeze({
     ...instance.place,
     address: instance.address,
     port: socket ? 0 : port,
     portName,
+    servicePort,
     health: instance.place.pod ? ('healthy' as const) : ('unknown' as const),
     weight: instance.weight,
   });

@@ -1,7 +1,7 @@
 import { Interner, memo, nameOf } from '../memo.ts';
 import { type AddressIndex, servicesAt } from './address-index.ts';
 import type { Sidecar } from './config.ts';
-import { type EndpointIndex, endpointsKey } from './endpoint.ts';
+import { type EndpointIndex, endpointsKey, serves } from './endpoint.ts';
 import type { ExternalEndpoints } from './external-endpoints.ts';
 import { mergeLabels } from './labels.ts';
 import type { LastValues } from './last-values.ts';
@@ -107,7 +107,7 @@ const externalTargets = memo((services: readonly Service[], external: ExternalEn
   for (const service of services) {
     if (service.registry !== 'External') continue;
     for (const endpoint of external.get(endpointsKey(service))?.endpoints ?? []) {
-      const port = service.ports.find(({ name }) => name === endpoint.portName);
+      const port = service.ports.find(p => serves(endpoint, p));
       if (!port) continue;
       const list = found.get(endpoint.address) ?? [];
       found.set(endpoint.address, list);

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { memo } from '../memo.ts';
-import { type EndpointIndex, endpointsKey, type ServiceEndpoints } from '../model/endpoint.ts';
+import { type EndpointIndex, endpointsKey, type ServiceEndpoints, serves } from '../model/endpoint.ts';
 import type { ObjectKey } from '../model/object.ts';
 import type { Scope } from '../model/scope.ts';
 import type { Service } from '../model/service.ts';
@@ -50,7 +50,7 @@ const entriesOf = memo(
     }
     const [first] = service.ports;
     const answering = (endpoints?.endpoints ?? []).filter(
-      e => e.portName === first?.name && isIP(e.address) !== 0 && (service.publishNotReady || e.health === 'healthy'),
+      e => first && serves(e, first) && isIP(e.address) !== 0 && (service.publishNotReady || e.health === 'healthy'),
     );
     const pods = podEntries(service, answering);
     return answering.length

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Endpoint } from '../../src/model/endpoint.ts';
+import { type Endpoint, endpointsKey } from '../../src/model/endpoint.ts';
 import { networking, ofPod, pod, raw, service, slice, type World, world } from './support.ts';
 
 const endpointsOf = (w: World, host = 'app.default.svc.cluster.local', namespace = 'default'): readonly Endpoint[] =>
-  w.mesh.endpoints.get(`${host}/${namespace}`)?.endpoints ?? [];
+  w.mesh.services
+    .filter(s => s.hostname === host && s.namespace === namespace)
+    .slice(0, 1)
+    .flatMap(s => w.mesh.endpoints.get(endpointsKey(s))?.endpoints ?? []);
 
 const node = raw(
   'v1',
@@ -33,6 +36,7 @@ test('an endpoint has what its pod and node say', () => {
     address: '10.1.0.1',
     port: 8080,
     portName: 'http',
+    servicePort: 0,
     health: 'healthy',
     weight: 0,
     locality: { region: 'r', zone: 'z', subzone: '' },

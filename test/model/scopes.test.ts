@@ -243,10 +243,10 @@ test('identities are those of the endpoints, in every trust domain, and what the
   const { identities } = scopeOf(w);
   const ids = ['a', 'b', 'named'].map(account => `/ns/default/sa/${account}`);
   assert.deepEqual(
-    identities.get('app.default.svc.cluster.local' as Hostname),
+    identities.get('app.default.svc.cluster.local/default'),
     ['cluster.local', 'old'].flatMap(domain => ids.map(id => `spiffe://${domain}${id}`)),
   );
-  assert.equal(identities.has('empty.default.svc.cluster.local' as Hostname), false);
+  assert.equal(identities.has('empty.default.svc.cluster.local/default'), false);
 });
 
 test('Gateways are chosen by the labels of the proxy, with the VirtualServices that name them', () => {

@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { kindNames } from '../../src/config/kinds.ts';
 import type { RawObject } from '../../src/config/raw.ts';
+import { identify } from '../../src/model/identify.ts';
+import { lacksIn } from '../support/golden.ts';
 import { messagesOf } from '../support/translation.ts';
 import { findings } from '../support/validators.ts';
 import { proxies, worldWith } from './base-mesh.ts';
@@ -12,18 +14,14 @@ import { anObject, someObjects } from './objects.ts';
 const runs = Number(process.env['FUZZ_RUNS'] ?? 400);
 const seed = Number(process.env['FUZZ_SEED'] ?? 1);
 
-/**
- * A route to what is not there is the user's mistake, and is sent as istiod sends it: there is a Problem for it. The access log service is in
- * the bootstrap of an agent that was told where it is.
- */
-const isUsersMistake = (finding: string): boolean =>
-  /names the cluster '(outbound(_\.|\|)[^']*|envoy_accesslog_service)', which does not exist/.test(finding);
-
 function check(objects: readonly RawObject[]): void {
   const world = worldWith(objects);
   for (const [name, proxy] of Object.entries(proxies)) {
     const { translation } = world.of(proxy);
-    const found = findings(messagesOf(translation)).filter(finding => !isUsersMistake(finding));
+    const found = findings(messagesOf(translation), {
+      problems: [...world.problems, ...translation.problems],
+      lacks: lacksIn(identify(world.mesh, proxy).scope),
+    });
     assert.deepEqual(found, [], name);
   }
 }

@@ -2,6 +2,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { basename, dirname, join, relative } from 'node:path';
 import { stringify } from 'yaml';
 import type { Problem } from '../../src/config/problem.ts';
+import { identify } from '../../src/model/identify.ts';
+import type { Scope } from '../../src/model/scope.ts';
 import { World } from '../../src/world.ts';
 import { pushOrder } from '../../src/xds/resource-types.ts';
 import { contentsOf, type Objects, readObjects, readYaml, yamlFiles } from './folder.ts';
@@ -9,6 +11,7 @@ import { member } from './json.ts';
 import { type NamedProxy, proxiesOf, proxyOf } from './proxies.ts';
 import { shuffled } from './shuffle.ts';
 import { dumpOf, type Messages, messagesOf, messageTypes } from './translation.ts';
+import { outboundParts } from './validators.ts';
 
 const repository = join(import.meta.dirname, '..', '..');
 const goldenFolder = join(repository, 'test', 'golden');
@@ -18,15 +21,13 @@ const aboutTheCase = ['case.yaml', 'proxies.yaml', 'problems.yaml'];
 
 /**
  * A folder with objects in YAML, the proxies that are asked for (`proxies.yaml`, `nodes/*.json`) and what they are to be sent. `case.yaml` may
- * say what it is about (`about`), add folders of the repository to the objects (`inputs`) and name clusters that routes name without
- * their being there (`dangling`).
+ * say what it is about (`about`) and add folders of the repository to the objects (`inputs`).
  */
 export interface GoldenCase {
   readonly name: string;
   readonly folder: string;
   readonly objects: Objects;
   readonly proxies: readonly NamedProxy[];
-  readonly dangling: readonly string[];
 }
 
 const texts = (value: unknown): readonly string[] => (Array.isArray(value) ? value.map(String) : []);
@@ -46,7 +47,6 @@ export function goldenCase(folder: string): GoldenCase {
     folder,
     objects: all,
     proxies: proxiesOf(folder, contentsOf(all)),
-    dangling: texts(member(about, 'dangling')),
   };
 }
 
@@ -70,12 +70,25 @@ export interface GoldenOutput {
   /** By type, `name bytes` of every resource in the order of the snapshot. */
   readonly bytes: Readonly<Record<string, readonly string[]>>;
   readonly problems: readonly Problem[];
+  /** Whether the proxy does not see the Service port or the subset that a cluster is named after. */
+  readonly lacks: (cluster: string) => boolean;
 }
+
+/** Whether a scope has no Service port, or its rule no subset, that an outbound cluster is named after. */
+export const lacksIn =
+  ({ services, destinationRules }: Scope) =>
+  (cluster: string): boolean => {
+    const { host, port, subset } = outboundParts(cluster) ?? {};
+    const service = services.find(s => s.hostname === host && s.ports.some(p => p.port === Number(port)));
+    if (!service || !subset) return !service;
+    return !destinationRules.get(service.hostname)?.rule.spec.subsets?.some(s => s.name === subset);
+  };
 
 /** Translates for every proxy of a case. */
 export const outputsOf = (world: World, proxies: readonly NamedProxy[]): readonly GoldenOutput[] =>
   proxies.map(proxy => {
     const { translation, snapshot } = world.of(proxyOf(proxy));
+    const { scope } = identify(world.mesh, proxyOf(proxy));
     const bytes = pushOrder.map((type): [string, readonly string[]] => [
       type,
       [...snapshot[type].resources.values()].map(r => `${r.name} ${r.bytes.toString('base64')}`),
@@ -85,6 +98,7 @@ export const outputsOf = (world: World, proxies: readonly NamedProxy[]): readonl
       messages: messagesOf(translation),
       bytes: Object.fromEntries(bytes),
       problems: translation.problems,
+      lacks: lacksIn(scope),
     };
   });
 

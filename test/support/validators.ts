@@ -1,3 +1,4 @@
+import type { Problem } from '../../src/config/problem.ts';
 import type { Cluster } from '../../src/proto/generated/envoy/config/cluster/v3.ts';
 import { toJson } from '../../src/proto/json.ts';
 import { eachObject, isFields, type JsonFields, member, members } from './json.ts';
@@ -7,12 +8,41 @@ import { roundTripFindings } from './validators-wire.ts';
 
 /** What a check may take for granted. */
 export interface Expectations {
-  /** Clusters that routes may name although nobody is sent them: those of the bootstrap, or of a user's mistake that a case is about. */
-  readonly dangling?: readonly string[];
+  /** What the user was told: a route may name a cluster that nobody is sent where a Problem says that its host, subset or port is not there. */
+  readonly problems?: readonly Problem[];
+  /** Whether the proxy does not see the Service port or subset of a cluster: a VirtualService that it sees may lead there all the same. */
+  readonly lacks?: (cluster: string) => boolean;
+  /** Clusters that the case takes away by an EnvoyFilter. */
+  readonly removed?: readonly string[];
 }
 
 /** Clusters that the bootstrap of Istio's agent brings along. */
-const ofTheBootstrap = ['sds-grpc', 'xds-grpc', 'prometheus_stats', 'agent', 'zipkin', 'outbound_tracing'];
+const ofTheBootstrap = [
+  'sds-grpc',
+  'xds-grpc',
+  'prometheus_stats',
+  'agent',
+  'zipkin',
+  'outbound_tracing',
+  'envoy_accesslog_service',
+];
+
+/** What Problems say of a destination without a cluster. */
+const withoutCluster = /no cluster|connections there are closed|nothing is mirrored/;
+
+/** The parts of an outbound cluster's name. */
+export const outboundParts = (cluster: string) =>
+  /^outbound(?:\|(?<port>\d+)\|(?<subset>[^|]*)\||_\.(?<port>\d+)_\.(?<subset>[^|]*)_\.)(?<host>.+)$/.exec(cluster)
+    ?.groups;
+
+/** Whether the user was told that a cluster is not there. */
+const isTold = (cluster: string, problems: readonly Problem[]): boolean => {
+  const host = outboundParts(cluster)?.['host'];
+  return (
+    host !== undefined &&
+    problems.some(({ message }) => withoutCluster.test(message) && message.split(/[ ,;:()]/).includes(host))
+  );
+};
 
 /** Everything that would make an Envoy reject or misuse these messages: one line a finding, empty where all is well. */
 export function findings(messages: Messages, expectations: Expectations = {}): readonly string[] {
@@ -82,27 +112,49 @@ function inlineRouteFindings(listener: unknown): readonly string[] {
 /** Where messages name clusters: field by field, with the objects in which the field does so. */
 function clusterNames(object: JsonFields): readonly string[] {
   const names: string[] = [];
-  if (typeof object['cluster'] === 'string') names.push(object['cluster']);
+  for (const field of ['cluster', 'collector_cluster'])
+    if (typeof object[field] === 'string') names.push(object[field]);
   if (isFields(object['envoy_grpc'])) names.push(String(member(object['envoy_grpc'], 'cluster_name')));
   for (const weighted of members(member(object['weighted_clusters'], 'clusters'))) names.push(String(weighted['name']));
   return names;
 }
 
-function danglingNames(messages: Messages, { dangling = [] }: Expectations): readonly string[] {
-  const known = new Set([...messages.clusters.map(c => c.name ?? ''), ...ofTheBootstrap, ...dangling]);
+const isOfVirtualService = (part: JsonFields): boolean => {
+  const config = member(member(member(part['metadata'], 'filter_metadata'), 'istio'), 'config');
+  return typeof config === 'string' && config.includes('/virtual-service/');
+};
+
+/** The parts of a message that may name clusters, those of a VirtualService apart: they say where its user wants to go. */
+function parts(list: string, json: unknown): readonly (readonly [part: JsonFields, routed: boolean])[] {
+  if (!isFields(json)) return [];
+  const { filter_chains: chains, default_filter_chain: fallback, virtual_hosts: hosts, ...rest } = json;
+  const of =
+    list === 'routes'
+      ? members(hosts).flatMap(host => members(host['routes']))
+      : [...members(chains), ...(isFields(fallback) ? [fallback] : [])];
+  return [[rest, false], ...of.map(part => [part, isOfVirtualService(part)] as const)];
+}
+
+function danglingNames(
+  messages: Messages,
+  { problems = [], lacks = () => false, removed = [] }: Expectations,
+): readonly string[] {
+  const known = new Set([...messages.clusters.map(c => c.name ?? ''), ...ofTheBootstrap, ...removed]);
   const routes = new Set(messages.routes.map(r => r.name));
   const assignments = new Set(messages.endpoints.map(e => e.cluster_name));
   const found: string[] = [];
   for (const { list, message } of messageTypes) {
     if (list === 'endpoints') continue;
     for (const item of messages[list])
-      eachObject(toJson(message, item as never), object => {
-        for (const name of clusterNames(object))
-          if (!known.has(name)) found.push(`${list} '${item.name}' names the cluster '${name}', which does not exist`);
-        const rds = member(object['rds'], 'route_config_name');
-        if (rds !== undefined && !routes.has(String(rds)))
-          found.push(`listener '${item.name}' names the routes '${rds}', which do not exist`);
-      });
+      for (const [part, routed] of parts(list, toJson(message, item as never)))
+        eachObject(part, object => {
+          for (const name of clusterNames(object))
+            if (!known.has(name) && !isTold(name, problems) && !(routed && lacks(name)))
+              found.push(`${list} '${item.name}' names the cluster '${name}', which does not exist`);
+          const rds = member(object['rds'], 'route_config_name');
+          if (rds !== undefined && !routes.has(String(rds)))
+            found.push(`listener '${item.name}' names the routes '${rds}', which do not exist`);
+        });
   }
   for (const cluster of messages.clusters)
     if (isEds(cluster) && !assignments.has(cluster.eds_cluster_config?.service_name || cluster.name || ''))

@@ -82,7 +82,7 @@ const makerOf = memo(
         namespaceMode(policiesOf(policies, mesh.rootNamespace, service.namespace), mesh.rootNamespace),
         typeof reading === 'string' ? reading : '',
         typeof reading === 'object' ? reading : undefined,
-        identities.get(service.hostname),
+        identities.get(endpointsKey(service)),
         destinationRules.get(service.hostname),
         service,
       );

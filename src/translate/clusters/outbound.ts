@@ -2,7 +2,7 @@
 
 import type { Problem } from '../../config/problem.ts';
 import { memo } from '../../memo.ts';
-import type { ServiceEndpoints } from '../../model/endpoint.ts';
+import { type ServiceEndpoints, serves } from '../../model/endpoint.ts';
 import { compare } from '../../model/object.ts';
 import type { EffectiveDestinationRule } from '../../model/scope.ts';
 import type { Service } from '../../model/service.ts';
@@ -296,8 +296,8 @@ export const serviceClusters = memo(
 /** Which ports' endpoints all have a sidecar, as `serviceClusters` takes it. */
 export const meshedPorts = memo((service: Service, endpoints: ServiceEndpoints | undefined): string =>
   service.ports
-    .filter(({ name }) => {
-      const own = endpoints?.endpoints.filter(endpoint => endpoint.portName === name) ?? [];
+    .filter(port => {
+      const own = endpoints?.endpoints.filter(endpoint => serves(endpoint, port)) ?? [];
       return own.length > 0 && own.every(endpoint => endpoint.tlsMode === 'istio');
     })
     .map(({ port }) => port)

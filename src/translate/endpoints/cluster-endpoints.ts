@@ -72,7 +72,7 @@ export function clusterEndpoints(
   const all = view.endpoints?.endpoints ?? [];
   const groups = localityGroups(options.keep ? all.filter(options.keep) : all, {
     service,
-    portName: port.name,
+    port,
     labels: subset?.labels ?? {},
     node: view.node,
     unhealthy: sendsUnhealthy(service, policy),

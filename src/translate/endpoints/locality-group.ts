@@ -1,8 +1,8 @@
 /** Endpoints of one cluster, filtered and grouped by locality (istio: EndpointBuilder.generate). */
 
-import type { Endpoint, EndpointHealth, Locality } from '../../model/endpoint.ts';
+import { type Endpoint, type EndpointHealth, type Locality, serves } from '../../model/endpoint.ts';
 import { compare, selects } from '../../model/object.ts';
-import type { Service } from '../../model/service.ts';
+import type { Service, ServicePort } from '../../model/service.ts';
 import type { NodeName } from '../../model/traits.ts';
 import { type Address, HealthStatus, type Metadata } from '../../proto/generated/envoy/config/core/v3.ts';
 import type { LbEndpoint, LocalityLbEndpoints } from '../../proto/generated/envoy/config/endpoint/v3.ts';
@@ -12,7 +12,7 @@ import type { LocalityGroup } from './priority.ts';
 /** What decides which endpoints a cluster has, and how each is described. */
 export interface Selection {
   readonly service: Service;
-  readonly portName: string;
+  readonly port: ServicePort;
   readonly labels: Readonly<Record<string, string>>;
   /** The proxy's node, for Services whose traffic stays on it. */
   readonly node: NodeName | undefined;
@@ -96,7 +96,7 @@ export function localityGroups(endpoints: readonly Endpoint[], selection: Select
   // Most endpoints of a Service are of one workload; tens of thousands of equal messages would be kept in memory.
   const metadata = new Map<string, Metadata>();
   for (const endpoint of endpoints) {
-    if (endpoint.portName !== selection.portName || !selects(selection.labels, endpoint.labels)) continue;
+    if (!serves(endpoint, selection.port) || !selects(selection.labels, endpoint.labels)) continue;
     const health = healthOf(endpoint, selection);
     if (!health) continue;
     const key = localityText(endpoint.locality);

@@ -1,4 +1,5 @@
 import { memo } from '../../memo.ts';
+import { concrete } from '../../model/aliases.ts';
 import { objectSources, type VirtualService } from '../../model/config.ts';
 import { overlaps } from '../../model/hosts.ts';
 import type { ObjectKey } from '../../model/object.ts';
@@ -13,8 +14,9 @@ import { networkFilters, outboundStatPrefix, type TcpContext } from './network-f
 /** A VirtualService with `tcp` or `tls` routes, together with what its destinations are. Interned. */
 export interface L4Route {
   readonly virtualService: VirtualService;
-  readonly service: (host: string) => Service | undefined;
-  readonly rule: (host: string) => EffectiveDestinationRule | undefined;
+  /** The Service that a destination stands for, and its rule. */
+  readonly service: (host: Hostname) => Service | undefined;
+  readonly rule: (host: Hostname) => EffectiveDestinationRule | undefined;
   readonly sources: readonly ObjectKey[];
 }
 
@@ -37,14 +39,14 @@ export type L4Scope = Pick<Scope, 'serviceByHost' | 'destinationRules'>;
 
 const destinationHosts = memo((v: VirtualService): readonly Hostname[] => {
   const routes = [...(v.spec.tcp ?? []), ...(v.spec.tls ?? [])].flatMap(r => r.route ?? []);
-  return [...new Set(routes.map(r => (r.destination?.host ?? '') as Hostname))];
+  return [...new Set(routes.map(r => r.destination?.host).filter(host => host !== undefined))];
 });
 
 const l4RouteOf = memo(
   (virtualService: VirtualService, ...found: readonly (Service | EffectiveDestinationRule | undefined)[]): L4Route => {
     const hosts = destinationHosts(virtualService);
-    const at = (host: string, half: 0 | 1) => {
-      const index = hosts.indexOf(host as Hostname);
+    const at = (host: Hostname, half: 0 | 1) => {
+      const index = hosts.indexOf(host);
       return index < 0 ? undefined : found[index * 2 + half];
     };
     const rules = found.filter(v => v !== undefined).filter(v => 'rule' in v);
@@ -65,10 +67,11 @@ const l4RouteOf = memo(
 
 /** A VirtualService with the Services and rules that its TCP destinations have in the scope. */
 export function l4Route(virtualService: VirtualService, scope: L4Scope): L4Route {
-  const found = destinationHosts(virtualService).flatMap(host => [
-    scope.serviceByHost.get(host),
-    scope.destinationRules.get(host),
-  ]);
+  const found = destinationHosts(virtualService).flatMap(host => {
+    const service = concrete(scope.serviceByHost, host);
+    // A rule of a host that has no Service is not in force.
+    return [service, service && scope.destinationRules.get(service.hostname)];
+  });
   return l4RouteOf(virtualService, ...found);
 }
 
@@ -94,10 +97,9 @@ export function routeFilters(
   const cluster = (d: RouteDestination): string =>
     destinationCluster(d.destination ?? {}, { service: route.service, port: port.port });
   const [first, ...others] = destinations;
-  const host = first?.destination?.host ?? '';
-  const service = route.service(host);
-  // A rule of a host that has no Service is not in force.
-  const rule = service && route.rule(service.hostname);
+  const host = first?.destination?.host;
+  const service = host && route.service(host);
+  const rule = host && route.rule(host);
   const common = { protocol: port.protocol, rule, exchangesMetadata, port: first?.destination?.port?.number };
   if (first && others.length === 0) {
     const name = cluster(first);

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { memo } from '../../memo.ts';
-import type { ServiceEndpoints } from '../../model/endpoint.ts';
+import { type ServiceEndpoints, serves } from '../../model/endpoint.ts';
 import { isUnspecified, loopbacks, reachable, wildcards } from '../../model/ip-families.ts';
 import { isHttp, isTcp, isUnsupported, type Protocol, parseProtocol } from '../../model/protocol.ts';
 import type { EgressListener } from '../../model/scope.ts';
@@ -202,7 +202,7 @@ const planned = memo(
               continue;
             }
             const all = byService.get(`${service.hostname}/${service.namespace}`)?.endpoints ?? [];
-            const instances = all.filter(e => e.portName === port.name);
+            const instances = all.filter(e => serves(e, port));
             const plain = service.registry !== 'Kubernetes' && Object.keys(service.selector).length === 0;
             if (instances.length === 0 && plain) add(service, port, addresses, binds);
             for (const { address } of instances) {

@@ -113,7 +113,8 @@ const hashesOf = (
   context: RouteContext,
 ): NonNullable<RouteAction['hash_policy']> =>
   destinations.flatMap(
-    d => hashPolicy(d.destination && hashOfDestination(context.rule(d.destination.host ?? ''), d.destination)) ?? [],
+    ({ destination }) =>
+      hashPolicy(destination?.host && hashOfDestination(context.rule(destination.host), destination)) ?? [],
   );
 
 /**

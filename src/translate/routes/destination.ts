@@ -13,19 +13,21 @@ export interface RouteContext {
   readonly tls: boolean;
   /** `mesh`, or the gateways (`namespace/name`) that the routes are for. */
   readonly gateways: ReadonlySet<string>;
-  /** The Service of a destination host where it has this port (for sidecars), or any (for gateways). */
-  readonly service: (host: string) => Service | undefined;
-  readonly rule: (host: string) => EffectiveDestinationRule | undefined;
+  /** The Service of a destination host, whatever its ports; of an alias the one that it stands for. */
+  readonly service: (host: Hostname) => Service | undefined;
+  /** The rule of that Service. */
+  readonly rule: (host: Hostname) => EffectiveDestinationRule | undefined;
 }
 
 /**
- * The cluster of a destination: its own port, else the only port of its Service, else the port of the request. An ExternalName Service
- * stands for its target (istio: route.GetDestinationCluster).
+ * The cluster of a destination: its own port, else the only port of its Service, else the port of the request (istio: route.GetDestinationCluster,
+ * which knows no Service that lacks the listener's port). An ExternalName Service stands for its target.
  */
 export function destinationCluster(destination: Destination, context: Pick<RouteContext, 'service' | 'port'>): string {
-  const host = (destination.host ?? '') as Hostname;
-  const service = context.service(host);
-  const [only, ...others] = service?.ports ?? [];
+  const { host } = destination;
+  const service = host && context.service(host);
+  const [only, ...others] = service ? service.ports : [];
   const port = destination.port?.number ?? (only && !others.length ? only.port : context.port);
-  return outboundClusterName(service?.aliasOf || host, port, destination.subset ?? '');
+  const hostname = service ? service.aliasOf || service.hostname : host;
+  return outboundClusterName(hostname ?? '', port, destination.subset ?? '');
 }

@@ -130,8 +130,8 @@ const routeConfiguration = memo(
         port: server.port?.number ?? 0,
         tls: server.tls !== undefined,
         gateway: gatewayName,
-        service: host => services.get(host),
-        rule: host => rules.get(host),
+        services,
+        rules,
       }),
     );
     const hosts = virtualHosts(drafts, servers[0]?.server.port?.number ?? 0, mesh);

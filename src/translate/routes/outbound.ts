@@ -1,6 +1,8 @@
 import { eachOf, memo } from '../../memo.ts';
+import { concrete } from '../../model/aliases.ts';
 import { objectSources, type VirtualService } from '../../model/config.ts';
 import { covers, isWildcard, overlaps } from '../../model/hosts.ts';
+import { joined } from '../../model/imports.ts';
 import { compare } from '../../model/object.ts';
 import { isHttp, isUnsupported } from '../../model/protocol.ts';
 import type { EffectiveDestinationRule, Scope } from '../../model/scope.ts';
@@ -38,7 +40,7 @@ const destinationHosts = memo((virtualService: VirtualService): readonly Hostnam
         http.mirror?.host,
         ...(http.mirrors ?? []).map(m => m.destination?.host),
       ])
-      .filter(host => host !== undefined) as Hostname[],
+      .filter(host => host !== undefined),
   ),
 ]);
 
@@ -49,8 +51,8 @@ export interface RoutePlace {
   readonly tls: boolean;
   /** `mesh`, or `namespace/name` of the gateway. */
   readonly gateway: string;
-  readonly service: (host: Hostname) => Service | undefined;
-  readonly rule: (host: Hostname) => EffectiveDestinationRule | undefined;
+  readonly services: ReadonlyMap<Hostname, Service>;
+  readonly rules: Rules;
 }
 
 const routesOf = memo(
@@ -63,8 +65,8 @@ const routesOf = memo(
     ...found: readonly (Service | EffectiveDestinationRule | undefined)[]
   ): Routes => {
     const hosts = destinationHosts(virtualService);
-    const at = (host: string, half: 0 | 1): Service | EffectiveDestinationRule | undefined => {
-      const index = hosts.indexOf(host as Hostname);
+    const at = (host: Hostname, half: 0 | 1): Service | EffectiveDestinationRule | undefined => {
+      const index = hosts.indexOf(host);
       return index < 0 ? undefined : found[index * 2 + half];
     };
     const context: RouteContext = {
@@ -91,7 +93,10 @@ const routesOf = memo(
 
 /** The routes of a VirtualService, made anew only when it, or the Service or rule of one of its destinations, changes. */
 export function virtualServiceRoutes(virtualService: VirtualService, place: RoutePlace): Routes {
-  const found = destinationHosts(virtualService).flatMap(host => [place.service(host), place.rule(host)]);
+  const found = destinationHosts(virtualService).flatMap(host => {
+    const service = concrete(place.services, host);
+    return [service, place.rules.get(service?.hostname ?? host)];
+  });
   return routesOf(virtualService, place.mesh, place.gateway, place.port, place.tls, ...found);
 }
 
@@ -99,6 +104,8 @@ export function virtualServiceRoutes(virtualService: VirtualService, place: Rout
 interface PortInput {
   readonly services: readonly Service[];
   readonly virtualServices: readonly VirtualService[];
+  /** Where destinations are looked up: also on other ports. */
+  readonly destinations: ReadonlyMap<Hostname, Service>;
   readonly rules: Rules;
   readonly mesh: MeshSettings;
   readonly traits: Traits;
@@ -179,7 +186,12 @@ interface ServicesOnPort {
 
 /** The Services that have a port, by host; all of them for 0. */
 const servicesOnPort = memo((services: readonly Service[], port: number): ServicesOnPort => {
-  const byHost = new Map(services.filter(s => port === 0 || portOf(s, port)).map(s => [s.hostname, s]));
+  const byHost = new Map<string, Service>();
+  for (const service of services) {
+    if (port !== 0 && !portOf(service, port)) continue;
+    const known = byHost.get(service.hostname);
+    byHost.set(service.hostname, known ? joined(known, service) : service);
+  }
   const sorted = [...byHost.values()].sort((a, b) => compare(a.hostname, b.hostname));
   return { byHost, sorted, wildcards: sorted.filter(service => isWildcard(service.hostname)) };
 });
@@ -206,8 +218,8 @@ function candidates(input: PortInput): readonly Candidate[] {
     port,
     tls: false,
     gateway: 'mesh',
-    service: host => onPort.get(host),
-    rule: host => rules.get(host),
+    services: input.destinations,
+    rules,
   };
   for (const virtualService of input.virtualServices) {
     // Hosts outside the registry are routed on port 80 only: there they get a virtual host of their own.
@@ -247,11 +259,12 @@ const byPort = memo(
   (
     services: readonly Service[],
     virtualServices: readonly VirtualService[],
+    destinations: ReadonlyMap<Hostname, Service>,
     rules: Rules,
     mesh: MeshSettings,
     traits: Traits,
     port: number,
-  ): readonly Candidate[] => candidates({ services, virtualServices, rules, mesh, traits, port }),
+  ): readonly Candidate[] => candidates({ services, virtualServices, destinations, rules, mesh, traits, port }),
 );
 
 const sourcesOf = (hosts: readonly Candidate[]): RouteResource['sources'] => [
@@ -298,7 +311,16 @@ export const outboundRoutes = memo(
     return named.map(({ name, port, egress: opener, alone }) => {
       // A port that a Sidecar names is routed by what the Sidecar says of it, even where a later listener opened it.
       const egress = scope.egress.find(e => port > 0 && (!e.port || e.port.number === port)) ?? opener;
-      const hosts = byPort(egress.services, egress.virtualServices, scope.destinationRules, scope.mesh, traits, port);
+      const { serviceByHost, destinationRules } = scope;
+      const hosts = byPort(
+        egress.services,
+        egress.virtualServices,
+        serviceByHost,
+        destinationRules,
+        scope.mesh,
+        traits,
+        port,
+      );
       return alone ? sniffed(hosts, alone, port) : shared(hosts, last, name, port);
     });
   },

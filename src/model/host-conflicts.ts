@@ -1,0 +1,71 @@
+import type { Problem } from '../config/problem.ts';
+import type { ConfigContents } from '../config/store.ts';
+import { memo } from '../memo.ts';
+import { writtenPath } from './config.ts';
+import type { Resolution, Service, ServicePort } from './service.ts';
+
+/** How a ServiceEntry says it. */
+const resolutionNames: Readonly<Record<Resolution, string>> = {
+  ClientSideLB: 'STATIC',
+  DNSLB: 'DNS',
+  DNSRoundRobinLB: 'DNS_ROUND_ROBIN',
+  DynamicDNS: 'DYNAMIC_DNS',
+  Passthrough: 'NONE',
+  Alias: 'an ExternalName',
+};
+
+interface Claim {
+  readonly by: Service;
+  readonly port: ServicePort;
+}
+
+/** In what two claims to a port differ; undefined where their endpoints go together. */
+function difference({ by, port }: Claim, service: Service, own: ServicePort): string | undefined {
+  if (port.protocol !== own.protocol) return `with protocol ${port.protocol}, not ${own.protocol}`;
+  if (by.resolution === service.resolution) return undefined;
+  // The endpoints that a ServiceEntry lists join those of a Kubernetes Service.
+  if (by.registry === 'Kubernetes' && service.resolution === 'ClientSideLB' && by.resolution !== 'Alias')
+    return undefined;
+  const how = by.registry === 'Kubernetes' ? 'a Kubernetes Service' : `resolution ${resolutionNames[by.resolution]}`;
+  return `as ${how}, not with resolution ${resolutionNames[service.resolution]}`;
+}
+
+/** A Kubernetes Service goes first, then what the namespace alone sees, then the older: the order in which ports of a host are given out. */
+const byPrecedence = (a: Service, b: Service): number =>
+  Number(a.registry !== 'Kubernetes') - Number(b.registry !== 'Kubernetes') ||
+  Number(a.visibility.kind === 'public') - Number(b.visibility.kind === 'public');
+
+/** Ports of one host that ServiceEntries of one namespace claim and another has, in another way. */
+const conflictsOf = memo(
+  (entries: ConfigContents['ServiceEntry'], ...services: readonly Service[]): readonly Problem[] => {
+    const problems: Problem[] = [];
+    const claims = new Map<string, Claim>();
+    for (const service of [...services].sort(byPrecedence)) {
+      const entry = entries.get(service.source);
+      for (const [i, port] of service.ports.entries()) {
+        const key = `${service.namespace}:${port.port}`;
+        const claim = claims.get(key);
+        if (!claim) claims.set(key, { by: service, port });
+        const differs = claim && difference(claim, service, port);
+        if (!differs) continue;
+        problems.push({
+          object: service.source,
+          path: entry ? writtenPath(entry, `spec.ports[${i}]`) : `spec.ports[${i}]`,
+          message: `${claim.by.source} has port ${port.port} of ${service.hostname} already, ${differs}; that one is used`,
+          severity: 'error',
+        });
+      }
+    }
+    return problems;
+  },
+);
+
+/** Hosts whose ports several objects of one namespace give in different ways. Services stand in the order in which they were created. */
+export function hostConflicts(
+  byHost: ReadonlyMap<string, readonly Service[]>,
+  entries: ConfigContents['ServiceEntry'],
+): readonly Problem[] {
+  const problems: Problem[] = [];
+  for (const services of byHost.values()) if (services.length > 1) problems.push(...conflictsOf(entries, ...services));
+  return problems;
+}
