@@ -25,6 +25,7 @@ Service, and times until every stream has the change. Sizes are 200x20 and 1000x
   --services N     Services of the mesh (500)
   --endpoints N    endpoints of each (5)
   --rules          each Service has a VirtualService and a DestinationRule with two subsets
+  --churn LIST     other endpoint changes a second (10,50,200), for 30 s each; only endpoint changes are timed, beneath them
   --servers LIST   which of ${Object.keys(servers).join(',')}; the floor sends what this control plane sends, and computes nothing
 `;
 
@@ -46,6 +47,16 @@ interface Load {
   readonly endpoint: Change;
   readonly route: Change;
   readonly service: Change;
+}
+
+/** What xdsload says of endpoint changes beneath others. */
+interface Churn {
+  readonly not_received: number;
+  readonly changes_per_second: number;
+  readonly server_cpu_percent: number;
+  readonly all_streams_p50_ms: number;
+  readonly all_streams_p99_ms: number;
+  readonly rss_mb: number;
 }
 
 interface Size {
@@ -76,17 +87,45 @@ const figures: readonly (readonly [label: string, unit: string, read: (l: Load) 
   ['resident memory after all', 'MB', l => l.service.rss_mb],
 ];
 
+const loadFlags = (lab: Lab, server: Server, size: Size, mesh: Mesh): readonly string[] => [
+  ...['-addr', server.address, '-n', String(size.streams), '-classes', String(size.workloads)],
+  ...['-services', String(mesh.services), '-pid', String(server.pid), '-kubeconfig', lab.kubeconfig],
+];
+
 async function load(lab: Lab, server: Server, size: Size, mesh: Mesh, changes: number): Promise<Load> {
-  const { stdout } = await run(
-    XDSLOAD,
-    [
-      ...['-addr', server.address, '-n', String(size.streams), '-classes', String(size.workloads)],
-      ...['-services', String(mesh.services), '-changes', String(changes), '-pid', String(server.pid)],
-      ...['-kubeconfig', lab.kubeconfig],
-    ],
-    { maxBuffer: 64 * 1024 * 1024 },
-  );
+  const { stdout } = await run(XDSLOAD, [...loadFlags(lab, server, size, mesh), '-changes', String(changes)], {
+    maxBuffer: 64 * 1024 * 1024,
+  });
   return { ...JSON.parse(stdout), ready: server.ready };
+}
+
+/** A storm of endpoint changes: a row for each rate and server. */
+async function churned(lab: Lab, size: Size, mesh: Mesh, rates: readonly number[]): Promise<string> {
+  const rows = [
+    ['changes a second', 'server', 'written', 'CPU', 'to all streams', '99th percentile', 'memory', 'lost'],
+  ];
+  for (const rate of rates) {
+    for (const { name, start } of starts) {
+      const server = await start(lab);
+      try {
+        const { stdout } = await run(XDSLOAD, [...loadFlags(lab, server, size, mesh), '-churn', String(rate)]);
+        const { churn }: { readonly churn: Churn } = JSON.parse(stdout);
+        rows.push([
+          String(rate),
+          name,
+          String(churn.changes_per_second),
+          `${churn.server_cpu_percent} %`,
+          `${churn.all_streams_p50_ms} ms`,
+          `${churn.all_streams_p99_ms} ms`,
+          `${churn.rss_mb} MB`,
+          String(churn.not_received),
+        ]);
+      } finally {
+        await server.stop();
+      }
+    }
+  }
+  return `${mesh.services} Services of ${mesh.endpoints} endpoints; ${size.streams} streams of ${size.workloads} workloads\n${table(rows)}\n`;
 }
 
 /** A row for each figure: the median of each server, then how many times less than the first one each other needs. */
@@ -125,6 +164,7 @@ const { values, positionals } = parseArgs({
     services: { type: 'string', default: '500' },
     endpoints: { type: 'string', default: '5' },
     rules: { type: 'boolean', default: false },
+    churn: { type: 'string' },
     servers: { type: 'string', default: Object.keys(servers).join() },
     help: { type: 'boolean', short: 'h' },
   },
@@ -154,6 +194,10 @@ try {
   await run(XDSLOAD, ['-create', ...size, '-kubeconfig', lab.kubeconfig]);
   if (mesh.rules) await applyRules(lab, services);
   for (const size of sizes) {
+    if (values.churn) {
+      process.stdout.write(`${await churned(lab, size, mesh, values.churn.split(',').map(Number))}\n`);
+      continue;
+    }
     const loads = new Map(starts.map(({ name }) => [name, [] as Load[]]));
     for (let i = 0; i < Number(values.runs); i++) {
       for (const { name, start } of starts) {

@@ -84,49 +84,69 @@ func (f *fleet) received() (t traffic) {
 	return
 }
 
-// measure makes one kind of change several times and reports how long the streams waited for it and what it cost the server.
-func (f *fleet) measure(c change, times int, pause time.Duration, server process) map[string]any {
+// timing is how long the streams waited for one change, in milliseconds, and how many never got it.
+type timing struct {
+	waited []float64
+	lost   int
+}
+
+// time makes the i-th change of a kind and waits until every stream has it.
+func (f *fleet) time(c change, i int) (t timing) {
+	marker := c.marker(i)
+	sought := []byte(marker)
+	for _, s := range f.streams {
+		s.seen.Store(0)
+		s.marker.Store(&sought)
+	}
+	start := time.Now()
+	check(c.apply(i, marker))
+	t.lost = f.await(func(s *stream) bool { return s.seen.Load() != 0 }, time.Millisecond, changeTimeout)
+	for _, s := range f.streams {
+		if at := s.seen.Load(); at != 0 {
+			t.waited = append(t.waited, float64(at-start.UnixNano())/1e6)
+		}
+	}
+	if t.lost > 0 {
+		fmt.Fprintf(os.Stderr, "%s: %d streams did not get a change within %v\n", c.kind, t.lost, changeTimeout)
+	}
+	return
+}
+
+// summary is what several changes of one kind came to.
+func summary(timed []timing) map[string]any {
 	var each, slowest []float64
 	lost := 0
+	for _, t := range timed {
+		lost += t.lost
+		each = append(each, t.waited...)
+		if len(t.waited) > 0 {
+			slowest = append(slowest, slices.Max(t.waited))
+		}
+	}
+	slices.Sort(each)
+	slices.Sort(slowest)
+	report := map[string]any{"changes": len(timed), "not_received": lost}
+	if len(each) > 0 {
+		report["stream_p50_ms"], report["stream_p99_ms"] = quantile(each, 0.5), quantile(each, 0.99)
+		report["all_streams_p50_ms"], report["all_streams_p99_ms"] = quantile(slowest, 0.5), quantile(slowest, 0.99)
+		report["all_streams_max_ms"] = quantile(slowest, 1)
+	}
+	return report
+}
+
+// measure makes one kind of change several times and reports how long the streams waited for it and what it cost the server.
+func (f *fleet) measure(c change, times int, pause time.Duration, server process) map[string]any {
+	var timed []timing
 	trafficBefore, usageBefore := f.received(), server.usage()
 	for i := range times {
-		marker := c.marker(i)
-		sought := []byte(marker)
-		for _, s := range f.streams {
-			s.seen.Store(0)
-			s.marker.Store(&sought)
-		}
-		start := time.Now()
-		check(c.apply(i, marker))
-		lost += f.await(func(s *stream) bool { return s.seen.Load() != 0 }, time.Millisecond, changeTimeout)
-		worst := 0.0
-		for _, s := range f.streams {
-			if at := s.seen.Load(); at != 0 {
-				waited := float64(at-start.UnixNano()) / 1e6
-				each = append(each, waited)
-				worst = max(worst, waited)
-			}
-		}
-		slowest = append(slowest, worst)
+		timed = append(timed, f.time(c, i))
 		time.Sleep(pause)
 	}
 	trafficAfter, usageAfter := f.received(), server.usage()
-	slices.Sort(each)
-	slices.Sort(slowest)
-	report := map[string]any{
-		"changes":                        times,
-		"not_received":                   lost,
-		"server_cpu_ms_per_change":       (usageAfter.cpu - usageBefore.cpu) / int64(times),
-		"bytes_per_stream_per_change":    (trafficAfter.bytes - trafficBefore.bytes) / int64(len(f.streams)) / int64(times),
-		"messages_per_stream_per_change": float64(trafficAfter.messages-trafficBefore.messages) / float64(len(f.streams)) / float64(times),
-		"rss_mb":                         usageAfter.memory,
-	}
-	if len(each) > 0 {
-		report["stream_p50_ms"], report["stream_p99_ms"] = quantile(each, 0.5), quantile(each, 0.99)
-		report["all_streams_p50_ms"], report["all_streams_max_ms"] = quantile(slowest, 0.5), quantile(slowest, 1)
-	}
-	if lost > 0 {
-		fmt.Fprintf(os.Stderr, "%s: %d times a stream did not get the change within %v\n", c.kind, lost, changeTimeout)
-	}
+	report := summary(timed)
+	report["server_cpu_ms_per_change"] = (usageAfter.cpu - usageBefore.cpu) / int64(times)
+	report["bytes_per_stream_per_change"] = (trafficAfter.bytes - trafficBefore.bytes) / int64(len(f.streams)) / int64(times)
+	report["messages_per_stream_per_change"] = float64(trafficAfter.messages-trafficBefore.messages) / float64(len(f.streams)) / float64(times)
+	report["rss_mb"] = usageAfter.memory
 	return report
 }

@@ -5,6 +5,7 @@
 //
 //	xdsload -create -services 500 -endpoints 5 -kubeconfig K
 //	xdsload -addr 127.0.0.1:15010 -n 200 -classes 20 -services 500 -changes 5 -pid SERVER -kubeconfig K
+//	xdsload -addr 127.0.0.1:15010 -n 200 -classes 20 -services 500 -churn 50 -pid SERVER -kubeconfig K
 package main
 
 import (
@@ -27,6 +28,8 @@ func main() {
 	create := flag.Bool("create", false, "only make the Services, then exit")
 	changes := flag.Int("changes", 10, "changes of each kind")
 	pause := flag.Duration("gap", 300*time.Millisecond, "pause between changes")
+	churn := flag.Int("churn", 0, "other endpoint changes a second while endpoint changes are timed; nothing else is measured then")
+	churnTime := flag.Duration("churn-time", 30*time.Second, "how long to churn")
 	pid := flag.Int("pid", 0, "the server's process, for its CPU time and memory")
 	syncTimeout := flag.Duration("sync-timeout", 300*time.Second, "longest wait for all streams to be synced")
 	flag.Parse()
@@ -57,8 +60,12 @@ func main() {
 
 	if *services > 0 {
 		check(fleet.subscribedTo(serviceName(*services - 1)))
-		for _, c := range mesh.changes(*services) {
-			report[c.kind] = fleet.measure(c, *changes, *pause, server)
+		if *churn > 0 {
+			report["churn"] = fleet.underChurn(mesh, *services, *churn, *churnTime, *pause, server)
+		} else {
+			for _, c := range mesh.changes(*services) {
+				report[c.kind] = fleet.measure(c, *changes, *pause, server)
+			}
 		}
 	}
 	written, err := json.MarshalIndent(report, "", " ")
