@@ -42,8 +42,9 @@ export class Report {
       const match = /^(.*)\[(\d+)\]$/.exec(path);
       if (!match) continue;
       const [, list = '', index = ''] = match;
-      const known = this.#missing.get(list) ?? [];
-      this.#missing.set(list, [...known, Number(index)]);
+      const known = this.#missing.get(list);
+      if (known) known.push(Number(index));
+      else this.#missing.set(list, [Number(index)]);
       this.#drop(list, Number(index));
     }
   }
@@ -55,7 +56,7 @@ export class Report {
 
   /** Whether something in this part is wrong. */
   failed(path: string): boolean {
-    return this.#errors.has(this.#written(path));
+    return (this.#errors.get(this.#written(path)) ?? 0) > 0;
   }
 
   /** The part is left out: what holds it is no longer invalid because of it. */
@@ -121,9 +122,8 @@ export class Report {
   #count(at: string, errors: number): void {
     if (!errors) return;
     const add = (part: string) => {
-      const count = (this.#errors.get(part) ?? 0) + errors;
-      if (count > 0) this.#errors.set(part, count);
-      else this.#errors.delete(part);
+      // Kept at zero: a Map takes long to look for what was often deleted from it.
+      this.#errors.set(part, (this.#errors.get(part) ?? 0) + errors);
     };
     for (let i = 0; i < at.length; i++) if (at[i] === '.' || at[i] === '[') add(at.slice(0, i));
     add(at);
@@ -139,14 +139,28 @@ export class Report {
         written += part;
         continue;
       }
-      let at = Number(index);
-      for (const missing of this.#missing.get(written) ?? []) if (missing <= at) at++;
-      written += `[${at}]`;
+      written += `[${withMissing(Number(index), this.#missing.get(written) ?? [])}]`;
     }
     return written;
   }
 }
 
+/** The index of an item in the list as it was, by its index in the list without the `missing` ones, which ascend. */
+function withMissing(index: number, missing: readonly number[]): number {
+  let [low, high] = [0, missing.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((missing[middle] ?? 0) - middle <= index) low = middle + 1;
+    else high = middle;
+  }
+  return index + low;
+}
+
+/** As long as a key may be in a path: it may be as long as its object. */
+const maxKey = 200;
+
 /** The path of an entry of a map: `headers["x-user"]`. */
 export const entry = (path: string, key: string): string =>
-  /^[A-Za-z_]\w*$/.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`;
+  /^[A-Za-z_]\w*$/.test(key) && key.length <= maxKey
+    ? `${path}.${key}`
+    : `${path}[${JSON.stringify(key.length > maxKey ? `${key.slice(0, maxKey)}...` : key)}]`;

@@ -74,13 +74,8 @@ export const defaultMeshConfig: MeshConfig = Object.freeze<MeshConfig>({
 
 /** Providers by name: one that is written takes the place of the default of its name. */
 export function mergeProviders(own: readonly MeshConfig_ExtensionProvider[]): readonly MeshConfig_ExtensionProvider[] {
-  const merged = [...defaultProviders];
-  for (const provider of own) {
-    const at = merged.findIndex(known => known.name === provider.name);
-    if (at < 0) merged.push(provider);
-    else merged[at] = provider;
-  }
-  return merged;
+  const merged = new Map([...defaultProviders, ...own].map(provider => [provider.name, provider] as const));
+  return [...merged.values()];
 }
 
 /** Where mesh-wide objects live: as MeshConfig says, else as the options do. */

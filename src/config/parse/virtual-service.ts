@@ -2,7 +2,7 @@ import type { VirtualService } from '../../model/config.ts';
 import type { ObjectMeta } from '../../model/object.ts';
 import type * as networking from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { isAddress } from '../address.ts';
-import { checkHost, hostsOverlap } from '../host.ts';
+import { checkHost, Overlaps } from '../host.ts';
 import type { Parsed } from '../problem.ts';
 import type { RawObject } from '../raw.ts';
 import type { Report } from '../report.ts';
@@ -21,16 +21,15 @@ function check(spec: networking.VirtualService, report: Report, meta: ObjectMeta
   if (owner.delegate) checkDelegate(spec, report);
   checkGatewayNames(spec.gateways, 'spec.gateways', report);
   checkExportTo(spec.exportTo, meta.namespace, 'noneForbidden', 'spec.exportTo', report);
-  const seen: string[] = [];
+  const seen = new Overlaps();
   const hosts = report.keep(spec.hosts, 'spec.hosts', (host, at) => {
     if (isAddress(host)) return host;
     if (owner.gateway && owner.sni && host.startsWith('outbound_')) checkSniHost(host, at, report);
     else checkHost(host, at, report);
     if (host === '*' && !owner.gateway) report.error(at, 'the host "*" is only for VirtualServices of gateways');
-    const other = seen.find(known => hostsOverlap(known, host));
+    const other = seen.add(host);
     if (other === host) report.error(at, `"${host}" is there twice`);
     else if (other !== undefined) report.warning(at, `"${host}" overlaps with "${other}"`);
-    seen.push(host);
     return host;
   });
   if (spec.hosts?.length && !hosts?.length) report.error('spec.hosts', 'no host is left');
