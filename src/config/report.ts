@@ -86,6 +86,16 @@ export class Report {
     return kept.length === items.length && kept.every((item, i) => item === items[i]) ? items : kept;
   }
 
+  /** Whether the reader of the schema left items out of a list: they may have said anything. */
+  misses(path: string): boolean {
+    return this.#missing.has(this.#written(path));
+  }
+
+  /** Whether a list lost all its items: what that means to its reader is hardly what an empty list means. */
+  emptied(kept: readonly unknown[] | undefined, path: string): boolean {
+    return !kept?.length && this.#dropped.has(this.#written(path));
+  }
+
   /** As `keep`, where something must be left: if nothing would be, all of it is returned and stays wrong. */
   keepSome<T>(
     items: readonly T[] | undefined,

@@ -30,23 +30,33 @@ const badValues: Readonly<Record<string, readonly Json[]>> = {
   app: ['w*'],
 };
 
-/** Every spec that differs from the one given in one thing: a name with a typo, another type, a value that is none. */
-export function spoilings(spec: Json): readonly Spoiled[] {
-  return walk(spec, '', 'spec');
-}
+/** Fields that hold labels: any name is one. */
+const maps: ReadonlySet<string> = new Set(['matchLabels', 'labels']);
 
-function walk(value: Json, path: string, name: string): readonly Spoiled[] {
+/** Every spec that differs from the one given in one thing: a name with a typo, another type, a value that is none (`bad`: more of them). */
+export const spoilings = (spec: Json, bad: Readonly<Record<string, readonly Json[]>> = {}): readonly Spoiled[] =>
+  walk(spec, '', 'spec', { ...badValues, ...bad });
+
+function walk(
+  value: Json,
+  path: string,
+  name: string,
+  badValues: Readonly<Record<string, readonly Json[]>>,
+): readonly Spoiled[] {
   const instead = (how: string, put: Json): Spoiled => ({ how: `${how} for ${path || 'spec'}`, spec: put });
   const here = [
     ...(path
-      ? [instead('12', 12), ...(typeof value === 'string' ? [instead('{}', {})] : [instead('text', 'text')])]
+      ? [
+          ...(typeof value === 'number' ? [] : [instead('12', 12)]),
+          ...(typeof value === 'string' ? [instead('{}', {})] : [instead('text', 'text')]),
+        ]
       : []),
     ...(typeof value === 'string' ? (badValues[name] ?? []).map(bad => instead(JSON.stringify(bad), bad)) : []),
   ];
   if (Array.isArray(value)) {
     const list: readonly Json[] = value;
     const items = list.flatMap((item, i) =>
-      walk(item, `${path}[${i}]`, name).map(({ how, spec }) => ({ how, spec: list.with(i, spec) })),
+      walk(item, `${path}[${i}]`, name, badValues).map(({ how, spec }) => ({ how, spec: list.with(i, spec) })),
     );
     return [...here, instead('an item of another type', [...list, 12]), ...items];
   }
@@ -55,15 +65,11 @@ function walk(value: Json, path: string, name: string): readonly Spoiled[] {
     const at = path ? `${path}.${key}` : key;
     const { [key]: _, ...others } = value;
     const typo = { how: `${at}x for ${at}`, spec: { ...others, [`${key}x`]: member } };
-    const isLabel = name === 'matchLabels';
+    const isLabel = maps.has(name);
     return [
       ...(isLabel ? [] : [typo]),
-      ...walk(member, at, key).map(({ how, spec }) => ({ how, spec: { ...value, [key]: spec } })),
+      ...walk(member, at, key, badValues).map(({ how, spec }) => ({ how, spec: { ...value, [key]: spec } })),
     ];
   });
-  return [
-    ...here,
-    ...(name === 'matchLabels' ? [] : [instead('one more field', { ...value, more: 'text' })]),
-    ...members,
-  ];
+  return [...here, ...(maps.has(name) ? [] : [instead('one more field', { ...value, more: 'text' })]), ...members];
 }

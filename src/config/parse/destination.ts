@@ -44,7 +44,7 @@ export function checkDestinations<D extends RouteDestination>(
     check(destination, at);
     return destination;
   });
-  if (destinations?.length && !kept?.length) report.error(path, 'no destination is left');
+  if (report.emptied(kept, path)) report.error(path, 'no destination is left');
   if (kept && kept.length > 1 && kept.every(({ weight }) => !weight)) {
     report.error(path, 'of several destinations at least one needs a weight');
   }

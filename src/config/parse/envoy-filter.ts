@@ -27,7 +27,7 @@ export const parseEnvoyFilter = (raw: RawObject): Parsed<EnvoyFilter> =>
       checkPatch(patch, at, report);
       return patch;
     });
-    if (spec.configPatches?.length && !configPatches?.length) report.error('spec.configPatches', 'no patch is left');
+    if (report.emptied(configPatches, 'spec.configPatches')) report.error('spec.configPatches', 'no patch is left');
     return { ...spec, configPatches };
   });
 

@@ -23,7 +23,7 @@ export function checkHttpRoute(route: HTTPRoute, owner: RouteOwner, path: string
     checkHttpMatch(item, owner, at, report);
     return item;
   });
-  if (route.match?.length && !match?.length) report.error(`${path}.match`, 'no match is left');
+  if (report.emptied(match, `${path}.match`)) report.error(`${path}.match`, 'no match is left');
   checkHeaders(route.headers, `${path}.headers`, report);
   checkAuthorityOnce(route, path, report);
   checkRedirect(route.redirect, route.match, `${path}.redirect`, report);

@@ -30,7 +30,7 @@ export function checkTcpRoute(route: TCPRoute, path: string, report: Report): TC
     if (item.sourceSubnet) checkSubnet(item.sourceSubnet, `${at}.sourceSubnet`, report);
     return item;
   });
-  if (route.match?.length && !match?.length) report.error(`${path}.match`, 'no match is left');
+  if (report.emptied(match, `${path}.match`)) report.error(`${path}.match`, 'no match is left');
   if (!route.route?.length) report.error(`${path}.route`, 'a destination is needed');
   return { ...route, match, route: checkDestinations(route.route, `${path}.route`, report) };
 }

@@ -42,7 +42,7 @@ function check(spec: networking.ServiceEntry, report: Report, meta: ObjectMeta):
     return address;
   });
   // Without an address of its own the service would take every connection of its ports.
-  if (spec.addresses?.length && !addresses?.length) report.error('spec.addresses', 'no address is left');
+  if (report.emptied(addresses, 'spec.addresses')) report.error('spec.addresses', 'no address is left');
   const ports = checkPorts(spec.ports, report);
   const names = new Set((ports ?? []).map(({ name = '' }) => name));
   const checked = {

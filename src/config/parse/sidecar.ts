@@ -161,7 +161,7 @@ function checkEgressList(egress: networking.Sidecar['egress'], report: Report): 
     return checkEgress(listener, at, report);
   });
   // No egress at all would mean: everything is visible.
-  if (egress?.length && !kept?.length) report.error('spec.egress', 'no listener is left');
+  if (report.emptied(kept, 'spec.egress')) report.error('spec.egress', 'no listener is left');
   return kept;
 }
 

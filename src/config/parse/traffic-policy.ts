@@ -37,7 +37,8 @@ export function checkTrafficPolicy(
     return report.without(settings, at, ['loadBalancer', 'connectionPool', 'outlierDetection']);
   });
   // Without its own settings the port might be spoken to in plaintext.
-  const losesTls = checked?.some(({ tls }, i) => report.failed(`${ports}[${i}]${tls ? '' : '.tls'}`));
+  const losesTls =
+    report.misses(ports) || checked?.some(({ tls }, i) => report.failed(`${ports}[${i}]${tls ? '' : '.tls'}`));
   const portLevelSettings = losesTls ? checked : report.keep(checked, ports, settings => settings);
   if (policy.tunnel) {
     checkTunnel(policy.tunnel, `${path}.tunnel`, report);

@@ -32,7 +32,7 @@ function check(spec: networking.VirtualService, report: Report, meta: ObjectMeta
     else if (other !== undefined) report.warning(at, `"${host}" overlaps with "${other}"`);
     return host;
   });
-  if (spec.hosts?.length && !hosts?.length) report.error('spec.hosts', 'no host is left');
+  if (report.emptied(hosts, 'spec.hosts')) report.error('spec.hosts', 'no host is left');
   const checked = {
     ...spec,
     hosts,

@@ -111,7 +111,7 @@ export function rbacPolicy(rule: Rule, options: RuleOptions): Policy | undefined
     else if (principal) {
       const migrated = condition(principal, migrate(values), migrate(notValues));
       whenPrincipals.push(...migrated.map(c => ({ ...c, whole })));
-    } else return undefined;
+    } else if (options.allows) return undefined;
   }
   const froms = rule.from?.length ? rule.from : [{}];
   const tos = rule.to?.length ? rule.to : [{}];
