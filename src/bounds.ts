@@ -45,10 +45,10 @@ export const bounds = {
     why: 'the longest names of a pod, a namespace and a domain come to 600',
   },
   'connection-request-bytes': {
-    most: 8 * MB,
+    most: 12 * MB,
     unit: 'bytes',
     of: 'of requests that are on their way in on one connection',
-    why: 'two of the largest; an agent has two streams',
+    why: 'two of the largest, with room for what follows each; an agent has two streams',
   },
   'process-request-bytes': {
     most: 64 * MB,
@@ -87,9 +87,9 @@ export const bounds = {
     why: 'the longest of Envoy have 100',
   },
   'request-frames': {
-    most: 1_024,
+    most: 256,
     unit: 'frames',
-    of: 'of a stream beyond one for every 32 bytes',
+    of: 'of a stream beyond one for every 32 bytes; its connection is cut off',
     why: 'each costs as much as one of 16 kB, and clients cut at 16 kB',
   },
   'first-request-ms': {
@@ -226,13 +226,21 @@ export type BoundName = keyof typeof bounds;
 /** A bound's row, without what differs in its TypeScript type from row to row. */
 export const bound = (name: BoundName): Bound => bounds[name];
 
-const text = ({ most, unit, of }: Bound): string => `at most ${most} ${unit} ${of}`;
-
 /** A bound as a sentence: `at most 4194304 bytes in one request ... (request-bytes)`. */
-export const sentenceOf = (name: BoundName): string => `${text(bound(name))} (${name})`;
+export const sentenceOf = (name: BoundName): string => {
+  const { most, unit, of } = bound(name);
+  return `at most ${most} ${unit} ${of} (${name})`;
+};
 
-/** All bounds, one a line, with why each is what it is. */
+/** A number as people read it: `4 MB`, `10 s`, `1,000 streams`. */
+export function amountOf({ most, unit }: Bound): string {
+  if (unit === 'ms') return `${most / 1_000} s`;
+  if (unit !== 'bytes') return `${most.toLocaleString('en')} ${unit}`;
+  return most >= MB ? `${most / MB} MB` : most >= KB ? `${Math.round(most / KB)} kB` : `${most} bytes`;
+}
+
+/** All bounds, with why each is what it is. */
 export const boundsTable = (): string =>
   Object.entries(bounds)
-    .map(([name, { most, unit, of, why }]) => `  ${name}\n      at most ${most} ${unit} ${of}:\n      ${why}\n`)
+    .map(([name, row]) => `  ${name}\n      at most ${amountOf(row)} ${row.of}:\n      ${row.why}\n`)
     .join('');

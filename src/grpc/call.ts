@@ -264,12 +264,14 @@ export class Call {
 
   #receive(chunk: Buffer): void {
     if (this.over) return;
+    const stream = this.#stream;
     try {
       this.#frames++;
       this.#bytes += chunk.length;
       if (this.#frames > bounds['request-frames'].most + this.#bytes / 32) {
-        this.fail(new BoundError('request-frames'));
-        // Frames for a stream that is closed cost nearly as much.
+        this.transport.met('request-frames');
+        // The next frames are here already, and each would cost as much again: the stream must be gone at once, and there are no last words.
+        stream.destroy();
         this.transport.cut();
         return;
       }

@@ -8,6 +8,8 @@ export interface Message {
 }
 
 const HEAD = 5;
+/** What has arrived of a message is given so many times its room. */
+const GROWTH = 4;
 /** The first buffer for a message that comes in pieces. */
 const SMALLEST = 4 * 1024;
 
@@ -15,7 +17,7 @@ const SMALLEST = 4 * 1024;
  * Cuts a stream of chunks into gRPC messages: a byte that says whether it is compressed, four of its length, and the message.
  *
  * A chunk that begins where a message begins is not copied; what is left of it, and messages that come in pieces, are copied into one
- * buffer that doubles as they arrive: a piece of one byte costs one byte, and the length that a message claims costs nothing.
+ * buffer that grows as they arrive: a piece of one byte costs one byte, and the length that a message claims costs nothing.
  */
 export class FrameCutter {
   readonly #longest: number;
@@ -98,10 +100,10 @@ export class FrameCutter {
     const needed = rest.length + more;
     if (this.#own && this.#end + more <= capacity) return;
     if (needed * 2 > capacity) {
-      const doubled = Math.max(needed, capacity * 2, SMALLEST);
+      const ample = Math.max(needed * GROWTH, SMALLEST);
       const announced = rest.length < HEAD ? SMALLEST : Math.max(HEAD + rest.readUInt32BE(1), SMALLEST);
-      // What comes after the message is not announced, and doubles what there is.
-      const size = needed > announced ? doubled : Math.min(doubled, announced);
+      // What comes after the message is not announced.
+      const size = needed > announced ? Math.max(needed + (needed >> 2), SMALLEST) : Math.min(ample, announced);
       this.#reserve(size - capacity);
       this.#buffer = Buffer.allocUnsafeSlow(size);
       this.#own = true;

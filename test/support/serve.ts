@@ -13,16 +13,27 @@ export interface Serve {
   stop(): Promise<void>;
 }
 
-/** Starts `pilotlight serve` on a folder, on free ports of `host`; `within` is a command that is to run it. Resolves once it serves. */
+/** How a control plane is started. */
+export interface ServeOptions {
+  readonly host?: string;
+  /** A command that is to run it. */
+  readonly within?: readonly string[];
+  /** The program and its environment; by default this checkout's source. */
+  readonly program?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+const source = [process.execPath, join(import.meta.dirname, '../../src/main.ts')];
+
+/** Starts `pilotlight serve` on a folder, on free ports of `host`. Resolves once it serves. */
 export async function startServe(
   folder: string,
-  { host = '127.0.0.1', within = [] }: { readonly host?: string; readonly within?: readonly string[] } = {},
+  { host = '127.0.0.1', within = [], program = source, env = {} }: ServeOptions = {},
 ): Promise<Serve> {
-  const main = join(import.meta.dirname, '../../src/main.ts');
-  const own = [process.execPath, main, 'serve', '--config', folder, '--log-level', 'warn'];
+  const own = [...program, 'serve', '--config', folder, '--log-level', 'warn'];
   const addresses = ['--xds-address', `${host}:0`, '--http-address', `${host}:0`];
   const [command = process.execPath, ...args] = [...within, ...own, ...addresses];
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
   let log = '';
   child.stderr.on('data', (chunk: Buffer) => {
     log = (log + chunk.toString()).slice(-256 * 1024);

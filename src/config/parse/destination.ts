@@ -35,13 +35,14 @@ export function checkDestinations<D extends RouteDestination>(
   destinations: readonly D[] | undefined,
   path: string,
   report: Report,
-  check: (destination: D, path: string) => D = destination => destination,
+  check: (destination: D, path: string) => void = () => {},
 ): readonly D[] | undefined {
   const kept = report.keep(destinations, path, (destination, at) => {
     checkDestination(destination.destination, `${at}.destination`, report);
     const weight = destination.weight ?? 0;
     if (weight < 0) report.error(`${at}.weight`, `${weight} is negative`);
-    return check(destination, at);
+    check(destination, at);
+    return destination;
   });
   if (report.emptied(kept, path)) report.error(path, 'no destination is left');
   if (kept && kept.length > 1 && kept.every(({ weight }) => !weight)) {

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { imageEnvironment } from '../bench/image.ts';
+import { until } from '../support/until.ts';
+import { attacks } from './attacks.ts';
+import { Canary, Target } from './target.ts';
+import { tryAttack } from './try.ts';
+import { call, callHeaders, frame, frames, RawPeer, session } from './wire.ts';
+
+// The short form of run.ts: a part of each load for a second, or until its bound is met, and of the figures only those that a busy machine cannot
+// spoil.
+const share: Readonly<Record<string, number>> = {
+  'silent-connections': 0.15,
+  'one-name-more': 0.2,
+  'half-messages': 0.2,
+  'large-nodes': 0.2,
+  'not-reading-1000': 0.5,
+  bombs: 0.05,
+};
+/** Megabytes that are resident at most: at full load, too. */
+const most = 400;
+
+let target: Target;
+let canary: Canary;
+before(async () => {
+  target = await Target.start(50, { env: imageEnvironment() });
+  canary = await Canary.start(target);
+});
+after(async () => {
+  canary.close();
+  if (target.alive) await target.stop();
+});
+
+for (const [name, { what, meets }] of Object.entries(attacks)) {
+  test(`${name}: ${what}`, async () => {
+    const effort = { share: share[name] ?? 1, ...(meets ? { seconds: 60, upTo: meets } : { seconds: 1 }) };
+    const { times, peak, met } = await tryAttack(target, canary, name, effort);
+    assert.ok(target.alive, target.serve.log());
+    assert.ok(times.length > 0, 'changes arrive meanwhile');
+    assert.ok(peak < most, `${peak} MB`);
+    if (meets)
+      assert.ok(
+        meets.some(bound => met.has(bound)),
+        `met ${[...met]}, not ${meets}`,
+      );
+  });
+}
+
+test('what was said of every bound that was met fits on a page', () => {
+  const lines = target.serve.log().split('\n');
+  assert.ok(lines.length < 2_000, `${lines.length} lines`);
+  for (const line of lines) assert.ok(line.length < 20_000, line.slice(0, 300));
+});
+
+test('SIGTERM ends all in time: calls that are not admitted with a status, the rest cut off', async () => {
+  const address = target.serve.xds;
+  const on = session(address);
+  const { stream, status } = call(on);
+  stream.write(Buffer.from([0, 0, 0, 1]));
+  const peers = [new RawPeer(address), new RawPeer(address)];
+  peers[0]?.send(frame(frames.HEADERS, 0, 1, callHeaders));
+  peers[1]?.send(frame(frames.HEADERS, 4, 1, callHeaders), frame(frames.DATA, 0, 1, Buffer.from([0])));
+  await until('the connections', () => peers.every(({ socket }) => socket.bytesRead > 0));
+  const ms = await target.stop();
+  assert.match(await status, /^14 the control plane is stopping/);
+  assert.ok(ms < 15_000, `${ms} ms`);
+});

@@ -1,0 +1,72 @@
+// Every attack at its full load, beside a canary: npm run test:hostile -- [NAME...] [--seconds N] [--settle N]
+import { setTimeout as pause } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { imageProgram } from '../bench/image.ts';
+import { table } from '../bench/process.ts';
+import { attacks } from './attacks.ts';
+import { Canary, Target } from './target.ts';
+import { quantile, tryAttack } from './try.ts';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { seconds: { type: 'string', default: '20' }, settle: { type: 'string', default: '60' } },
+});
+const names = positionals.length > 0 ? positionals : Object.keys(attacks);
+const { command, args, env } = imageProgram();
+const ms = (value: number): string => `${value.toFixed(0)} ms`;
+const mb = (value: number): string => `${value.toFixed(0)} MB`;
+
+const rows: string[][] = [
+  [
+    'attack',
+    'canary before p50/p99',
+    'meanwhile p50/p99 (changes)',
+    'memory before/peak/later',
+    'slowest probe',
+    'bounds met',
+    '',
+  ],
+];
+let failed = false;
+for (const name of names) {
+  // Each attack has a server of its own: what one leaves behind is seen, and does not help the next.
+  const target = await Target.start(300, { program: [command, ...args], env });
+  const canary = await Canary.start(target);
+  await canary.changes(times => times.length >= 30);
+  const before = await canary.changes(times => times.length >= 100);
+  const resident = target.resident;
+  const verdict: string[] = [];
+  let row = [name, `${ms(quantile(before, 0.5))}/${ms(quantile(before, 0.99))}`];
+  try {
+    const { times, peak, probe, met } = await tryAttack(target, canary, name, {
+      share: 1,
+      seconds: Number(values.seconds),
+    });
+    await pause(Number(values.settle) * 1000);
+    await canary.change();
+    const later = target.resident;
+    const [p50, p99] = [quantile(times, 0.5), quantile(times, 0.99)];
+    row = [
+      ...row,
+      `${ms(p50)}/${ms(p99)} (${times.length})`,
+      `${mb(resident)}/${mb(peak)}/${mb(later)}`,
+      ms(probe),
+      [...met].join(', '),
+    ];
+    if (p99 > Math.max(100, 2 * quantile(before, 0.99))) verdict.push('slow');
+    if (peak > 400) verdict.push('memory');
+    if (later > resident * 1.2) verdict.push('kept');
+  } catch (error) {
+    verdict.push(target.alive ? String(error) : 'the server is dead');
+  }
+  canary.close();
+  if (target.alive) {
+    const stopped = await target.stop();
+    if (stopped > 6_000) verdict.push(`SIGTERM took ${ms(stopped)}`);
+  }
+  failed ||= verdict.length > 0;
+  rows.push([...row, verdict.join(', ') || 'ok']);
+  process.stdout.write(`${rows.at(-1)?.join('  ')}\n`);
+}
+process.stdout.write(`\n${table(rows)}\n`);
+process.exit(failed ? 1 : 0);

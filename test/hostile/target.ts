@@ -1,0 +1,133 @@
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { get } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { RawObject } from '../../src/config/raw.ts';
+import { meshObjects, slice } from '../bench/mesh.ts';
+import { residentOf } from '../bench/process.ts';
+import { AdsClient } from '../support/ads-client.ts';
+import { type Serve, type ServeOptions, startServe } from '../support/serve.ts';
+import { nodeOf } from './wire.ts';
+
+const isCanarys = ({ kind, metadata }: RawObject): boolean => kind === 'EndpointSlice' && metadata.name === 'svc-0';
+
+/** A control plane over a folder with a mesh, to be attacked. */
+export class Target {
+  readonly serve: Serve;
+  readonly #folder: string;
+
+  private constructor(serve: Serve, folder: string) {
+    this.serve = serve;
+    this.#folder = folder;
+  }
+
+  static async start(services: number, options: ServeOptions = {}): Promise<Target> {
+    const folder = mkdtempSync(join(tmpdir(), 'hostile-'));
+    // The canary's own endpoints have a file of their own; all else is one, so that a change costs the server what it changes.
+    const [own, ...others] = meshObjects({ services, endpoints: 5 }).toSorted(
+      (a, b) => Number(isCanarys(b)) - Number(isCanarys(a)),
+    );
+    writeFileSync(join(folder, 'mesh.yaml'), others.map(object => JSON.stringify(object)).join('\n---\n'));
+    if (own) write(folder, own);
+    return new Target(await startServe(folder, options), folder);
+  }
+
+  get alive(): boolean {
+    return this.serve.process.exitCode === null && this.serve.process.signalCode === null;
+  }
+
+  /** Resident memory in megabytes; 0 once it is dead. */
+  get resident(): number {
+    return this.alive ? residentOf(this.serve.process.pid ?? 0) : 0;
+  }
+
+  change(object: RawObject): void {
+    write(this.#folder, object);
+  }
+
+  /** A page, however long it takes. */
+  page(path: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      get(`http://${this.serve.http}${path}`, { agent: false }, response => {
+        let text = '';
+        response.on('data', (chunk: Buffer) => {
+          text += chunk.toString();
+        });
+        response.on('end', () => (response.statusCode === 200 ? resolve(text) : reject(new Error(`${path}: ${text}`))));
+      }).on('error', reject);
+    });
+  }
+
+  /** How often each bound has been met. */
+  async boundsMet(): Promise<ReadonlyMap<string, number>> {
+    const lines = (await this.page('/metrics')).matchAll(/^pilotlight_bounds_met_total\{bound="([^"]+)"\} (\d+)/gm);
+    return new Map([...lines].map(([, name = '', count]) => [name, Number(count)]));
+  }
+
+  /** Milliseconds until it has ended by SIGTERM. */
+  async stop(): Promise<number> {
+    const began = performance.now();
+    await this.serve.stop();
+    rmSync(this.#folder, { recursive: true });
+    return performance.now() - began;
+  }
+}
+
+/** JSON is YAML; a file appears whole. */
+function write(folder: string, object: RawObject): void {
+  const file = join(folder, object.kind.toLowerCase(), `${object.metadata.name}.yaml`);
+  mkdirSync(join(file, '..'), { recursive: true });
+  writeFileSync(`${file}.new`, JSON.stringify(object));
+  renameSync(`${file}.new`, file);
+}
+
+/** A proxy that does nothing wrong, and measures how long an endpoint's change takes from its file to it. */
+export class Canary {
+  readonly #target: Target;
+  readonly #client: AdsClient;
+  #changes = 0;
+
+  private constructor(target: Target) {
+    this.#target = target;
+    this.#client = new AdsClient(target.serve.xds, 'delta', nodeOf(1));
+    this.#client.autoAck = true;
+  }
+
+  static async start(target: Target): Promise<Canary> {
+    const canary = new Canary(target);
+    const client = canary.#client;
+    client.subscribe('cluster');
+    await client.next('cluster', 60_000);
+    client.subscribe('endpoint', ['outbound|80||svc-0.load.svc.cluster.local']);
+    await client.next('endpoint', 60_000);
+    client.subscribe('listener');
+    await client.next('listener', 60_000);
+    return canary;
+  }
+
+  /** Changes an endpoint; milliseconds until the proxy has it. */
+  async change(): Promise<number> {
+    const moved = ++this.#changes;
+    const began = performance.now();
+    this.#target.change(slice(0, 5, moved));
+    const address = `10.250.${Math.floor(moved / 250)}.${1 + (moved % 250)}`;
+    for (;;) {
+      const { resources } = await this.#client.next('endpoint', 60_000);
+      if (resources.some(({ any }) => Buffer.from(any.value ?? []).includes(address))) return performance.now() - began;
+    }
+  }
+
+  /** The times of changes that follow one another until `until` says so. */
+  async changes(until: (times: readonly number[]) => boolean): Promise<readonly number[]> {
+    const times: number[] = [];
+    while (!until(times)) {
+      times.push(await this.change());
+      await new Promise(resolve => setTimeout(resolve, 20));
+    }
+    return times;
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}
