@@ -1,4 +1,6 @@
+import { HEADER_PLACE } from '../proto/format.ts';
 import type { Headers, Headers_HeaderOperations } from '../proto/generated/istio/networking/v1alpha3.ts';
+import { formatFaultOfAll } from './format.ts';
 import type { Report } from './report.ts';
 
 const token = /^[!#$%&'*+\-.^_`|~A-Za-z0-9]+$/;
@@ -16,10 +18,12 @@ export function checkHeaderMatch(name: string, path: string, report: Report): vo
     report.error(path, `"${name}" is not a header's name`);
 }
 
-/** Reports header operations that Envoy would refuse. */
-export function checkHeaders(headers: Headers | undefined, path: string, report: Report): void {
-  checkOperations(headers?.request, true, `${path}.request`, report);
-  checkOperations(headers?.response, false, `${path}.response`, report);
+/** Reports header operations that Envoy would refuse, and gives those that are left. */
+export function checkHeaders(headers: Headers | undefined, path: string, report: Report): Headers | undefined {
+  if (!headers) return headers;
+  const request = checkOperations(headers.request, true, `${path}.request`, report);
+  const response = checkOperations(headers.response, false, `${path}.response`, report);
+  return request === headers.request && response === headers.response ? headers : { ...headers, request, response };
 }
 
 function checkOperations(
@@ -27,15 +31,26 @@ function checkOperations(
   authority: boolean,
   path: string,
   report: Report,
-): void {
-  for (const field of ['add', 'set'] as const) {
-    for (const [name, value] of Object.entries(operations?.[field] ?? {})) {
-      checkName(name, authority, `${path}.${field}`, report);
+): Headers_HeaderOperations | undefined {
+  if (!operations) return operations;
+  const values = (field: 'add' | 'set') => {
+    const found = operations[field] ?? {};
+    for (const [name, value] of Object.entries(found)) {
+      const at = `${path}.${field}.${name}`;
+      checkName(name, authority, at, report);
       const fault = headerValueFault(value);
-      if (fault) report.error(`${path}.${field}.${name}`, fault);
+      if (fault) report.error(at, fault);
     }
-  }
-  for (const [i, name] of (operations?.remove ?? []).entries()) checkName(name, false, `${path}.remove[${i}]`, report);
+    const kept = report.without(found, `${path}.${field}`, Object.keys(found));
+    return kept === found ? operations[field] : kept;
+  };
+  const [add, set] = [values('add'), values('set')];
+  const remove = report.keep(operations.remove, `${path}.remove`, (name, at) => {
+    checkName(name, false, at, report);
+    return name;
+  });
+  const same = add === operations.add && set === operations.set && remove === operations.remove;
+  return same ? operations : { ...operations, add, set, remove };
 }
 
 function checkName(name: string, authority: boolean, path: string, report: Report): void {
@@ -48,18 +63,14 @@ function checkName(name: string, authority: boolean, path: string, report: Repor
 /** Whether a header is the authority: `:authority` or `host`. */
 export const isAuthority = (name: string): boolean => /^(?::authority|host)$/i.test(name);
 
-/** What Envoy would not take in a header's value: control characters and `%` that begin no complete expression (`%%` is a percent sign). */
+/** What Envoy would not take in a header's value: control characters, and a format that no Envoy knows (`%%` is a percent sign). */
 export function headerValueFault(value: string): string | undefined {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
   if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value)) return 'a header value has no control characters';
-  const rest = value.replaceAll('%%', '').replace(expression, '');
-  return rest.includes('%') ? 'a % that is neither %% nor part of a complete %EXPRESSION%' : undefined;
+  return formatFaultOfAll(value, HEADER_PLACE);
 }
 
 /** Reports a text that is to stand in a header, such as a path or an authority, and cannot. */
 export function checkHeaderText(text: string | undefined, path: string, report: Report): void {
   if (text !== undefined && /[\0\r\n]/.test(text)) report.error(path, 'it has a line break or a zero byte in it');
 }
-
-/** `%VAR%`, `%VAR(text)%`, `%VAR(["a", "b"])%`. */
-const expression = /%[^%()]*(?:\((?:\\.|[^\\)])*\)[^%]*)?%/g;

@@ -1,15 +1,33 @@
+import {
+  checkAddressMatch,
+  checkAuthorizationRequest,
+  checkCustomTag,
+  checkFileLog,
+  checkGrpcService,
+  checkHeaderOption,
+  checkOpenTelemetryLog,
+  checkRewrites,
+  checkSubstitution,
+  checkTracing,
+  checkTunnel,
+} from './format-checks.ts';
+import type { Cluster_RingHashLbConfig } from './generated/envoy/config/cluster/v3.ts';
+import type { HeaderValueOption } from './generated/envoy/config/core/v3.ts';
 import type { ClusterLoadAssignment } from './generated/envoy/config/endpoint/v3.ts';
 import type { WeightedCluster } from './generated/envoy/config/route/v3.ts';
 import type { TcpProxy_WeightedCluster } from './generated/envoy/extensions/filters/network/tcp_proxy/v3.ts';
 import type { MessageName, MessageTypes } from './generated/registry.ts';
 import type { AnyMessage } from './message.ts';
 
+/** A field, or the index or key of one of its items. */
+export type Step = string | number;
+
 /** Told of a fault: the way to it from the message, what is wrong, and the first minor version of Envoy 1 that takes it. */
-export type Report = (path: readonly (string | number)[], message: string, since?: number) => void;
+export type Report = (path: readonly Step[], message: string, since?: number) => void;
 
 const MOST = 2 ** 32 - 1;
 
-function checkSum(weights: readonly number[], path: readonly (string | number)[], report: Report): void {
+function checkSum(weights: readonly number[], path: readonly Step[], report: Report): void {
   const sum = weights.reduce((total, weight) => total + weight, 0);
   if (sum > MOST) report(path, `the sum of the weights must be at most ${MOST}, not ${sum}`);
 }
@@ -42,12 +60,55 @@ function checkAssignment({ endpoints = [] }: ClusterLoadAssignment, report: Repo
     );
 }
 
+/** What Envoy's route tables do to headers: those that stand for the request line are not theirs. */
+interface HeaderChanges {
+  readonly request_headers_to_add?: readonly HeaderValueOption[] | undefined;
+  readonly response_headers_to_add?: readonly HeaderValueOption[] | undefined;
+  readonly request_headers_to_remove?: readonly string[] | undefined;
+  readonly response_headers_to_remove?: readonly string[] | undefined;
+}
+
+const isFixed = (name: string): boolean => name.startsWith(':') || name.toLowerCase() === 'host';
+
+function checkHeaderChanges(changes: HeaderChanges, report: Report): void {
+  for (const field of ['request_headers_to_add', 'response_headers_to_add'] as const)
+    for (const [i, { header }] of (changes[field] ?? []).entries())
+      if (isFixed(header?.key ?? '')) report([field, i, 'header', 'key'], `${header?.key} cannot be changed`);
+  for (const field of ['request_headers_to_remove', 'response_headers_to_remove'] as const)
+    for (const [i, name] of (changes[field] ?? []).entries())
+      if (isFixed(name)) report([field, i], `${name} cannot be removed`);
+}
+
+function checkRing(
+  { minimum_ring_size: least, maximum_ring_size: most }: Cluster_RingHashLbConfig,
+  report: Report,
+): void {
+  if ((least?.value ?? 1024) > (most?.value ?? 8 * 1024 * 1024))
+    report(['minimum_ring_size'], `must not be above the largest size of the ring, and is ${least?.value}`);
+}
+
 type Checks = { readonly [N in MessageName]?: (message: MessageTypes[N], report: Report) => void };
 
 const checks: Checks = {
   'envoy.config.route.v3.WeightedCluster': checkWeights,
   'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster': checkTcpWeights,
   'envoy.config.endpoint.v3.ClusterLoadAssignment': checkAssignment,
+  'envoy.config.cluster.v3.Cluster.RingHashLbConfig': checkRing,
+  'envoy.config.route.v3.RouteConfiguration': checkHeaderChanges,
+  'envoy.config.route.v3.VirtualHost': checkHeaderChanges,
+  'envoy.config.route.v3.Route': checkHeaderChanges,
+  'envoy.config.route.v3.WeightedCluster.ClusterWeight': checkHeaderChanges,
+  'envoy.config.route.v3.RouteAction': checkRewrites,
+  'envoy.config.route.v3.RateLimit.Action.RemoteAddressMatch': checkAddressMatch,
+  'envoy.config.core.v3.HeaderValueOption': checkHeaderOption,
+  'envoy.config.core.v3.SubstitutionFormatString': checkSubstitution,
+  'envoy.config.core.v3.GrpcService': checkGrpcService,
+  'envoy.extensions.access_loggers.file.v3.FileAccessLog': checkFileLog,
+  'envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig': checkOpenTelemetryLog,
+  'envoy.extensions.filters.http.ext_authz.v3.AuthorizationRequest': checkAuthorizationRequest,
+  'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing': checkTracing,
+  'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TunnelingConfig': checkTunnel,
+  'envoy.type.tracing.v3.CustomTag': checkCustomTag,
 };
 
 /** What Envoy checks in its code: its descriptors do not tell. By message type. */

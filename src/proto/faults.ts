@@ -1,13 +1,10 @@
 import { findType } from './bundle.ts';
-import { envoyChecks } from './envoy-checks.ts';
+import { envoyChecks, type Step } from './envoy-checks.ts';
 import type { Any, Duration } from './generated/google/protobuf.ts';
 import { type AnyMessage, decodeMessage, type MessageName, type MessageTypes } from './message.ts';
 import { type Rules, scalarTest, type Test } from './rules.ts';
 import { type FieldSchema, type MessageSchema, schemaOf } from './schema.ts';
 import { typeName } from './type-url.ts';
-
-/** A field, or the index or key of one of its items. */
-export type Step = string | number;
 
 /** Something in a message that makes Envoy refuse it. */
 export interface Fault {

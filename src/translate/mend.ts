@@ -1,4 +1,5 @@
-import type { Fault, Step } from '../proto/faults.ts';
+import type { Step } from '../proto/envoy-checks.ts';
+import type { Fault } from '../proto/faults.ts';
 import type { Any } from '../proto/generated/google/protobuf.ts';
 import {
   type AnyMessage,
@@ -16,6 +17,8 @@ export interface Mending {
   readonly fault: Fault;
   /** What its users have instead: `the header is left out`. */
   readonly instead: string;
+  /** The way to it from a part that MeshConfig says; absent where the resource's own objects do. */
+  readonly withinMeshPart?: readonly Step[];
 }
 
 /** A message without what Envoy refuses; undefined where nothing of it can be sent. */
@@ -34,7 +37,7 @@ interface Work {
   /** The fault of the whole message that a fault of a part is. */
   readonly whole: Map<Fault, Fault>;
   /** What was done about each fault of the whole message. */
-  readonly instead: Map<Fault, string>;
+  readonly done: Map<Fault, Mending>;
 }
 
 const ANY = 'google.protobuf.Any';
@@ -59,7 +62,10 @@ function below(faults: readonly Fault[], work: Work): readonly Below[] {
 function replaced(type: string, field: string, part: unknown, faults: readonly Fault[], work: Work): unknown {
   const remedy = remedyOf(type, field, waysTo(faults));
   if (!remedy) return undefined;
-  for (const fault of faults) work.instead.set(work.whole.get(fault) ?? fault, remedy.says);
+  for (const inner of faults) {
+    const fault = work.whole.get(inner) ?? inner;
+    work.done.set(fault, { fault, instead: remedy.says, ...(remedy.ofMesh && { withinMeshPart: inner.path }) });
+  }
   return remedy.instead ? remedy.instead(part as AnyMessage) : NOTHING;
 }
 
@@ -136,9 +142,8 @@ export function mend<N extends MessageName>(
   faults: readonly Fault[],
 ): Mended<MessageTypes[N]> {
   if (faults.some(fault => !fault.path.length)) return refused(name, message, faults);
-  const work: Work = { whole: new Map(), instead: new Map() };
+  const work: Work = { whole: new Map(), done: new Map() };
   const mended = mendedMessage(name, message as AnyMessage, faults, work);
   if (!mended) return refused(name, message, faults);
-  const mendings = faults.map(fault => ({ fault, instead: work.instead.get(fault) ?? '' }));
-  return { message: mended as MessageTypes[N], mendings };
+  return { message: mended as MessageTypes[N], mendings: [...work.done.values()] };
 }

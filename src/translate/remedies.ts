@@ -1,4 +1,4 @@
-import type { Step } from '../proto/faults.ts';
+import type { Step } from '../proto/envoy-checks.ts';
 import type { Cluster } from '../proto/generated/envoy/config/cluster/v3.ts';
 import type { ClusterLoadAssignment } from '../proto/generated/envoy/config/endpoint/v3.ts';
 import type { FilterChain } from '../proto/generated/envoy/config/listener/v3.ts';
@@ -10,6 +10,8 @@ import { closingFilters } from './listeners/closing-filters.ts';
 export interface Remedy {
   /** What its users have instead. */
   readonly says: string;
+  /** Whether the part is what MeshConfig says, whatever the resource came from. */
+  readonly ofMesh?: boolean;
   /** What stands in its place; absent where nothing does. */
   readonly instead?: (part: AnyMessage) => AnyMessage;
 }
@@ -66,8 +68,8 @@ const ofCluster = (ways: Ways): Remedy | undefined =>
  */
 const byType: Readonly<Record<string, Remedy | ((ways: Ways) => Remedy | undefined)>> = {
   'envoy.config.core.v3.HeaderValueOption': leftOut('the header'),
-  'envoy.config.accesslog.v3.AccessLog': leftOut('the access log'),
-  'envoy.type.tracing.v3.CustomTag': leftOut('the tag'),
+  'envoy.config.accesslog.v3.AccessLog': { ...leftOut('the access log'), ofMesh: true },
+  'envoy.type.tracing.v3.CustomTag': { ...leftOut('the tag'), ofMesh: true },
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing': leftOut('tracing'),
   'envoy.config.route.v3.Route': ofRoute,
   'envoy.config.route.v3.VirtualHost': ofVirtualHost,

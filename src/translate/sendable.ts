@@ -1,14 +1,16 @@
-import type { Problem } from '../config/problem.ts';
+import { type Problem, problemLine } from '../config/problem.ts';
 import { memo } from '../memo.ts';
-import type { ObjectKey } from '../model/object.ts';
+import { type ObjectKey, objectKey } from '../model/object.ts';
 import type { EnvoyBuild } from '../model/traits.ts';
-import { type Fault, findAllFaults, pathText, type Step } from '../proto/faults.ts';
+import type { Step } from '../proto/envoy-checks.ts';
+import { type Fault, findAllFaults, pathText } from '../proto/faults.ts';
 import type { Metadata } from '../proto/generated/envoy/config/core/v3.ts';
 import type { AnyMessage, MessageTypes } from '../proto/message.ts';
 import { configObject } from './config-metadata.ts';
 import { type Mended, mend, refused } from './mend.ts';
 import type { Resource, ResourceName, Translated } from './resource.ts';
 
+const MESH_CONFIG = objectKey('MeshConfig', '', 'istio');
 const NO_FAULTS: readonly Fault[] = Object.freeze([]);
 
 const refuses = (minor: number, { since }: Fault): boolean => since === undefined || minor < since;
@@ -50,12 +52,14 @@ const mendedResource = memo(
     const wrong = faults.filter(fault => refuses(minor, fault));
     if (!wrong.length) return { resources: [given], problems: [] };
     const { message, mendings } = mended(type, given.message, wrong, minor);
-    const [first = 'MeshConfig/istio' as ObjectKey] = sources;
-    const problems = mendings.map(({ fault, instead }): Problem => {
+    const [first = MESH_CONFIG] = sources;
+    const problems = mendings.map(({ fault, instead, withinMeshPart }): Problem => {
       const from = fault.since === undefined ? '' : ` (Envoy 1.${fault.since} takes it, this is 1.${minor})`;
-      const what = `${type.slice(type.lastIndexOf('.') + 1)} ${name}, ${pathText(fault.path)}`;
+      const what = withinMeshPart
+        ? pathText(withinMeshPart)
+        : `${type.slice(type.lastIndexOf('.') + 1)} ${name}, ${pathText(fault.path)}`;
       return {
-        object: objectOf(given.message, fault.path) ?? first,
+        object: withinMeshPart ? MESH_CONFIG : (objectOf(given.message, fault.path) ?? first),
         path: '',
         message: `${what}: ${fault.message}${from}: ${instead}`,
         severity: 'error',
@@ -76,7 +80,9 @@ const sendableList = memo(
   ): Translated<MessageTypes[ResourceName]> => {
     if (list.every(({ faults }) => faults.length === 0)) return { resources: list, problems: [] };
     const all = list.map(given => mendedResource(type, minor, given));
-    return { resources: all.flatMap(r => r.resources), problems: all.flatMap(r => r.problems) };
+    // What MeshConfig says is in many resources: it is said once.
+    const lines = new Map(all.flatMap(r => r.problems).map(problem => [problemLine(problem), problem]));
+    return { resources: all.flatMap(r => r.resources), problems: [...lines.values()] };
   },
 );
 

@@ -152,10 +152,10 @@ table('VirtualService', [
     'headers',
     http(`headers: {request: {set: {":path": a, ok: "%START"}, remove: [Host]}, response: {add: {"a b": c}}}, ${to}`),
     [
-      'spec.http[0].headers.request.set',
+      'spec.http[0].headers.request.set.:path',
       'spec.http[0].headers.request.set.ok',
       'spec.http[0].headers.request.remove[0]',
-      'spec.http[0].headers.response.add',
+      'spec.http[0].headers.response.add.a b',
     ],
     'valid',
   ],

@@ -35,14 +35,13 @@ export function checkDestinations<D extends RouteDestination>(
   destinations: readonly D[] | undefined,
   path: string,
   report: Report,
-  check: (destination: D, path: string) => void = () => {},
+  check: (destination: D, path: string) => D = destination => destination,
 ): readonly D[] | undefined {
   const kept = report.keep(destinations, path, (destination, at) => {
     checkDestination(destination.destination, `${at}.destination`, report);
     const weight = destination.weight ?? 0;
     if (weight < 0) report.error(`${at}.weight`, `${weight} is negative`);
-    check(destination, at);
-    return destination;
+    return check(destination, at);
   });
   if (report.emptied(kept, path)) report.error(path, 'no destination is left');
   if (kept && kept.length > 1 && kept.every(({ weight }) => !weight)) {

@@ -24,7 +24,7 @@ export function checkHttpRoute(route: HTTPRoute, owner: RouteOwner, path: string
     return item;
   });
   if (report.emptied(match, `${path}.match`)) report.error(`${path}.match`, 'no match is left');
-  checkHeaders(route.headers, `${path}.headers`, report);
+  const headers = checkHeaders(route.headers, `${path}.headers`, report);
   checkAuthorityOnce(route, path, report);
   checkRedirect(route.redirect, route.match, `${path}.redirect`, report);
   checkDirectResponse(route.directResponse, `${path}.directResponse`, report);
@@ -34,14 +34,15 @@ export function checkHttpRoute(route: HTTPRoute, owner: RouteOwner, path: string
   checkRetries(route.retries, `${path}.retries`, report);
   checkDuration(route.timeout, `${path}.timeout`, report);
   const mirrors = checkMirrors(route, path, report);
-  const destinations = checkDestinations<HTTPRouteDestination>(route.route, `${path}.route`, report, (item, at) =>
-    checkHeaders(item.headers, `${at}.headers`, report),
-  );
+  const destinations = checkDestinations<HTTPRouteDestination>(route.route, `${path}.route`, report, (item, at) => {
+    const kept = checkHeaders(item.headers, `${at}.headers`, report);
+    return kept === item.headers ? item : { ...item, headers: kept };
+  });
   // Without its percentage everything would be mirrored.
   if (['mirrorPercent', 'mirrorPercentage'].some(field => report.failed(`${path}.${field}`))) {
     report.error(`${path}.mirror`, 'left out, because how much to mirror is not known');
   }
-  return report.without({ ...route, match, mirrors, route: destinations }, path, [
+  return report.without({ ...route, match, headers, mirrors, route: destinations }, path, [
     'timeout',
     'retries',
     'fault',

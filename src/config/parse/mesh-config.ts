@@ -1,7 +1,9 @@
 import type { MeshConfigObject } from '../../model/config.ts';
 import { defaultMeshConfig, defaultProxyConfig, mergeProviders } from '../../model/settings.ts';
+import { formatsOf } from '../../proto/format.ts';
 import {
   type MeshConfig,
+  MeshConfig_AccessLogEncoding,
   type MeshConfig_TLSConfig,
   MeshConfig_ProxyPathNormalization_NormalizationType as Normalization,
   MeshConfig_TLSConfig_TLSProtocol as TlsProtocol,
@@ -9,6 +11,7 @@ import {
 import { fromJson } from '../../proto/json.ts';
 import { parseYaml } from '../../yaml/documents.ts';
 import { checkDuration, checkNotNegative, milliseconds } from '../duration.ts';
+import { checkLogFormat } from '../format.ts';
 import { isDnsLabel } from '../host.ts';
 import { readMeta } from '../meta.ts';
 import { checkPort } from '../port.ts';
@@ -102,6 +105,38 @@ function readOverDefaults(config: unknown): ReturnType<typeof fromJson<'istio.me
   return { value: { ...value, defaultConfig, extensionProviders }, problems };
 }
 
+/** Formats of access logs. A log with a wrong one is left out where it is made; nothing else is. */
+function checkLogFormats(config: MeshConfig, path: string, report: Report): void {
+  const at = `${path}.accessLogFormat`;
+  if (config.accessLogEncoding !== MeshConfig_AccessLogEncoding.JSON)
+    checkLogFormat(config.accessLogFormat, at, report);
+  else for (const text of textsIn(config.accessLogFormat ?? '')) checkLogFormat(text, at, report);
+  // Istio's own providers stand before the user's: a name tells which is meant.
+  for (const provider of config.extensionProviders ?? []) {
+    for (const field of ['envoyFileAccessLog', 'envoyOtelAls'] as const) {
+      const format = provider[field]?.logFormat;
+      const within = `${path}.extensionProviders[${JSON.stringify(provider.name ?? '')}].${field}.logFormat`;
+      checkLogFormat(format?.text, `${within}.text`, report);
+      for (const [keys, text] of format?.labels ? formatsOf(format.labels) : [])
+        checkLogFormat(text, `${within}.labels.${keys.join('.')}`, report);
+    }
+  }
+}
+
+/** The texts in a JSON text; none where it is none. */
+function textsIn(json: string): readonly string[] {
+  const found: string[] = [];
+  try {
+    JSON.parse(json, (_, value: unknown) => {
+      if (typeof value === 'string') found.push(value);
+      return value;
+    });
+  } catch {
+    return [];
+  }
+  return found;
+}
+
 const maxConnectTimeout = 3_600_000;
 
 function check(config: MeshConfig, path: string, report: Report): MeshConfig {
@@ -115,6 +150,7 @@ function check(config: MeshConfig, path: string, report: Report): MeshConfig {
   if (config.outboundTrafficPolicy?.tls) {
     report.error(`${path}.outboundTrafficPolicy.tls`, 'TLS to hosts that the mesh does not know is not supported');
   }
+  checkLogFormats(config, path, report);
   checkRetries(config.defaultHttpRetryPolicy, `${path}.defaultHttpRetryPolicy`, report);
   checkDuration(config.connectTimeout, `${path}.connectTimeout`, report);
   if (config.connectTimeout && milliseconds(config.connectTimeout) > maxConnectTimeout) {
