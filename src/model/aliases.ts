@@ -13,18 +13,18 @@ const sameAliases = (a: readonly Alias[], b: readonly Alias[]): boolean =>
 
 const named = memo((service: Service, aliases: readonly Alias[]): Service => Object.freeze({ ...service, aliases }));
 
-/** The Service that an alias points to; with the alias's only port alone, where it has that one. */
-const throughAlias = memo((alias: Service, target: Service): Service => {
+/** The Service that an alias points to; with one port alone where that is meant: the one that is called, else the alias's only one. */
+const throughAlias = memo((alias: Service, called: number, target: Service): Service => {
   const [only, ...others] = alias.ports;
-  const port = only && !others.length ? portOf(target, only.port) : undefined;
+  const port = portOf(target, called) ?? (only && !others.length ? portOf(target, only.port) : undefined);
   return port && target.ports.length > 1 ? Object.freeze({ ...target, ports: Object.freeze([port]) }) : target;
 });
 
-/** The Service that a host stands for: of an alias the one that it points to, where that is known. */
-export function concrete(byHost: ReadonlyMap<Hostname, Service>, host: Hostname): Service | undefined {
+/** The Service that a host stands for: of an alias the one that it points to, where that is known. `called`: on that port, 0 on any. */
+export function concrete(byHost: ReadonlyMap<Hostname, Service>, host: Hostname, called = 0): Service | undefined {
   const service = byHost.get(host);
   const target = service?.aliasOf && byHost.get(service.aliasOf);
-  return service && target ? throughAlias(service, target) : service;
+  return service && target ? throughAlias(service, called, target) : service;
 }
 
 const idOf = (service: Service): string => `${service.source}/${service.hostname}`;

@@ -169,10 +169,10 @@ function faultOf(
     const message = `${host} has no port ${port.number} (it has ${portsOf(reached)});`;
     return { path: `${path}.port.number`, message };
   }
-  // The only port of a Service is meant whatever port is called.
-  if (reached.some(({ ports }) => ports.length === 1)) return undefined;
-  if (alias && seen.some(({ ports: [only, ...more] }) => only && !more.length && hasPort(reached, only.port)))
-    return undefined;
+  // Of an alias, or of what it stands for, the only port is meant whatever port is called.
+  const isOnly = ({ ports: [only, ...more] }: Service): boolean =>
+    only !== undefined && !more.length && hasPort(reached, only.port);
+  if (alias && [...seen, ...reached].some(isOnly)) return undefined;
   const lacking = called.find(number => !hasPort(reached, number));
   if (lacking === undefined) return undefined;
   const message = `${host} has no port ${lacking}, on which the routes are called (it has ${portsOf(reached)}): a port is needed here;`;

@@ -41,8 +41,8 @@ const sound = [
     hosts: ['outside.example.com'],
     http: [{ route: [{ destination: { host: 'reviews' } }] }],
   }),
-  // The only port is meant on every other.
-  networking('VirtualService', 'it', { hosts: ['several'], http: [{ route: [{ destination: { host: 'reviews' } }] }] }),
+  // An alias stands for its only port on every other.
+  networking('VirtualService', 'it', { hosts: ['several'], http: [{ route: [{ destination: { host: 'nick' } }] }] }),
   // A match leaves the port out that the destination lacks.
   networking('VirtualService', 'it', {
     hosts: ['several'],

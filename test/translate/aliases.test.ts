@@ -64,11 +64,7 @@ const cases: readonly [string, readonly object[], readonly (readonly string[])[]
     route('nick', { port: { number: 80 } }),
     [...on('80', `outbound|80||${real}`), ...on('8081', `outbound|80||${real}`)],
   ],
-  [
-    'an alias, its only port',
-    route('nick'),
-    [...on('80', `outbound|80||${real}`), ...on('8081', `outbound|80||${real}`)],
-  ],
+  ['an alias, no port', route('nick'), [...on('80', `outbound|80||${real}`), ...on('8081', `outbound|8081||${real}`)]],
   [
     'an alias without ports',
     route('bare'),
@@ -82,24 +78,16 @@ const cases: readonly [string, readonly object[], readonly (readonly string[])[]
   [
     'an alias of an alias',
     route('CHAIN'),
-    [...on('80', `outbound|80||${real}`), ...on('8081', `outbound|80||${real}`)],
+    [...on('80', `outbound|80||${real}`), ...on('8081', `outbound|8081||${real}`)],
   ],
   [
     'a subset of what an alias stands for',
     route('nick', { subset: 'v1' }),
-    [...on('80', `outbound|80|v1|${real}`), ...on('8081', `outbound|80|v1|${real}`)],
+    [...on('80', `outbound|80|v1|${real}`), ...on('8081', `outbound|8081|v1|${real}`)],
   ],
   [
     'the only port of what an alias stands for',
     route('only'),
-    [
-      ...on('80', 'outbound|7070||single.default.svc.cluster.local'),
-      ...on('8081', 'outbound|7070||single.default.svc.cluster.local'),
-    ],
-  ],
-  [
-    'a Service whose only port is another one',
-    route('single'),
     [
       ...on('80', 'outbound|7070||single.default.svc.cluster.local'),
       ...on('8081', 'outbound|7070||single.default.svc.cluster.local'),

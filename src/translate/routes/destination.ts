@@ -13,15 +13,15 @@ export interface RouteContext {
   readonly tls: boolean;
   /** `mesh`, or the gateways (`namespace/name`) that the routes are for. */
   readonly gateways: ReadonlySet<string>;
-  /** The Service of a destination host, whatever its ports; of an alias the one that it stands for. */
+  /** The Service of a destination host where it has this port (for sidecars), or any (for gateways); what an alias stands for in any case. */
   readonly service: (host: Hostname) => Service | undefined;
   /** The rule of that Service. */
   readonly rule: (host: Hostname) => EffectiveDestinationRule | undefined;
 }
 
 /**
- * The cluster of a destination: its own port, else the only port of its Service, else the port of the request (istio: route.GetDestinationCluster,
- * which knows no Service that lacks the listener's port). An ExternalName Service stands for its target.
+ * The cluster of a destination: its own port, else the only port of its Service, else the port of the request. An ExternalName Service
+ * stands for its target (istio: route.GetDestinationCluster).
  */
 export function destinationCluster(destination: Destination, context: Pick<RouteContext, 'service' | 'port'>): string {
   const { host } = destination;

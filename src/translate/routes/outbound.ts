@@ -93,9 +93,13 @@ const routesOf = memo(
 
 /** The routes of a VirtualService, made anew only when it, or the Service or rule of one of its destinations, changes. */
 export function virtualServiceRoutes(virtualService: VirtualService, place: RoutePlace): Routes {
+  const called = place.gateway === 'mesh' ? place.port : 0;
   const found = destinationHosts(virtualService).flatMap(host => {
-    const service = concrete(place.services, host);
-    return [service, place.rules.get(service?.hostname ?? host)];
+    const service = concrete(place.services, host, called);
+    // A Service that lacks the listener's port is as unknown as to istiod: its only port is not meant there. What an alias stands for is found.
+    const isAlias = service?.aliasOf || service?.hostname !== host;
+    const isFound = called === 0 || isAlias || (service && portOf(service, called));
+    return [isFound ? service : undefined, place.rules.get(service?.hostname ?? host)];
   });
   return routesOf(virtualService, place.mesh, place.gateway, place.port, place.tls, ...found);
 }
