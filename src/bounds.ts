@@ -9,7 +9,10 @@ export type Unit =
   | 'requests'
   | 'characters'
   | 'items'
-  | 'lines';
+  | 'lines'
+  | 'levels'
+  | 'values'
+  | 'problems';
 
 /** A bound on what one peer, or all together, can take. */
 export interface Bound {
@@ -217,6 +220,36 @@ export const bounds = {
     unit: 'bytes',
     of: 'of the log that wait for their reader; what comes besides is dropped and counted',
     why: 'a collector that restarts misses nothing of an ordinary minute',
+  },
+  'file-bytes': {
+    most: 64 * MB,
+    unit: 'bytes',
+    of: 'in a file below --config; a larger one is not read',
+    why: 'the objects of a cluster with 10,000 pods, in one file',
+  },
+  'object-bytes': {
+    most: 3 * MB,
+    unit: 'characters',
+    of: 'in one object of a file',
+    why: "an API server's: no request to it may be larger",
+  },
+  'yaml-levels': {
+    most: 128,
+    unit: 'levels',
+    of: 'of lists and mappings within one another in YAML',
+    why: 'objects of Kubernetes and Istio have 20; what is read of them is walked by functions that call themselves',
+  },
+  'yaml-alias-values': {
+    most: 10_000,
+    unit: 'values',
+    of: 'that the aliases of a YAML document stand for, and one more for each of its characters',
+    why: 'who writes by hand needs a hundred; without a bound a line can stand for a billion',
+  },
+  'file-problems': {
+    most: 100,
+    unit: 'problems',
+    of: 'of one file that are told; the rest are counted',
+    why: 'who reads so many mends the first and looks again',
   },
 } as const satisfies Record<string, Bound>;
 

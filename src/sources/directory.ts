@@ -2,6 +2,7 @@ import { type BigIntStats, type FSWatcher, watch } from 'node:fs';
 import { lstat, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative, resolve } from 'node:path';
 import type { Logger } from 'pino';
+import { bounds } from '../bounds.ts';
 import { equal } from '../config/json.ts';
 import { kindNames } from '../config/kinds.ts';
 import type { Problem } from '../config/problem.ts';
@@ -9,7 +10,7 @@ import type { RawObject } from '../config/raw.ts';
 import type { ConfigChange } from '../config/store.ts';
 import { compare, type ObjectKey, objectKey } from '../model/object.ts';
 import type { ManifestObject } from './found.ts';
-import { Manifest, maxFileSize } from './manifest.ts';
+import { Manifest } from './manifest.ts';
 import { inSlices } from './slices.ts';
 import type { ConfigSource } from './source.ts';
 import { codeOf, reasonOf, retryAfter } from './unreadable.ts';
@@ -265,8 +266,10 @@ class Directory {
     const file = this.#files.get(name) ?? { manifest: new Manifest(name), stamp: '' };
     const stamp = `${status.dev}:${status.ino}:${status.size}:${status.mtimeNs}:${status.ctimeNs}`;
     if (file.stamp !== stamp) {
-      if (status.size > maxFileSize) {
-        file.manifest.fail(`it has ${status.size} bytes, more than the ${maxFileSize} that are read: split it`);
+      if (status.size > bounds['file-bytes'].most) {
+        file.manifest.fail(
+          `it has ${status.size} bytes, more than the ${bounds['file-bytes'].most} that are read: split it`,
+        );
       } else await inSlices(file.manifest.updating(await readFile(path)), this.#signal);
       // The file system's clock ticks slowly: what was written this instant may be written again under the same stamp.
       file.stamp = Date.now() - Number(status.ctimeMs) < 100 ? '' : stamp;

@@ -1,3 +1,4 @@
+import { bounds } from '../bounds.ts';
 import { type Kind, kindOf, kinds } from '../config/kinds.ts';
 import { meshConfigOf } from '../config/parse/mesh-config.ts';
 import type { RawObject } from '../config/raw.ts';
@@ -26,8 +27,7 @@ export type Found = { readonly line: number } & (
   | { readonly skipped: string }
 );
 
-/** As large a request as an API server takes; an object that is larger is none of its. */
-const maxObject = 3 * 1024 * 1024;
+const maxObject = bounds['object-bytes'].most;
 
 /** The objects of a part, in order. Yields between slices. `mesh`: the file holds the mesh's settings. */
 export function* findIn(text: string, mesh: boolean): Generator<undefined, readonly Found[]> {

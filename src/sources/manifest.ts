@@ -1,3 +1,4 @@
+import { bounds } from '../bounds.ts';
 import type { Problem } from '../config/problem.ts';
 import { type ObjectKey, objectKey } from '../model/object.ts';
 import { afterComments, inOneGo, partsOf } from '../yaml/documents.ts';
@@ -10,11 +11,7 @@ export interface ManifestContents {
   readonly problems: readonly Problem[];
 }
 
-/** Larger files are not read: a hundred thousand objects fit. */
-export const maxFileSize = 64 * 1024 * 1024;
-
-/** So many problems of one file are told; the rest are counted. */
-const maxProblems = 100;
+const maxProblems = bounds['file-problems'].most;
 
 /**
  * One file of Kubernetes objects in YAML or JSON. What cannot be identified keeps what the file had: where a document is no YAML, no object

@@ -1,3 +1,4 @@
+import { bounds } from '../bounds.ts';
 import { YamlError } from './cursor.ts';
 import { type Anchor, endsEntry, type Frame, merge, newFrame, type Production, setOwn } from './frame.ts';
 import { keyOf, type Scalar, type ScalarValue, valueOf } from './resolve.ts';
@@ -17,11 +18,8 @@ export interface DuplicateKey {
   readonly path: string;
 }
 
-/** Deeper than any object of Kubernetes or Istio, and shallow enough for every function that walks a value by calling itself. */
-const maxDepth = 128;
-
-/** So many nodes aliases may stand for in a document, and one more for each of its characters; then it is a bomb. */
-const freeAliasNodes = 10_000;
+const maxDepth = bounds['yaml-levels'].most;
+const freeAliasNodes = bounds['yaml-alias-values'].most;
 
 /** So many keys that stand twice are told of. */
 const maxDuplicates = 20;

@@ -1,68 +1,14 @@
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { stringify } from 'yaml';
-import { type ConfigChange, type ConfigContents, ConfigStore } from '../../src/config/store.ts';
 import { type ObjectKey, objectKey } from '../../src/model/object.ts';
 import { directorySource } from '../../src/sources/directory.ts';
 import { configSourceContract } from '../contract/config-source.ts';
 import { until } from '../support/until.ts';
-
-const log = { warn: () => {} };
-
-/** A folder, a source over it and a store that it feeds. */
-class Folder implements AsyncDisposable {
-  readonly path: string;
-  readonly changes: ConfigChange[] = [];
-  readonly #store = new ConfigStore();
-  readonly #stop = new AbortController();
-
-  constructor(path: string) {
-    this.path = path;
-  }
-
-  static async with(files: Readonly<Record<string, string>>): Promise<Folder> {
-    const folder = new Folder(join(await mkdtemp(join(tmpdir(), 'directory-')), 'config'));
-    await mkdir(folder.path);
-    for (const [name, text] of Object.entries(files)) await folder.write(name, text);
-    const emit = (change: ConfigChange) => {
-      folder.changes.push(change);
-      folder.#store.apply(change);
-    };
-    await directorySource({ folder: folder.path, log }).run(emit, folder.#stop.signal).synced;
-    return folder;
-  }
-
-  async write(name: string, text: string): Promise<void> {
-    await mkdir(dirname(join(this.path, name)), { recursive: true });
-    await writeFile(join(this.path, name), text);
-  }
-
-  get contents(): ConfigContents {
-    return this.#store.contents();
-  }
-
-  /** The Services by name, with their first port. */
-  get services(): string {
-    const all = [...this.contents.Service.values()].map(({ meta, ports }) => `${meta.name}:${ports[0]?.port}`);
-    return all.sort().join(' ');
-  }
-
-  problemsOf(file: string): string {
-    const found = this.contents.problems.get(objectKey('File', '', file)) ?? [];
-    return found.map(({ path, message }) => `${path} ${message}`.trim()).join('\n');
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort();
-    await rm(dirname(this.path), { recursive: true });
-  }
-}
-
-const service = (name: string, port = 80) =>
-  `apiVersion: v1\nkind: Service\nmetadata: {name: ${name}}\nspec: {ports: [{port: ${port}}]}\n`;
+import { Folder, log, service } from './folder.ts';
 
 test('every file below the folder is read, once it says synced', async () => {
   await using folder = await Folder.with({

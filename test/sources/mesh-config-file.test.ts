@@ -51,7 +51,38 @@ test('an edited file is followed; empty for a moment or gone it keeps its last t
   await rm(file);
   await writeFile(file, 'trustDomain: two');
   await until('the second text', () => textOf(changes.at(-1)) === 'trustDomain: two');
-  assert.deepEqual(changes.map(textOf), ['trustDomain: one', 'trustDomain: two']);
+  const texts = changes.filter(({ op }) => op !== 'problems').map(textOf);
+  assert.deepEqual(texts, ['trustDomain: one', 'trustDomain: two']);
+});
+
+test('what cannot be read is a problem until it can be, and its last text stays', async t => {
+  const folder = await mkdtemp(join(tmpdir(), 'mesh-config-'));
+  const file = join(folder, 'mesh.yaml');
+  const stop = new AbortController();
+  t.after(() => {
+    stop.abort();
+    return rm(folder, { recursive: true });
+  });
+  await writeFile(file, 'trustDomain: one');
+  const changes: ConfigChange[] = [];
+  await meshConfigFile({ file, log }).run(change => changes.push(change), stop.signal).synced;
+  const problem = () => {
+    const last = changes.findLast(change => change.op === 'problems');
+    return last?.op === 'problems' ? (last.problems[0]?.message ?? '') : '';
+  };
+  const bad: readonly (readonly [string | Buffer, RegExp])[] = [
+    [' \n', /it is empty$/],
+    [Buffer.from('trustDomain: \xe9', 'latin1'), /line 1: these bytes are no UTF-8/],
+  ];
+  for (const [text, said] of bad) {
+    await writeFile(file, text);
+    await until('the problem', () => said.test(problem()));
+  }
+  await writeFile(file, Buffer.from('\ufefftrustDomain: two', 'utf16le'));
+  await until('the text', () => changes.some(change => textOf(change) === 'trustDomain: two') && problem() === '');
+  await rm(file);
+  await until('the file to be missed', () => /ENOENT/.test(problem()));
+  assert.equal(changes.filter(({ op }) => op !== 'problems').length, 2);
 });
 
 test('a file that is not there is told at once', async () => {
