@@ -54,7 +54,10 @@ export const meshOptions = {
 
 /** The options of `serve`. */
 export const serveOptions = {
-  config: { value: 'DIR', help: 'Read objects from the files below DIR instead of a cluster, and follow changes' },
+  config: {
+    value: 'DIR',
+    help: 'Read objects from *.yaml, *.yml and *.json below DIR instead of a cluster, and follow changes',
+  },
   kubeconfig: { value: 'FILE', help: 'Watch the cluster of this kubeconfig (default: the cluster this runs in)' },
   context: { value: 'NAME', help: "The kubeconfig's context" },
   'xds-address': { value: 'HOST:PORT', help: 'Where proxies connect (ADS over plaintext gRPC)', default: ':15010' },

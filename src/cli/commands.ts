@@ -51,8 +51,8 @@ plane is. Everything else comes over ADS. Start it with: envoy -c FILE`,
 export const translate: Command = {
   summary: 'Print what a proxy would be sent for a folder of YAML, without a server',
   usage: 'translate --config DIR --node NODE.json [--out FILE]',
-  description: `Reads the objects in the files below DIR (meshconfig.yaml is the MeshConfig) and writes, as JSON, the clusters, endpoints, listeners and
-routes of the proxy that NODE.json describes: a Node message as Envoy sends it. Problems go to standard error. Exit code 0 when it
+  description: `Reads the objects in *.yaml, *.yml and *.json below DIR (meshconfig.yaml is the MeshConfig; hidden files are left out) and writes, as
+JSON, the clusters, endpoints, listeners and routes of the proxy that NODE.json describes: a Node message as Envoy sends it. Problems go to standard error. Exit code 0 when it
 translated, 2 when the input is unusable.`,
   options: {
     config: { value: 'DIR', help: 'The folder of objects' },
