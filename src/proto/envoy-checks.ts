@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import {
   checkAddressMatch,
   checkAuthorizationRequest,
@@ -11,11 +12,13 @@ import {
   checkTracing,
   checkTunnel,
 } from './format-checks.ts';
-import type { Cluster_RingHashLbConfig } from './generated/envoy/config/cluster/v3.ts';
-import type { HeaderValueOption } from './generated/envoy/config/core/v3.ts';
+import type { Cluster_RingHashLbConfig, OutlierDetection } from './generated/envoy/config/cluster/v3.ts';
+import type { CidrRange, HeaderValueOption } from './generated/envoy/config/core/v3.ts';
 import type { ClusterLoadAssignment } from './generated/envoy/config/endpoint/v3.ts';
-import type { WeightedCluster } from './generated/envoy/config/route/v3.ts';
+import type { RetryPolicy_RetryBackOff, WeightedCluster } from './generated/envoy/config/route/v3.ts';
 import type { TcpProxy_WeightedCluster } from './generated/envoy/extensions/filters/network/tcp_proxy/v3.ts';
+import type { Int32Range, Int64Range } from './generated/envoy/type/v3.ts';
+import type { Duration } from './generated/google/protobuf.ts';
 import type { MessageName, MessageTypes } from './generated/registry.ts';
 import type { AnyMessage } from './message.ts';
 
@@ -46,19 +49,44 @@ function checkTcpWeights({ clusters = [] }: TcpProxy_WeightedCluster, report: Re
   );
 }
 
-/** Priorities begin with 0 and leave none out; localities and endpoints are chosen by the sums of their weights. */
+/** Localities are chosen by the sums of their weights. */
 function checkAssignment({ endpoints = [] }: ClusterLoadAssignment, report: Report): void {
-  const levels = Map.groupBy(endpoints, ({ priority = 0 }) => priority);
-  const gap = endpoints.findIndex(({ priority = 0 }) => priority > 0 && !levels.has(priority - 1));
-  if (gap >= 0)
-    report(['endpoints', gap, 'priority'], `no endpoints have the priority ${(endpoints[gap]?.priority ?? 0) - 1}`);
-  for (const level of levels.values())
+  for (const level of Map.groupBy(endpoints, ({ priority = 0 }) => priority).values())
     checkSum(
       level.map(({ load_balancing_weight: weight }) => weight?.value ?? 0),
       ['endpoints'],
       report,
     );
 }
+
+const seconds = ({ seconds = 0, nanos = 0 }: Duration): number => seconds + nanos / 1e9;
+
+/** Of two durations the one that must not be shorter. */
+function checkOrder(
+  least: Duration | undefined,
+  most: Duration | undefined,
+  field: string,
+  than: string,
+  report: Report,
+): void {
+  if (least && most && seconds(most) < seconds(least))
+    report([field], `must not be below ${than}, ${seconds(least)}s, and is ${seconds(most)}s`);
+}
+
+const checkBackOff = ({ base_interval, max_interval }: RetryPolicy_RetryBackOff, report: Report): void =>
+  checkOrder(base_interval, max_interval, 'max_interval', 'base_interval', report);
+
+const checkEjection = ({ base_ejection_time, max_ejection_time }: OutlierDetection, report: Report): void =>
+  checkOrder(base_ejection_time, max_ejection_time, 'max_ejection_time', 'base_ejection_time', report);
+
+const checkRange = ({ start = 0, end = 0 }: Int64Range | Int32Range, report: Report): void => {
+  if (start >= end) report(['end'], `must be above the start, ${start}, and is ${end}`);
+};
+
+const checkCidr = ({ address_prefix: address = '' }: CidrRange, report: Report): void => {
+  if (!isIP(address) || address.includes('%'))
+    report(['address_prefix'], `must be an IP address, not ${JSON.stringify(address)}`);
+};
 
 /** What Envoy's route tables do to headers: those that stand for the request line are not theirs. */
 interface HeaderChanges {
@@ -94,6 +122,11 @@ const checks: Checks = {
   'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster': checkTcpWeights,
   'envoy.config.endpoint.v3.ClusterLoadAssignment': checkAssignment,
   'envoy.config.cluster.v3.Cluster.RingHashLbConfig': checkRing,
+  'envoy.config.cluster.v3.OutlierDetection': checkEjection,
+  'envoy.config.core.v3.CidrRange': checkCidr,
+  'envoy.config.route.v3.RetryPolicy.RetryBackOff': checkBackOff,
+  'envoy.type.v3.Int32Range': checkRange,
+  'envoy.type.v3.Int64Range': checkRange,
   'envoy.config.route.v3.RouteConfiguration': checkHeaderChanges,
   'envoy.config.route.v3.VirtualHost': checkHeaderChanges,
   'envoy.config.route.v3.Route': checkHeaderChanges,

@@ -65,13 +65,14 @@ const zeroOf = ({ type }: FieldSchema): unknown => {
   }
 };
 
-const MAX_SECONDS = 315_576_000_000;
+/** The seconds that 64 bits of nanoseconds hold: Envoy takes no longer durations, and none below zero (DurationUtil). */
+const MOST_SECONDS = 9_223_372_036;
 
-/** Durations that Envoy takes at all, and those that the rules ask for; istio's and Envoy's are at most 10,000 years long. */
 function durationTest(rules: Rules): Test<Duration> {
   const test = scalarTest(rules);
   return ({ seconds = 0, nanos = 0 }) => {
-    if (Math.abs(seconds) > MAX_SECONDS) return `must be within ${MAX_SECONDS}s`;
+    if (seconds < 0 || nanos < 0) return 'must not be negative';
+    if (seconds > MOST_SECONDS) return `must be at most ${MOST_SECONDS}s`;
     const fault = test?.(seconds + nanos / 1e9);
     return fault && `${fault}s`;
   };

@@ -134,7 +134,7 @@ export async function validate(config: string, version?: string): Promise<string
   try {
     const file = join(folder, 'config.json');
     await writeFile(file, config);
-    await run(await findEnvoy(version), ['--mode', 'validate', '-c', file, '-l', 'error']);
+    await run(await findEnvoy(version), ['--mode', 'validate', '-c', file, '-l', 'error'], { cwd: folder });
     return '';
   } catch (error) {
     return error instanceof Error ? error.message : String(error);

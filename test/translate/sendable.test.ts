@@ -225,14 +225,6 @@ describe('clusters and endpoints that Envoy would refuse', () => {
     });
     assert.deepEqual(message?.endpoints, [{ lb_endpoints: [at('10.0.0.1')] }]);
   });
-
-  test('a locality whose priority leaves a gap is left out', () => {
-    const { message } = sent<ClusterLoadAssignment>('envoy.config.endpoint.v3.ClusterLoadAssignment', {
-      cluster_name: 'n',
-      endpoints: [{ priority: 1 }],
-    });
-    assert.deepEqual(message, { cluster_name: 'n', endpoints: [] });
-  });
 });
 
 test('what Envoy takes stays the very list', () => {
