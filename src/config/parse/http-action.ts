@@ -56,7 +56,7 @@ export function checkRewrite(rewrite: HTTPRewrite | undefined, path: string, rep
   if (!rewrite) return;
   const { uri, uriRegexRewrite: regex, authority } = rewrite;
   if (uri && regex) report.error(`${path}.uriRegexRewrite`, 'only one of uri and uriRegexRewrite may be set');
-  if (!uri && !regex && !authority) report.error(path, 'one of uri, uriRegexRewrite and authority is needed');
+  if (!uri && !regex && !authority) report.warning(path, 'without uri, uriRegexRewrite and authority it has no effect');
   checkHeaderText(uri, `${path}.uri`, report);
   checkHeaderText(authority, `${path}.authority`, report);
   if (!regex) return;

@@ -52,7 +52,7 @@ const grpcStatuses = new Set(
 export function checkFault(fault: HTTPFaultInjection | undefined, path: string, report: Report): void {
   if (!fault) return;
   const { abort, delay } = fault;
-  if (!abort && !delay) report.error(path, 'an abort or a delay is needed');
+  if (!abort && !delay) report.warning(path, 'without an abort or a delay it has no effect');
   if (abort) {
     checkPercentage(abort.percentage, `${path}.abort.percentage`, report);
     if (abort.grpcStatus !== undefined) {
@@ -85,7 +85,7 @@ export function checkRetries(retries: HTTPRetry | undefined, path: string, repor
   const attempts = retries.attempts ?? 0;
   if (attempts < 0) report.error(`${path}.attempts`, `${attempts} is negative`);
   if (attempts === 0 && (retries.perTryTimeout || retries.retryOn || retries.retryRemoteLocalities)) {
-    report.error(`${path}.attempts`, '0 attempts mean no retries, and the rest says how to retry');
+    report.warning(`${path}.attempts`, '0 attempts mean no retries, and the rest says how to retry');
   }
   checkDuration(retries.perTryTimeout, `${path}.perTryTimeout`, report);
   checkDuration(retries.backoff, `${path}.backoff`, report);

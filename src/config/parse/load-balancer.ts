@@ -57,9 +57,9 @@ function checkHash(hash: LoadBalancerSettings_ConsistentHashLB, path: string, re
       report.error(`${path}.minimumRingSize`, 'only one of minimumRingSize, ringHash and maglev may be set');
     }
   }
-  if (!hash.maglev) return;
-  const size = hash.maglev.tableSize ?? 0;
-  if (size >= 5_000_011 || !isPrime(size)) {
+  // Without a size it is Envoy's default.
+  const size = hash.maglev?.tableSize;
+  if (size && (size >= 5_000_011 || !isPrime(size))) {
     report.error(`${path}.maglev.tableSize`, `${size} is not a prime below 5000011`);
   }
 }
