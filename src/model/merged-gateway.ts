@@ -34,7 +34,7 @@ export interface MergedGateway {
   readonly ports: readonly GatewayPort[];
   /** HTTP servers by the route configuration that they share. */
   readonly routes: ReadonlyMap<string, readonly GatewayServer[]>;
-  /** Servers that are not opened, and why. */
+  /** Servers that are not opened, or not for all of their hosts, and why. */
   readonly conflicts: readonly { readonly server: GatewayServer; readonly reason: string }[];
 }
 
@@ -52,9 +52,10 @@ export const routesHttp = ({ protocol, server }: GatewayServer): boolean =>
 /** Whether the server ends or inspects TLS; HTTP with TLS settings only redirects. */
 export const usesTls = ({ protocol, server }: GatewayServer): boolean => server.tls !== undefined && !isHttp(protocol);
 
+const sniHost = (host: string): string => host.slice(host.indexOf('/') + 1);
+
 /** The hosts of a server as SNI has them: without namespaces, sorted. */
-export const sniHosts = (hosts: readonly string[]): readonly string[] =>
-  [...new Set(hosts.map(h => h.slice(h.indexOf('/') + 1)))].sort();
+export const sniHosts = (hosts: readonly string[]): readonly string[] => [...new Set(hosts.map(sniHost))].sort();
 
 /** `./host` is the Gateway's own namespace, an asterisk is any. */
 function serverHost(host: string, namespace: string): string {
@@ -107,13 +108,9 @@ function openings({ gateway, virtualServices }: GatewayBinding, targets: readonl
 }
 
 /** Why a server cannot join those that are open already; undefined where it can. */
-function conflict({ port, server }: Opening, open: readonly Opening[], hosts: ReadonlySet<string>): string | undefined {
+function conflict({ port, server }: Opening, open: readonly Opening[]): string | undefined {
   const bind = server.server.bind ?? '';
   const beside = open.filter(o => o.port === port && (o.server.server.bind ?? '') === bind);
-  if (server.server.tls) {
-    const twice = sniHosts(server.hosts).filter(host => hosts.has(`${port}/${bind}/${host}`));
-    if (twice.length) return `another server on port ${port} has the host ${twice.join(', ')} already`;
-  }
   const plain = beside.find(o => !usesTls(o.server));
   if (plain && !(isHttp(plain.server.protocol) && isHttp(server.protocol)))
     return `port ${port} speaks ${plain.server.protocol} for ${plain.server.gatewayName} already, not ${server.protocol}`;
@@ -128,23 +125,34 @@ function conflict({ port, server }: Opening, open: readonly Opening[], hosts: Re
 
 /**
  * Merges the Gateways that select a proxy, in their order: plain HTTP servers of a port share its listener and routes, TLS servers share the
- * listener by SNI, what does not go together is left out with a reason.
+ * listener by SNI, what does not go together is left out with a reason: of a TLS server the hosts that another has, or all of it.
  */
 export const mergeGateways = memo(
   (bindings: readonly GatewayBinding[], targets: readonly ServiceTarget[]): MergedGateway => {
     const open: Opening[] = [];
     const conflicts: MergedGateway['conflicts'][number][] = [];
-    const tlsHosts = new Set<string>();
-    for (const opening of bindings.flatMap(binding => openings(binding, targets))) {
-      const { port, server } = opening;
-      const reason = conflict(opening, open, tlsHosts);
+    const holders = new Map<string, Gateway>();
+    for (const { port, server: whole } of bindings.flatMap(binding => openings(binding, targets))) {
+      const place = `${port}/${whole.server.bind ?? ''}`;
+      const holderOf = (host: string) => holders.get(`${place}/${sniHost(host)}`);
+      const twice = whole.server.tls ? whole.hosts.filter(holderOf) : [];
+      if (twice.length) {
+        const gateways = [...new Set(twice.map(host => holderOf(host)?.meta.key))].join(', ');
+        conflicts.push({
+          server: whole,
+          reason: `${gateways} has ${sniHosts(twice).join(', ')} on port ${port} already`,
+        });
+        if (twice.length === whole.hosts.length) continue;
+      }
+      const hosts = whole.hosts.filter(host => !twice.includes(host));
+      const server = twice.length ? Object.freeze({ ...whole, hosts }) : whole;
+      const reason = conflict({ port, server }, open);
       if (reason) {
         conflicts.push({ server, reason });
         continue;
       }
-      if (server.server.tls)
-        for (const host of sniHosts(server.hosts)) tlsHosts.add(`${port}/${server.server.bind ?? ''}/${host}`);
-      open.push(opening);
+      if (server.server.tls) for (const host of sniHosts(hosts)) holders.set(`${place}/${host}`, server.gateway);
+      open.push({ port, server });
     }
     const ports = new Map<string, GatewayPort>();
     const routes = new Map<string, GatewayServer[]>();

@@ -4,7 +4,6 @@ import type { Protocol } from '../../src/model/protocol.ts';
 import { unpackAs } from '../../src/proto/any.ts';
 import type { FilterChain, Listener } from '../../src/proto/generated/envoy/config/listener/v3.ts';
 import { conflict } from '../../src/translate/listeners/conflict.ts';
-import { type ChainSpec, mergeChains } from '../../src/translate/listeners/filter-chain.ts';
 import { inboundListenerFilters } from '../../src/translate/listeners/inspectors.ts';
 import { listeners } from '../../src/translate/listeners/listeners.ts';
 import { goDuration } from '../../src/translate/listeners/proxy-config.ts';
@@ -72,32 +71,6 @@ test('HTTP and TCP on one address are sniffed, the oldest wins, server-first pro
   ];
   for (const [existing, incoming, wildcard, effect, protocol] of cases) {
     assert.deepEqual(conflict(existing, incoming, wildcard), { effect, protocol }, `${existing} ${incoming}`);
-  }
-});
-
-const chain = (sniHosts: readonly string[], cidrs: readonly string[] = []): ChainSpec => ({
-  sniHosts,
-  cidrs,
-  applicationProtocols: [],
-  transportProtocol: '',
-  filters: [],
-});
-
-test('no two chains of a listener ask for the same connections', () => {
-  const cases: readonly [ChainSpec, ChainSpec, readonly string[] | undefined, readonly string[]][] = [
-    [chain(['a', 'b']), chain(['b', 'c']), ['c'], []],
-    [chain(['a']), chain(['a']), undefined, []],
-    [chain([]), chain(['a']), ['a'], []],
-    [chain([]), chain([]), undefined, []],
-    [chain([], ['10.0.0.0/8']), chain([], ['10.1.2.3/8', '11.0.0.0/8']), [], ['11.0.0.0/8']],
-    [chain([], ['10.0.0.1']), chain([], ['10.0.0.1/32']), undefined, []],
-    [chain(['a'], ['10.0.0.0/8']), chain(['a'], ['11.0.0.0/8']), ['a'], ['11.0.0.0/8']],
-    [chain([], ['fd00::1']), chain([], ['fd00:0:0::1/128']), undefined, []],
-  ];
-  for (const [known, incoming, sniHosts, cidrs] of cases) {
-    const [, second, ...more] = mergeChains([known], [incoming]);
-    assert.equal(more.length, 0);
-    assert.deepEqual(second && [second.sniHosts, second.cidrs], sniHosts && [sniHosts, cidrs]);
   }
 });
 
@@ -261,7 +234,7 @@ spec:
   assert.deepEqual([...byName.keys()].sort(), ['0.0.0.0_443', '0.0.0.0_80']);
   assert.deepEqual(
     problems.map(p => `${p.object} ${p.path}`),
-    ['Gateway/shop/edge spec.servers[1]'],
+    ['Gateway/shop/edge spec.servers[1]', 'VirtualService/shop/pass spec.tls[0].match[0].sniHosts'],
   );
   // The HTTPS server has the name already; Envoy would refuse it twice.
   const names = byName.get('0.0.0.0_443')?.message.filter_chains?.map(c => c.filter_chain_match?.server_names);

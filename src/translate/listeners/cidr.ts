@@ -13,8 +13,12 @@ export function cidrRange(text: string): CidrRange | undefined {
     : undefined;
 }
 
-const octets = (address: string): readonly number[] => {
-  if (isIPv4(address)) return address.split('.').map(Number);
+const octets = (written: string): readonly number[] => {
+  if (isIPv4(written)) return written.split('.').map(Number);
+  // `::ffff:10.0.0.1` ends in four octets.
+  const address = written.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_, a, b, c, d) =>
+    [Number(a) * 256 + Number(b), Number(c) * 256 + Number(d)].map(group => group.toString(16)).join(':'),
+  );
   const [head = '', tail = ''] = address.split('::');
   const groups = (part: string) => (part === '' ? [] : part.split(':').map(g => Number.parseInt(g, 16)));
   const before = groups(head);

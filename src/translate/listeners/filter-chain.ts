@@ -1,8 +1,8 @@
-import { isPartialWildcard } from '../../config/host.ts';
-import type { Metadata, TransportSocket } from '../../proto/generated/envoy/config/core/v3.ts';
+import { isUnspecified } from '../../model/ip-families.ts';
+import type { CidrRange, Metadata, TransportSocket } from '../../proto/generated/envoy/config/core/v3.ts';
 import type { Filter, FilterChain, FilterChainMatch } from '../../proto/generated/envoy/config/listener/v3.ts';
 import { seconds } from '../../proto/wellknown.ts';
-import { cidrRange, network } from './cidr.ts';
+import { cidrRange } from './cidr.ts';
 
 /** A filter chain of an outbound or gateway listener before it is one of several: what it matches, and its filters (istio: filterChainOpts). */
 export interface ChainSpec {
@@ -29,10 +29,13 @@ export const MTLS_ALPN: readonly string[] = [
   'istio-h2',
 ];
 
-const UNSPECIFIED = '0.0.0.0';
-
 /** A slow handshake is given up after this, so that half-open ones cannot pile up (PILOT_GATEWAY_TRANSPORT_SOCKET_CONNECT_TIMEOUT). */
 const CONNECT_TIMEOUT = seconds(15);
+
+/** Whether a range is how users write every address there is: `0.0.0.0/0`, or the unspecified address itself (istio: toFilterChainMatch). */
+export const isEverywhere = ({ address_prefix: address = '', prefix_len: length }: CidrRange): boolean =>
+  (isUnspecified(address) && length?.value === (address === '::' ? 128 : 32)) ||
+  (address === '0.0.0.0' && !length?.value);
 
 /** A chain with no condition on SNI, protocol or address. */
 export const matchesAll = (chain: ChainSpec): boolean =>
@@ -48,7 +51,7 @@ export function chainMatch(chain: ChainSpec): FilterChainMatch | undefined {
     .sort()
     .map(cidrRange)
     .filter(range => range !== undefined)
-    .filter(range => range.address_prefix !== UNSPECIFIED);
+    .filter(range => !isEverywhere(range));
   return {
     application_protocols: chain.applicationProtocols,
     transport_protocol: chain.transportProtocol,
@@ -65,54 +68,3 @@ export const filterChain = (chain: ChainSpec, match: FilterChainMatch | undefine
   transport_socket: chain.tls,
   transport_socket_connect_timeout: CONNECT_TIMEOUT,
 });
-
-const networksOf = (chain: ChainSpec): ReadonlyMap<string, string> =>
-  new Map(
-    chain.cidrs.flatMap(text => {
-      const range = cidrRange(text);
-      return range && range.address_prefix !== UNSPECIFIED ? [[network(range), text] as const] : [];
-    }),
-  );
-
-/** The chain with every name and network once, and without names that Envoy cannot match (`*foo.com`); undefined where none is left. */
-function sound(chain: ChainSpec): ChainSpec | undefined {
-  const names = new Set(chain.sniHosts.filter(name => !isPartialWildcard(name)));
-  if (chain.sniHosts.length > 0 && names.size === 0) return undefined;
-  const ranges = new Map(chain.cidrs.map(text => [rangeName(text), text]));
-  const isSound = names.size === chain.sniHosts.length && ranges.size === chain.cidrs.length;
-  return isSound ? chain : { ...chain, sniHosts: [...names], cidrs: [...ranges.values()] };
-}
-
-const rangeName = (text: string): string => {
-  const range = cidrRange(text);
-  return range ? network(range) : text;
-};
-
-/**
- * `known` and what is new in `incoming`: Envoy rejects a listener in which two chains match the same connections, so the first one keeps
- * a server name or an address that several ask for.
- */
-export function mergeChains(known: readonly ChainSpec[], incoming: readonly ChainSpec[]): readonly ChainSpec[] {
-  const taken = new Set<string>();
-  const merged: ChainSpec[] = [];
-  for (const given of [...known, ...incoming]) {
-    const chain = sound(given);
-    if (!chain) continue;
-    const kind = `${chain.transportProtocol}|${chain.applicationProtocols.join(' ')}`;
-    const names = [...new Set(chain.sniHosts.includes('*') ? [] : chain.sniHosts)];
-    const networks = networksOf(chain);
-    const keys = (name: string): readonly string[] =>
-      networks.size > 0 ? [...networks.keys()].map(n => `${kind}|${name}|${n}`) : [`${kind}|${name}|`];
-    const isFree = (name: string) => !keys(name).some(key => taken.has(key));
-    const free = (names.length > 0 ? names : ['']).filter(isFree);
-    if (free.length === names.length && names.length > 0) merged.push(chain);
-    else if (names.length > 0 && free.length > 0) merged.push({ ...chain, sniHosts: free });
-    else if (names.length === 0) {
-      const ranges = [...networks].filter(([n]) => !taken.has(`${kind}||${n}`));
-      if (networks.size === 0 ? free.length > 0 : ranges.length === networks.size) merged.push(chain);
-      else if (ranges.length > 0) merged.push({ ...chain, cidrs: ranges.map(([, text]) => text) });
-    }
-    for (const name of names.length > 0 ? names : ['']) for (const key of keys(name)) taken.add(key);
-  }
-  return merged;
-}

@@ -1,4 +1,5 @@
 import { memo } from '../../memo.ts';
+import { writtenPath } from '../../model/config.ts';
 import { covers } from '../../model/hosts.ts';
 import { type GatewayServer, passesThrough, sniHosts } from '../../model/merged-gateway.ts';
 import type { Protocol } from '../../model/protocol.ts';
@@ -15,6 +16,7 @@ import {
 import { bool } from '../../proto/wellknown.ts';
 import { outboundSni } from '../names.ts';
 import { commonHosts } from '../routes/gateway.ts';
+import type { OwnedChain } from './distinct-chains.ts';
 import { type ChainSpec, MTLS_ALPN } from './filter-chain.ts';
 import { type HttpContext, httpConnectionManagerFilter } from './http-connection-manager.ts';
 import { type L4Route, l4Route, l4VirtualServices, routeFilters } from './l4-routes.ts';
@@ -126,16 +128,24 @@ const tcpRouteChain = memo(
     }),
 );
 
-/** The chain of a TCP server, or of TLS that ends here: the first TCP route that applies (istio: buildGatewayNetworkFiltersFromTCPRoutes). */
-export function tcpChains(context: TcpContext, server: GatewayServer, scope: Scope): readonly ChainSpec[] {
-  for (const route of l4RoutesOf(server, scope)) {
+const routed = (chain: ChainSpec, { virtualService }: L4Route, path: string): OwnedChain => ({
+  chain,
+  owner: { object: virtualService.meta.key, path: writtenPath(virtualService, path) },
+});
+
+/**
+ * The chains of a TCP server, or of TLS that ends here: of each VirtualService the first TCP route that applies. All ask for the same
+ * connections, which the first of them gets (istio: buildGatewayNetworkFiltersFromTCPRoutes).
+ */
+export const tcpChains = (context: TcpContext, server: GatewayServer, scope: Scope): readonly OwnedChain[] =>
+  l4RoutesOf(server, scope).flatMap(route => {
     const index = (route.virtualService.spec.tcp ?? []).findIndex(
       tcp => tcp.route?.length && (!tcp.match?.length || tcp.match.some(m => applies(m, server))),
     );
-    if (index >= 0) return [tcpRouteChain(context, route, server.server, index, server.protocol, ...server.hosts)];
-  }
-  return [];
-}
+    if (index < 0) return [];
+    const chain = tcpRouteChain(context, route, server.server, index, server.protocol, ...server.hosts);
+    return [routed(chain, route, `spec.tcp[${index}]`)];
+  });
 
 const tlsRouteChain = memo(
   (context: TcpContext, route: L4Route, server: Server, index: number, matchIndex: number, protocol: Protocol) => {
@@ -151,26 +161,16 @@ const tlsRouteChain = memo(
   },
 );
 
-/**
- * The chains of a server that hands TLS on by SNI. `taken` are the SNI hosts (`bind host`) of the port that have a chain already: Envoy
- * rejects them twice (istio: buildGatewayNetworkFiltersFromTLSRoutes).
- */
-export function passThroughChains(
-  context: TcpContext,
-  server: GatewayServer,
-  scope: Scope,
-  taken: Set<string>,
-): readonly ChainSpec[] {
-  const bind = server.server.bind ?? '';
-  const chains: ChainSpec[] = [];
+/** The chains of a server that hands TLS on by SNI (istio: buildGatewayNetworkFiltersFromTLSRoutes). */
+export function passThroughChains(context: TcpContext, server: GatewayServer, scope: Scope): readonly OwnedChain[] {
+  const chains: OwnedChain[] = [];
   for (const route of l4RoutesOf(server, scope)) {
     for (const [index, tls] of (route.virtualService.spec.tls ?? []).entries()) {
       if (!tls.route?.length) continue;
       for (const [matchIndex, match] of (tls.match ?? []).entries()) {
-        const names = (match.sniHosts ?? []).map(host => `${bind} ${host}`);
-        if (!applies(match, server) || names.some(name => taken.has(name))) continue;
-        for (const name of names) taken.add(name);
-        chains.push(tlsRouteChain(context, route, server.server, index, matchIndex, server.protocol));
+        if (!applies(match, server)) continue;
+        const chain = tlsRouteChain(context, route, server.server, index, matchIndex, server.protocol);
+        chains.push(routed(chain, route, `spec.tls[${index}].match[${matchIndex}].sniHosts`));
       }
     }
   }

@@ -1,7 +1,7 @@
 import type { Problem } from '../../config/problem.ts';
 import { memo } from '../../memo.ts';
 import { writtenPath } from '../../model/config.ts';
-import { wildcards } from '../../model/ip-families.ts';
+import { canonicalAddress, wildcards } from '../../model/ip-families.ts';
 import { type GatewayPort, type GatewayServer, mergeGateways, passesThrough } from '../../model/merged-gateway.ts';
 import { isHttp, type Protocol } from '../../model/protocol.ts';
 import type { Scope } from '../../model/scope.ts';
@@ -16,7 +16,8 @@ import { listenerName } from '../names.ts';
 import type { ListenerResource, Translated } from '../resource.ts';
 import { listenAddress } from './address.ts';
 import { type ListenerContext, listenerContext } from './context.ts';
-import { type ChainSpec, chainMatch, filterChain, mergeChains } from './filter-chain.ts';
+import { type ChainOverlap, distinctChains, type OwnedChain, overlapProblems } from './distinct-chains.ts';
+import { type ChainSpec, chainMatch, filterChain } from './filter-chain.ts';
 import {
   autoPassThroughChains,
   httpsChain,
@@ -71,33 +72,35 @@ interface Open {
   readonly unguarded: ListenerContext;
 }
 
-function chainsOf(port: GatewayPort, bind: string, { scope, context, unguarded }: Open, taken: Set<string>) {
+const serverPath = ({ gateway, server }: GatewayServer): string =>
+  writtenPath(gateway, `spec.servers[${gateway.spec.servers?.indexOf(server) ?? 0}]`);
+
+function chainsOf(port: GatewayPort, name: string, { scope, context, unguarded }: Open): readonly OwnedChain[] {
   const { http, tcp } = context.chains;
-  const name = listenerName(bind, port.port);
-  const chains: ChainSpec[] = [];
+  const chains: OwnedChain[] = [];
   let plain = false;
   for (const server of byProtocol(port.servers)) {
+    const owner = { object: server.gateway.meta.key, path: `${serverPath(server)}.hosts` };
+    const owned = (chain: ChainSpec): OwnedChain => ({ chain, owner });
     if (isHttp(server.protocol)) {
-      if (!plain) chains.push(plainHttpChain(http, name, server.routeName, server.protocol));
+      if (!plain) chains.push(owned(plainHttpChain(http, name, server.routeName, server.protocol)));
       plain = true;
     } else if (server.server.tls && server.protocol === 'HTTPS' && !passesThrough(server.server)) {
-      chains.push(httpsChain(http, server.server, name, server.routeName, ...server.hosts));
+      chains.push(owned(httpsChain(http, server.server, name, server.routeName, ...server.hosts)));
     } else if (isAutoPassThrough(server)) {
-      chains.push(...autoPassThroughChains(unguarded.chains.tcp, server, scope));
+      chains.push(...autoPassThroughChains(unguarded.chains.tcp, server, scope).map(owned));
     } else if (passesThrough(server.server)) {
-      chains.push(...passThroughChains(tcp, server, scope, taken));
+      chains.push(...passThroughChains(tcp, server, scope));
     } else {
       chains.push(...tcpChains(tcp, server, scope));
     }
   }
-  return mergeChains([], chains);
+  return chains;
 }
 
 const problemsOf = (conflicts: ReturnType<typeof mergeGateways>['conflicts']): readonly Problem[] =>
   conflicts.map(({ server, reason }) => {
-    const index = server.gateway.spec.servers?.indexOf(server.server) ?? 0;
-    const path = writtenPath(server.gateway, `spec.servers[${index}]`);
-    return { object: server.gateway.meta.key, path, message: reason, severity: 'error' };
+    return { object: server.gateway.meta.key, path: serverPath(server), message: reason, severity: 'error' };
   });
 
 /** The listeners of a gateway proxy: one for each port and bind of the Gateways that select it (istio: buildGatewayListeners). */
@@ -108,18 +111,22 @@ export function gatewayListeners(scope: Scope, workload: Workload, traits: Trait
     context: listenerContext(scope, workload, traits, 'gateway'),
     unguarded: listenerContext(scope, workload, traits, 'gateway', false),
   };
-  const taken = new Map<number, Set<string>>();
+  const bindOf = ({ bind }: GatewayPort): string => canonicalAddress(bind || wildcards(traits)[0]);
+  const opened = merged.ports.filter(({ port }) => port >= 1024 || traits.options['UNPRIVILEGED_POD'] !== 'true');
   const resources: ListenerResource[] = [];
-  for (const port of merged.ports) {
-    if (port.port < 1024 && traits.options['UNPRIVILEGED_POD'] === 'true') continue;
-    const bind = port.bind || wildcards(traits)[0];
-    const hosts = taken.get(port.port) ?? new Set();
-    taken.set(port.port, hosts);
-    const chains = chainsOf(port, bind, open, hosts);
+  const found: { readonly listener: string; readonly overlaps: readonly ChainOverlap[] }[] = [];
+  // A server that says the address that others have by default shares their listener.
+  for (const [name, ports] of Map.groupBy(opened, port => listenerName(bindOf(port), port.port))) {
+    const [first] = ports;
+    const { chains, overlaps } = distinctChains(ports.flatMap(port => chainsOf(port, name, open)));
+    if (overlaps.length > 0) found.push({ listener: name, overlaps });
     // Envoy has no listener without a chain.
-    if (chains.length === 0) continue;
-    const message = gatewayListener(open.context.chains.tcp, open.context.accessLogs, bind, port.port, ...chains);
-    resources.push(listenerResource(message, ...new Set(port.servers.map(s => s.gateway.meta.key))));
+    if (!first || chains.length === 0) continue;
+    const { tcp } = open.context.chains;
+    const message = gatewayListener(tcp, open.context.accessLogs, bindOf(first), first.port, ...chains);
+    const gateways = ports.flatMap(({ servers }) => servers.map(({ gateway }) => gateway.meta.key));
+    resources.push(listenerResource(message, ...new Set(gateways)));
   }
-  return { resources, problems: [...problemsOf(merged.conflicts), ...open.context.problems] };
+  const problems = [...problemsOf(merged.conflicts), ...overlapProblems(found), ...open.context.problems];
+  return { resources, problems };
 }

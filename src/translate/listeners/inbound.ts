@@ -1,3 +1,4 @@
+import type { Problem } from '../../config/problem.ts';
 import { memo } from '../../memo.ts';
 import type { Sidecar } from '../../model/config.ts';
 import { isGlobalUnicast, wildcards } from '../../model/ip-families.ts';
@@ -15,7 +16,7 @@ import { configMetadata } from '../config-metadata.ts';
 import { tcpMetadataExchange } from '../filters/istio-build.ts';
 import { plainTcpProxy } from '../filters/well-known.ts';
 import { BLACKHOLE_CLUSTER, inboundClusterName, listenerName, VIRTUAL_INBOUND_LISTENER } from '../names.ts';
-import type { ListenerResource } from '../resource.ts';
+import type { Translated } from '../resource.ts';
 import { listenAddress } from './address.ts';
 import { listenerProtocol } from './conflict.ts';
 import { type InboundContext, type InboundPort, inboundChains, passthroughPort } from './inbound-chain.ts';
@@ -83,8 +84,26 @@ function sidecarPorts(mesh: MeshSettings, traits: Traits, workload: Workload, si
   return [...placed.values()].sort(byTargetPort);
 }
 
+/** What is wrong where Services of one workload say different things of what it speaks on a port: its chains can speak one only. */
+function otherProtocol(
+  { port, sources }: Placed,
+  { service, port: other, targetPort }: ServiceTarget,
+): readonly Problem[] {
+  const [holder] = sources;
+  const kinds = [listenerProtocol(port.protocol), listenerProtocol(other.protocol)];
+  if (holder === service.source || !kinds.includes('http') || !kinds.includes('tcp')) return [];
+  return [
+    {
+      object: service.source,
+      path: '',
+      message: `${holder} says that port ${targetPort} of their pods speaks ${port.protocol}, and this that it speaks ${other.protocol}; sidecars take it for ${port.protocol}`,
+      severity: 'warning',
+    },
+  ];
+}
+
 /** The ports of a workload; of several Services on one target port the oldest one speaks (istio: buildInboundChainConfigs). */
-function inboundPorts(mesh: MeshSettings, traits: Traits, workload: Workload): readonly Placed[] {
+function inboundPorts(mesh: MeshSettings, traits: Traits, workload: Workload, problems: Problem[]): readonly Placed[] {
   const { sidecar } = workload;
   if (sidecar && (sidecar.spec.ingress?.length ?? 0) > 0) return sidecarPorts(mesh, traits, workload, sidecar);
   // Without redirection the proxy cannot listen where the application does.
@@ -94,7 +113,12 @@ function inboundPorts(mesh: MeshSettings, traits: Traits, workload: Workload): r
   for (const target of workload.targets) {
     const { targetPort, port, service } = target;
     const at = { bindToPort: false, bind, port: targetPort, protocol: port.protocol };
-    if (placed.has(targetPort) || !canBind(mesh, traits, at)) continue;
+    if (!canBind(mesh, traits, at)) continue;
+    const first = placed.get(targetPort);
+    if (first) {
+      problems.push(...otherProtocol(first, target));
+      continue;
+    }
     placed.set(targetPort, { port: targetOf(target, bind), bindToPort: false, sources: [service.source] });
   }
   return [...placed.values()].sort(byTargetPort);
@@ -120,7 +144,8 @@ function passthroughChains(
   known: ReadonlySet<number>,
 ): readonly FilterChain[] {
   const own = inbound.context.tcp.mesh.config.proxyInboundListenPort ?? 0;
-  const ports = [0, ...[...inbound.mutualTls.ports.keys()].filter(port => !known.has(port))];
+  // A chain for the listener's own port would hand its connections to the listener again, for ever.
+  const ports = [0, ...[...inbound.mutualTls.ports.keys()].filter(port => port !== own && !known.has(port))];
   return [
     {
       name: 'virtualInbound-blackhole',
@@ -163,10 +188,11 @@ export const inboundListeners = memo(
     context: InboundContext,
     mutualTls: MutualTls,
     accessLogs: readonly AccessLog[],
-  ): readonly ListenerResource[] => {
+  ): Translated<Listener> => {
+    const problems: Problem[] = [];
     const inbound = { context, mutualTls, accessLogs };
     const { mesh } = context.tcp;
-    const ports = inboundPorts(mesh, traits, workload);
+    const ports = inboundPorts(mesh, traits, workload, problems);
     const bound = ports
       .filter(p => p.bindToPort)
       .map(({ port, sources }) => {
@@ -174,7 +200,7 @@ export const inboundListeners = memo(
         const chains = chainsOf(inbound, traits, port);
         return listenerResource(listener(inbound, traits, { ...place, bindToPort: true }, chains), ...sources);
       });
-    if (traits.interception === 'NONE') return bound;
+    if (traits.interception === 'NONE') return { resources: bound, problems };
     const redirected = ports.filter(p => !p.bindToPort);
     const known = new Set(ports.map(p => p.port.targetPort));
     const chains = [
@@ -188,6 +214,6 @@ export const inboundListeners = memo(
       bindToPort: false,
     };
     const sources = [...new Set(redirected.flatMap(p => p.sources))];
-    return [listenerResource(listener(inbound, traits, place, chains), ...sources), ...bound];
+    return { resources: [listenerResource(listener(inbound, traits, place, chains), ...sources), ...bound], problems };
   },
 );

@@ -36,16 +36,23 @@ function sidecarListeners(
       ? []
       : [listenerResource(virtualOutbound(outbound.tcp, traits, outbound.catchAll, out.accessLogs, dynamic))];
   const inbound = inboundListeners(workload, traits, inboundContext(within), mutualTls, within.accessLogs);
+  const planned = outboundListeners(scope, traits, endpoints, workload.ownAddresses, outbound);
   const { others, problems } = distinct(
-    [...virtual, ...inbound],
-    [
-      ...outboundListeners(scope, traits, endpoints, workload.ownAddresses, outbound),
-      ...(scope.egress.some(({ port }) => !port) ? httpProxy(outbound.http) : []),
-    ],
+    [...virtual, ...inbound.resources],
+    [...planned.resources, ...(scope.egress.some(({ port }) => !port) ? httpProxy(outbound.http) : [])],
   );
   // Envoy takes them one by one: where these have left an address, another listener may have it now.
-  const resources: readonly ListenerResource[] = [...virtual, ...inbound, ...others];
-  return { resources, problems: [...egressProxyProblems(scope), ...within.problems, ...problems] };
+  const resources: readonly ListenerResource[] = [...virtual, ...inbound.resources, ...others];
+  return {
+    resources,
+    problems: [
+      ...egressProxyProblems(scope),
+      ...within.problems,
+      ...inbound.problems,
+      ...planned.problems,
+      ...problems,
+    ],
+  };
 }
 
 /** The listeners of a proxy (istio: BuildListeners). */

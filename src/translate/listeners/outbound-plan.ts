@@ -47,6 +47,8 @@ export interface PlannedListener {
   readonly bind: string;
   readonly port: number;
   readonly steps: readonly Step[];
+  /** Services that have the address and port as well, but cannot share the listener: their connections go where the first one's do. */
+  readonly refused: readonly Contribution[];
 }
 
 const contributionOf = memo(
@@ -127,6 +129,7 @@ export function canBind(
 
 interface Draft {
   readonly steps: Step[];
+  readonly refused: Contribution[];
   readonly bind: string;
   readonly port: number;
   protocol: Protocol;
@@ -212,7 +215,7 @@ const planned = memo(
         }
       }
     }
-    return [...drafts.values()].map(({ bind, port, steps }) => ({ bind, port, steps }));
+    return [...drafts.values()].map(({ bind, port, steps, refused }) => ({ bind, port, steps, refused }));
   },
 );
 
@@ -246,12 +249,16 @@ function contribute(
   const draft = drafts.get(key);
   if (draft?.locked) return;
   const { effect, protocol } = conflict(draft?.protocol, port.protocol, bind === everywhere[0]);
-  if (effect === 'ignore') return;
   const address = addresses[0] ?? '';
   const contribution = contributionOf(service, port, address, vip.cidrs.join(' '), bindToPort, ...vip.binds);
+  if (effect === 'ignore') {
+    // HTTP of one port shares its listener, whoever is there first; so do Services that are sniffed, where hosts tell them apart.
+    if (draft && kind !== 'http' && !(kind === 'auto' && bind === everywhere[0])) draft.refused.push(contribution);
+    return;
+  }
   const step: Step = { effect, contribution, egress };
   if (effect === 'create' || !draft) {
-    drafts.set(key, { bind, port: port.port, steps: [step], protocol, locked: false });
+    drafts.set(key, { bind, port: port.port, steps: [step], refused: [], protocol, locked: false });
   } else {
     draft.steps.push(step);
     draft.protocol = protocol;

@@ -1,3 +1,4 @@
+import { writtenPath } from '../../model/config.ts';
 import { wildcards } from '../../model/ip-families.ts';
 import { isTls } from '../../model/protocol.ts';
 import type { Service, ServicePort } from '../../model/service.ts';
@@ -6,8 +7,9 @@ import type { L4MatchAttributes, TLSMatchAttributes } from '../../proto/generate
 import { configMetadata } from '../config-metadata.ts';
 import { outboundClusterName } from '../names.ts';
 import { alternateNames } from '../routes/domains.ts';
+import type { OwnedChain } from './distinct-chains.ts';
 import type { ChainSpec } from './filter-chain.ts';
-import { type L4Input, routeFilters } from './l4-routes.ts';
+import { type L4Input, type L4Route, routeFilters } from './l4-routes.ts';
 import { isDynamic, networkFilters, outboundStatPrefix, type TcpContext } from './network-filters.ts';
 
 /** Where the TCP chains of a Service port stand. */
@@ -71,25 +73,34 @@ function sniOf(place: TcpPlace, traits: Traits): readonly string[] {
   return [service.hostname, ...names];
 }
 
+const routed = (
+  { virtualService }: L4Route,
+  path: string,
+  part: Pick<ChainSpec, 'filters'> & Partial<ChainSpec>,
+): OwnedChain => ({
+  chain: opaque(part),
+  owner: { object: virtualService.meta.key, path: writtenPath(virtualService, path) },
+});
+
+const ofService = (place: TcpPlace, chain: ChainSpec): OwnedChain => ({
+  chain,
+  owner: { object: place.service.source, path: '' },
+});
+
 /** Chains by SNI of a TLS port (istio: buildSidecarOutboundTLSFilterChainOpts). */
-function tlsChains(context: TcpContext, place: TcpPlace, input: L4Input): readonly ChainSpec[] {
+function tlsChains(context: TcpContext, place: TcpPlace, input: L4Input): readonly OwnedChain[] {
   const { port } = place;
-  const seen = new Set<string>();
-  const chains: ChainSpec[] = [];
+  const chains: OwnedChain[] = [];
   let { cidrs } = place;
   for (const route of input.routes) {
-    for (const tls of route.virtualService.spec.tls ?? []) {
+    for (const [index, tls] of (route.virtualService.spec.tls ?? []).entries()) {
       if (!tls.route?.length) continue;
-      for (const match of tls.match ?? []) {
+      for (const [at, match] of (tls.match ?? []).entries()) {
         if (!applies(match, port.port)) continue;
         const subnets = match.destinationSubnets ?? [];
         if (subnets.length > 0 && port.port > 0) cidrs = subnets;
-        // The first of equal conditions wins: no connection would reach the others.
-        const condition = `${match.sniHosts?.join(',')}|${subnets.join(',')}`;
-        if (seen.has(condition)) continue;
-        seen.add(condition);
         chains.push(
-          opaque({
+          routed(route, `spec.tls[${index}].match[${at}].sniHosts`, {
             sniHosts: match.sniHosts ?? [],
             cidrs,
             metadata: configMetadata(route.virtualService.meta, 'VirtualService'),
@@ -99,36 +110,39 @@ function tlsChains(context: TcpContext, place: TcpPlace, input: L4Input): readon
       }
     }
   }
-  return chains.length > 0 ? chains : [serviceChain(context, place, input, sniOf(place, context.traits))];
+  if (chains.length > 0) return chains;
+  return [ofService(place, serviceChain(context, place, input, sniOf(place, context.traits)))];
 }
 
 /** Chains by destination subnet of a TCP port (istio: buildSidecarOutboundTCPFilterChainOpts). */
-function plainChains(context: TcpContext, place: TcpPlace, input: L4Input): readonly ChainSpec[] {
+function plainChains(context: TcpContext, place: TcpPlace, input: L4Input): readonly OwnedChain[] {
   const { port, cidrs } = place;
-  const chains: ChainSpec[] = [];
+  const chains: OwnedChain[] = [];
+  let isTaken = false;
   let hasDefault = false;
   for (const route of input.routes) {
-    for (const tcp of route.virtualService.spec.tcp ?? []) {
+    for (const [index, tcp] of (route.virtualService.spec.tcp ?? []).entries()) {
       if (!tcp.route?.length) continue;
       const filters = () => routeFilters(context, route, tcp.route ?? [], port);
       const matches = tcp.match ?? [];
       const applying = matches.filter(m => applies(m, port.port));
       if (matches.length === 0 || applying.some(m => !m.destinationSubnets?.length || port.port === 0)) {
-        chains.push(
-          opaque({ cidrs, metadata: configMetadata(route.virtualService.meta, 'VirtualService'), filters: filters() }),
-        );
-        return chains;
+        const metadata = configMetadata(route.virtualService.meta, 'VirtualService');
+        chains.push(routed(route, `spec.tcp[${index}]`, { cidrs, metadata, filters: filters() }));
+        isTaken = true;
+        continue;
       }
       const subnets = applying.flatMap(m => m.destinationSubnets ?? []).sort();
-      if (subnets.length === 0) continue;
-      chains.push(opaque({ cidrs: subnets, filters: filters() }));
+      // Nothing gets past a route that takes every connection.
+      if (subnets.length === 0 || isTaken) continue;
+      chains.push(routed(route, `spec.tcp[${index}].match`, { cidrs: subnets, filters: filters() }));
       // The Service's own chain must not repeat the condition.
       if (subnets.join(' ') === [...cidrs].sort().join(' ')) hasDefault = true;
     }
   }
-  return hasDefault ? chains : [...chains, serviceChain(context, place, input, [])];
+  return isTaken || hasDefault ? chains : [...chains, ofService(place, serviceChain(context, place, input, []))];
 }
 
 /** The TCP chains of a Service port with the VirtualServices that route it. */
-export const outboundTcpChains = (context: TcpContext, place: TcpPlace, input: L4Input): readonly ChainSpec[] =>
+export const outboundTcpChains = (context: TcpContext, place: TcpPlace, input: L4Input): readonly OwnedChain[] =>
   isTls(place.port.protocol) ? tlsChains(context, place, input) : plainChains(context, place, input);

@@ -12,10 +12,17 @@ import type { Filter, FilterChain, Listener } from '../../proto/generated/envoy/
 import { bool, seconds, uint32 } from '../../proto/wellknown.ts';
 import { HTTP_INSPECTOR, SNI_DYNAMIC_FORWARD_PROXY, TLS_INSPECTOR } from '../filters/well-known.ts';
 import { listenerName } from '../names.ts';
-import { type ListenerResource, resource } from '../resource.ts';
+import { type ListenerResource, resource, type Translated } from '../resource.ts';
 import { additionalAddresses, listenAddress } from './address.ts';
 import { listenerProtocol } from './conflict.ts';
-import { type ChainSpec, chainMatch, filterChain, matchesAll, mergeChains } from './filter-chain.ts';
+import {
+  type ChainOverlap,
+  type ChainOwner,
+  distinctChains,
+  type OwnedChain,
+  overlapProblems,
+} from './distinct-chains.ts';
+import { type ChainSpec, chainMatch, filterChain, matchesAll } from './filter-chain.ts';
 import type { HttpContext } from './http-connection-manager.ts';
 import { type L4Input, type L4Scope, l4Input, l4VirtualServices } from './l4-routes.ts';
 import type { TcpContext } from './network-filters.ts';
@@ -39,7 +46,7 @@ function chainsOf(
   http: HttpContext | undefined,
   contribution: Contribution,
   input: L4Input,
-): readonly ChainSpec[] {
+): readonly OwnedChain[] {
   const { service, port, binds, address, cidrs } = contribution;
   const [bind = ''] = binds;
   const [wildcard] = wildcards(tcp.traits);
@@ -47,7 +54,8 @@ function chainsOf(
   const tcpChains = kind === 'http' ? [] : outboundTcpChains(tcp, { service, port, bind, address, cidrs }, input);
   if (kind === 'tcp' || !http) return tcpChains;
   const sniffed = port.protocol !== 'HTTP_PROXY' && (kind === 'auto' || bind === wildcard);
-  return [...tcpChains, outboundHttpChain(http, service, port, bind, { wildcard, sniffed })];
+  const chain = outboundHttpChain(http, service, port, bind, { wildcard, sniffed });
+  return [...tcpChains, { chain, owner: { object: service.source, path: '' } }];
 }
 
 const needsTlsInspector = (chain: ChainSpec): boolean =>
@@ -99,14 +107,20 @@ export function outboundListener(
   };
 }
 
-const listenerMessage = memo(
+/** A listener, and what of its parts others have already. */
+interface PlannedMessage {
+  readonly message: Listener;
+  readonly overlaps: readonly ChainOverlap[];
+}
+
+const plannedMessage = memo(
   (
     tcp: TcpContext,
     catchAll: readonly Filter[],
     http: HttpContext | undefined,
     ...parts: readonly (Contribution | L4Input)[]
-  ): Listener => {
-    let chains: readonly ChainSpec[] = [];
+  ): PlannedMessage => {
+    const given: OwnedChain[] = [];
     let first: Contribution | undefined;
     let previous: Contribution | undefined;
     for (const part of parts) {
@@ -115,11 +129,13 @@ const listenerMessage = memo(
         first ??= part;
         continue;
       }
-      if (previous) chains = mergeChains(chains, chainsOf(tcp, http, previous, part));
+      if (previous) given.push(...chainsOf(tcp, http, previous, part));
     }
     if (!first) throw new Error('a listener without a contribution');
     const { binds, port, bindToPort } = first;
-    return outboundListener(tcp, { binds, port: port.port, bindToPort }, chains, catchAll);
+    const { chains, overlaps } = distinctChains(given);
+    const place = { binds, port: port.port, bindToPort };
+    return Object.freeze({ message: outboundListener(tcp, place, chains, catchAll), overlaps });
   },
 );
 
@@ -146,17 +162,35 @@ export const listenerResource = memo(
     resource('envoy.config.listener.v3.Listener', message.name ?? '', message, sources),
 );
 
+interface Planned {
+  readonly listener: ListenerResource;
+  readonly overlaps: readonly ChainOverlap[];
+}
+
 function plannedResource(
   context: OutboundContext,
   scope: L4Scope,
   routes: readonly (readonly VirtualService[])[],
-  { steps }: PlannedListener,
-): ListenerResource {
+  { steps, refused }: PlannedListener,
+): Planned {
   const inputs = steps.map(step => inputOf(step, scope, routes));
   const tcpOnly = steps.every(s => listenerProtocol(s.contribution.port.protocol) === 'tcp');
   const parts = steps.flatMap((step, i) => [step.contribution, inputs[i] ?? NO_ROUTES]);
-  const message = listenerMessage(context.tcp, context.catchAll, tcpOnly ? undefined : context.http, ...parts);
-  return listenerResource(message, ...sourcesOf(steps, inputs));
+  const http = tcpOnly ? undefined : context.http;
+  const { message, overlaps } = plannedMessage(context.tcp, context.catchAll, http, ...parts);
+  const [first] = steps;
+  return {
+    listener: listenerResource(message, ...sourcesOf(steps, inputs)),
+    overlaps: first && refused.length > 0 ? [...overlaps, ...refusals(first.contribution, refused)] : overlaps,
+  };
+}
+
+/** Services that a listener has no place for lose all that they ask for to its first one. */
+function refusals(holder: Contribution, refused: readonly Contribution[]): readonly ChainOverlap[] {
+  const ownerOf = ({ service }: Contribution): ChainOwner => ({ object: service.source, path: '' });
+  return refused
+    .filter(({ service }) => service !== holder.service)
+    .map(one => ({ owner: ownerOf(one), holder: ownerOf(holder), lost: [] }));
 }
 
 const plannedResources = memo(
@@ -168,8 +202,15 @@ const plannedResources = memo(
     serviceByHost: L4Scope['serviceByHost'],
     destinationRules: L4Scope['destinationRules'],
     ...routes: readonly (readonly VirtualService[])[]
-  ): readonly ListenerResource[] =>
-    plan.map(p => plannedResource({ tcp, http, catchAll }, { serviceByHost, destinationRules }, routes, p)),
+  ): Translated<Listener> => {
+    const context = { tcp, http, catchAll };
+    const planned = plan.map(p => plannedResource(context, { serviceByHost, destinationRules }, routes, p));
+    const overlapping = planned.filter(({ overlaps }) => overlaps.length > 0);
+    return {
+      resources: planned.map(({ listener }) => listener),
+      problems: overlapProblems(overlapping.map(({ listener, overlaps }) => ({ listener: listener.name, overlaps }))),
+    };
+  },
 );
 
 function planOf(
@@ -189,7 +230,7 @@ export function outboundListeners(
   endpoints: EndpointIndex,
   ownAddresses: readonly string[],
   { tcp, http, catchAll }: OutboundContext,
-): readonly ListenerResource[] {
+): Translated<Listener> {
   const plan = planOf(scope, traits, endpoints, ownAddresses);
   const routes = scope.egress.map(e => l4VirtualServices(e.virtualServices));
   return plannedResources(plan, tcp, http, catchAll, scope.serviceByHost, scope.destinationRules, ...routes);
