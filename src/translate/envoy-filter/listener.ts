@@ -29,12 +29,9 @@ function patchListenerFilters(
     const matches = ({ name = '' }: ListenerFilter): boolean => name === patch.match.listener?.listenerFilter;
     if (patch.operation === Operation.MERGE) {
       if (!choosesListenerFilter(patch)) continue;
-      list = list.map(filter => {
-        const merged = matches(filter) ? mergedConfig(filter, patch, log) : undefined;
-        // istiod does not rename these, unlike other filters.
-        const { name, filter_disabled } = filter;
-        return merged ? { name, filter_disabled, typed_config: merged.typed_config } : filter;
-      });
+      list = list.map(filter =>
+        matches(filter) && filter.typed_config ? { ...filter, ...mergedConfig(filter, patch, log) } : filter,
+      );
       continue;
     }
     const next = edited(list, patch, choosesListenerFilter(patch), matches);
