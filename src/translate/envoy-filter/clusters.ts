@@ -7,7 +7,7 @@ import { INBOUND_PASSTHROUGH_CLUSTER } from '../names.ts';
 import type { ClusterResource } from '../resource.ts';
 import { clusterNameParts, patchCluster } from './cluster.ts';
 import { clusterFaults } from './cluster-faults.ts';
-import { type PatchedList, patchedResource, withAdditions } from './list.ts';
+import { type PatchedList, patchedResource, patchedResources, withAdditions } from './list.ts';
 import type { Patch } from './patch.ts';
 import type { ContextPatches } from './patch-set.ts';
 
@@ -40,7 +40,7 @@ export const patchClusters = memo(
     targets: readonly ServiceTarget[],
     sidecar: string,
   ): PatchedList<Cluster> => {
-    const outcomes = list.map(resource => {
+    const outcomes = patchedResources(list, resource => {
       const context = contextOf(resource, contexts);
       if (!context?.clusters.length) return { resource, failures: [] };
       const inbound = context.context === Context.SIDECAR_INBOUND;

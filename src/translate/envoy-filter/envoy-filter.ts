@@ -83,7 +83,7 @@ function attempt(made: Patchable, set: PatchSet, workload: Workload, gateways: M
 }
 
 /** How often what is left after failures is tried again patch by patch; from then on EnvoyFilters go as a whole. */
-const MOST_ATTEMPTS = 16;
+const MOST_ATTEMPTS = 32;
 
 /** What is left of patches without those that failed, in the EnvoyFilters that failed without any where `whole`. */
 function without(

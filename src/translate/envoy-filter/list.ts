@@ -53,6 +53,23 @@ export function patchedResource<M extends Named>(
   return { resource: made, failures };
 }
 
+/** How many resources with failing patches are looked at before the others are tried without those patches. */
+const MOST_FAILING = 2;
+
+/** Each resource after its patches, and those after too many that fail as they are. */
+export function patchedResources<M extends Named>(
+  list: readonly Resource<M>[],
+  patched: (resource: Resource<M>) => PatchedResource<M>,
+): readonly PatchedResource<M>[] {
+  let failing = 0;
+  return list.map(resource => {
+    if (failing >= MOST_FAILING) return { resource, failures: [] };
+    const made = patched(resource);
+    if (made.failures.length) failing++;
+    return made;
+  });
+}
+
 const NO_SOURCES: readonly ObjectKey[] = Object.freeze([]);
 
 /** Adds to `list`, as it came out, what patches add: of two resources with one name the first stays, as in istiod. */

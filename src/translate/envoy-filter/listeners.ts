@@ -3,7 +3,7 @@ import { TrafficDirection } from '../../proto/generated/envoy/config/core/v3.ts'
 import type { Listener } from '../../proto/generated/envoy/config/listener/v3.ts';
 import { EnvoyFilter_PatchContext as Context } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import type { ListenerResource } from '../resource.ts';
-import { type PatchedList, patchedResource, withAdditions } from './list.ts';
+import { type PatchedList, patchedResource, patchedResources, withAdditions } from './list.ts';
 import { patchListener } from './listener.ts';
 import { listenerFaults } from './listener-faults.ts';
 import { fail, patchLog } from './outcome.ts';
@@ -44,7 +44,7 @@ function withoutDoubles(made: PatchedList<Listener>, adding: readonly Patch<List
 export const patchListeners = memo(
   (list: readonly ListenerResource[], contexts: readonly ContextPatches[]): PatchedList<Listener> => {
     const [first, inbound] = contexts;
-    const outcomes = list.map(resource => {
+    const outcomes = patchedResources(list, resource => {
       const isInbound = resource.message.traffic_direction === TrafficDirection.INBOUND;
       const context = inbound && isInbound ? inbound : first;
       return context

@@ -2,7 +2,7 @@ import { keepList, memo } from '../../memo.ts';
 import type { MergedGateway } from '../../model/merged-gateway.ts';
 import type { RouteConfiguration } from '../../proto/generated/envoy/config/route/v3.ts';
 import type { RouteResource } from '../resource.ts';
-import { type PatchedList, patchedResource } from './list.ts';
+import { type PatchedList, patchedResource, patchedResources } from './list.ts';
 import { gatewayRouteParts, patchRouteConfiguration, type RoutePatches } from './route-configuration.ts';
 
 /** The ports of Gateways by the port in the names of their route configurations: that of the pod (istio: getTargetPortMap). */
@@ -25,7 +25,7 @@ export const patchRoutes = memo(
     patches: RoutePatches,
     gateways: MergedGateway | undefined,
   ): PatchedList<RouteConfiguration> => {
-    const outcomes = list.map(resource => {
+    const outcomes = patchedResources(list, resource => {
       const ports = gateways ? servicePorts(gateways).get(gatewayRouteParts(resource.name).port) : undefined;
       return patchedResource(
         'envoy.config.route.v3.RouteConfiguration',
