@@ -200,6 +200,38 @@ const bad: Readonly<Record<string, string>> = {
   'a route without a match': patch('HTTP_ROUTE', '', 'ADD', '{redirect: {}}'),
   'a route without an action': patch('HTTP_ROUTE', '', 'INSERT_FIRST', '{match: {prefix: /}}'),
   'a route configuration renamed': patch('ROUTE_CONFIGURATION', '', 'MERGE', '{name: other}'),
+  'a health check that Envoy does not take': patch(
+    'CLUSTER',
+    '',
+    'MERGE',
+    '{health_checks: [{timeout: 1s, interval: 1s, tcp_health_check: {}}]}',
+  ),
+  'a number beyond its bounds': patch(
+    'HTTP_ROUTE',
+    '',
+    'INSERT_FIRST',
+    '{match: {prefix: /}, direct_response: {status: 700}}',
+  ),
+  'a header that is none': patch('ROUTE_CONFIGURATION', '', 'MERGE', '{request_headers_to_remove: ["a\\nb"]}'),
+  'a configuration that Envoy does not take': patch(
+    'HTTP_FILTER',
+    '',
+    'INSERT_FIRST',
+    `{name: a, typed_config: ${type('http.local_ratelimit.v3.LocalRateLimit')}}`,
+  ),
+  'an extension that Envoy does not take': patch(
+    'EXTENSION_CONFIG',
+    '',
+    'ADD',
+    `{name: a, typed_config: ${type('http.local_ratelimit.v3.LocalRateLimit')}}`,
+  ),
+  // Its rules are in the bundle that is read only for EnvoyFilters.
+  'a seldom configuration that Envoy does not take': patch(
+    'HTTP_FILTER',
+    '',
+    'INSERT_FIRST',
+    `{name: a, typed_config: ${type('http.cdn_loop.v3.CdnLoopConfig')}}`,
+  ),
   'an extension without a name': patch('EXTENSION_CONFIG', '', 'ADD', '{}'),
 };
 

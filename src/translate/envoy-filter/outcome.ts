@@ -60,6 +60,21 @@ type Apply<M> = (keep: (patch: Patch) => boolean, log: PatchLog) => M | undefine
 /** What is wrong with a message. */
 export type FaultsOf<M> = (message: M) => Iterable<string>;
 
+/** A fault without the places in lists that it names: an insertion moves what follows. */
+const kindOf = (fault: string): string => fault.replaceAll(/\[\d+\]/g, '[]');
+
+/** The faults that are not among those before. */
+function beyond(before: readonly string[], faults: Iterable<string>): readonly string[] {
+  const known = new Map<string, number>();
+  for (const kind of before.map(kindOf)) known.set(kind, (known.get(kind) ?? 0) + 1);
+  return [...faults].filter(fault => {
+    const kind = kindOf(fault);
+    const left = known.get(kind) ?? 0;
+    if (left) known.set(kind, left - 1);
+    return !left;
+  });
+}
+
 /** Applies patches to a message and checks what comes of it. Faults that the message did not have before are blamed on the patches that bring them. */
 export function outcome<M>(original: M, apply: Apply<M>, faultsOf: FaultsOf<M>): Outcome<M> {
   const log = patchLog();
@@ -68,9 +83,9 @@ export function outcome<M>(original: M, apply: Apply<M>, faultsOf: FaultsOf<M>):
   const { failures } = log;
   if (message === undefined || message === original || failures.length)
     return Object.freeze({ message, filters, failures });
-  const before = new Set(faultsOf(original));
+  const before = [...faultsOf(original)];
   const newFaults = (made: M | undefined): readonly string[] =>
-    made === undefined || made === original ? [] : [...faultsOf(made)].filter(fault => !before.has(fault));
+    made === undefined || made === original ? [] : beyond(before, faultsOf(made));
   if (!newFaults(message).length) return Object.freeze({ message, filters, failures });
   const found = culprits([...log.applied], kept => newFaults(apply(patch => kept.has(patch), patchLog())));
   return Object.freeze({ message: original, filters: [], failures: found });
