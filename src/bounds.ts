@@ -227,11 +227,17 @@ export const bounds = {
     of: 'in a file below --config; a larger one is not read',
     why: 'the objects of a cluster with 10,000 pods, in one file',
   },
-  'object-bytes': {
+  'object-characters': {
     most: 3 * MB,
     unit: 'characters',
     of: 'in one object of a file',
     why: "an API server's: no request to it may be larger",
+  },
+  'document-characters': {
+    most: 16 * MB,
+    unit: 'characters',
+    of: 'in one document of a file: a List',
+    why: 'five of the largest objects, or the Services of a cluster with 30,000; it is in memory as a whole while it is read',
   },
   'yaml-levels': {
     most: 128,

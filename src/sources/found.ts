@@ -27,22 +27,29 @@ export type Found = { readonly line: number } & (
   | { readonly skipped: string }
 );
 
-const maxObject = bounds['object-bytes'].most;
-
 /** The objects of a part, in order. Yields between slices. `mesh`: the file holds the mesh's settings. */
 export function* findIn(text: string, mesh: boolean): Generator<undefined, readonly Found[]> {
   const header = mesh ? undefined : headerOf(text);
   if (header) {
-    // What is not read is not parsed: it may be large.
-    const found = notRead(header.apiVersion, header.kind, header.line);
+    // What is not read is not parsed: it may be large. Of ConfigMaps one is read, which Istio's installation calls istio.
+    const other = header.kind === 'ConfigMap' && !text.includes('istio');
+    const found = other
+      ? unreadKind(header.apiVersion, header.kind, header.line)
+      : notRead(header.apiVersion, header.kind, header.line);
     if (found) return found;
+  }
+  const { most } = bounds[header ? 'object-characters' : 'document-characters'];
+  if (text.length > most) {
+    return [
+      { line: 0, mistake: `the document has ${text.length} characters, more than the ${most} that are read: split it` },
+    ];
   }
   const { documents, duplicates, error } = yield* readPart(text);
   const found: Found[] = [];
   for (const { line, value } of documents) {
     if (value === null) continue;
     for (const [item, at] of itemsOf(value, '')) {
-      found.push(...read(item, at, line, mesh, text.length));
+      found.push(...read(item, at, line, mesh));
       yield undefined;
     }
   }
@@ -73,6 +80,10 @@ function headerOf(text: string): { apiVersion: string; kind: string; line: numbe
 /** What there is to say of a kind that is not read; undefined for one that is. A ConfigMap may hold the mesh's settings. */
 function notRead(apiVersion: string, kind: string, line: number): readonly Found[] | undefined {
   if (kindOf({ apiVersion, kind }) || (kind === 'ConfigMap' && apiVersion === 'v1')) return undefined;
+  return unreadKind(apiVersion, kind, line);
+}
+
+function unreadKind(apiVersion: string, kind: string, line: number): readonly Found[] {
   const why = unread(apiVersion, kind);
   return 'silent' in why ? [] : [{ line, ...why }];
 }
@@ -92,7 +103,7 @@ function* itemsOf(value: unknown, at: string): Generator<readonly [value: unknow
   }
 }
 
-function read(value: unknown, at: string, line: number, mesh: boolean, size: number): readonly Found[] {
+function read(value: unknown, at: string, line: number, mesh: boolean): readonly Found[] {
   const mistake = (message: string): readonly Found[] => [{ line, mistake: at + message }];
   if (!isFields(value))
     return mistake(`expected ${mesh ? 'the fields of a MeshConfig' : 'an object with apiVersion, kind and metadata'}`);
@@ -135,16 +146,9 @@ function read(value: unknown, at: string, line: number, mesh: boolean, size: num
   const settings = meshConfigOf(raw);
   if (settings) return [{ line, ...manifestObject('MeshConfig', settings) }];
   const known = kindOf(raw);
-  if (!known) {
-    const why = unread(apiVersion, kind);
-    return 'silent' in why ? [] : [{ line, ...why }];
-  }
+  if (!known) return unreadKind(apiVersion, kind, line);
   const object = manifestObject(known, raw);
   const wrong = refusals(known, object.object);
-  if (size > maxObject && !at) {
-    const message = `it has ${size} characters, more than the ${maxObject} that an API server takes`;
-    return [{ line, refused: short(object.key), refusals: [{ path: '', message }] }];
-  }
   return [wrong.length ? { line, refused: short(object.key), refusals: wrong } : { line, ...object }];
 }
 
