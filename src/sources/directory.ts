@@ -30,10 +30,12 @@ export function directorySource(options: {
   };
 }
 
-/** A file as it was when it was last read; `stamp` tells whether it has changed since. */
+/** A file, and what tells whether it has changed: its stamp when it was last read, and the last that was seen, and since when. */
 interface File {
   readonly manifest: Manifest;
-  stamp: string;
+  read: string;
+  seen: string;
+  since: number;
 }
 
 /** All files together: the object in force for each key, and the problems of each file. */
@@ -51,6 +53,9 @@ interface Scan {
   /** What could not be read, and why. */
   readonly unreadable: Map<ObjectKey, string>;
 }
+
+/** A file that has not changed for so long, in milliseconds, is no longer being written. Only what is removed waits for it. */
+const rest = 100;
 
 /** After so many reads without a quiet moment a folder that never rests is taken as it is. */
 const patience = 10;
@@ -70,7 +75,7 @@ class Directory {
   #reading = true;
   /** How often in a row something could not be read. */
   #failures = 0;
-  #retry: NodeJS.Timeout | undefined;
+  #later: NodeJS.Timeout | undefined;
 
   constructor(
     folder: string,
@@ -105,19 +110,18 @@ class Directory {
     // A folder that was not there before: from here on it can come back.
     this.#watch(dirname(this.#folder), '', name => name === basename(this.#folder));
     this.#reading = false;
-    this.#tryAgain();
+    this.#lookAgain();
     if (this.#changed) this.#follow();
   }
 
-  /** Nothing tells that what could not be read can be read now. */
-  #tryAgain(): void {
-    clearTimeout(this.#retry);
-    if (!this.#unreadable.size) {
-      this.#failures = 0;
-      return;
-    }
-    this.#failures++;
-    this.#retry = setTimeout(() => this.#notice(), retryAfter(this.#failures)).unref();
+  /** No event says that what could not be read can be read now, or that a file is at rest. */
+  #lookAgain(): void {
+    clearTimeout(this.#later);
+    this.#failures = this.#unreadable.size ? this.#failures + 1 : 0;
+    const waiting = [...this.#files.values()].some(({ manifest }) => manifest.waiting);
+    if (!waiting && !this.#failures) return;
+    const delay = waiting ? rest : retryAfter(this.#failures);
+    this.#later = setTimeout(() => this.#notice(), delay).unref();
   }
 
   #notice(): void {
@@ -139,7 +143,7 @@ class Directory {
     }
     this.#reading = false;
     if (this.#signal.aborted) return;
-    this.#tryAgain();
+    this.#lookAgain();
     this.#emitDifference();
     if (this.#changed) this.#follow();
   }
@@ -263,16 +267,22 @@ class Directory {
 
   async #readFile(path: string, status: BigIntStats, { files }: Scan): Promise<void> {
     const name = relative(this.#folder, path);
-    const file = this.#files.get(name) ?? { manifest: new Manifest(name), stamp: '' };
+    const file = this.#files.get(name) ?? { manifest: new Manifest(name), read: '', seen: '', since: 0 };
     const stamp = `${status.dev}:${status.ino}:${status.size}:${status.mtimeNs}:${status.ctimeNs}`;
-    if (file.stamp !== stamp) {
-      if (status.size > bounds['file-bytes'].most) {
-        file.manifest.fail(
-          `it has ${status.size} bytes, more than the ${bounds['file-bytes'].most} that are read: split it`,
-        );
-      } else await inSlices(file.manifest.updating(await readFile(path)), this.#signal);
+    if (file.seen !== stamp) {
+      file.seen = stamp;
+      file.since = performance.now();
+    }
+    if (file.read !== stamp || file.manifest.waiting) {
+      const { most } = bounds['file-bytes'];
+      if (status.size > most) {
+        file.manifest.fail(`it has ${status.size} bytes, more than the ${most} that are read: split it`);
+      } else {
+        const atRest = performance.now() - file.since >= rest;
+        await inSlices(file.manifest.updating(await readFile(path), atRest), this.#signal);
+      }
       // The file system's clock ticks slowly: what was written this instant may be written again under the same stamp.
-      file.stamp = Date.now() - Number(status.ctimeMs) < 100 ? '' : stamp;
+      file.read = Date.now() - Number(status.ctimeMs) < 100 ? '' : stamp;
     }
     files.set(name, file);
   }
@@ -301,7 +311,7 @@ class Directory {
   }
 
   #close(): void {
-    clearTimeout(this.#retry);
+    clearTimeout(this.#later);
     for (const path of [...this.#watchers.keys()]) this.#unwatch(path);
   }
 }

@@ -30,6 +30,7 @@ export class Manifest {
   #text: string | undefined;
   /** The last text of which everything could be identified. */
   #whole = '';
+  #waiting = false;
 
   /** `path` is relative to the folder; `meshconfig.yaml` at its top is the mesh's settings and no object. */
   constructor(path: string) {
@@ -42,20 +43,28 @@ export class Manifest {
     return this.#contents;
   }
 
-  /** Takes the file's new bytes in. */
-  update(bytes: Buffer): void {
-    inOneGo(this.updating(bytes));
+  /** Whether objects are missing that will be gone when the same bytes are there once more, at rest. */
+  get waiting(): boolean {
+    return this.#waiting;
   }
 
-  /** The same in slices: yields between them, and changes `contents` at its end. */
-  *updating(bytes: Buffer): Generator<undefined, void> {
+  /** Takes the file's new bytes in. */
+  update(bytes: Buffer): void {
+    inOneGo(this.updating(bytes, true));
+  }
+
+  /**
+   * The same in slices: yields between them, and changes `contents` at its end. Of bytes that are not `atRest` what is missing may be on its
+   * way: it stays for now.
+   */
+  *updating(bytes: Buffer, atRest: boolean): Generator<undefined, void> {
     const decoded = decode(bytes);
     if ('message' in decoded) {
       this.fail(decoded.message, `line ${decoded.line}`);
       return;
     }
     const { text } = decoded;
-    if (text === this.#text) return;
+    if (text === this.#text && !(atRest && this.#waiting)) return;
     const parts = new Map<string, readonly Found[]>();
     const found: (readonly [line: number, found: Found])[] = [];
     for (const { line, text: part } of partsOf(text)) {
@@ -66,17 +75,19 @@ export class Manifest {
     }
     this.#parts = parts;
     this.#text = text;
-    this.#take(text, found);
+    this.#take(text, found, atRest);
   }
 
   /** Notes why the file cannot be read at all; what it had stays. */
   fail(message: string, path = ''): void {
+    this.#waiting = false;
     this.#text = undefined;
     const problems = [this.#problem(path, message)];
     this.#contents = this.#keeping(this.#contents.objects, new Map(), problems);
   }
 
-  #take(text: string, found: readonly (readonly [number, Found])[]): void {
+  #take(text: string, found: readonly (readonly [number, Found])[], atRest: boolean): void {
+    this.#waiting = false;
     const before = this.#contents.objects;
     const objects = new Map<ObjectKey, ManifestObject>();
     const problems: Problem[] = [];
@@ -119,7 +130,10 @@ export class Manifest {
       // The object that the cut goes through is half of what it was: not even that is taken.
       this.#contents = this.#keeping(before, new Map(), problems);
     } else if (!identified) this.#contents = this.#keeping(before, objects, problems);
-    else {
+    else if (missing && !atRest) {
+      this.#waiting = true;
+      this.#contents = { objects: new Map([...before, ...objects]), problems: bounded(problems) };
+    } else {
       this.#whole = text;
       this.#contents = { objects, problems: bounded(problems) };
     }

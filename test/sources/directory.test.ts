@@ -97,6 +97,30 @@ test('a broken document keeps what the file had, is reported, and leaves the res
   await until('the file without objects', () => folder.services === 'c:80');
 });
 
+test('what a writer has not come to yet stays until the file is at rest', async () => {
+  const texts = (port: number) => Array.from({ length: 50 }, (_, i) => service(`s${i}`, port));
+  await using folder = await Folder.with({ 'a.yaml': texts(80).join('---\n') });
+  const all = (port: number) => folder.services.split(' ').filter(name => name.endsWith(`:${port}`)).length;
+  const told = folder.changes.length;
+  for (let round = 81; round < 90; round++) {
+    const text = texts(round).join('---\n');
+    // As cp and editors write a long file: in pieces, and each is read.
+    const pieces = 7;
+    for (let i = 1; i <= pieces; i++) {
+      await folder.write('a.yaml', text.slice(0, Math.ceil((text.length * i) / pieces)));
+      await until('the piece', () => all(round) >= Math.floor((50 * i) / pieces) - 1);
+    }
+    await until('the last one', () => all(round) === 50);
+  }
+  assert.deepEqual(
+    folder.changes.slice(told).filter(({ op }) => op === 'delete'),
+    [],
+  );
+  assert.equal(folder.contents.problems.size, 0);
+  await folder.write('a.yaml', `# rest\n${texts(80).slice(0, 20).join('---\n')}`);
+  await until('the removal', () => all(80) === 20 && folder.contents.Service.size === 20);
+});
+
 test('what cannot be read is reported with file and line', async () => {
   await using folder = await Folder.with({
     'a.yaml': `${service('a')}---\njust text\n---\nkind: Service\n---\napiVersion: v1\nkind: Service\nmetadata: {}\n---\n${service('a', 81)}`,
