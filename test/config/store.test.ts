@@ -4,6 +4,7 @@ import { kindOf } from '../../src/config/kinds.ts';
 import type { RawObject } from '../../src/config/raw.ts';
 import { ConfigStore } from '../../src/config/store.ts';
 import { objectKey } from '../../src/model/object.ts';
+import { PeerAuthentication_MutualTLS_Mode } from '../../src/proto/generated/istio/security/v1beta1.ts';
 
 const service = (name: string, port: number, metadata: Record<string, unknown> = {}): RawObject => ({
   apiVersion: 'v1',
@@ -106,4 +107,32 @@ test('a kind is told by group and version, too', () => {
   assert.equal(kindOf({ apiVersion: 'serving.knative.dev/v1', kind: 'Service' }), undefined);
   assert.equal(kindOf({ apiVersion: 'networking.istio.io/v9', kind: 'VirtualService' }), undefined);
   assert.equal(kindOf({ apiVersion: 'v1', kind: 'toString' }), undefined);
+});
+
+test('what restricts and is not valid is closed, and keeps to its last valid version where there is one', () => {
+  const policy = (mode: string): RawObject => ({
+    apiVersion: 'security.istio.io/v1',
+    kind: 'PeerAuthentication',
+    metadata: { name: 'it', namespace: 'default' },
+    spec: { mtls: { mode } },
+  });
+  const store = new ConfigStore();
+  const it = key('PeerAuthentication', 'it');
+  const after = (...objects: readonly RawObject[]) => {
+    for (const object of objects) store.apply({ op: 'upsert', object });
+    const { PeerAuthentication, problems } = store.contents();
+    return [PeerAuthentication.get(it)?.spec.mtls?.mode, problems.get(it)?.map(problem => problem.path) ?? []];
+  };
+  const { STRICT, PERMISSIVE } = PeerAuthentication_MutualTLS_Mode;
+  const closed = [STRICT, ['spec.mtls.mode', '']];
+  assert.deepEqual(after(policy('LOOSE')), closed, 'nothing is known');
+  const first = store.contents().PeerAuthentication.get(it);
+  assert.deepEqual(after(policy('OPEN')), closed, 'what was closed is no valid version');
+  assert.equal(store.contents().PeerAuthentication.get(it), first, 'and keeps its identity');
+  assert.deepEqual(after(policy('PERMISSIVE')), [PERMISSIVE, []]);
+  assert.deepEqual(after(policy('LOOSE')), [PERMISSIVE, ['spec.mtls.mode', '']], 'a valid version is known');
+  assert.deepEqual(after(policy('OPEN')), [PERMISSIVE, ['spec.mtls.mode', '']], 'and stays known');
+  store.apply({ op: 'delete', kind: 'PeerAuthentication', namespace: 'default', name: 'it' });
+  assert.deepEqual(after(), [undefined, []]);
+  assert.deepEqual(after(policy('LOOSE')), closed, 'another object has no last version');
 });

@@ -123,10 +123,9 @@ function rulings(store: ConfigStore): readonly Ruling[] {
   assert.ok(server);
   const messages = messagesOf(world.of(server).translation);
   return calls.map(call => {
-    const { failure, response, asks, audited, networkFilters } = simulate(messages, call);
+    const { failure, response, asks, audited } = simulate(messages, call);
     const refused = failure === 'denied by RBAC' || response?.status === 403;
-    const asked = Boolean(asks?.length || networkFilters?.includes('envoy.filters.network.ext_authz'));
-    return { refused, asked, audited: audited === true };
+    return { refused, asked: Boolean(asks?.length), audited: audited === true };
   });
 }
 

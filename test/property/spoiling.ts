@@ -12,9 +12,12 @@ const isObject = (value: Json): value is { readonly [key: string]: Json } =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Values that nothing of these fields can be, by the name of the field that holds them or the list of them. */
-const badValues: Readonly<Record<string, readonly Json[]>> = {
-  paths: ['', '/u/{}', '/m/{*}x/{'],
-  notPaths: ['', '/u/{}'],
+type Bad = Readonly<Record<string, readonly (Json | ((value: string) => Json))[]>>;
+
+const badValues: Bad = {
+  // What begins a path can be read, whatever follows.
+  paths: ['', value => `${value}{}`, value => `${value}{*}x/{`],
+  notPaths: ['', value => `${value}{}`],
   ports: ['', 'http', '70000'],
   notPorts: ['80-90'],
   ipBlocks: ['', '10.0.0.0/99', 'localhost'],
@@ -34,15 +37,10 @@ const badValues: Readonly<Record<string, readonly Json[]>> = {
 const maps: ReadonlySet<string> = new Set(['matchLabels', 'labels']);
 
 /** Every spec that differs from the one given in one thing: a name with a typo, another type, a value that is none (`bad`: more of them). */
-export const spoilings = (spec: Json, bad: Readonly<Record<string, readonly Json[]>> = {}): readonly Spoiled[] =>
+export const spoilings = (spec: Json, bad: Bad = {}): readonly Spoiled[] =>
   walk(spec, '', 'spec', { ...badValues, ...bad });
 
-function walk(
-  value: Json,
-  path: string,
-  name: string,
-  badValues: Readonly<Record<string, readonly Json[]>>,
-): readonly Spoiled[] {
+function walk(value: Json, path: string, name: string, badValues: Bad): readonly Spoiled[] {
   const instead = (how: string, put: Json): Spoiled => ({ how: `${how} for ${path || 'spec'}`, spec: put });
   const here = [
     ...(path
@@ -51,7 +49,11 @@ function walk(
           ...(typeof value === 'string' ? [instead('{}', {})] : [instead('text', 'text')]),
         ]
       : []),
-    ...(typeof value === 'string' ? (badValues[name] ?? []).map(bad => instead(JSON.stringify(bad), bad)) : []),
+    ...(typeof value === 'string'
+      ? (badValues[name] ?? [])
+          .map(bad => (typeof bad === 'function' ? bad(value) : bad))
+          .map(bad => instead(JSON.stringify(bad), bad))
+      : []),
   ];
   if (Array.isArray(value)) {
     const list: readonly Json[] = value;

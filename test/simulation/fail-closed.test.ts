@@ -133,6 +133,22 @@ const cases: readonly Case[] = [
     refusedAfterEdit: ['GET /b', 'GET /b as default/a'],
   },
   {
+    says: 'a DENY that says nothing denies nothing, but what its last valid version did',
+    objects: [policy('{action: DENY}')],
+    errors: ['spec.rules', ''],
+    refused: [],
+    valid: notB,
+    refusedAfterEdit: ['GET /b', 'GET /b as default/a'],
+  },
+  {
+    says: 'a DENY with a field that may be its rules denies everything',
+    objects: [policy('{action: DENY, rule: [{to: [{operation: {paths: [/b]}}]}]}')],
+    errors: ['spec.rule', 'spec.rules', ''],
+    refused: all,
+    valid: notB,
+    refusedAfterEdit: ['GET /b', 'GET /b as default/a'],
+  },
+  {
     says: 'one of the values that a DENY makes an exception for is no exception',
     objects: [policy('{action: DENY, rules: [{to: [{operation: {notPaths: [/a, "/u/{}"], ports: ["8080"]}}]}]}')],
     errors: ['spec.rules[0].to[0].operation.notPaths[1]', ''],

@@ -44,58 +44,59 @@ type Close = Closed<AuthorizationPolicy> | undefined;
 
 /** The most that the policy may forbid, and the least that it may allow. */
 function close(policy: AuthorizationPolicy, report: Report, last: AuthorizationPolicy | undefined): Close {
-  const { spec } = policy;
-  const { action = Action.ALLOW } = spec;
-  const attachment = widestAttachment(spec, 'spec', report);
+  const { action = Action.ALLOW, rules = [] } = policy.spec;
+  const attachment = widestAttachment(policy.spec, 'spec', report);
   const rehearsal = report.failed(dryRun);
-  for (const field of ['selector', 'targetRef', 'targetRefs']) report.absorb(`spec.${field}`);
-  if (last && (attachment || rehearsal)) return undefined;
-  const own = rehearsal ? withoutRehearsal(policy) : policy;
-  const closed = (fields: Partial<Spec>, meaning: string): Closed<AuthorizationPolicy> => ({
-    value: { ...own, spec: { ...spec, ...attachment, ...fields } },
-    meaning,
-  });
-  const least = report.failed('spec.rules') ? [] : spec.rules;
-  const rules = action === Action.ALLOW || last ? least : widestRules(spec.rules, report);
-  const right = spec.rules?.filter((_, i) => !report.failed(`spec.rules[${i}]`)) ?? [];
-  report.absorb('spec.rules');
-  if (last && report.failed('spec')) return undefined;
-  // What is wrong now may be the action itself: it is, it contradicts the provider, or it is the field that we do not know.
-  if (action === Action.ALLOW ? report.failed('spec') : report.failed('spec.action')) {
+  const right = rules.filter((_, i) => !report.failed(`spec.rules[${i}]`));
+  const widened = rules.map((rule, i) => widest(rule, `spec.rules[${i}]`, report));
+  // Where a rule is no rule, or the list is none, there may have been any.
+  const lost = !policy.spec.rules || report.misses('spec.rules');
+  for (const field of ['selector', 'targetRef', 'targetRefs', 'rules']) report.absorb(`spec.${field}`);
+  const unknown = report.failed('spec');
+  if (last) return attachment || rehearsal || unknown ? undefined : besideLast(policy, right, last);
+  const closed = (fields: Partial<Spec>, meaning: string): Closed<AuthorizationPolicy> => {
+    const own = rehearsal ? withoutRehearsal(policy) : policy;
+    return { value: { ...own, spec: { ...policy.spec, ...attachment, ...fields } }, meaning };
+  };
+  // What is wrong may be the action itself: it is, it contradicts the provider, or it is the field that we do not know.
+  if (report.failed('spec.action') || (unknown && action === Action.ALLOW)) {
     const all = { action: Action.DENY, provider: undefined, rules: [{}] };
     return closed(all, 'whether it allows or denies cannot be read: everything is denied');
   }
   if (action !== Action.ALLOW) {
-    if (!last)
-      return closed({ rules }, 'what cannot be read of it counts as met: it is for more requests than it says');
-    if ((last.spec.action ?? Action.ALLOW) !== action) return undefined;
-    const before = (last.spec.rules ?? []).filter(rule => !right.some(known => equal(known, rule)));
-    const meaning = 'its valid rules are in force, and beside them those of its last valid version';
-    return closed({ rules: [...right, ...before] }, meaning);
+    const all = lost || (unknown && !rules.length) ? [...widened, {}] : widened;
+    const meaning = all.some((rule, i) => isForAll(rule) && rule !== rules[i])
+      ? 'nothing can be read of one of its rules, which counts as met: it is for every request'
+      : 'what cannot be read of it counts as met: it is for more requests than it says';
+    return closed({ rules: all }, meaning);
   }
-  if (last) return undefined;
-  if (!attachment && !rehearsal) return closed({ rules }, 'no rule of it can be read: it allows nothing');
-  const { value, meaning } = closed(
-    { rules },
-    'for whom it is cannot be read: beside other ALLOW policies it allows nothing',
-  );
+  if (!attachment && !rehearsal) return closed({ rules: right }, 'no rule of it can be read: it allows nothing');
+  const meaning = 'for whom it is cannot be read: beside other ALLOW policies it allows nothing';
+  const { value } = closed({ rules: right }, meaning);
   return { value: { ...value, onlyRestricts: true }, meaning };
 }
+
+/** What is right of a policy that forbids, and what its last valid version forbids. */
+function besideLast(policy: AuthorizationPolicy, right: readonly Rule[], last: AuthorizationPolicy): Close {
+  const { action = Action.ALLOW } = policy.spec;
+  if (action === Action.ALLOW || last.spec.action !== action) return undefined;
+  const before = (last.spec.rules ?? []).filter(rule => !right.some(known => equal(known, rule)));
+  const meaning = 'its valid rules are in force, and beside them those of its last valid version';
+  return { value: { ...policy, spec: { ...policy.spec, rules: [...right, ...before] } }, meaning };
+}
+
+const isEmpty = (lists: object | undefined): boolean =>
+  !Object.values(lists ?? {}).some((list: readonly string[] | undefined) => list?.length);
+
+/** Whether a rule is for every request: one without conditions. */
+const isForAll = ({ from, to, when }: Rule): boolean =>
+  !when?.length &&
+  (!from?.length || from.some(({ source }) => isEmpty(source))) &&
+  (!to?.length || to.some(({ operation }) => isEmpty(operation)));
 
 function withoutRehearsal({ meta, ...policy }: AuthorizationPolicy): AuthorizationPolicy {
   const { 'istio.io/dry-run': _, ...annotations } = meta.annotations;
   return { ...policy, meta: { ...meta, annotations } };
-}
-
-/** The rules, with what is wrong in them counted as met; without a list there may have been any. */
-function widestRules(rules: readonly Rule[] | undefined, report: Report): readonly Rule[] {
-  const widened = (rules ?? []).map((rule, i) => {
-    const at = `spec.rules[${i}]`;
-    const wide = widest(rule, at, report);
-    report.absorb(at);
-    return wide;
-  });
-  return report.failed('spec.rules') ? [...widened, {}] : widened;
 }
 
 function checkDryRun(value: string | undefined, action: Action, report: Report): void {
