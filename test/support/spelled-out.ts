@@ -44,7 +44,7 @@ export const withDefault: ReadonlySet<string> = new Set(
     ),
 );
 
-/** The zero of a field as a user may write it; undefined for a field with presence. */
+/** The zero of a field as a user may write it; undefined for a field with presence, whose absence is written as null. */
 export function zeroOf({ shape, presence, type }: FieldSchema): unknown {
   if (shape === 'list') return [];
   if (shape === 'map') return {};
@@ -65,7 +65,7 @@ function valueOf(field: FieldSchema, value: unknown, told: Told): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, messageOf(name, item, told)]));
 }
 
-/** A message in which every absent field without presence is written as zero, also in the messages below it. */
+/** A message in which every absent field is written as zero, or as null where it has presence, also in the messages below it. */
 export function messageOf(name: string, raw: unknown, told: Told = () => {}): unknown {
   if (!isFields(raw)) return raw;
   if (name === 'google.protobuf.Any') {
@@ -87,9 +87,11 @@ export function messageOf(name: string, raw: unknown, told: Told = () => {}): un
   for (const field of fields) {
     const zero = zeroOf(field);
     const full = `${name}.${field.name}`;
-    if (zero === undefined || written.has(field) || withDefault.has(full)) continue;
-    out[field.name] = zero;
-    told(full);
+    if (written.has(field) || withDefault.has(full)) continue;
+    // A null can be a value of its own.
+    if (zero === undefined && field.type.kind !== 'scalar' && field.type.name === 'google.protobuf.Value') continue;
+    out[field.name] = zero ?? null;
+    if (zero !== undefined) told(full);
   }
   return name === 'istio.networking.v1alpha3.EnvoyFilter.EnvoyConfigObjectPatch' ? patchOf(out, told) : out;
 }
@@ -103,7 +105,7 @@ function patchOf(raw: JsonFields, told: Told): JsonFields {
   return { ...raw, patch: { ...patch, value: messageOf(patchMessages[target], value, told) } };
 }
 
-/** Fields of objects of Kubernetes, by path, that the API server fills in where they are absent, or that mean the same empty. */
+/** Fields of objects of Kubernetes, by path, that the API server fills in where they are absent, or that mean the same empty or null. */
 const kubernetes: Readonly<Partial<Record<Kind, Readonly<Record<string, (at: JsonFields) => unknown>>>>> = {
   Service: {
     'spec.clusterIPs': () => [],
@@ -115,6 +117,7 @@ const kubernetes: Readonly<Partial<Record<Kind, Readonly<Record<string, (at: Jso
     'spec.sessionAffinity': () => 'None',
     'spec.trafficDistribution': () => '',
     'spec.type': () => 'ClusterIP',
+    'spec.ports[].appProtocol': () => null,
     'spec.ports[].name': () => '',
     'spec.ports[].nodePort': () => 0,
     'spec.ports[].protocol': () => 'TCP',
@@ -124,7 +127,15 @@ const kubernetes: Readonly<Partial<Record<Kind, Readonly<Record<string, (at: Jso
   EndpointSlice: {
     endpoints: () => [],
     ports: () => [],
+    'endpoints[].conditions.ready': () => null,
+    'endpoints[].conditions.serving': () => null,
+    'endpoints[].conditions.terminating': () => null,
     'endpoints[].deprecatedTopology': () => ({}),
+    'endpoints[].hostname': () => null,
+    'endpoints[].nodeName': () => null,
+    'endpoints[].targetRef': () => null,
+    'endpoints[].zone': () => null,
+    'ports[].appProtocol': () => null,
     'ports[].name': () => '',
     'ports[].protocol': () => 'TCP',
   },
