@@ -7,7 +7,7 @@ export interface Waiting {
 }
 
 /** Milliseconds of work before the event loop has a turn. */
-const SLICE = 10;
+const SLICE = 4;
 
 /**
  * Shares the time between those who have something to say. Most find nobody waiting and do all their work at once; once a slice is used up,

@@ -60,8 +60,12 @@ class Lane<C extends Waiter> {
 
 /** Of the time that those need who are known, the others get so much beside it. */
 const SHARE_OF_OTHERS = 1 / 4;
-/** Milliseconds that the others can have saved, or overdrawn. */
+/** Milliseconds that the others can have saved of it, or overdrawn. */
 const MOST_CREDIT = 20;
+/** Of all time the others get so much, so that what known ones wait for, and does not wait here, goes on between. */
+const SHARE_OF_TIME = 0.6;
+/** Milliseconds that the others can have saved of that: a mesh that comes at once is served as fast as it goes. */
+const MOST_SAVED = 1_000;
 
 /**
  * Takes streams in turn, each at most once in the queue. What they are sent is computed when it is their turn, so a queue costs no
@@ -83,6 +87,8 @@ export class PushQueue<C extends Waiter> {
   readonly #queued = new Map<C, Lane<C>>();
   readonly #slots = new Set<Slot>();
   #credit = 0;
+  #saved = MOST_SAVED;
+  #savedAt = performance.now();
   #scheduled = false;
   #cancelStall: (() => void) | undefined;
 
@@ -127,6 +133,8 @@ export class PushQueue<C extends Waiter> {
 
   #run(): void {
     let now = performance.now();
+    this.#saved = Math.min(this.#saved + (now - this.#savedAt) * SHARE_OF_TIME, MOST_SAVED);
+    this.#savedAt = now;
     const until = now + this.#limits.slice;
     for (let lane = this.#nextLane(); lane; lane = this.#nextLane()) {
       const waiter = lane.next();
@@ -135,19 +143,20 @@ export class PushQueue<C extends Waiter> {
       this.#send(lane, waiter);
       const before = now;
       now = performance.now();
+      if (lane === this.#others) this.#saved -= now - before;
       const credit = this.#credit + (lane === this.#known ? (now - before) * SHARE_OF_OTHERS : before - now);
       this.#credit = Math.min(Math.max(credit, -MOST_CREDIT), MOST_CREDIT);
       if (now <= until) continue;
       this.#schedule();
       return;
     }
-    if (this.#queued.size > 0) this.#awaitSlot();
+    if (this.#queued.size > 0) this.#wait();
     else if (this.#slots.size === 0) this.#onIdle();
   }
 
   /** Whose turn it is; nobody's where all that wait must wait for bytes to leave. */
   #nextLane(): Lane<C> | undefined {
-    const [known, others] = [this.#ready(this.#known), this.#ready(this.#others)];
+    const [known, others] = [this.#ready(this.#known), this.#saved > 0 && this.#ready(this.#others)];
     if (known && others) return this.#credit > 0 ? this.#others : this.#known;
     return known ? this.#known : others ? this.#others : undefined;
   }
@@ -172,7 +181,8 @@ export class PushQueue<C extends Waiter> {
     if (this.#queued.size > 0 || this.#slots.size === 0) this.#schedule();
   }
 
-  #awaitSlot(): void {
+  /** Goes on when responses have been stalled for long enough, and the others have saved some time. */
+  #wait(): void {
     this.#cancelStall ??= this.#clock.after(this.#limits.stall, () => {
       this.#cancelStall = undefined;
       const stalled = this.#clock.now() - this.#limits.stall;

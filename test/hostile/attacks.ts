@@ -265,7 +265,7 @@ export const attacks: Readonly<Record<string, Attack>> = {
   'unended-headers': {
     what: '100 connections with HEADERS that never end',
     run: async load => {
-      for (const _ of list(part(load, 100))) new RawPeer(load.address).send(frame(frames.HEADERS, 0, 1, callHeaders));
+      for (const _ of list(part(load, 100))) new RawPeer(load.address).beginHeaders();
       await rest(load);
     },
   },

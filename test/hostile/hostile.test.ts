@@ -58,7 +58,7 @@ test('SIGTERM ends all in time: calls that are not admitted with a status, the r
   const { stream, status } = call(on);
   stream.write(Buffer.from([0, 0, 0, 1]));
   const peers = [new RawPeer(address), new RawPeer(address)];
-  peers[0]?.send(frame(frames.HEADERS, 0, 1, callHeaders));
+  peers[0]?.beginHeaders();
   peers[1]?.send(frame(frames.HEADERS, 4, 1, callHeaders), frame(frames.DATA, 0, 1, Buffer.from([0])));
   await until('the connections', () => peers.every(({ socket }) => socket.bytesRead > 0));
   const ms = await target.stop();

@@ -110,6 +110,8 @@ export const callHeaders: Buffer = Buffer.concat([
 /** HTTP/2 by hand, for what no library would send. It answers settings and pings, and keeps to the windows. */
 export class RawPeer {
   readonly socket: Socket;
+  /** Answers nothing: between the parts of a header block no other frame may come. */
+  mute = false;
   readonly #windows = new Map<number, number>();
   #rest = Buffer.alloc(0);
   #wake: () => void = () => {};
@@ -125,6 +127,12 @@ export class RawPeer {
 
   get gone(): boolean {
     return this.socket.destroyed;
+  }
+
+  /** Begins a call with headers that never end. */
+  beginHeaders(): void {
+    this.mute = true;
+    this.send(frame(frames.HEADERS, 0, 1, callHeaders));
   }
 
   send(...bytes: readonly Buffer[]): void {
@@ -172,8 +180,8 @@ export class RawPeer {
       const [type, flags] = [this.#rest[3], this.#rest[4] ?? 0];
       const stream = this.#rest.readUInt32BE(5);
       const payload = this.#rest.subarray(9, end);
-      if (type === frames.SETTINGS && (flags & 1) === 0) this.send(frame(frames.SETTINGS, 1, 0));
-      if (type === frames.PING && (flags & 1) === 0) this.send(frame(frames.PING, 1, 0, payload));
+      if (type === frames.SETTINGS && (flags & 1) === 0 && !this.mute) this.send(frame(frames.SETTINGS, 1, 0));
+      if (type === frames.PING && (flags & 1) === 0 && !this.mute) this.send(frame(frames.PING, 1, 0, payload));
       if (type === frames.WINDOW_UPDATE) {
         this.#windows.set(stream, this.#window(stream) + payload.readUInt32BE(0));
         this.#wake();
