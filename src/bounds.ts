@@ -239,10 +239,10 @@ export const bounds = {
     of: 'in one document of a file: a List',
     why: 'five of the largest objects, or the Services of a cluster with 30,000; it is in memory as a whole while it is read',
   },
-  'yaml-levels': {
+  'object-levels': {
     most: 128,
     unit: 'levels',
-    of: 'of lists and mappings within one another in YAML',
+    of: 'of lists and mappings within one another, in an object and in YAML',
     why: 'objects of Kubernetes and Istio have 20; what is read of them is walked by functions that call themselves',
   },
   'yaml-alias-values': {

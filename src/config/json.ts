@@ -22,3 +22,11 @@ export function freeze<T>(value: T): T {
   for (const inner of Object.values(value)) freeze(inner);
   return value;
 }
+
+/** Whether a value has more than so many lists and objects within one another. Looks no deeper: any value can be asked. */
+export function isDeeperThan(levels: number, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return false;
+  if (levels === 0) return true;
+  for (const inner of Object.values(value)) if (isDeeperThan(levels - 1, inner)) return true;
+  return false;
+}

@@ -1,6 +1,7 @@
+import { bounds } from '../bounds.ts';
 import { type ObjectKey, objectKey } from '../model/object.ts';
 import { PersistentMap } from '../model/persistent-map.ts';
-import { equal, freeze } from './json.ts';
+import { equal, freeze, isDeeperThan } from './json.ts';
 import { type Kind, type KindRow, type KindTypes, kindNames, kindOf, kinds } from './kinds.ts';
 import type { Parsed, Problem } from './problem.ts';
 import type { RawObject } from './raw.ts';
@@ -87,6 +88,13 @@ export class ConfigStore {
   }
 }
 
+const maxLevels = bounds['object-levels'].most;
+
+const tooDeep = (object: ObjectKey): { readonly ok: false; readonly problems: readonly Problem[] } => ({
+  ok: false,
+  problems: [{ object, path: '', message: `it is nested more than ${maxLevels} deep`, severity: 'error' }],
+});
+
 /** What tells one version of an object from the next: the API server's version, or all of it where it has none. */
 type Seen = RawObject | { readonly metadata: Pick<RawObject['metadata'], 'resourceVersion' | 'uid'> };
 
@@ -146,9 +154,11 @@ class KindTable<K extends Kind> {
   upsert(raw: RawObject): boolean {
     const key = this.#key(raw);
     const known = this.#entries.get(key);
-    if (known && isSame(known.seen, raw)) return false;
-    const { problems, ...entry } = this.#outcome(key, this.#row.parse(raw), known);
-    this.#entries.set(key, { seen: seenOf(raw), ...entry });
+    // An API server takes objects 10,000 deep; the functions that walk them call themselves.
+    const deep = isDeeperThan(maxLevels, raw);
+    if (known && !deep && isSame(known.seen, raw)) return false;
+    const { problems, ...entry } = this.#outcome(key, deep ? tooDeep(key) : this.#row.parse(raw), known);
+    this.#entries.set(key, { seen: deep ? { metadata: {} } : seenOf(raw), ...entry });
     const reported = this.#setProblems(key, problems);
     return this.#setValue(key, known?.inForce, entry.inForce) || reported;
   }

@@ -18,7 +18,7 @@ export interface DuplicateKey {
   readonly path: string;
 }
 
-const maxDepth = bounds['yaml-levels'].most;
+const maxDepth = bounds['object-levels'].most;
 const freeAliasNodes = bounds['yaml-alias-values'].most;
 
 /** So many keys that stand twice are told of. */

@@ -136,3 +136,40 @@ test('what restricts and is not valid is closed, and keeps to its last valid ver
   assert.deepEqual(after(), [undefined, []]);
   assert.deepEqual(after(policy('LOOSE')), closed, 'another object has no last version');
 });
+
+test('an object that is nested too deep is a problem, whoever took it before', () => {
+  const nested = (depth: number, inner: (value: unknown) => unknown) => {
+    let value: unknown = 'x';
+    for (let i = 0; i < depth; i++) value = inner(value);
+    return value;
+  };
+  const filter = (value: unknown, resourceVersion?: string) => ({
+    apiVersion: 'networking.istio.io/v1alpha3',
+    kind: 'EnvoyFilter',
+    metadata: { name: 'deep', namespace: 'default', ...(resourceVersion && { resourceVersion }) },
+    spec: {
+      configPatches: [
+        {
+          applyTo: 'CLUSTER',
+          patch: { operation: 'MERGE', value: { metadata: { filter_metadata: { x: { y: value } } } } },
+        },
+      ],
+    },
+  });
+  for (const inner of [(value: unknown) => ({ a: value }), (value: unknown) => [value]]) {
+    for (const version of [undefined, '1']) {
+      const store = new ConfigStore();
+      store.apply({ op: 'upsert', object: filter(nested(20, inner), version) });
+      assert.deepEqual([...store.contents().problems.values()], []);
+      for (const depth of [200, 4_000, 100_000]) {
+        for (let twice = 0; twice < 2; twice++)
+          store.apply({ op: 'upsert', object: filter(nested(depth, inner), version && `${depth}`) });
+        const [problem] = [...store.contents().problems.values()].flat();
+        assert.match(problem?.message ?? '', /^it is nested more than 128 deep .*last valid version/);
+        assert.equal(store.contents().EnvoyFilter.size, 1);
+      }
+      store.apply({ op: 'upsert', object: filter('x', version && '2') });
+      assert.equal(store.contents().problems.size, 0);
+    }
+  }
+});

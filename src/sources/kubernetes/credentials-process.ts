@@ -3,7 +3,7 @@ import type { RequestOptions } from 'node:https';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
-import { parse } from 'yaml';
+import { parseYaml } from '../../yaml/documents.ts';
 import type { ApiServerSettings, Credentials, CredentialsReply } from './credentials.ts';
 
 // Runs as a child process of credentials.ts, which says why.
@@ -31,7 +31,7 @@ function load(settings: ApiServerSettings): KubeConfig {
 function userTokenFile(kubeconfig: string | undefined, user: string): string | undefined {
   if (!kubeconfig) return undefined;
   const users = (
-    parse(readFileSync(kubeconfig, 'utf8')) as { users?: { name?: string; user?: { tokenFile?: string } }[] }
+    parseYaml(readFileSync(kubeconfig, 'utf8')) as { users?: { name?: string; user?: { tokenFile?: string } }[] }
   ).users;
   const file = users?.find(u => u.name === user)?.user?.tokenFile;
   return file && resolve(dirname(kubeconfig), file);
