@@ -15,8 +15,9 @@ import { inSlices } from './slices.ts';
 import type { ConfigSource } from './source.ts';
 import { codeOf, reasonOf, retryAfter } from './unreadable.ts';
 
-/** What is read: as kubectl does, in capitals, too. */
-const isManifest = (name: string): boolean => /\.(?:ya?ml|json)$/i.test(name);
+/** What is read: as kubectl does, in capitals, too. What kustomize makes of a folder is for kustomize, and needs neither kind nor name. */
+const isManifest = (name: string): boolean =>
+  /\.(?:ya?ml|json)$/i.test(name) && !/(?:^|\/)kustomization\.ya?ml$/i.test(name);
 
 /** The objects in every `*.yaml`, `*.yml` and `*.json` file below a folder, as they are now and whenever the files change. */
 export function directorySource(options: {

@@ -17,8 +17,8 @@ const endsPlainInFlow = (code: number): boolean =>
 const folded = (first: string, more: string): string => (first === '\n' ? more || ' ' : first + more);
 
 /**
- * A scalar without quotes. `indent` is the least column of its further lines in the block context; undefined in a flow collection, where a
- * colon ends it only before a space: `[::1, 2001:db8::]` are two texts. Says whether it ended with a line break.
+ * A scalar without quotes. `indent` is the least column of its further lines; in a flow collection they may have any. A colon ends it only
+ * before a space: `[192.0.2.7, 2001:db8::]` are two texts. Says whether a line break ended it.
  */
 export function plainScalar(at: Cursor, indent: number, inFlow: boolean): { text: string; endedLine: boolean } {
   const started = at.line;

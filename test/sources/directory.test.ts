@@ -16,6 +16,7 @@ test('every file below the folder is read, once it says synced', async () => {
     'deep/er/c.yml': service('c'),
     'list.yaml': `apiVersion: v1\nkind: List\nitems:\n- ${service('d').trimEnd().replaceAll('\n', '\n  ')}\n`,
     'notes.txt': 'not: [yaml',
+    'deep/kustomization.yaml': 'resources: [er/c.yml]',
     '.hidden/x.yaml': service('hidden'),
     'meshconfig.yaml': 'accessLogFile: /dev/stdout',
     'slices.yaml':
