@@ -23,11 +23,17 @@ export const allocationKey = (namespace: string, host: string): string => `${nam
 export function autoAllocate(entries: Iterable<ServiceEntry>): ReadonlyMap<string, readonly string[]> {
   const sorted = [...entries].sort(byAge);
   const taken = new Set(sorted.flatMap(entry => Object.values(entry.allocated ?? {}).flat()));
+  // A host that has an address by one entry needs no other for the ports that another one gives it.
+  const addressed = new Set(
+    sorted.flatMap(({ meta, spec }) =>
+      spec.addresses?.length ? (spec.hosts ?? []).map(host => allocationKey(meta.namespace, host)) : [],
+    ),
+  );
   const allocated = new Map<string, readonly string[]>();
   for (const entry of sorted) {
     for (const host of entry.spec.hosts ?? []) {
       const key = allocationKey(entry.meta.namespace, host);
-      if (allocated.has(key) || !isAllocated(entry, host)) continue;
+      if (addressed.has(key) || allocated.has(key) || !isAllocated(entry, host)) continue;
       const told = entry.allocated?.[host];
       if (told) {
         allocated.set(key, told);

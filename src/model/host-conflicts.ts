@@ -35,13 +35,35 @@ const byPrecedence = (a: Service, b: Service): number =>
   Number(a.registry !== 'Kubernetes') - Number(b.registry !== 'Kubernetes') ||
   Number(a.visibility.kind === 'public') - Number(b.visibility.kind === 'public');
 
+const portPath = (entries: ConfigContents['ServiceEntry'], service: Service, index: number): string => {
+  const path = `spec.ports[${index}]`;
+  const entry = entries.get(service.source);
+  return entry ? writtenPath(entry, path) : path;
+};
+
+/** What everyone sees of a host in two namespaces: clients of others have the first alone, where the second says something else. */
+function elsewhere(entries: ConfigContents['ServiceEntry'], services: readonly Service[]): readonly Problem[] {
+  const [first, ...others] = services.filter(s => s.visibility.kind === 'public').sort(byPrecedence);
+  if (!first) return [];
+  const ofFirst = services.filter(s => s.namespace === first.namespace && s.visibility.kind === 'public');
+  return others.flatMap((service): readonly Problem[] => {
+    if (service.namespace === first.namespace) return [];
+    const index = service.ports.findIndex(own => {
+      const claims = ofFirst.flatMap(by => by.ports.filter(p => p.port === own.port).map(port => ({ by, port })));
+      return !claims.some(claim => !difference(claim, service, own));
+    });
+    if (index < 0) return [];
+    const message = `namespaces other than ${service.namespace} see ${service.hostname} as ${first.source} has it: without this port, or with another protocol or resolution`;
+    return [{ object: service.source, path: portPath(entries, service, index), message, severity: 'warning' }];
+  });
+}
+
 /** Ports of one host that ServiceEntries of one namespace claim and another has, in another way. */
 const conflictsOf = memo(
   (entries: ConfigContents['ServiceEntry'], ...services: readonly Service[]): readonly Problem[] => {
     const problems: Problem[] = [];
     const claims = new Map<string, Claim>();
     for (const service of [...services].sort(byPrecedence)) {
-      const entry = entries.get(service.source);
       for (const [i, port] of service.ports.entries()) {
         const key = `${service.namespace}:${port.port}`;
         const claim = claims.get(key);
@@ -50,13 +72,13 @@ const conflictsOf = memo(
         if (!differs) continue;
         problems.push({
           object: service.source,
-          path: entry ? writtenPath(entry, `spec.ports[${i}]`) : `spec.ports[${i}]`,
+          path: portPath(entries, service, i),
           message: `${claim.by.source} has port ${port.port} of ${service.hostname} already, ${differs}; that one is used`,
           severity: 'error',
         });
       }
     }
-    return problems;
+    return [...problems, ...elsewhere(entries, services)];
   },
 );
 

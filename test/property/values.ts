@@ -26,6 +26,9 @@ const hosts = among(
   'nowhere',
   '10.96.0.10',
   'web.other',
+  'Web.Default.svc.cluster.local',
+  'Outside.example.COM.',
+  'loop',
 );
 const wildcardHosts = mostly(
   fc.oneof(hosts, among('*', '*.example.com', '*.default.svc.cluster.local', '*.com')),

@@ -12,7 +12,7 @@ export interface Expectations {
   readonly problems?: readonly Problem[];
   /** Whether the proxy does not see the Service port or subset of a cluster: a VirtualService that it sees may lead there all the same. */
   readonly lacks?: (cluster: string) => boolean;
-  /** Clusters that the case takes away by an EnvoyFilter. */
+  /** Clusters that an EnvoyFilter may have taken away. */
   readonly removed?: readonly string[];
 }
 

@@ -129,3 +129,19 @@ test('a host that only redirects is one whatever namespace it is limited to', ()
     [['old.example.com']],
   );
 });
+
+test('servers for every address share a listener, whether they say so or nothing', () => {
+  const bound = (host: string, bind: string) => server(80, 'http', 'HTTP', host).replace(/}$/, `, bind: "${bind}"}`);
+  for (const bind of ['0.0.0.0', '::', '0:0::0']) {
+    const made = gateway([server(80, 'http', 'HTTP', 'a.example.com'), bound('b.example.com', bind)]);
+    assert.deepEqual(
+      made.listeners.map(({ name }) => name),
+      ['0.0.0.0_8080'],
+    );
+    assert.deepEqual(made.problems, []);
+    assert.deepEqual(
+      made.routes.flatMap(({ name, message }) => message.virtual_hosts?.map(({ domains }) => [name, domains])),
+      [['http.8080', ['a.example.com', 'b.example.com']]],
+    );
+  }
+});

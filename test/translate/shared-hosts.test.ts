@@ -127,6 +127,23 @@ const cases: readonly [
       entry(2, 'DNS', [port(80, 'TCP')]),
     ],
     ['80 STRICT_DNS hub.example:80'],
+    [
+      /entry-2 spec\.ports\[0\]: namespaces other than default see hub\.example as ServiceEntry\/other\/older has it: without this port/,
+    ],
+  ],
+  [
+    'other namespaces that say the same',
+    [entry(1, 'DNS', [port(80, 'HTTP')], {}, 'older.other'), entry(2, 'DNS', [port(80, 'HTTP', 'web')])],
+    ['80 STRICT_DNS hub.example:80'],
+    [],
+  ],
+  [
+    'other namespaces that keep theirs to themselves',
+    [
+      entry(1, 'DNS', [port(80, 'HTTP')], { exportTo: ['.'] }, 'older.other'),
+      entry(2, 'DNS', [port(80, 'TCP')], { exportTo: ['.'] }),
+    ],
+    ['80 STRICT_DNS hub.example:80'],
     [],
   ],
 ];

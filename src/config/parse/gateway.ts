@@ -1,4 +1,5 @@
 import type { Gateway } from '../../model/config.ts';
+import { canonicalAddress, isUnspecified } from '../../model/ip-families.ts';
 import type { ObjectMeta } from '../../model/object.ts';
 import type * as networking from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { ServerTLSSettings_TLSmode as TlsMode } from '../../proto/generated/istio/networking/v1alpha3.ts';
@@ -49,7 +50,13 @@ function checkServer(server: networking.Server, path: string, report: Report): n
   if (port.targetPort) report.warning(`${path}.port.targetPort`, 'it has no effect');
   if (!port.name) report.error(`${path}.port.name`, 'a name is needed');
   checkTlsFits(server, path, report);
-  return { ...server, hosts, tls: checkServerTls(server.tls, `${path}.tls`, report) };
+  return { ...server, hosts, bind: boundTo(bind), tls: checkServerTls(server.tls, `${path}.tls`, report) };
+}
+
+/** Every address is the default: servers that say so and servers that say nothing share a listener. */
+function boundTo(bind: string): string | undefined {
+  const address = canonicalAddress(bind);
+  return isUnspecified(address) ? undefined : address || undefined;
 }
 
 /** TLS settings go with a TLS protocol; beside HTTP they can only redirect. */
