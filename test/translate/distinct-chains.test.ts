@@ -205,6 +205,107 @@ test('ServiceEntries that share an address and port share it by server name, or 
   assert.deepEqual(made([entry('a', 'HTTP', at), entry('b', 'HTTP', at)]).problems, [], 'hosts tell HTTP apart');
 });
 
+/** Objects of few names, addresses and ports, so that they meet often. */
+const meeting = (() => {
+  const names = fc.uniqueArray(fc.constantFrom('a.example', 'b.example', '*.example', 'c.test'), {
+    minLength: 1,
+    maxLength: 3,
+  });
+  const list = (of: fc.Arbitrary<string>) => fc.uniqueArray(of, { maxLength: 2 });
+  const subnets = list(fc.constantFrom('10.9.0.0/16', '10.9.0.1', '0.0.0.0/0', 'fd00::/16', '::/0'));
+  const age = fc.integer({ min: 1, max: 9 });
+  const quoted = (values: readonly string[]) => values.map(value => JSON.stringify(value)).join(', ');
+  const rule = fc
+    .record({
+      hosts: names,
+      sni: names,
+      subnets,
+      port: fc.constantFrom(443, 5432),
+      age,
+      tls: fc.boolean(),
+      mesh: fc.boolean(),
+    })
+    .map(({ hosts, sni, subnets: to, port, age: day, tls: secure, mesh }) => {
+      const match = `port: ${port}, destinationSubnets: [${quoted(to)}]${secure ? `, sniHosts: [${quoted(sni)}]` : ''}`;
+      return `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: NAME, namespace: shop, creationTimestamp: "2026-01-0${day}T00:00:00Z"}
+spec: {hosts: [${quoted(hosts)}], gateways: [${mesh ? 'mesh' : 'edge'}], ${secure ? 'tls' : 'tcp'}: [{match: [{${match}}], ${toDb}}]}
+`;
+    });
+  const entries = fc
+    .record({
+      hosts: names,
+      addresses: list(fc.constantFrom('10.9.0.1', '10.9.0.0/16', 'fd00::1', 'FD00:0::1', '0.0.0.0', '::', '0.0.0.0/0')),
+      protocol: fc.constantFrom('TLS', 'HTTPS', 'TCP', 'MySQL', 'HTTP', ''),
+      port: fc.constantFrom(443, 5432),
+      resolution: fc.constantFrom('NONE', 'DNS'),
+    })
+    .map(
+      ({ hosts, addresses, protocol, port, resolution }) => `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: NAME, namespace: shop}
+spec: {hosts: [${quoted(hosts)}], addresses: [${quoted(addresses)}], ports: [{number: ${port}, name: p, protocol: "${protocol}"}], resolution: ${resolution}}
+`,
+    );
+  const gateway = fc
+    .array(
+      fc.record({
+        hosts: names,
+        bind: fc.constantFrom('', '0.0.0.0', '::', '10.9.0.1'),
+        mode: fc.constantFrom('PASSTHROUGH', 'SIMPLE', 'AUTO_PASSTHROUGH', ''),
+        protocol: fc.constantFrom('TLS', 'HTTPS', 'TCP', 'HTTP'),
+        port: fc.constantFrom(443, 5432),
+      }),
+      { minLength: 1, maxLength: 4 },
+    )
+    .map(servers => {
+      const lines = servers.map(({ hosts, bind, mode, protocol, port }, i) => {
+        const ends =
+          mode && protocol !== 'HTTP' && protocol !== 'TCP'
+            ? `, tls: {mode: ${mode}${mode === 'SIMPLE' ? ', credentialName: c' : ''}}`
+            : '';
+        return `  - {port: {number: ${port}, name: s${i}, protocol: ${protocol}}, bind: "${bind}", hosts: [${quoted(hosts)}]${ends}}`;
+      });
+      return `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: edge, namespace: shop}
+spec:
+  selector: {app: client}
+  servers:
+${lines.join('\n')}
+`;
+    });
+  return fc
+    .tuple(gateway, fc.array(fc.oneof(rule, entries), { minLength: 1, maxLength: 8 }))
+    .map(([edge, others]) => [edge, ...others.map((yaml, i) => yaml.replace('NAME', `n${i}`))]);
+})();
+
+test('no mesh gives a proxy of any family two chains or listeners for the same connections', () => {
+  let overlapping = 0;
+  fc.assert(
+    fc.property(meeting, yaml => {
+      const world = new World(yaml.join('---\n'));
+      for (const ips of ['10.1.0.9', 'fd00::9', '10.1.0.9,fd00::9']) {
+        for (const type of ['sidecar', 'router']) {
+          const { scope, workload, traits } = world.identify(`${type}~${ips.split(',')[0]}~client.shop`, {
+            ...CLIENT,
+            INSTANCE_IPS: ips,
+          });
+          const { resources, problems } = listeners(scope, workload, traits, world.mesh.endpoints);
+          assert.deepEqual(listenerFindings(resources.map(({ message }) => message)), [], `${type} ${ips}`);
+          if (problems.some(({ message }) => message.endsWith('they go there'))) overlapping++;
+        }
+      }
+    }),
+    { numRuns: 150 },
+  );
+  assert.ok(overlapping > 100, `only ${overlapping} proxies had anything to tell apart`);
+});
+
 const pods = (port: string) =>
   ['one', 'two'].map(
     name => `
