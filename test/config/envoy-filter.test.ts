@@ -60,6 +60,12 @@ table('EnvoyFilter', [
     'valid',
   ],
   [
+    'a filter without configuration',
+    patch('applyTo: HTTP_FILTER, patch: {operation: INSERT_FIRST, value: {name: envoy.lua}}'),
+    [`${at}.patch.value`],
+    'valid',
+  ],
+  [
     'an extension without a name to ask for it by',
     patch('applyTo: EXTENSION_CONFIG, patch: {operation: ADD, value: {}}'),
     [`${at}.patch.value.name`],
@@ -182,7 +188,7 @@ const warned: readonly (readonly [fields: string, path: string, message: RegExp]
     /names no filter/,
   ],
   [
-    'applyTo: LISTENER_FILTER, match: {cluster: {name: a}}, patch: {operation: INSERT_FIRST, value: {name: a}}',
+    'applyTo: LISTENER_FILTER, match: {cluster: {name: a}}, patch: {operation: INSERT_FIRST, value: {name: a, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.listener.http_inspector.v3.HttpInspector}}}',
     'match.cluster',
     /no effect/,
   ],

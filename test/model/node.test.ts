@@ -61,6 +61,11 @@ test('the build: version and extensions', () => {
   assert.deepEqual([...(build.extensions ?? [])], ['a', 'b']);
   assert.equal(parsed(id).class.build.extensions, undefined);
   assert.deepEqual(parsed(id, {}, { user_agent_version: '1.36.2/Clean/RELEASE' }).class.build.version, [1, 36, 2]);
+  assert.equal(build.configPackages, undefined);
+  const type_urls = ['envoy.extensions.filters.http.lua.v3.Lua', 'envoy.extensions.filters.http.lua.v3.LuaPerRoute'];
+  const named = parsed(id, {}, { extensions: [{ name: 'a', type_urls }, { name: 'b' }] }).class.build;
+  assert.deepEqual([...(named.configPackages ?? [])], ['envoy.extensions.filters.http.lua.v3']);
+  assert.notEqual(named, parsed(id, {}, { extensions: [{ name: 'a' }, { name: 'b' }] }).class.build);
 });
 
 test('proxies that differ only in name and address share their class', () => {

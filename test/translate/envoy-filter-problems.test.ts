@@ -34,11 +34,6 @@ const rejected: readonly Case[] = [
     problem: /the router has to follow/,
   },
   {
-    what: 'a filter without configuration',
-    patches: ['{applyTo: HTTP_FILTER, patch: {operation: INSERT_FIRST, value: {name: envoy.lua}}}'],
-    problem: /neither a typed_config/,
-  },
-  {
     what: 'a filter merged into another',
     patches: [
       '{applyTo: NETWORK_FILTER, patch: {operation: MERGE, value: {typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC}}}}',
@@ -141,6 +136,18 @@ test('an Envoy that lacks an extension gets no patch that names it, and the othe
   assert.deepEqual(patched([bad], { ...who, extensions: [...who.extensions, 'envoy.filters.http.lua'] }).problems, []);
   assert.deepEqual(patched([bad]).problems, []);
   assert.deepEqual(patchedGateway([bad]).problems, []);
+});
+
+test('an extension that is to be asked for over ECDS counts as one that is named', () => {
+  const golang = 'type.googleapis.com/envoy.extensions.filters.http.golang.v3alpha.Config';
+  const discovery = `{config_source: {ads: {}, resource_api_version: V3}, type_urls: [${golang}]}`;
+  const insert = `{applyTo: HTTP_FILTER, patch: {operation: INSERT_FIRST, value: {name: a, config_discovery: ${discovery}}}}`;
+  const who = { ...SIDECAR, extensions: ['envoy.filters.http.router'] };
+  const { problems } = patched([filter('bad', [insert])], who);
+  assert.deepEqual(
+    problems.map(p => p.path),
+    ['spec.configPatches[0].patch.value.config_discovery'],
+  );
 });
 
 test("Istio's own filters, also in TypedStructs, are for builds that list them", () => {

@@ -8,6 +8,7 @@ import {
   EnvoyFilter_Patch_Operation as Operation,
 } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { walk } from '../../proto/walk.ts';
+import { fromStruct, type Json } from '../../proto/wellknown.ts';
 import type { Parsed } from '../problem.ts';
 import type { RawObject } from '../raw.ts';
 import { checkRegex } from '../regex.ts';
@@ -75,6 +76,9 @@ function checkPatch({ applyTo, match, patch }: Patch, path: string, report: Repo
   if (!applyTo || !(applyTo in effective)) return;
   if (patch?.value && patch.operation !== Operation.REMOVE) {
     checkValue(applyTo, patch.value, `${path}.patch.value`, report);
+    if (placing.includes(patch.operation ?? Operation.INVALID) && ofFilterKinds.has(applyTo)) {
+      checkConfigured(fromStruct(patch.value), `${path}.patch.value`, report);
+    }
   }
   if (applyTo === ApplyTo.BOOTSTRAP) {
     report.warning(
@@ -106,6 +110,22 @@ function checkValue(applyTo: keyof typeof patchMessages, raw: Struct, path: stri
     if (name === 'envoy.type.matcher.v3.RegexMatcher' && typeof regex === 'string')
       checkRegex(regex, `${at}.regex`, report);
   });
+}
+
+const ofFilterKinds: ReadonlySet<Target> = new Set([
+  ApplyTo.LISTENER_FILTER,
+  ApplyTo.NETWORK_FILTER,
+  ApplyTo.HTTP_FILTER,
+]);
+
+/** Operations after which the value stands among the filters as it is. */
+const placing: readonly Operation[] = [...inserting, Operation.REPLACE];
+
+/** Envoy looks no filter up by its name alone. */
+function checkConfigured(filter: { readonly [key: string]: Json }, path: string, report: Report): void {
+  const fields = ['typed_config', 'typedConfig', 'config_discovery', 'configDiscovery'];
+  if (fields.some(field => filter[field])) return;
+  report.error(path, 'a filter needs a typed_config, or a config_discovery: its name says nothing of what it does');
 }
 
 const withHint = (message: string): string =>

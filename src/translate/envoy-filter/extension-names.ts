@@ -40,14 +40,15 @@ export interface NamedMessage {
 const isObject = (json: Json): json is { readonly [key: string]: Json } =>
   typeof json === 'object' && json !== null && !Array.isArray(json);
 
-/** The messages that Anys in a JSON form are of, TypedStructs looked into. */
+/** The messages that Anys in a JSON form are of, TypedStructs looked into, and those that are to be asked for over ECDS. */
 export function namedMessages(json: Json, path: string): readonly NamedMessage[] {
   if (Array.isArray(json)) return json.flatMap((item: Json, i) => namedMessages(item, `${path}[${i}]`));
   if (!isObject(json)) return [];
   const { '@type': url } = json;
-  const inner = json['type_url'] ?? json['typeUrl'];
   const isStruct = typeof url === 'string' && typeName(url).endsWith('.TypedStruct');
-  const own = isStruct ? inner : url;
+  const own = isStruct ? (json['type_url'] ?? json['typeUrl']) : url;
+  const asked = json['type_urls'] ?? json['typeUrls'];
+  const urls = [own, ...(Array.isArray(asked) ? asked : [])].filter(item => typeof item === 'string');
   const below = isStruct ? [] : Object.entries(json).flatMap(([key, item]) => namedMessages(item, `${path}.${key}`));
-  return typeof own === 'string' ? [{ path, name: typeName(own) }, ...below] : below;
+  return [...urls.map(item => ({ path, name: typeName(item) })), ...below];
 }
