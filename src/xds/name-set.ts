@@ -22,24 +22,29 @@ const BUCKETS = 256;
 const key = randomBytes(16).toString('latin1');
 const [seedA = 0, seedB = 0] = new Uint32Array(randomBytes(8).buffer.slice(0, 8));
 
-function digest(name: string): Sum {
+/** Adds the digest of a name to a sum, or takes it from it where `by` is -1. */
+function count(sum: [number, number, number, number], name: string, by: 1 | -1): void {
   const text = hash('sha256', key + name, 'binary');
-  const word = (at: number): number =>
-    text.charCodeAt(at) |
-    (text.charCodeAt(at + 1) << 8) |
-    (text.charCodeAt(at + 2) << 16) |
-    (text.charCodeAt(at + 3) << 24);
-  return [word(0), word(4), word(8), word(12)];
+  for (let i = 0; i < 4; i++) {
+    const at = 4 * i;
+    const word =
+      text.charCodeAt(at) |
+      (text.charCodeAt(at + 1) << 8) |
+      (text.charCodeAt(at + 2) << 16) |
+      (text.charCodeAt(at + 3) << 24);
+    sum[i] = ((sum[i] ?? 0) + by * word) | 0;
+  }
 }
 
-const plus = (a: Sum, b: Sum): Sum => [(a[0] + b[0]) | 0, (a[1] + b[1]) | 0, (a[2] + b[2]) | 0, (a[3] + b[3]) | 0];
-const minus = (a: Sum, b: Sum): Sum => [(a[0] - b[0]) | 0, (a[1] - b[1]) | 0, (a[2] - b[2]) | 0, (a[3] - b[3]) | 0];
-
-const bucketWith = (names: readonly string[]): Bucket => ({
-  names: new Set(names),
-  sum: names.map(digest).reduce(plus, ZERO),
-  bytes: names.reduce((bytes, name) => bytes + Buffer.byteLength(name), 0),
-});
+function bucketWith(names: readonly string[]): Bucket {
+  const sum: [number, number, number, number] = [0, 0, 0, 0];
+  let bytes = 0;
+  for (const name of names) {
+    count(sum, name, 1);
+    bytes += Buffer.byteLength(name);
+  }
+  return { names: new Set(names), sum, bytes };
+}
 
 function bucketOf(name: string): number {
   let a = seedA | 0;
@@ -82,8 +87,10 @@ export class NameSet {
   }
 
   /** The names, in no order that means anything; none where it is `all`. */
-  *[Symbol.iterator](): Generator<string, undefined> {
-    for (const { names } of this.#buckets) yield* names;
+  [Symbol.iterator](): IterableIterator<string> {
+    const list: string[] = [];
+    for (const { names } of this.#buckets) for (const name of names) list.push(name);
+    return list.values();
   }
 
   /** The set with these names too; costs what is given. */
@@ -105,14 +112,10 @@ export class NameSet {
     if (other === this) return NONE;
     const alike = this.#buckets.length === other.#buckets.length;
     if (!alike || other.size < BUCKETS) {
-      return this.size < other.size ? NONE.with(this.#notIn(other)) : this.without(other);
+      return this.size < other.size ? NONE.with([...this].filter(name => !other.has(name))) : this.without(other);
     }
     const buckets = this.#buckets.map((bucket, at) => bucketWithout(bucket, other.#buckets[at] ?? EMPTY));
     return internedSet(buckets);
-  }
-
-  *#notIn(other: NameSet): Generator<string> {
-    for (const name of this) if (!other.has(name)) yield name;
   }
 
   #bucketOf(name: string): Bucket {
@@ -120,24 +123,28 @@ export class NameSet {
     return this.#buckets[length === 1 ? 0 : bucketOf(name)] ?? EMPTY;
   }
 
-  #changed(names: Iterable<string>, change: (bucket: Set<string>, name: string) => number): NameSet {
+  #changed(names: Iterable<string>, change: (bucket: Set<string>, name: string) => 0 | 1 | -1): NameSet {
     const list = [...names];
     const buckets = [...this.#grown(this.size + list.length)];
-    const fresh = new Map<number, { readonly names: Set<string>; sum: Sum; bytes: number }>();
+    const fresh = new Map<
+      number,
+      { readonly names: Set<string>; readonly sum: [number, number, number, number]; bytes: number }
+    >();
     for (const name of list) {
       const at = buckets.length === 1 ? 0 : bucketOf(name);
       let bucket = fresh.get(at);
       if (!bucket) {
         const before = buckets[at] ?? EMPTY;
-        bucket = { names: new Set(before.names), sum: before.sum, bytes: before.bytes };
+        bucket = { names: new Set(before.names), sum: [...before.sum], bytes: before.bytes };
         fresh.set(at, bucket);
       }
       const by = change(bucket.names, name);
       if (by === 0) continue;
-      bucket.sum = by > 0 ? plus(bucket.sum, digest(name)) : minus(bucket.sum, digest(name));
+      count(bucket.sum, name, by);
       bucket.bytes += by * Buffer.byteLength(name);
     }
-    for (const [at, bucket] of fresh) buckets[at] = bucket.names.size === 0 ? EMPTY : bucket;
+    for (const [at, bucket] of fresh)
+      if (bucket.names.size !== buckets[at]?.names.size) buckets[at] = bucket.names.size === 0 ? EMPTY : bucket;
     return internedSet(buckets);
   }
 

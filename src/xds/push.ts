@@ -104,6 +104,12 @@ export function plan(before: StreamState, snapshot: Snapshot, now: number, grace
     const { warms, removal } = resourceType(type);
     const clusters = warms && state.subscriptions[warms];
     const all = wanted(given, snapshot[type], clusters?.held);
+    if (given.pending && type !== 'cluster' && all.names !== given.held.names) {
+      // The names changed, and nothing can be sent until the client answers: what it is owed is not told each time that it asks for more.
+      const waits = { subscription: given, target: given.held, by: undefined, keeps: true, settled: false };
+      judged[type] = waits;
+      return waits;
+    }
     const subscription = resume(given, all, clusters?.refreshed ?? NONE);
     const kept = removal === 'at once' || subscription.held === all ? all : unionView(subscription.held, all);
     const trimmed = kept === all || (removal !== 'never' && removal !== 'at once' && removal.every(letsGo));

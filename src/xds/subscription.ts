@@ -220,9 +220,11 @@ function onNames(s: Subscription, given: readonly string[]): Subscription {
 function narrow(s: Subscription): Subscription {
   if (s.wildcard) return s;
   const had = s.held.names;
-  const names = had.all ? s.names : without(had, without(had, s.names));
-  return names === had ? s : { ...s, held: view(s.held.set, names, s.held.basis) };
+  return holding(s, had.all ? s.names : without(had, without(had, s.names)));
 }
+
+const holding = (s: Subscription, names: NameSet): Subscription =>
+  names === s.held.names ? s : { ...s, held: view(s.held.set, names, s.held.basis) };
 
 function onDeltaNames(s: Subscription, request: Request & { protocol: 'delta' }): Subscription {
   const { subscribe, unsubscribe } = request;
@@ -233,7 +235,10 @@ function onDeltaNames(s: Subscription, request: Request & { protocol: 'delta' })
   const names = union(without(s.names, less), more);
   // Under a wildcard a name that is given up is told again, since the client may have dropped it.
   const asked = union(without(s.asked, less), wildcard ? union(more, less) : more);
-  return narrow({ ...s, wildcard, names, asked, answer: s.answer || subscribe.length > 0 });
+  const next = { ...s, wildcard, names, asked, answer: s.answer || subscribe.length > 0 };
+  // Without a wildcard, before and now, what the client has are names that it asked for: it costs only those that it gives up.
+  if (wildcard || s.wildcard || s.held.names.all) return narrow(next);
+  return holding(next, without(s.held.names, without(less, more)));
 }
 
 /**
