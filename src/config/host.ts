@@ -75,13 +75,19 @@ export function hostWithin(a: string, b: string): boolean {
   return a.startsWith('*') ? a.length >= b.length && a.slice(1).endsWith(b.slice(1)) : a.endsWith(b.slice(1));
 }
 
+/** Whether a text is the name of a label: `app`, `example.com/app`. */
+function isLabelKey(key: string): boolean {
+  const match = labelKey.exec(key);
+  return match !== null && (match[1]?.length ?? 0) <= 253 && (match[2]?.length ?? 0) <= 63;
+}
+
+/** Whether an object of Kubernetes can have this label. */
+export const isLabel = (key: string, value: string): boolean => isLabelKey(key) && value.length <= 63 && labelValue.test(value);
+
 /** Reports labels and selectors that Kubernetes would not take. */
 export function checkLabels(labels: Readonly<Record<string, string>> | undefined, path: string, report: Report): void {
   for (const key in labels) {
-    const match = labelKey.exec(key);
-    if (!match || (match[1]?.length ?? 0) > 253 || (match[2]?.length ?? 0) > 63) {
-      report.error(path, `"${key}" is not the name of a label`);
-    }
+    if (!isLabelKey(key)) report.error(path, `"${key}" is not the name of a label`);
     if (!labelValue.test(labels[key] ?? '')) report.error(`${path}.${key}`, `"${labels[key]}" is not a label's value`);
   }
 }

@@ -1,6 +1,6 @@
 import type { LabelSelector } from '../proto/generated/istio/mesh/v1alpha1.ts';
 import type { PolicyTargetReference, WorkloadSelector } from '../proto/generated/istio/type/v1beta1.ts';
-import { isDnsLabel } from './host.ts';
+import { isDnsLabel, isLabel } from './host.ts';
 import { entry, type Report } from './report.ts';
 
 /** Reports a selector of workloads with empty keys or wildcards; one without labels selects the whole namespace. */
@@ -16,7 +16,8 @@ export function checkSelector(
   for (const [key, value] of Object.entries(labels)) {
     const at = entry(path, key);
     if (key === '') report.error(at, 'a label needs a name');
-    if (key.includes('*') || value.includes('*')) report.error(at, `"${key}=${value}": no wildcards in selectors`);
+    else if (key.includes('*') || value.includes('*')) report.error(at, `"${key}=${value}": no wildcards in selectors`);
+    else if (!isLabel(key, value)) report.warning(at, `no pod can have the label "${key}=${value}": it selects none`);
   }
 }
 
@@ -81,6 +82,9 @@ function checkTarget(target: PolicyTargetReference, path: string, report: Report
   if (target.namespace) report.error(`${path}.namespace`, 'a target is in the namespace of the policy');
   const kind = `${target.group ?? ''}/${target.kind ?? ''}`;
   if (!targets.has(kind)) report.error(`${path}.kind`, `"${kind}" is not a kind that policies can be attached to`);
+  else if (target.kind !== 'Gateway') {
+    report.warning(path, `policies for a ${target.kind} are for waypoints, which are not served: it is for nobody`);
+  }
 }
 
 /** Reports what exportTo does not allow: duplicates, `*` or `~` beside others, what is no namespace. */

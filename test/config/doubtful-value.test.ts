@@ -163,3 +163,37 @@ test('a condition on what Istio knows elsewhere says where', () => {
   assert.match(said('request.path'), /"to"/);
   assert.match(said('request.header[x]'), /request\.headers\[NAME\]/);
 });
+
+test('attachments and rules for tokens that do nothing, or less than they seem to, are warnings', () => {
+  const key = '{"keys": [{"kty": "oct", "k": "AA"}]}';
+  const cases: readonly (readonly ['AuthorizationPolicy' | 'RequestAuthentication', object, string])[] = [
+    ['AuthorizationPolicy', { selector: { matchLabels: { app: 'a b' } } }, 'spec.selector.matchLabels.app'],
+    ['AuthorizationPolicy', { selector: { matchLabels: { 'a/b/c': 'd' } } }, 'spec.selector.matchLabels["a/b/c"]'],
+    ['AuthorizationPolicy', { targetRefs: [{ kind: 'Service', name: 'web' }] }, 'spec.targetRefs[0]'],
+    [
+      'RequestAuthentication',
+      { jwtRules: [{ issuer: 'a', jwks: key, jwksUri: 'https://a/keys' }] },
+      'spec.jwtRules[0].jwksUri',
+    ],
+    [
+      'RequestAuthentication',
+      {
+        jwtRules: [
+          { issuer: 'a', jwksUri: 'https://a' },
+          { issuer: 'a', jwksUri: 'https://b' },
+        ],
+      },
+      'spec.jwtRules[1].issuer',
+    ],
+  ];
+  for (const [kind, spec, path] of cases) {
+    const { ok, problems } = parsed(kind, JSON.stringify(spec));
+    assert.ok(ok);
+    const warned = problems.filter(p => p.severity === 'warning' && !p.message.includes('is private'));
+    assert.deepEqual(
+      warned.map(p => p.path),
+      [path],
+      JSON.stringify(problems),
+    );
+  }
+});

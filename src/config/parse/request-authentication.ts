@@ -18,6 +18,7 @@ export const parseRequestAuthentication = (raw: RawObject): Parsed<RequestAuthen
 
 function check(spec: Spec, report: Report): Spec {
   checkAttachment(spec, 'spec', report);
+  warnOfSameIssuers(spec.jwtRules ?? [], report);
   return { ...spec, jwtRules: spec.jwtRules?.map((rule, i) => checkRule(rule, `spec.jwtRules[${i}]`, report)) };
 }
 
@@ -30,6 +31,7 @@ function checkRule(rule: JWTRule, path: string, report: Report): JWTRule {
     report.error(`${path}.jwksUri`, `"${rule.jwksUri}" is not an http(s) URL`);
   }
   if (rule.jwks) checkJwks(rule.jwks, `${path}.jwks`, report);
+  if (rule.jwks && rule.jwksUri) report.warning(`${path}.jwksUri`, 'it is not asked: jwks has the keys');
   const notEmpty = (value: string, at: string): string => {
     if (!value) report.error(at, 'it must not be empty');
     return value;
@@ -61,6 +63,14 @@ function checkRule(rule: JWTRule, path: string, report: Report): JWTRule {
     'spaceDelimitedClaims',
     'forwardOriginalToken',
   ]);
+}
+
+/** A token of an issuer is valid if the keys and audiences of either rule say so, and its places are those of both. */
+function warnOfSameIssuers(rules: readonly JWTRule[], report: Report): void {
+  for (const [i, { issuer }] of rules.entries()) {
+    if (!issuer || rules.findIndex(rule => rule.issuer === issuer) === i) continue;
+    report.warning(`spec.jwtRules[${i}].issuer`, `another rule is for "${issuer}": a token is valid by either`);
+  }
 }
 
 function isHttpUrl(text: string): boolean {
