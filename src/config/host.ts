@@ -82,7 +82,8 @@ function isLabelKey(key: string): boolean {
 }
 
 /** Whether an object of Kubernetes can have this label. */
-export const isLabel = (key: string, value: string): boolean => isLabelKey(key) && value.length <= 63 && labelValue.test(value);
+export const isLabel = (key: string, value: string): boolean =>
+  isLabelKey(key) && value.length <= 63 && labelValue.test(value);
 
 /** Reports labels and selectors that Kubernetes would not take. */
 export function checkLabels(labels: Readonly<Record<string, string>> | undefined, path: string, report: Report): void {
