@@ -2,7 +2,7 @@ import { findType } from './bundle.ts';
 import { envoyChecks, type Step } from './envoy-checks.ts';
 import type { Any, Duration } from './generated/google/protobuf.ts';
 import { type AnyMessage, decodeMessage, type MessageName, type MessageTypes } from './message.ts';
-import { type Rules, scalarTest, type Test } from './rules.ts';
+import { eitherTest, integerTest, type Rules, scalarTest, type Test } from './rules.ts';
 import { type FieldSchema, type MessageSchema, schemaOf } from './schema.ts';
 import { typeName } from './type-url.ts';
 
@@ -99,8 +99,8 @@ function durationCheck(rules: Rules): Check {
   };
 }
 
-function wrapperCheck(rules: Rules, zero: unknown): Check | undefined {
-  const test = scalarTest(rules);
+function wrapperCheck(rules: Rules, type: string, zero: unknown): Check | undefined {
+  const test = eitherTest(integerTest(type), scalarTest(rules));
   const check = test && tested(test);
   return check && ((value, walk) => check((value as AnyMessage)['value'] ?? zero, walk));
 }
@@ -117,13 +117,14 @@ function anyCheck(rules: Rules): Check {
 /** What is asked of one value, be it an item; undefined where nothing is. */
 function itemCheck(type: FieldSchema['type'], rules: Rules): Check | undefined {
   if (type.kind !== 'message') {
-    const test = scalarTest(rules, type.kind === 'enum' ? type.byNumber : undefined);
+    const test =
+      type.kind === 'enum' ? scalarTest(rules, type.byNumber) : eitherTest(integerTest(type.scalar), scalarTest(rules));
     return test && tested(test);
   }
   if (type.name === DURATION) return durationCheck(rules);
   if (type.name === ANY) return anyCheck(rules);
   const [, wrapped] = WRAPPER.exec(type.name) ?? [];
-  if (wrapped) return wrapperCheck(rules, WRAPPED_ZEROS[wrapped] ?? 0);
+  if (wrapped) return wrapperCheck(rules, wrapped.toLowerCase(), WRAPPED_ZEROS[wrapped] ?? 0);
   if (rules.skip || !mayFail(type.name)) return undefined;
   const { name } = type;
   return (value, walk) => {
@@ -268,7 +269,12 @@ function mayFail(name: string): boolean {
       type === DURATION ||
       envoyChecks[type] !== undefined ||
       required.length > 0 ||
-      fields.some(f => f.rules || (f.type.kind === 'message' && search(f.type.name)));
+      fields.some(({ rules, type: own }) => {
+        if (rules) return true;
+        return own.kind === 'message'
+          ? search(own.name)
+          : own.kind === 'scalar' && integerTest(own.scalar) !== undefined;
+      });
     if (found) failing.set(type, true);
     return found;
   };

@@ -82,6 +82,28 @@ const known: ReadonlySet<string> = new Set([
 
 const list = (values: readonly unknown[]): string => values.map(value => JSON.stringify(value)).join(', ');
 
+const INTEGERS: Readonly<Record<string, readonly [least: number, most: number]>> = {
+  int32: [-(2 ** 31), 2 ** 31 - 1],
+  uint32: [0, 2 ** 32 - 1],
+  int64: [-(2 ** 63), 2 ** 63],
+  uint64: [0, 2 ** 64],
+};
+
+/** The test of an integer of a protobuf type, in whose encoding other numbers would be different ones; undefined for other types. */
+export function integerTest(type: string): Test<unknown> | undefined {
+  const range = INTEGERS[type];
+  if (!range) return undefined;
+  const [least, most] = range;
+  return value =>
+    Number.isInteger(value) && (value as number) >= least && (value as number) <= most
+      ? undefined
+      : `must be a whole number from ${least} to ${most}`;
+}
+
+/** Both tests, the first one first. */
+export const eitherTest = <T>(a: Test<T> | undefined, b: Test<T> | undefined): Test<T> | undefined =>
+  a && b ? both([a, b]) : (a ?? b);
+
 /** The test of a scalar or enum by its rules; undefined where they ask nothing. `numbers` are an enum's. */
 export function scalarTest(rules: Rules, numbers?: ReadonlyMap<number, string>): Test<unknown> | undefined {
   const unknown = Object.keys(rules).find(rule => !known.has(rule));

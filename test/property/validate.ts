@@ -18,9 +18,10 @@ import { anObject, someObjects } from './objects.ts';
 
 const help = `Gives made-up worlds to real Envoys over ADS, and says what they reject.
 
-  npm run fuzz:envoy -- [--seconds N] [--seed N] [--kind KIND] [--envoy VERSION]
+  npm run fuzz:envoy -- [--seconds N] [--objects N] [--seed N] [--kind KIND] [--envoy VERSION]
 
 --seconds   how long (60)
+--objects   how many objects at most, however long that takes
 --seed      the first world (1); each world says its own, so that one can be tried again with --seconds 0
 --kind      objects of this kind only
 --envoy     the version of Envoy (${ENVOY_VERSION})
@@ -97,6 +98,7 @@ class Judges {
     Object.entries(proxies).map(([name, proxy]) => [proxy.id + proxy.class.istioVersion, name]),
   );
   readonly #ads: AdsServer<Proxy>;
+  readonly #binds = new Map<string, ReadonlyMap<string, boolean>>();
   #rejected: Rejected[] = [];
   #world: World = worldWith([]);
   #port = 0;
@@ -150,10 +152,24 @@ class Judges {
     this.#envoys.set(name, envoy);
   }
 
+  /** Envoy (1.36 to 1.40) does not survive that a listener of one name and address begins to bind its port: it has to begin anew. */
+  #beginsToBind(name: string, world: World): boolean {
+    const proxy = proxies[name];
+    if (!proxy) return false;
+    const before = this.#binds.get(name);
+    const { listeners } = world.of(proxy).translation;
+    const binds = new Map(listeners.map(({ name: of, message }) => [of, message.bind_to_port?.value ?? true]));
+    this.#binds.set(name, binds);
+    return [...binds].some(([of, value]) => before?.has(of) && before.get(of) !== value);
+  }
+
   /** What the Envoys say to a world. */
   async judge(world: World): Promise<readonly Rejected[]> {
     this.#rejected = [];
+    const crashing = [...this.#envoys].filter(([name]) => this.#beginsToBind(name, world));
+    for (const [, envoy] of crashing) await envoy.stop();
     this.#world = world;
+    for (const [name] of crashing) await this.#launch(name);
     this.#ads.push([{ kind: 'world', at: Date.now() }]);
     await this.#settled();
     for (const [name, envoy] of this.#envoys) {
@@ -276,15 +292,22 @@ async function smallestStep(judges: Judges, { before, after }: Step, fault: stri
   return { before: await smallest(before, fewer => still({ before: fewer, after: needed })), after: needed };
 }
 
-async function fuzz(seconds: number, seed: number, kind: Kind | undefined, version: string): Promise<number> {
+/** How long, and how much: the first that is reached. */
+interface Limits {
+  readonly seconds: number;
+  readonly objects: number;
+}
+
+async function fuzz(limits: Limits, seed: number, kind: Kind | undefined, version: string): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'fuzz-'));
   const judges = new Judges(version, folder, await secretMethods());
   await judges.start();
   const faults = new Map<string, number>();
-  const end = Date.now() + seconds * 1000;
+  const end = Date.now() + limits.seconds * 1000;
   let worlds = 0;
+  let shown = 0;
   let before: Objects = [];
-  for (let at = seed; worlds === 0 || Date.now() < end; at++, worlds++) {
+  for (let at = seed; worlds === 0 || (Date.now() < end && shown < limits.objects); at++, worlds++) {
     const arbitrary: fc.Arbitrary<Objects> = kind ? anObject(kind).map(object => [object]) : someObjects;
     const [objects = []] = fc.sample(arbitrary, { seed: at, numRuns: 1 });
     for (const { proxy, message } of await judges.judge(worldWith(objects))) {
@@ -298,17 +321,19 @@ async function fuzz(seconds: number, seed: number, kind: Kind | undefined, versi
       for (const object of step?.after ?? []) process.stdout.write(`  ${JSON.stringify(object)}\n`);
     }
     before = objects;
+    shown += objects.length;
   }
   await judges.stop();
   await rm(folder, { recursive: true, force: true });
-  process.stdout.write(`\n${worlds} worlds, ${faults.size} faults\n`);
+  process.stdout.write(`\n${shown} objects in ${worlds} worlds, ${faults.size} faults\n`);
   for (const [fault, times] of faults) process.stdout.write(`  ${times} × ${fault}\n`);
   return faults.size ? 1 : 0;
 }
 
 const { values } = parseArgs({
   options: {
-    seconds: { type: 'string', default: '60' },
+    seconds: { type: 'string' },
+    objects: { type: 'string' },
     seed: { type: 'string', default: '1' },
     kind: { type: 'string' },
     envoy: { type: 'string', default: ENVOY_VERSION },
@@ -319,7 +344,11 @@ const alone = Object.keys(networkInterfaces()).every(name => name === 'lo');
 if (values.help) process.stdout.write(`${help}\n`);
 else if (alone && process.env['FUZZ_INSIDE']) {
   const kind = kindNames.find(name => name === values.kind);
-  process.exitCode = await fuzz(Number(values.seconds), Number(values.seed), kind, values.envoy);
+  const limits = {
+    seconds: Number(values.seconds ?? (values.objects ? Number.POSITIVE_INFINITY : 60)),
+    objects: Number(values.objects ?? Number.POSITIVE_INFINITY),
+  };
+  process.exitCode = await fuzz(limits, Number(values.seed), kind, values.envoy);
 } else {
   const setup = 'ip link set lo up; for v in 4 6; do echo 1 > /proc/sys/net/ipv$v/ip_nonlocal_bind; done; exec "$@"';
   const own = [process.execPath, ...process.argv.slice(1)];

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { commandTable } from '../../src/proto/format-commands.ts';
 
 /** Values for fields: what users write, what is just allowed, and nonsense, so that one in a few objects is wrong somewhere. */
 export type Values = fc.Arbitrary<unknown>;
@@ -17,6 +18,7 @@ export const nonsense: Values = fc.oneof(
 export const words: Values = among('a', 'web', 'x-user', 'v1', 'default', 'prod', 'A_b-c.d', '/');
 const hosts = among(
   'web',
+  'WEB.Default.svc.cluster.local',
   'web.default.svc.cluster.local',
   'api',
   'db',
@@ -32,7 +34,18 @@ const hosts = among(
 );
 const wildcardHosts = mostly(
   fc.oneof(hosts, among('*', '*.example.com', '*.default.svc.cluster.local', '*.com')),
-  among('a.*', '*a.com', '*.', '**', '*.*.com', 'WEB', 'web.'),
+  among(
+    'a.*',
+    '*a.com',
+    '*.',
+    '**',
+    '*.*.com',
+    'WEB',
+    'web.',
+    'Outside.Example.COM',
+    `${'a'.repeat(63)}.com`,
+    `${'a.'.repeat(126)}a`,
+  ),
 );
 const namespacedHosts = fc.oneof(
   wildcardHosts,
@@ -46,7 +59,10 @@ const ports = mostly(
 );
 export const durations: Values = mostly(
   among('1s', '10s', '0s', '250ms', '0.5s', '1h', '30m', '1ms'),
-  among('1us', '1ns', '-1s', '87600h', '9999999h', 'soon', '', '1', 5, '1.5.2s', '1d'),
+  among(
+    ...['1us', '1ns', '-1s', '87600h', '9999999h', 'soon', '', '1', 5, '1.5.2s', '1d', '2562047h47m16s', '49d17h'],
+    ...['4294967296s', '9223372036s', '9223372037s', '315576000000s', '315576000001s', '0.999999999s', '-0.000000001s'],
+  ),
 );
 const regexes = mostly(
   among('.*', 'a|b', '/v[0-9]+/.*', '(?i)abc', '^(.*?;)?(user=jason)(;.*)?$', String.raw`\d+`),
@@ -56,9 +72,43 @@ const headers = mostly(
   among('x-user', 'X-User', ':authority', ':method', ':path', 'cookie', 'host', 'end-user', '@request.auth.claims.sub'),
   among('', 'bad header', 'x:y', 'ü', '\r\n', '*', ':', ':status', 'x\u0000', '_', 'content-length'),
 );
+/** Formats with any command, whatever follows its name. */
+const commands: Values = fc
+  .tuple(
+    fc.constantFrom(...commandTable.flatMap(({ names }) => names.split(/\s+/))),
+    fc.constantFrom(
+      '',
+      '()',
+      '(x)',
+      '(x):5',
+      '(x?y)',
+      '(a:b)',
+      '(a:b:c)',
+      ':5',
+      '(NQ)',
+      '(%Y)',
+      '({"operators":["PROTOCOL"]})',
+    ),
+  )
+  .map(([name, parameters]) => `%${name}${parameters}%`);
 const headerValues = mostly(
   among('a', '%REQ(x)%', 'value with space', '%DOWNSTREAM_REMOTE_ADDRESS%', '100%%'),
-  among('', '%', '%NO_SUCH%', '%REQ(', '\r\n', '\u0000', '%%%', '%START_TIME(%', 'ü'),
+  fc.oneof(
+    among(
+      '',
+      '%',
+      '%NO_SUCH%',
+      '%REQ(',
+      '\r\n',
+      '\u0000',
+      '%%%',
+      '%START_TIME(%',
+      'ü',
+      'v'.repeat(16385),
+      'ü'.repeat(8193),
+    ),
+    commands,
+  ),
 );
 const addresses = mostly(
   among('10.0.0.7', '10.0.0.0/8', '::1', '2001:db8::/32', '0.0.0.0', '127.0.0.1', '10.1.0.10', '192.168.0.1/32'),
@@ -88,7 +138,7 @@ const urls = mostly(
 );
 const formats = mostly(
   among('%START_TIME% %REQ(:METHOD)%\n', 'plain', '%RESPONSE_CODE%'),
-  among('%', '%NO%', '%REQ(%', '%REQ(a)'),
+  fc.oneof(among('%', '%NO%', '%REQ(%', '%REQ(a)', '%CEL(a &&)%', '%REQ_WITHOUT_QUERY(:PATH)%'), commands),
 );
 const percents = mostly(among(0, 1, 50, 100, 0.5, 99.99), among(-1, 100.5, 1000, 1e9, 'half', Number.NaN));
 const protocols = mostly(
@@ -111,7 +161,7 @@ const principals = mostly(
 );
 const wholes: Values = mostly(
   among(0, 1, 2, 3, 10, 100, 200, 404, 503, 1024),
-  among(-1, 4294967295, 4294967296, 2147483648, 1e12, '7', 'x', 1.5),
+  among(-1, 4294967295, 4294967296, 2147483647, 2147483648, 1e12, 8388609, 65536, 101, '7', 'x', 1.5),
 );
 const ciphers = mostly(
   among('ECDHE-RSA-AES256-GCM-SHA384', 'AES128-SHA', 'ECDHE-ECDSA-AES128-GCM-SHA256'),
@@ -147,7 +197,19 @@ export const byField: Readonly<Record<string, Values>> = {
   ),
   'PolicyTargetReference.kind': among('Service', 'Gateway', 'X'),
   'PolicyTargetReference.group': among('', 'gateway.networking.k8s.io'),
-  'Patch.value': mostly(among({ name: 'x' }, { connect_timeout: '2s' }), among({}, 'x', { a: 1 })),
+  'Patch.value': mostly(
+    among(
+      { name: 'x' },
+      { connect_timeout: '2s' },
+      { outlier_detection: { max_ejection_percent: 101 } },
+      { request_headers_to_add: [{ header: { key: 'x', value: '%NO%' } }] },
+      { domains: [] },
+      { route: { timeout: '-1s' } },
+      { listener_filters_timeout: '9223372037s' },
+      { circuit_breakers: { thresholds: [{ retry_budget: { budget_percent: { value: 200 } } }] } },
+    ),
+    among({}, 'x', { a: 1 }),
+  ),
   'Patch.operation': mostly(among('MERGE', 'ADD', 'REMOVE', 'INSERT_BEFORE', 'REPLACE'), among('INVALID', 'x')),
   'PolicyTargetReference.namespace': among('', 'default'),
   'TunnelSettings.targetPort': ports,
@@ -205,7 +267,7 @@ export const byField: Readonly<Record<string, Values>> = {
   value: percents,
   randomSamplingPercentage: percents,
   minHealthPercent: wholes,
-  weight: mostly(among(0, 1, 10, 50, 100), wholes),
+  weight: fc.oneof(among(0, 1, 10, 50, 100), among(2147483647, 4294967295, 4294967296), wholes),
   priority: wholes,
   failoverPriority: mostly(among('topology.kubernetes.io/region', 'version', 'version=v1'), among('', '=', 'a=b=c')),
   from: localities,

@@ -35,6 +35,13 @@ const cases: readonly Case[] = [
     says: 'max_ejection_percent: must be at most 100, not 101',
   },
   {
+    rule: 'a number that the type holds: in its encoding -1 is 4294967295',
+    name: 'envoy.config.core.v3.SocketAddress',
+    taken: { address: '10.0.0.1', port_value: 1 },
+    refused: { address: '10.0.0.1', port_value: -1 },
+    says: 'port_value: must be a whole number from 0 to 4294967295, not -1',
+  },
+  {
     rule: 'a duration above another',
     name: 'envoy.config.cluster.v3.OutlierDetection',
     taken: { interval: { nanos: 1 } },

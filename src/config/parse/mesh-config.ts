@@ -143,6 +143,7 @@ function check(config: MeshConfig, path: string, report: Report): MeshConfig {
   const { proxyListenPort: outbound, proxyInboundListenPort: inbound } = config;
   checkPort(outbound, `${path}.proxyListenPort`, report);
   checkPort(inbound, `${path}.proxyInboundListenPort`, report);
+  if (config.proxyHttpPort) checkPort(config.proxyHttpPort, `${path}.proxyHttpPort`, report);
   if (outbound === inbound && outbound !== undefined) {
     const field = inbound === defaultMeshConfig.proxyInboundListenPort ? 'proxyListenPort' : 'proxyInboundListenPort';
     report.error(`${path}.${field}`, `both directions cannot have port ${outbound}`);
@@ -200,6 +201,7 @@ function check(config: MeshConfig, path: string, report: Report): MeshConfig {
       'serviceEntryVisibility',
       'proxyListenPort',
       'proxyInboundListenPort',
+      'proxyHttpPort',
       'connectTimeout',
       'protocolDetectionTimeout',
       'trustDomain',
