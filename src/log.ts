@@ -24,7 +24,9 @@ const short = (value: unknown): unknown => {
 const shortFields = (fields: object): Record<string, unknown> =>
   Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, short(value)]));
 
-const errorFields = (error: Error): object => shortFields(pino.stdSerializers.err(error));
+/** An error's fields; a failure that has been put into words already stays as it is. */
+const errorFields = (error: unknown): unknown =>
+  error instanceof Error ? shortFields(pino.stdSerializers.err(error)) : short(error);
 
 /** How often each sentence has been said in the present stretch of time. */
 class Repeats {

@@ -39,6 +39,8 @@ async function main(argv: readonly string[], io: Io): Promise<number> {
     return await run(argv, io);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
+    // What was stopped while it began has nothing to answer for.
+    if (io.signal.aborted) return 0;
     const name = Object.hasOwn(commands, argv[0] ?? '') ? ` ${argv[0]}` : '';
     io.err(`pilotlight${name}: ${error.message}\nTry 'pilotlight${name} --help'.\n`);
     return 2;

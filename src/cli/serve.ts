@@ -16,7 +16,10 @@ import { listenError, osError } from './os-error.ts';
 
 /** What the control plane is fed with. Throws a UsageError where that cannot be read. */
 async function inputsOf({ source, meshConfig, mesh }: Settings, log: Log): Promise<Omit<Dependencies, 'log'>> {
-  if (meshConfig !== undefined) await checkFile('mesh-config', meshConfig);
+  if (meshConfig !== undefined)
+    await readFile(meshConfig).catch((error: unknown) => {
+      throw osError(`--mesh-config: ${meshConfig}`, error);
+    });
   const file = meshConfig === undefined ? [] : [meshConfigFile({ file: meshConfig, log })];
   if (source.kind === 'directory') {
     await checkFolder(source.folder);
@@ -24,9 +27,8 @@ async function inputsOf({ source, meshConfig, mesh }: Settings, log: Log): Promi
     return { sources: file.length ? [withoutMeshConfig(directory), ...file] : [directory] };
   }
   const { kubeconfig, context } = source;
-  if (kubeconfig !== undefined) await checkFile('kubeconfig', kubeconfig);
   const client = await ApiClient.create({ kubeconfig, context }).catch((error: Error) => {
-    throw new UsageError(kubeconfig === undefined ? error.message : `--kubeconfig: ${kubeconfig}: ${error.message}`);
+    throw kubeconfigError(kubeconfig, error);
   });
   const kubernetes = new KubernetesSource({
     client,
@@ -41,10 +43,12 @@ async function inputsOf({ source, meshConfig, mesh }: Settings, log: Log): Promi
   };
 }
 
-async function checkFile(option: string, file: string): Promise<void> {
-  await readFile(file).catch((error: unknown) => {
-    throw osError(`--${option}: ${file}`, error);
-  });
+/** What is wrong with the kubeconfig: a file that it is or names, or what it says. */
+function kubeconfigError(kubeconfig: string | undefined, error: Error & { readonly path?: string }): UsageError {
+  const subject = kubeconfig === undefined ? 'kubeconfig' : '--kubeconfig';
+  const path = error.path || kubeconfig;
+  if ('code' in error) return osError(path ? `${subject}: ${path}` : subject, error);
+  return new UsageError(kubeconfig === undefined ? error.message : `${subject}: ${kubeconfig}: ${error.message}`);
 }
 
 const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;

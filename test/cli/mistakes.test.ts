@@ -88,6 +88,14 @@ const serve = ['serve', '--config', objects, '--log-level', 'error'];
 const translate = ['translate', '--config', objects, '--node', node];
 const bootstrap = ['bootstrap', '--config', objects];
 
+const kubeconfig = (server: string): string => `apiVersion: v1
+kind: Config
+clusters: [{name: c, cluster: {server: "${server}"}}]
+users: [{name: u, user: {}}]
+contexts: [{name: x, context: {cluster: c, user: u}}]
+current-context: x
+`;
+
 /** What is typed, and the sentence that answers it. */
 const mistakes: readonly (readonly [() => readonly string[], RegExp])[] = [
   [() => ['srve'], /^pilotlight: there is no command 'srve'; .*; did you mean serve\?$/],
@@ -170,6 +178,28 @@ const mistakes: readonly (readonly [() => readonly string[], RegExp])[] = [
   [() => ['serve', '--kubeconfig', put('broken', '{')], /--kubeconfig: .*broken: /],
   [() => ['serve', '--kubeconfig', put('nothing', '')], /--kubeconfig: .*nothing: /],
   [() => ['serve', '--kubeconfig', put('words', 'hello')], /--kubeconfig: .*words: /],
+  [
+    () => ['serve', '--kubeconfig', put('elsewhere', kubeconfig('nonsense'))],
+    /--kubeconfig: .*elsewhere: the server of cluster c, 'nonsense', is no URL such as https:/,
+  ],
+  [
+    () => ['serve', '--kubeconfig', put('kube', kubeconfig('https://127.0.0.1:1')), '--context', 'y'],
+    /kube: the kubeconfig has no context y$/,
+  ],
+  [
+    () => [
+      'serve',
+      '--kubeconfig',
+      put(
+        'certs',
+        kubeconfig('https://127.0.0.1:1').replace(
+          'user: {}',
+          'user: {client-certificate: /none/c, client-key: /none/k}',
+        ),
+      ),
+    ],
+    /--kubeconfig: \/none\/[ck]: there is no such file or folder$/,
+  ],
   [() => ['serve'], /there is no cluster to watch: .*--config DIR, or a cluster with --kubeconfig FILE$/],
   [() => [...translate.slice(0, 3), '--node', path('none')], /--node: .*none: there is no such file or folder$/],
   [() => [...translate.slice(0, 3), '--node', path('a')], /--node: .*a: it is a folder$/],
@@ -208,6 +238,12 @@ describe('a mistake is one sentence and exit code 2, never a stack', { concurren
       assert.match(second, /^Try 'pilotlight.* --help'\.$/);
       assert.deepEqual([more, out, code], [[], '', 2]);
     });
+});
+
+test('a kubeconfig that $KUBECONFIG names', async () => {
+  const { code, err } = await pilotlight(['serve'], { env: { KUBECONFIG: path('none') } });
+  assert.match(err, /^pilotlight serve: kubeconfig: .*none: there is no such file or folder\n/);
+  assert.equal(code, 2);
 });
 
 describe('what is no mistake', { concurrency: 4 }, () => {

@@ -42,6 +42,10 @@ async function credentials(settings: ApiServerSettings): Promise<Credentials> {
   const cluster = config.getCurrentCluster();
   const user = config.getCurrentUser();
   if (!cluster?.server) throw new Error('the kubeconfig names no cluster for its current context');
+  if (!/^https?:\/\//.test(cluster.server) || !URL.canParse(cluster.server))
+    throw new Error(
+      `the server of cluster ${cluster.name}, '${cluster.server}', is no URL such as https://10.0.0.1:6443`,
+    );
   const options: RequestOptions = { headers: {} };
   // The package refuses to make an agent for plain http without it; the agent is not used here.
   if (cluster.server.startsWith('http:')) Object.assign(cluster, { skipTLSVerify: true });
@@ -69,14 +73,19 @@ async function credentials(settings: ApiServerSettings): Promise<Credentials> {
   };
 }
 
+function replyOf(error: unknown): CredentialsReply {
+  // A parser shows the place below its message.
+  const [message = ''] = (error instanceof Error ? error.message : String(error)).split('\n', 1);
+  const { code, syscall, path } = (error ?? {}) as NodeJS.ErrnoException;
+  return { error: message.replace(/:$/, ''), ...(code && syscall && { system: { code, syscall, path: path ?? '' } }) };
+}
+
 process.once('message', async settings => {
   let reply: CredentialsReply;
   try {
     reply = { credentials: await credentials(settings as ApiServerSettings) };
   } catch (error) {
-    // A parser shows the place below its message.
-    const [message = ''] = (error instanceof Error ? error.message : String(error)).split('\n', 1);
-    reply = { error: message.replace(/:$/, '') };
+    reply = replyOf(error);
   }
   process.send?.(reply, () => process.exit(0));
 });

@@ -26,7 +26,13 @@ export interface Credentials {
 }
 
 /** What the child process answers. */
-export type CredentialsReply = { readonly credentials: Credentials } | { readonly error: string };
+export type CredentialsReply =
+  | { readonly credentials: Credentials }
+  /** `system` where the operating system refused a file. */
+  | {
+      readonly error: string;
+      readonly system?: { readonly code: string; readonly syscall: string; readonly path: string };
+    };
 
 /**
  * Loads the kubeconfig with `@kubernetes/client-node` in a process that ends afterwards: importing the package costs 85 MB of resident
@@ -44,7 +50,7 @@ export function loadCredentials(settings: ApiServerSettings): Promise<Credential
   child.on('message', reply => {
     const answer = reply as CredentialsReply;
     if ('credentials' in answer) resolve(answer.credentials);
-    else reject(new Error(answer.error));
+    else reject(Object.assign(new Error(answer.error), answer.system));
   });
   child.on('error', reject);
   child.on('exit', code => reject(new Error(`loading the kubeconfig failed (exit ${code}): ${stderr.trim()}`)));
