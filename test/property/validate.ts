@@ -18,11 +18,12 @@ import { anObject, someObjects } from './objects.ts';
 
 const help = `Gives made-up worlds to real Envoys over ADS, and says what they reject.
 
-  npm run fuzz:envoy -- [--seconds N] [--objects N] [--seed N] [--kind KIND] [--envoy VERSION]
+  npm run fuzz:envoy -- [--seconds N] [--objects N] [--seed N] [--groups N] [--kind KIND] [--envoy VERSION]
 
 --seconds   how long (60)
 --objects   how many objects at most, however long that takes
 --seed      the first world (1); each world says its own, so that one can be tried again with --seconds 0
+--groups    how many groups of a few objects each world has (10)
 --kind      objects of this kind only
 --envoy     the version of Envoy (${ENVOY_VERSION})
 
@@ -292,11 +293,26 @@ async function smallestStep(judges: Judges, { before, after }: Step, fault: stri
   return { before: await smallest(before, fewer => still({ before: fewer, after: needed })), after: needed };
 }
 
-/** How long, and how much: the first that is reached. */
+/** How long, and how much: the first that is reached; and how many groups of objects a world has. */
 interface Limits {
   readonly seconds: number;
   readonly objects: number;
+  readonly groups: number;
 }
+
+/** Groups of objects in one world: each group's have names of their own, but for those that the base mesh has, too. */
+const together = (groups: number): fc.Arbitrary<Objects> =>
+  fc.array(someObjects, { minLength: groups, maxLength: groups }).map(lists => {
+    const named = lists.flatMap((list, i) =>
+      list.map(object => {
+        const { name } = object.metadata;
+        const own = groups > 1 && (name === 'fuzz' || name === 'other') ? `${name}-${i}` : name;
+        return { ...object, metadata: { ...object.metadata, name: own } };
+      }),
+    );
+    const key = ({ kind, metadata }: RawObject): string => `${kind} ${metadata.namespace} ${metadata.name}`;
+    return [...new Map(named.map(object => [key(object), object])).values()];
+  });
 
 async function fuzz(limits: Limits, seed: number, kind: Kind | undefined, version: string): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'fuzz-'));
@@ -308,7 +324,7 @@ async function fuzz(limits: Limits, seed: number, kind: Kind | undefined, versio
   let shown = 0;
   let before: Objects = [];
   for (let at = seed; worlds === 0 || (Date.now() < end && shown < limits.objects); at++, worlds++) {
-    const arbitrary: fc.Arbitrary<Objects> = kind ? anObject(kind).map(object => [object]) : someObjects;
+    const arbitrary: fc.Arbitrary<Objects> = kind ? anObject(kind).map(object => [object]) : together(limits.groups);
     const [objects = []] = fc.sample(arbitrary, { seed: at, numRuns: 1 });
     for (const { proxy, message } of await judges.judge(worldWith(objects))) {
       const known = faults.get(shape(message)) ?? 0;
@@ -334,6 +350,7 @@ const { values } = parseArgs({
   options: {
     seconds: { type: 'string' },
     objects: { type: 'string' },
+    groups: { type: 'string', default: '10' },
     seed: { type: 'string', default: '1' },
     kind: { type: 'string' },
     envoy: { type: 'string', default: ENVOY_VERSION },
@@ -347,6 +364,7 @@ else if (alone && process.env['FUZZ_INSIDE']) {
   const limits = {
     seconds: Number(values.seconds ?? (values.objects ? Number.POSITIVE_INFINITY : 60)),
     objects: Number(values.objects ?? Number.POSITIVE_INFINITY),
+    groups: Number(values.groups),
   };
   process.exitCode = await fuzz(limits, Number(values.seed), kind, values.envoy);
 } else {
