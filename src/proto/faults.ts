@@ -72,7 +72,7 @@ function durationTest(rules: Rules): Test<Duration> {
   const test = scalarTest(rules);
   return ({ seconds = 0, nanos = 0 }) => {
     if (seconds < 0 || nanos < 0) return 'must not be negative';
-    if (seconds > MOST_SECONDS) return `must be at most ${MOST_SECONDS}s`;
+    if (seconds >= MOST_SECONDS) return `must be below ${MOST_SECONDS}s`;
     const fault = test?.(seconds + nanos / 1e9);
     return fault && `${fault}s`;
   };

@@ -49,6 +49,20 @@ const cases: readonly Case[] = [
     says: 'interval: must be above 0s, not 0s',
   },
   {
+    rule: 'a duration that 64 bits of nanoseconds hold',
+    name: 'envoy.config.core.v3.HttpProtocolOptions',
+    taken: { idle_timeout: { seconds: 9223372035 } },
+    refused: { idle_timeout: { seconds: 9223372036 } },
+    says: 'idle_timeout: must be below 9223372036s, not 9223372036s',
+  },
+  {
+    rule: 'a duration that is not negative',
+    name: 'envoy.config.core.v3.HttpProtocolOptions',
+    taken: { idle_timeout: {} },
+    refused: { idle_timeout: { nanos: -1 } },
+    says: 'idle_timeout: must not be negative, not -1e-9s',
+  },
+  {
     rule: 'bytes of a text, in UTF-8',
     name: 'envoy.config.core.v3.HeaderValueOption',
     taken: header('ü'.repeat(8192)),
