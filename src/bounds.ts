@@ -156,16 +156,16 @@ export const bounds = {
     why: "node:http2's own; a token of a service account has 1 to 2 kB",
   },
   'http-connections': {
-    most: 512,
+    most: 1_024,
     unit: 'connections',
     of: 'for pages and probes on each HTTP address; the one that is idle for longest is closed for the next',
     why: 'more than probes, Prometheus and people of one cluster come to',
   },
   'http-connections-per-address': {
-    most: 64,
+    most: 256,
     unit: 'connections',
     of: 'for pages and probes from one IP address; the one that is idle for longest is closed for the next',
-    why: 'a browser opens 6, and several people may come through one port-forward',
+    why: 'a browser opens 6, and many people may come through one port-forward',
   },
   'http-requests-per-connection': {
     most: 16,

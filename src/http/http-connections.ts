@@ -4,10 +4,19 @@ import { type BoundName, bounds } from '../bounds.ts';
 interface HttpConnection {
   readonly socket: Socket;
   readonly address: string;
-  /** Requests that are being answered. */
-  answering: number;
+  /** Requests that are to be answered, the first of them now. */
+  readonly requests: (() => void)[];
   /** When it was opened, or had its last answer. */
   since: number;
+}
+
+/** How many heads of requests end in a chunk; no more than one beyond the bound are counted. */
+function requestsIn(chunk: Buffer): number {
+  let count = 0;
+  for (let at = chunk.indexOf('\n\r\n'); at >= 0; at = chunk.indexOf('\n\r\n', at + 3)) {
+    if (++count > bounds['http-requests-per-connection'].most) break;
+  }
+  return count;
 }
 
 /**
@@ -26,8 +35,9 @@ export class HttpConnections {
   }
 
   opened(socket: Socket): void {
+    this.#look(socket);
     const address = socket.remoteAddress ?? 'unknown';
-    const connection: HttpConnection = { socket, address, answering: 0, since: performance.now() };
+    const connection: HttpConnection = { socket, address, requests: [], since: performance.now() };
     const beside = this.#byAddress.get(address) ?? new Set();
     this.#byAddress.set(address, beside.add(connection));
     this.#open.set(socket, connection);
@@ -45,33 +55,46 @@ export class HttpConnections {
     }
   }
 
-  /** A request arrived; whether it may be answered. Clients that send many without reading the answers may not. */
-  answering(socket: Socket): boolean {
-    const connection = this.#open.get(socket);
-    if (!connection) return false;
-    if (connection.answering >= bounds['http-requests-per-connection'].most) {
-      this.#onBound('http-requests-per-connection', connection.address);
+  /**
+   * Looks at what arrives before it is parsed: node:http makes objects of all requests of a chunk before the first is answered, and a chunk has
+   * room for fifteen hundred.
+   */
+  #look(socket: Socket): void {
+    // Somebody listens, so that node:net hands on what it reads instead of leaving it to the parser.
+    socket.on('data', () => {});
+    const push = socket.push.bind(socket);
+    socket.push = (chunk: Buffer | null, ...rest) => {
+      if (!chunk || requestsIn(chunk) <= bounds['http-requests-per-connection'].most) return push(chunk, ...rest);
+      this.#onBound('http-requests-per-connection', socket.remoteAddress ?? 'unknown');
       socket.destroy();
       return false;
-    }
-    connection.answering++;
-    return true;
+    };
   }
 
+  /** A request arrived: it is answered when those before it are. Who sends many without reading the answers is cut off. */
+  requested(socket: Socket, answer: () => void): void {
+    const connection = this.#open.get(socket);
+    if (!connection) return;
+    if (connection.requests.length >= bounds['http-requests-per-connection'].most) {
+      this.#onBound('http-requests-per-connection', connection.address);
+      socket.destroy();
+    } else if (connection.requests.push(answer) === 1) answer();
+  }
+
+  /** The first request has been answered. */
   answered(socket: Socket): void {
     const connection = this.#open.get(socket);
     if (!connection) return;
-    connection.answering--;
     connection.since = performance.now();
+    connection.requests.shift();
+    if (!socket.destroyed) connection.requests[0]?.();
   }
 
   #closeOldest(connections: Iterable<HttpConnection>, bound: BoundName): void {
     let oldest: HttpConnection | undefined;
     for (const connection of connections) {
-      const sooner =
-        !oldest ||
-        (connection.answering === 0 && oldest.answering > 0) ||
-        (connection.answering > 0 === oldest.answering > 0 && connection.since < oldest.since);
+      const [busy, otherBusy] = [connection.requests.length > 0, (oldest?.requests.length ?? 0) > 0];
+      const sooner = !oldest || (!busy && otherBusy) || (busy === otherBusy && connection.since < oldest.since);
       if (sooner && !connection.socket.destroyed) oldest = connection;
     }
     if (!oldest) return;

@@ -1,31 +1,37 @@
 import type { ServerResponse } from 'node:http';
 
-/** Milliseconds of work on pages before the event loop has a turn: pushes wait for no more. */
-const SLICE = 4;
+/**
+ * Milliseconds of work on pages at once, and of rest after it: pages take half of a core at most, and a push that takes several turns of the
+ * event loop meets few slices.
+ */
+const SLICE = 2;
 /** Bytes that are written at once. */
 const CHUNK = 64 * 1024;
 
+/** Work that is over soon after `until`, a time of `performance.now()`. */
+type Turn = (until: number) => void;
+
 /**
- * Makes and writes pages beside the pushes: each in turn for a slice, and only while its client reads. A page that nobody reads costs what has
+ * Makes and writes pages beside the pushes: in turns, for a slice, and only while their clients read. A page that nobody reads costs what has
  * been made of it and no work.
  *
- * The loop goes on when a page is added, when the event loop comes round after a slice, and when a client has read what it was sent.
+ * The loop goes on when a page is added, after the rest that follows a slice, and when a client has read what it was sent.
  */
 export class PageWriter {
-  readonly #turns: (() => void)[] = [];
+  readonly #turns: Turn[] = [];
   #scheduled = false;
 
-  /** Resolves when it is a page's turn to be made. */
-  turn(): Promise<void> {
-    return new Promise(resolve => this.#add(resolve));
+  /** Makes a page when it is its turn. */
+  make(page: () => void): void {
+    this.#add(page);
   }
 
   /** Writes a body whose head has been written. `fail` is called if a piece cannot be made. */
   write(response: ServerResponse, pieces: Iterator<string>, fail: (error: unknown) => void): void {
-    const slice = (): void => {
+    const slice = (until: number): void => {
       if (response.destroyed) return;
       try {
-        if (writeSlice(response, pieces)) return;
+        if (writeSlice(response, pieces, until)) return;
       } catch (error) {
         fail(error);
         return;
@@ -36,7 +42,7 @@ export class PageWriter {
     this.#add(slice);
   }
 
-  #add(turn: () => void): void {
+  #add(turn: Turn): void {
     this.#turns.push(turn);
     this.#schedule();
   }
@@ -45,16 +51,19 @@ export class PageWriter {
     if (this.#scheduled || this.#turns.length === 0) return;
     this.#scheduled = true;
     setImmediate(() => {
-      this.#scheduled = false;
-      this.#turns.shift()?.();
-      this.#schedule();
+      const until = performance.now() + SLICE;
+      do this.#turns.shift()?.(until);
+      while (this.#turns.length > 0 && performance.now() < until);
+      setTimeout(() => {
+        this.#scheduled = false;
+        this.#schedule();
+      }, SLICE).unref();
     });
   }
 }
 
-/** Writes what can be made in a slice; whether it was the last. */
-function writeSlice(response: ServerResponse, pieces: Iterator<string>): boolean {
-  const until = performance.now() + SLICE;
+/** Writes what can be made by then; whether it was the last. */
+function writeSlice(response: ServerResponse, pieces: Iterator<string>, until: number): boolean {
   let text = '';
   do {
     const next = pieces.next();

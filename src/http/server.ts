@@ -26,15 +26,13 @@ type Pages = Readonly<Record<string, Entry>>;
 const writer = new PageWriter();
 
 async function answer(
-  pages: Pages,
-  request: IncomingMessage,
+  entry: Entry | undefined,
+  { method }: IncomingMessage,
+  url: URL,
   response: ServerResponse,
   failed: (error: unknown) => void,
-) {
-  const url = new URL(request.url ?? '/', 'http://localhost');
-  const entry = Object.hasOwn(pages, url.pathname) ? pages[url.pathname] : undefined;
-  if (entry && !entry.probe) await writer.turn();
-  const reading = request.method === 'GET' || request.method === 'HEAD';
+): Promise<void> {
+  const reading = method === 'GET' || method === 'HEAD';
   const result = !entry
     ? { status: 404, body: `There is no page ${url.pathname}; /debug lists them.\n` }
     : reading
@@ -47,7 +45,7 @@ async function answer(
     'content-type': type,
     ...(isText && { 'content-length': Buffer.byteLength(body) }),
   });
-  if (request.method === 'HEAD') response.end();
+  if (method === 'HEAD') response.end();
   else if (isText) response.end(body);
   else writer.write(response, pieces(body), failed);
 }
@@ -64,8 +62,6 @@ export async function startHttp(address: Address, pages: Pages, listener: HttpLi
   };
   const server = createServer(options, (request, response) => {
     const { socket } = request;
-    if (!connections.answering(socket)) return;
-    response.once('close', () => connections.answered(socket));
     // A body is of no use to any page: who sends one is not kept waiting for the end of it.
     request.resume();
     const failed = (error: unknown): void => {
@@ -76,7 +72,14 @@ export async function startHttp(address: Address, pages: Pages, listener: HttpLi
         response.end('This page failed; the log says why.\n');
       }
     };
-    answer(pages, request, response, failed).catch(failed);
+    connections.requested(socket, () => {
+      response.once('close', () => connections.answered(socket));
+      const url = new URL(request.url ?? '/', 'http://localhost');
+      const entry = Object.hasOwn(pages, url.pathname) ? pages[url.pathname] : undefined;
+      const make = (): void => void answer(entry, request, url, response, failed).catch(failed);
+      if (entry?.probe) make();
+      else writer.make(make);
+    });
   });
   server.on('connection', socket => connections.opened(socket));
   // Neither read from nor written to: idle, or a client that does not read.

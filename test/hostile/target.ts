@@ -14,11 +14,11 @@ const isCanarys = ({ kind, metadata }: RawObject): boolean => kind === 'Endpoint
 /** A control plane over a folder with a mesh, to be attacked. */
 export class Target {
   readonly serve: Serve;
-  readonly #folder: string;
+  readonly folder: string;
 
   private constructor(serve: Serve, folder: string) {
     this.serve = serve;
-    this.#folder = folder;
+    this.folder = folder;
   }
 
   static async start(services: number, options: ServeOptions = {}): Promise<Target> {
@@ -42,7 +42,7 @@ export class Target {
   }
 
   change(object: RawObject): void {
-    write(this.#folder, object);
+    write(this.folder, object);
   }
 
   /** A page, however long it takes. */
@@ -68,7 +68,7 @@ export class Target {
   async stop(): Promise<number> {
     const began = performance.now();
     await this.serve.stop();
-    rmSync(this.#folder, { recursive: true });
+    rmSync(this.folder, { recursive: true });
     return performance.now() - began;
   }
 }

@@ -41,7 +41,7 @@ export async function tryAttack(
     const now = await target.boundsMet();
     return new Set([...now].filter(([bound, count]) => count > (before.get(bound) ?? 0)).map(([bound]) => bound));
   };
-  const args = [name, target.serve.xds, String(share), String(seconds)];
+  const args = [name, target.serve.xds, target.serve.http, target.folder, String(share), String(seconds)];
   const attacker = fork(new URL('./attacker.ts', import.meta.url), args, {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
