@@ -61,7 +61,7 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
 /** Of the layers above, the model sees only how mistakes are reported and what a store holds. */
 const ofConfig: Readonly<Record<string, RegExp>> = {
   model: /^src\/config\/(problem|store|host|selector|report|object|json|meta|address|kinds|raw|port|read|header)\.ts$/,
-  translate: /^src\/config\/(problem|host|selector|address|regex|duration|header|json|jwks)\.ts$/,
+  translate: /^src\/config\/(problem|host|selector|address|re2|regex|duration|header|json|jwks)\.ts$/,
 };
 
 /** Files that see several layers: they put the line together. */

@@ -95,6 +95,10 @@ test('a patch is for proxies of a version and with metadata', () => {
   assert.ok(is('proxyVersion: "(?i)(?P<v>1.31)"'));
   assert.ok(!is(String.raw`proxyVersion: "^1\\.30.*"`));
   assert.ok(!is('proxyVersion: "."', { ISTIO_VERSION: '' }));
+  // Expressions that try every way one after the other would not come to an end.
+  const version = '1.31-alpha.0123456789abcdef0123456789abcdef';
+  assert.ok(!is('proxyVersion: "^(([0-9a-z.-])+)+$_"', { ISTIO_VERSION: version }));
+  assert.ok(is('proxyVersion: "^(([0-9a-z.-])+)+$"', { ISTIO_VERSION: version }));
   assert.ok(is('metadata: {TEAM: a}', { TEAM: 'a' }));
   assert.ok(!is('metadata: {TEAM: a}', { TEAM: 'b' }));
   assert.ok(!is('metadata: {constructor: ""}'));

@@ -1,4 +1,5 @@
 import type { Problem } from '../../config/problem.ts';
+import { re2 } from '../../config/re2.ts';
 import { memo } from '../../memo.ts';
 import { type EnvoyFilter, writtenPath } from '../../model/config.ts';
 import type { EnvoyBuild, Traits } from '../../model/traits.ts';
@@ -23,27 +24,16 @@ export interface Selection {
   readonly problems: readonly Problem[];
 }
 
-/** A regular expression of RE2 as the same one of JavaScript; undefined where there is none. */
-function javaScriptPattern(re2: string): RegExp | undefined {
-  const [, flags = '', rest = ''] = /^(?:\(\?([ims]+)\))?(.*)$/s.exec(re2) ?? [];
-  const source = rest.replaceAll('(?P<', '(?<').replaceAll('\\A', '^').replaceAll('\\z', '$');
-  try {
-    return new RegExp(source, [...new Set(flags)].join(''));
-  } catch {
-    return undefined;
+/** A proxy may say of itself what it likes; no release has a longer version. */
+const longestVersion = 256;
+
+const versionOf = memo(({ proxyVersion = '' }: ProxyMatch) => re2(proxyVersion));
+
+function matchesProxy(match: ProxyMatch, { istioVersion, options }: Traits): boolean {
+  const { proxyVersion, metadata = {} } = match;
+  if (proxyVersion) {
+    if (istioVersion === '' || istioVersion.length > longestVersion || !versionOf(match)(istioVersion)) return false;
   }
-}
-
-/** istiod compiles no longer expressions; they match nothing. */
-const longest = 1024;
-
-function matchesVersion(pattern: string, version: string): boolean {
-  if (version === '' || pattern.length > longest) return false;
-  return javaScriptPattern(pattern)?.test(version) ?? false;
-}
-
-function matchesProxy({ proxyVersion, metadata = {} }: ProxyMatch, { istioVersion, options }: Traits): boolean {
-  if (proxyVersion && !matchesVersion(proxyVersion, istioVersion)) return false;
   return Object.entries(metadata).every(([name, value]) => Object.hasOwn(options, name) && options[name] === value);
 }
 
