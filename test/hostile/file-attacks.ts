@@ -34,7 +34,7 @@ export const fileAttacks: Readonly<Record<string, Attack>> = {
     run: load =>
       rewritten(load, () =>
         list(part(load, 100_000))
-          .map(n => document('Secret', 'v1', n, 1))
+          .map(n => document('ConfigMap', 'v1', n, 1))
           .join('---\n'),
       ),
   },
