@@ -35,7 +35,7 @@ const objects = [
       hosts: ['svc-1'],
       http: [
         ...['a', 'b', 'c', 'd'].map(label => ({
-          match: [{ sourceLabels: { [label]: 'yes' } }],
+          match: [{ sourceLabels: { [label]: 'set' } }],
           route: [{ destination: { host: 'svc-2' } }],
         })),
         { match: [{ sourceNamespace: 'load' }], route: [{ destination: { host: 'svc-3' } }] },
@@ -46,12 +46,12 @@ const objects = [
   objectOf('DestinationRule', 'selects', 'load', {
     spec: {
       host: 'svc-3',
-      workloadSelector: { matchLabels: { a: 'yes' } },
+      workloadSelector: { matchLabels: { a: 'set' } },
       trafficPolicy: { connectionPool: { tcp: { maxConnections: 3 } } },
     },
   }),
   objectOf('Sidecar', 'narrow', 'load', {
-    spec: { workloadSelector: { labels: { b: 'yes' } }, egress: [{ hosts: ['./svc-1.load.svc.cluster.local'] }] },
+    spec: { workloadSelector: { labels: { b: 'set' } }, egress: [{ hosts: ['./svc-1.load.svc.cluster.local'] }] },
   }),
   objectOf('Sidecar', 'default', 'istio-system', { spec: { egress: [{ hosts: ['*/*'] }] } }),
   objectOf('AuthorizationPolicy', 'all', 'istio-system', {
@@ -93,7 +93,7 @@ const objects = [
 /** The n-th proxy: no part of its Node is what that of another is. */
 function nodeOf(n: number): Node {
   const namespace = n % 2 ? 'load' : `namespace-${n}`;
-  const bit = (at: number): string => ((n >> at) & 1 ? 'yes' : 'no');
+  const bit = (at: number): string => ((n >> at) & 1 ? 'set' : 'unset');
   const router = n % 16 === 5;
   const address = n % 7 ? `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}` : `2001:db8::${n.toString(16)}`;
   return {

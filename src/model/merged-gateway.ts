@@ -113,7 +113,9 @@ function conflict({ port, server }: Opening, open: readonly Opening[]): string |
   const beside = open.filter(o => o.port === port && (o.server.server.bind ?? '') === bind);
   const plain = beside.find(o => !usesTls(o.server));
   if (plain && !(isHttp(plain.server.protocol) && isHttp(server.protocol)))
-    return `port ${port} speaks ${plain.server.protocol} for ${plain.server.gatewayName} already, not ${server.protocol}`;
+    return plain.server.protocol === server.protocol
+      ? `${plain.server.gatewayName} has all ${server.protocol} connections to port ${port} already`
+      : `port ${port} speaks ${plain.server.protocol} for ${plain.server.gatewayName} already, not ${server.protocol}`;
   // What comes with no server name, or with none that TLS servers have, is for the plain one.
   const encrypted = beside.find(o => usesTls(o.server) && sniHosts(o.server.hosts).includes('*'));
   if (encrypted && !usesTls(server))

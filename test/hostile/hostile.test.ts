@@ -16,6 +16,8 @@ const share: Readonly<Record<string, number>> = {
   'large-nodes': 0.2,
   'not-reading-1000': 0.5,
   bombs: 0.05,
+  'file-of-many-documents': 0.2,
+  'file-of-many-objects': 0.2,
 };
 /** Megabytes that are resident at most: at full load, too. */
 const most = 400;

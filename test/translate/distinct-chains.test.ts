@@ -182,7 +182,10 @@ test('a server that says the address that others have by default shares their li
     .replaceAll('bind: 0.0.0.0, protocol', 'protocol');
   const { names, problems } = made([GATEWAY, again, tls('one', 1, 'a.example')], ...ROUTER);
   assert.deepEqual(names, ['0.0.0.0_443']);
-  assert.deepEqual(problems, []);
+  assert.deepEqual(problems, [
+    'error Gateway/shop/second spec.servers[0]: Gateway/shop/edge has * on port 443 already',
+    'error Gateway/shop/second spec.servers[1]: shop/edge has all TCP connections to port 9000 already',
+  ]);
 });
 
 const entry = (name: string, protocol: string, addresses = '') => `
