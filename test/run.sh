@@ -4,9 +4,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 if [ "$#" -gt 0 ]; then
-  exec node --test "$@"
+  exec node --import ./test/support/seed.ts --test "$@"
 fi
 tsc --noEmit
 biome check
 mapfile -t files < <(find test -name '*.test.ts' -not -path 'test/system/*' | sort)
-exec node --test "${files[@]}"
+exec node --import ./test/support/seed.ts --test "${files[@]}"

@@ -118,7 +118,7 @@ fi
 
 status=0
 if [ "${#files[@]}" -gt 0 ]; then
-  node --test --test-concurrency=1 --test-reporter=spec "${files[@]}" || status=$?
+  node --import ./test/support/seed.ts --test --test-concurrency=1 --test-reporter=spec "${files[@]}" || status=$?
 fi
 if [ "$conformance" = 1 ]; then
   node test/conformance/run.ts || status=$?
