@@ -123,7 +123,8 @@ export class Rounds {
     if (!due.length) return;
     const { clock } = this.#context;
     const at = Math.min(...due);
-    if (at <= clock.now()) {
+    const wait = Math.ceil(at - clock.now());
+    if (wait <= 0) {
       this.#turn = true;
       // Events that the same read from a socket or disk brought are one change.
       setImmediate(() => {
@@ -132,7 +133,7 @@ export class Rounds {
       });
     } else if (!this.#timer || at < this.#timer.at) {
       this.#timer?.cancel();
-      const cancel = clock.after(at - clock.now(), () => {
+      const cancel = clock.after(wait, () => {
         this.#timer = undefined;
         this.#wake();
       });
