@@ -109,10 +109,9 @@ test('a file that is too large is a problem, and what it had stays', async () =>
   await using folder = await Folder.with({ 'a.yaml': service('a'), 'b.yaml': service('b') });
   await truncate(join(folder.path, 'a.yaml'), bounds['file-bytes'].most + 1);
   await until('the problem', () => folder.problemsOf('a.yaml') !== '');
-  assert.match(
-    folder.problemsOf('a.yaml'),
-    /^it has 67108865 bytes, more than the 67108864 that are read: split it\n1 of its objects/,
-  );
+  const { most } = bounds['file-bytes'];
+  const reason = `it has ${most + 1} bytes, more than the ${most} that are read: split it\n1 of its objects`;
+  assert.ok(folder.problemsOf('a.yaml').startsWith(reason), folder.problemsOf('a.yaml'));
   assert.equal(folder.services, 'a:80 b:80');
   await folder.write('a.yaml', service('a', 81));
   await until('the file', () => folder.services === 'a:81 b:80');
