@@ -74,7 +74,12 @@ export async function startHttp(address: Address, pages: Pages, listener: HttpLi
     };
     connections.requested(socket, () => {
       response.once('close', () => connections.answered(socket));
-      const url = new URL(request.url ?? '/', 'http://localhost');
+      const url = URL.parse(request.url ?? '/', 'http://localhost');
+      if (!url) {
+        response.writeHead(400, { 'content-type': 'text/plain; charset=utf-8' });
+        response.end('This is no path; /debug lists the pages.\n');
+        return;
+      }
       const entry = Object.hasOwn(pages, url.pathname) ? pages[url.pathname] : undefined;
       const make = (): void => void answer(entry, request, url, response, failed).catch(failed);
       if (entry?.probe) make();

@@ -120,6 +120,16 @@ test('a long page arrives whole, and other work has its turns meanwhile', async 
   assert.ok(turns > 40, `${turns} turns`);
 });
 
+test('a path that is none is refused, and the server goes on', async () => {
+  const { open, get } = await server();
+  const socket = await open();
+  socket.write('GET // HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n');
+  let text = '';
+  for await (const chunk of socket) text += chunk;
+  assert.match(text, /^HTTP\/1\.1 400 /);
+  assert.equal((await get('/ready')).status, 200);
+});
+
 test('a page that throws is reported, and the server goes on', async () => {
   const { failed, get } = await server();
   const broken = await get('/broken');
