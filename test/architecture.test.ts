@@ -41,7 +41,8 @@ const arrow: Readonly<Record<string, readonly string[]>> = {
   // What parsers make are the model's values.
   config: ['model'],
   model: ['config'],
-  sources: ['config', 'model'],
+  kubernetes: [],
+  sources: ['config', 'model', 'kubernetes'],
   translate: ['model', 'config'],
   grpc: [],
   rounds: ['config'],

@@ -3,7 +3,7 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { loadCredentials } from '../../src/sources/kubernetes/credentials.ts';
+import { loadCredentials } from '../../src/kubernetes/credentials.ts';
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 

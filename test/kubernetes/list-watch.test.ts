@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { RawObject } from '../../src/config/raw.ts';
-import { ApiClient } from '../../src/sources/kubernetes/api-client.ts';
+import { ApiClient } from '../../src/kubernetes/api-client.ts';
 import { Discovery } from '../../src/sources/kubernetes/discovery.ts';
 import { ListWatch } from '../../src/sources/kubernetes/list-watch.ts';
 import { DEFAULT_TIMING } from '../../src/sources/kubernetes/timing.ts';

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import type { RawObject } from '../../src/config/raw.ts';
-import type { ApiClient } from '../../src/sources/kubernetes/api-client.ts';
+import type { ApiClient } from '../../src/kubernetes/api-client.ts';
 import { object, resourceOf } from '../kubernetes/objects.ts';
 import { TcpProxy } from '../kubernetes/tcp-proxy.ts';
 import { serviceAccountToken } from '../support/service-account-token.ts';

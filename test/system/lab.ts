@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { ApiClient } from '../../src/sources/kubernetes/api-client.ts';
+import { ApiClient } from '../../src/kubernetes/api-client.ts';
 import { until } from '../support/until.ts';
 
 const run = promisify(execFile);

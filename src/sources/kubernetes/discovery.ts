@@ -1,5 +1,5 @@
-import type { ApiClient } from './api-client.ts';
-import { ApiError } from './api-error.ts';
+import type { ApiClient } from '../../kubernetes/api-client.ts';
+import { ApiError } from '../../kubernetes/api-error.ts';
 import type { Collection } from './collection.ts';
 
 interface Look {

@@ -1,8 +1,8 @@
 import { text } from 'node:stream/consumers';
 import type { RawObject } from '../../config/raw.ts';
-import { type ApiClient, SilentError } from './api-client.ts';
-import { ApiError, failureLine } from './api-error.ts';
-import { Backoff, jitter, pause } from './backoff.ts';
+import { type ApiClient, SilentError } from '../../kubernetes/api-client.ts';
+import { ApiError, failureLine } from '../../kubernetes/api-error.ts';
+import { Backoff, jitter, pause } from '../../kubernetes/backoff.ts';
 import { type Collection, collectionPath, selectors } from './collection.ts';
 import type { Discovery } from './discovery.ts';
 import { jsonLines } from './json-lines.ts';

@@ -3,7 +3,7 @@ import type { Agent, IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { text } from 'node:stream/consumers';
 import { isDeepStrictEqual } from 'node:util';
-import { Agent as HttpAgent, request as httpRequest } from '../../node-http.ts';
+import { Agent as HttpAgent, request as httpRequest } from '../node-http.ts';
 import { ApiError } from './api-error.ts';
 import { type ApiServerSettings, type Credentials, loadCredentials } from './credentials.ts';
 

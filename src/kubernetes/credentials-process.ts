@@ -3,7 +3,7 @@ import type { RequestOptions } from 'node:https';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
-import { parseYaml } from '../../yaml/documents.ts';
+import { parseYaml } from '../yaml/documents.ts';
 import type { ApiServerSettings, Credentials, CredentialsReply } from './credentials.ts';
 
 // Runs as a child process of credentials.ts, which says why.
