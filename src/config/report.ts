@@ -113,8 +113,8 @@ export class Report {
     const wrong = fields.filter(field => this.failed(`${path}.${field}`));
     if (!wrong.length) return value;
     for (const field of wrong) this.absorb(`${path}.${field}`);
-    const names: readonly string[] = wrong;
-    const entries = Object.entries(value).filter(([name]) => !names.includes(name));
+    const names: ReadonlySet<string> = new Set(wrong);
+    const entries = Object.entries(value).filter(([name]) => !names.has(name));
     for (const field of wrong) if (instead?.[field] !== undefined) entries.push([field, instead[field]]);
     return Object.fromEntries(entries) as T;
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { RawObject } from '../../src/config/raw.ts';
 import { ConfigStore } from '../../src/config/store.ts';
 import { Manifest } from '../../src/sources/manifest.ts';
 import { scalars } from '../yaml/given.ts';
@@ -93,6 +94,35 @@ test('no object takes more than linear time', () => {
       };
     };
     assertLinear(name, parse, 2_500);
+  }
+  assert.ok(problems);
+});
+
+/** The list that the next version of an object has one wrong item more in, and that item. */
+const mistakes: Readonly<Record<string, readonly [list: string, item: unknown]>> = {
+  ra: ['jwtRules', { issuer: 1 }],
+  ap: ['rules', { from: 1 }],
+  apWhen: ['rules', { from: 1 }],
+  vsHttp: ['http', { route: 1 }],
+  sidecarEgress: ['egress', { hosts: 1 }],
+  gwServers: ['servers', { port: 1 }],
+};
+
+test('no object that was right takes more than linear time once it is wrong', () => {
+  let problems = 0;
+  for (const [name, [list, item]] of Object.entries(mistakes)) {
+    const edit = (n: number) => {
+      const object = objects[name]?.(n) as RawObject;
+      const spec = object.spec as Readonly<Record<string, unknown>>;
+      const before = list === 'rules' ? { ...spec, action: 'DENY' } : spec;
+      const versions = [before, { ...before, [list]: [...(before[list] as readonly unknown[]), item] }];
+      return () => {
+        const store = new ConfigStore();
+        for (const version of versions) store.apply({ op: 'upsert', object: { ...object, spec: version } });
+        problems += store.contents().problems.size;
+      };
+    };
+    assertLinear(name, edit, 2_500);
   }
   assert.ok(problems);
 });

@@ -6,7 +6,6 @@ import {
   type Rule,
   type AuthorizationPolicy as Spec,
 } from '../../proto/generated/istio/security/v1beta1.ts';
-import { equal } from '../json.ts';
 import type { Closed, Parsed } from '../problem.ts';
 import type { RawObject } from '../raw.ts';
 import type { Report } from '../report.ts';
@@ -80,7 +79,8 @@ function close(policy: AuthorizationPolicy, report: Report, last: AuthorizationP
 function besideLast(policy: AuthorizationPolicy, right: readonly Rule[], last: AuthorizationPolicy): Close {
   const { action = Action.ALLOW } = policy.spec;
   if (action === Action.ALLOW || last.spec.action !== action) return undefined;
-  const before = (last.spec.rules ?? []).filter(rule => !right.some(known => equal(known, rule)));
+  const texts = new Set(right.map(rule => JSON.stringify(rule)));
+  const before = (last.spec.rules ?? []).filter(rule => !texts.has(JSON.stringify(rule)));
   const meaning = 'its valid rules are in force, and beside them those of its last valid version';
   return { value: { ...policy, spec: { ...policy.spec, rules: [...right, ...before] } }, meaning };
 }

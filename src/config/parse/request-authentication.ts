@@ -67,9 +67,12 @@ function checkRule(rule: JWTRule, path: string, report: Report): JWTRule {
 
 /** A token of an issuer is valid if the keys and audiences of either rule say so, and its places are those of both. */
 function warnOfSameIssuers(rules: readonly JWTRule[], report: Report): void {
+  const seen = new Set<string>();
   for (const [i, { issuer }] of rules.entries()) {
-    if (!issuer || rules.findIndex(rule => rule.issuer === issuer) === i) continue;
-    report.warning(`spec.jwtRules[${i}].issuer`, `another rule is for "${issuer}": a token is valid by either`);
+    if (!issuer) continue;
+    if (seen.has(issuer))
+      report.warning(`spec.jwtRules[${i}].issuer`, `another rule is for "${issuer}": a token is valid by either`);
+    seen.add(issuer);
   }
 }
 
@@ -98,7 +101,8 @@ function close(
   report.absorb('spec.jwtRules');
   if (last) {
     if (attachment || report.failed('spec')) return undefined;
-    const before = (last.spec.jwtRules ?? []).filter(({ issuer }) => !right.some(rule => rule.issuer === issuer));
+    const issuers = new Set(right.map(rule => rule.issuer));
+    const before = (last.spec.jwtRules ?? []).filter(({ issuer }) => !issuers.has(issuer));
     const value = { ...policy, spec: { ...spec, jwtRules: [...right, ...before] } };
     return { value, meaning: 'its valid rules are in force, and for other issuers those of its last valid version' };
   }

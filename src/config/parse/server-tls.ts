@@ -32,13 +32,12 @@ export function checkServerTls(
   }
   checkCertificates(tls, path, report);
   if (!tls.cipherSuites) return tls;
-  const cipherSuites = tls.cipherSuites.filter((name, i, all) => {
-    const known = isCipher(name);
-    if (!known)
-      report.warning(`${path}.cipherSuites[${i}]`, `"${name}" is not a cipher suite that Envoy has; left out`);
-    return known && all.indexOf(name) === i;
+  const known = tls.cipherSuites.filter((name, i) => {
+    if (isCipher(name)) return true;
+    report.warning(`${path}.cipherSuites[${i}]`, `"${name}" is not a cipher suite that Envoy has; left out`);
+    return false;
   });
-  return { ...tls, cipherSuites };
+  return { ...tls, cipherSuites: [...new Set(known)] };
 }
 
 function checkCertificates(tls: ServerTLSSettings, path: string, report: Report): void {
