@@ -9,7 +9,7 @@ import type { Entry } from './http/page.ts';
 import { readiness } from './http/ready.ts';
 import { type HttpListener, startHttp } from './http/server.ts';
 import type { Log } from './log.ts';
-import type { Proxy } from './model/proxy.ts';
+import type { Proxy } from './model/proxy/proxy.ts';
 import { ProblemLog } from './problem-log.ts';
 import { proxyHandler } from './proxy-handler.ts';
 import type { Arrival } from './rounds/backlog.ts';

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { type Arguments, type Option, UsageError } from './cli/command.ts';
 import { hostFault, isDnsLabel } from './config/host.ts';
-import { isUnspecified } from './model/ip-families.ts';
+import { isUnspecified } from './istio/ip-families.ts';
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];

@@ -1,10 +1,10 @@
 import type { Problem } from './config/problem.ts';
 import type { ConfigContents } from './config/store.ts';
+import type { MeshOptions } from './istio/settings.ts';
 import { memo } from './memo.ts';
 import { type Identity, identify } from './model/identify.ts';
 import { buildMesh, type MeshModel } from './model/mesh.ts';
-import type { Proxy } from './model/proxy.ts';
-import type { MeshOptions } from './model/settings.ts';
+import type { Proxy } from './model/proxy/proxy.ts';
 import { typicalSidecar } from './model/typical.ts';
 import type { Resource } from './translate/resource.ts';
 import { type Translation, translate } from './translate/translate.ts';

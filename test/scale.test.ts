@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import type { RawObject } from '../src/config/raw.ts';
-import type { Proxy } from '../src/model/proxy.ts';
+import type { Proxy } from '../src/model/proxy/proxy.ts';
 import { counters, type XdsCounters } from '../src/xds/counters.ts';
 import type { Protocol } from '../src/xds/frame.ts';
 import { meshObjects, slice, virtualService } from './bench/mesh.ts';

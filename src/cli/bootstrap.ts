@@ -1,9 +1,9 @@
 import { isIP } from 'node:net';
 import { stringify } from 'yaml';
-import type { Locality } from '../model/endpoint.ts';
-import type { KubePod } from '../model/kubernetes.ts';
-import { nodeLocality, nowhere } from '../model/locality.ts';
-import { workloadName } from '../model/pods.ts';
+import type { KubePod } from '../istio/kubernetes.ts';
+import type { Locality } from '../model/endpoints/endpoint.ts';
+import { nodeLocality, nowhere } from '../model/endpoints/locality.ts';
+import { workloadName } from '../model/endpoints/pods.ts';
 import { address, meshSettings, peerAddress } from '../settings.ts';
 import { type Arguments, type Io, UsageError } from './command.ts';
 import { readFolder } from './folder.ts';

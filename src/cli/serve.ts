@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { type ControlPlane, type Dependencies, ListenError, startControlPlane } from '../control-plane.ts';
+import { gatewaySecrets } from '../istio/gateway-secrets.ts';
+import type { KubePod } from '../istio/kubernetes.ts';
+import { compare } from '../istio/object.ts';
 import { ApiClient } from '../kubernetes/api-client.ts';
 import { createLog, type Log } from '../log.ts';
-import { gatewaySecrets } from '../model/gateway-secrets.ts';
-import type { KubePod } from '../model/kubernetes.ts';
-import { compare } from '../model/object.ts';
 import type { Settings } from '../settings.ts';
 import { directorySource } from '../sources/directory.ts';
 import { KubernetesSource } from '../sources/kubernetes/kubernetes.ts';

@@ -1,8 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { problemLine } from '../config/problem.ts';
-import { parseNode } from '../model/node.ts';
-import { compare } from '../model/object.ts';
-import type { Proxy } from '../model/proxy.ts';
+import { compare } from '../istio/object.ts';
+import { parseNode } from '../model/proxy/node.ts';
+import type { Proxy } from '../model/proxy/proxy.ts';
 import { fromJson, toJson } from '../proto/json.ts';
 import { meshSettings } from '../settings.ts';
 import type { Resource } from '../translate/resource.ts';

@@ -1,5 +1,5 @@
-import type * as config from '../model/config.ts';
-import type * as kube from '../model/kubernetes.ts';
+import type * as config from '../istio/config.ts';
+import type * as kube from '../istio/kubernetes.ts';
 import { parseAuthorizationPolicy } from './parse/authorization-policy.ts';
 import { parseDestinationRule } from './parse/destination-rule.ts';
 import { parseEndpointSlice } from './parse/endpoint-slice.ts';

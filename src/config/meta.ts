@@ -1,4 +1,4 @@
-import { type ObjectMeta, objectKey } from '../model/object.ts';
+import { type ObjectMeta, objectKey } from '../istio/object.ts';
 import { type Fields, isFields, text, textMap } from './read.ts';
 import { Report } from './report.ts';
 

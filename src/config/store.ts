@@ -1,6 +1,6 @@
 import { bounds } from '../bounds.ts';
-import { type ObjectKey, objectKey } from '../model/object.ts';
-import { PersistentMap } from '../model/persistent-map.ts';
+import { type ObjectKey, objectKey } from '../istio/object.ts';
+import { PersistentMap } from '../persistent-map.ts';
 import { equal, freeze, isDeeperThan } from './json.ts';
 import { type Kind, type KindRow, type KindTypes, kindNames, kindOf, kinds } from './kinds.ts';
 import type { Parsed, Problem } from './problem.ts';

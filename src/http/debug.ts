@@ -1,5 +1,5 @@
 import { type Problem, problemLine } from '../config/problem.ts';
-import type { Proxy } from '../model/proxy.ts';
+import type { Proxy } from '../model/proxy/proxy.ts';
 import { typed } from '../proto/any.ts';
 import { toJson } from '../proto/json.ts';
 import { decode } from '../proto/message.ts';

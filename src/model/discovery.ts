@@ -1,9 +1,9 @@
 import type { ConfigContents } from '../config/store.ts';
+import { picks } from '../istio/label-selector.ts';
+import { compare, type ObjectKey, type ObjectMeta } from '../istio/object.ts';
 import { memo } from '../memo.ts';
+import { PersistentMap } from '../persistent-map.ts';
 import type { LabelSelector } from '../proto/generated/istio/mesh/v1alpha1.ts';
-import { picks } from './label-selector.ts';
-import { compare, type ObjectKey, type ObjectMeta } from './object.ts';
-import { PersistentMap } from './persistent-map.ts';
 
 type Part = ReadonlyMap<ObjectKey, { readonly meta: ObjectMeta }>;
 

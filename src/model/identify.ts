@@ -1,19 +1,19 @@
 import type { ConfigContents } from '../config/store.ts';
+import type { WorkloadEntry } from '../istio/config.ts';
 import { memo } from '../memo.ts';
-import type { AddressIndex } from './address-index.ts';
-import type { WorkloadEntry } from './config.ts';
-import { nowhere } from './locality.ts';
+import type { AddressIndex } from './endpoints/address-index.ts';
+import { nowhere } from './endpoints/locality.ts';
+import { podIndex, podShape } from './endpoints/pods.ts';
+import { workloadEntryInstance } from './endpoints/workload-entries.ts';
 import type { IdentityBasis, MeshModel } from './mesh.ts';
-import { podIndex, podShape } from './pods.ts';
-import type { Proxy } from './proxy.ts';
-import { traitsOf } from './proxy-traits.ts';
-import type { Scope } from './scope.ts';
-import type { Service } from './service.ts';
-import { selectingServices } from './targets.ts';
-import { nodeNamed, type Traits } from './traits.ts';
-import type { Workload } from './workload.ts';
-import { workloadEntryInstance } from './workload-entries.ts';
-import { shapeOf, withNamedPorts } from './workloads.ts';
+import type { Proxy } from './proxy/proxy.ts';
+import { traitsOf } from './proxy/proxy-traits.ts';
+import { selectingServices } from './proxy/targets.ts';
+import { nodeNamed, type Traits } from './proxy/traits.ts';
+import type { Workload } from './proxy/workload.ts';
+import { shapeOf, withNamedPorts } from './proxy/workloads.ts';
+import type { Scope } from './scope/scope.ts';
+import type { Service } from './services/service.ts';
 
 /** All that translation knows of a proxy: three shared values. */
 export interface Identity {

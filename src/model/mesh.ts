@@ -1,34 +1,42 @@
 import type { Problem } from '../config/problem.ts';
 import type { ConfigContents } from '../config/store.ts';
+import { type ObjectKey, objectKey } from '../istio/object.ts';
+import { type MeshOptions, type MeshSettings, meshSettings, rootNamespaceOf } from '../istio/settings.ts';
 import { memo } from '../memo.ts';
-import { type AddressIndex, type AddressInputs, buildAddresses } from './address-index.ts';
-import { type Stage, stage } from './derive.ts';
-import { buildDestinationRules, type DestinationRuleIndex, type DestinationRuleInputs } from './destination-rules.ts';
 import { discovered } from './discovery.ts';
-import type { EndpointIndex } from './endpoint.ts';
+import { type AddressIndex, type AddressInputs, buildAddresses } from './endpoints/address-index.ts';
+import type { EndpointIndex } from './endpoints/endpoint.ts';
 import {
   buildIdentities,
   type Identities,
   type IdentityInputs,
   joinEndpoints,
   joinIdentities,
-} from './endpoint-index.ts';
-import { buildExternalEndpoints, type ExternalEndpoints, type ExternalInputs } from './external-endpoints.ts';
-import { buildKubeEndpoints, type KubeEndpointInputs, type KubeEndpoints } from './kube-endpoints.ts';
-import { LastValues } from './last-values.ts';
-import { type ObjectKey, objectKey } from './object.ts';
-import { buildPolicies, type PolicyIndex, type PolicyInputs } from './policies.ts';
-import { matchedMetadata } from './proxy-traits.ts';
-import { checkReferences, type ReferenceInputs, type References } from './references.ts';
-import { type ScopeIndex, type ScopeInputs, scopeIndex } from './scopes.ts';
-import type { Service } from './service.ts';
-import { buildServices, type ServiceIndex, type ServiceInputs } from './service-index.ts';
-import { type MeshOptions, type MeshSettings, meshSettings, rootNamespaceOf } from './settings.ts';
-import { sidecarIndex } from './sidecars.ts';
-import { groupSlices, type SliceGroups } from './slices.ts';
-import { findUnmatchedHosts, type UnmatchedHosts, type UnmatchedInputs } from './unmatched-hosts.ts';
-import { buildVirtualServices, type VirtualServiceIndex, type VirtualServiceInputs } from './virtual-service-index.ts';
-import { type WorkloadIndex, type WorkloadInputs, workloadIndex } from './workloads.ts';
+} from './endpoints/endpoint-index.ts';
+import { buildExternalEndpoints, type ExternalEndpoints, type ExternalInputs } from './endpoints/external-endpoints.ts';
+import { buildKubeEndpoints, type KubeEndpointInputs, type KubeEndpoints } from './endpoints/kube-endpoints.ts';
+import { groupSlices, type SliceGroups } from './endpoints/slices.ts';
+import { type Stage, stage } from './incremental/derive.ts';
+import { LastValues } from './incremental/last-values.ts';
+import { buildPolicies, type PolicyIndex, type PolicyInputs } from './policies/policies.ts';
+import { matchedMetadata } from './proxy/proxy-traits.ts';
+import { type WorkloadIndex, type WorkloadInputs, workloadIndex } from './proxy/workloads.ts';
+import {
+  buildDestinationRules,
+  type DestinationRuleIndex,
+  type DestinationRuleInputs,
+} from './routing/destination-rules.ts';
+import { checkReferences, type ReferenceInputs, type References } from './routing/references.ts';
+import { findUnmatchedHosts, type UnmatchedHosts, type UnmatchedInputs } from './routing/unmatched-hosts.ts';
+import {
+  buildVirtualServices,
+  type VirtualServiceIndex,
+  type VirtualServiceInputs,
+} from './routing/virtual-service-index.ts';
+import { type ScopeIndex, type ScopeInputs, scopeIndex } from './scope/scopes.ts';
+import { sidecarIndex } from './scope/sidecars.ts';
+import type { Service } from './services/service.ts';
+import { buildServices, type ServiceIndex, type ServiceInputs } from './services/service-index.ts';
 
 type SliceStage = Stage<readonly [ConfigContents['EndpointSlice']], SliceGroups>;
 

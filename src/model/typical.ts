@@ -1,6 +1,6 @@
 import type { MeshModel } from './mesh.ts';
-import { parseNode } from './node.ts';
-import type { Proxy } from './proxy.ts';
+import { parseNode } from './proxy/node.ts';
+import type { Proxy } from './proxy/proxy.ts';
 
 /** A sidecar as Istio injects it, of no pod, in the namespace that has the most Services: what it is to have, most proxies are to have too. */
 export function typicalSidecar({ stages, settings }: MeshModel): Proxy {

@@ -8,7 +8,7 @@ import { kindNames } from '../config/kinds.ts';
 import type { Problem } from '../config/problem.ts';
 import type { RawObject } from '../config/raw.ts';
 import type { ConfigChange } from '../config/store.ts';
-import { compare, type ObjectKey, objectKey } from '../model/object.ts';
+import { compare, type ObjectKey, objectKey } from '../istio/object.ts';
 import type { ManifestObject } from './found.ts';
 import { Manifest } from './manifest.ts';
 import { inSlices } from './slices.ts';

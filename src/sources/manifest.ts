@@ -1,6 +1,6 @@
 import { bounds } from '../bounds.ts';
 import type { Problem } from '../config/problem.ts';
-import { type ObjectKey, objectKey } from '../model/object.ts';
+import { type ObjectKey, objectKey } from '../istio/object.ts';
 import { afterComments, inOneGo, partsOf } from '../yaml/documents.ts';
 import { decode } from './encoding.ts';
 import { type Found, findIn, type ManifestObject } from './found.ts';

@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import { bounds } from '../bounds.ts';
 import type { RawObject } from '../config/raw.ts';
 import type { ConfigChange } from '../config/store.ts';
-import { objectKey } from '../model/object.ts';
+import { objectKey } from '../istio/object.ts';
 import { decode } from './encoding.ts';
 import type { ConfigSource } from './source.ts';
 import { reasonOf, retryAfter } from './unreadable.ts';

@@ -1,5 +1,5 @@
+import { type ObjectKey, type ObjectMeta, objectKey } from '../istio/object.ts';
 import { memo } from '../memo.ts';
-import { type ObjectKey, type ObjectMeta, objectKey } from '../model/object.ts';
 import type { Metadata } from '../proto/generated/envoy/config/core/v3.ts';
 import { struct } from '../proto/wellknown.ts';
 

@@ -1,9 +1,9 @@
 /** OutboundTrafficPolicy ALLOW_ANY_DYNAMIC_DNS: HTTP to hosts that the mesh does not know goes where DNS says that they are. */
 
 import { isIP } from 'node:net';
+import type { IpFamilies } from '../istio/ip-families.ts';
 import { memo } from '../memo.ts';
-import type { IpFamilies } from '../model/ip-families.ts';
-import type { Traits } from '../model/traits.ts';
+import type { Traits } from '../model/proxy/traits.ts';
 import { typed } from '../proto/any.ts';
 import type { DnsCacheConfig } from '../proto/generated/envoy/extensions/common/dynamic_forward_proxy/v3.ts';
 import type { HttpFilter } from '../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';

@@ -1,6 +1,6 @@
 /** Names that Envoy resources carry, spelled as istiod spells them: dashboards, istioctl and EnvoyFilters rely on them. */
 
-import type { Hostname } from '../model/service.ts';
+import type { Hostname } from '../model/services/service.ts';
 
 export const PASSTHROUGH_CLUSTER = 'PassthroughCluster';
 /** Where HTTP to unknown hosts goes under ALLOW_ANY_DYNAMIC_DNS, and the name of its route and virtual host. */

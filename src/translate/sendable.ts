@@ -1,7 +1,7 @@
 import { type Problem, problemLine } from '../config/problem.ts';
+import { type ObjectKey, objectKey } from '../istio/object.ts';
 import { memo } from '../memo.ts';
-import { type ObjectKey, objectKey } from '../model/object.ts';
-import type { EnvoyBuild } from '../model/traits.ts';
+import type { EnvoyBuild } from '../model/proxy/traits.ts';
 import type { Step } from '../proto/envoy-checks.ts';
 import { type Fault, findAllFaults, pathText } from '../proto/faults.ts';
 import type { Metadata } from '../proto/generated/envoy/config/core/v3.ts';

@@ -1,9 +1,9 @@
 import type { Problem } from '../config/problem.ts';
 import { memo } from '../memo.ts';
-import type { EndpointIndex } from '../model/endpoint.ts';
-import type { Scope } from '../model/scope.ts';
-import type { Traits } from '../model/traits.ts';
-import type { Workload } from '../model/workload.ts';
+import type { EndpointIndex } from '../model/endpoints/endpoint.ts';
+import type { Traits } from '../model/proxy/traits.ts';
+import type { Workload } from '../model/proxy/workload.ts';
+import type { Scope } from '../model/scope/scope.ts';
 import { clusters } from './clusters/clusters.ts';
 import { endpointAssignments } from './endpoints/assignments.ts';
 import { applyEnvoyFilters } from './envoy-filter/envoy-filter.ts';

@@ -1,8 +1,8 @@
 import { status } from '@grpc/grpc-js';
 import type { RawObject } from '../../src/config/raw.ts';
 import { ConfigStore } from '../../src/config/store.ts';
-import { parseNode } from '../../src/model/node.ts';
-import type { Proxy } from '../../src/model/proxy.ts';
+import { parseNode } from '../../src/model/proxy/node.ts';
+import type { Proxy } from '../../src/model/proxy/proxy.ts';
 import { World } from '../../src/world.ts';
 import { AdsServer } from '../../src/xds/ads-server.ts';
 import { proxyNode } from './streams.ts';

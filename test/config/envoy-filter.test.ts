@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { EnvoyFilter } from '../../src/model/config.ts';
+import type { EnvoyFilter } from '../../src/istio/config.ts';
 import { parsed, table } from './parsed.ts';
 
 const good = 'applyTo: CLUSTER, patch: {operation: MERGE, value: {connect_timeout: 7s}}';

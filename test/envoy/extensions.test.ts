@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, test } from 'node:test';
-import { parseNode } from '../../src/model/node.ts';
+import { parseNode } from '../../src/model/proxy/node.ts';
 import { fromJson } from '../../src/proto/json.ts';
 import { missingExtensions } from '../../src/translate/envoy-filter/extension-names.ts';
 import { ENVOY_VERSION, OLDEST_ENVOY_VERSION, startEnvoy, validate } from '../support/envoy.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Endpoint, endpointsKey } from '../../src/model/endpoint.ts';
+import { type Endpoint, endpointsKey } from '../../src/model/endpoints/endpoint.ts';
 import { networking, ofPod, pod, raw, service, slice, type World, world } from './support.ts';
 
 const endpointsOf = (w: World, host = 'app.default.svc.cluster.local', namespace = 'default'): readonly Endpoint[] =>

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ConfigStore } from '../../src/config/store.ts';
-import { gatewaySecrets } from '../../src/model/gateway-secrets.ts';
+import { gatewaySecrets } from '../../src/istio/gateway-secrets.ts';
 
 function contents(selector: Readonly<Record<string, string>>, tls: readonly object[]) {
   const store = new ConfigStore();

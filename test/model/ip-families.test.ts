@@ -8,7 +8,7 @@ import {
   isUnspecified,
   loopbacks,
   wildcards,
-} from '../../src/model/ip-families.ts';
+} from '../../src/istio/ip-families.ts';
 
 const v4 = { ipv4: true, ipv6: false };
 const v6 = { ipv4: false, ipv6: true };

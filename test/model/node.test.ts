@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseNode } from '../../src/model/node.ts';
-import type { Proxy } from '../../src/model/proxy.ts';
+import { parseNode } from '../../src/model/proxy/node.ts';
+import type { Proxy } from '../../src/model/proxy/proxy.ts';
 import { node, service, type World, world } from './support.ts';
 
 const id = 'sidecar~10.1.0.1~app-1.default~default.svc.cluster.local';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { PersistentMap } from '../../src/model/persistent-map.ts';
+import { PersistentMap } from '../../src/persistent-map.ts';
 
 const key = fc.nat(600).map(n => `key-${n}`);
 const changes = fc.array(fc.tuple(key, fc.option(fc.nat(3), { nil: undefined })), { maxLength: 80 });

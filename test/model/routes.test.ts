@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { VirtualService } from '../../src/model/config.ts';
+import type { VirtualService } from '../../src/istio/config.ts';
 import { networking, type World, world } from './support.ts';
 
 type Fields = Readonly<Record<string, unknown>>;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Scope } from '../../src/model/scope.ts';
-import type { Hostname } from '../../src/model/service.ts';
+import type { Scope } from '../../src/model/scope/scope.ts';
+import type { Hostname } from '../../src/model/services/service.ts';
 import { networking, ofPod, pod, service, slice, type World, world } from './support.ts';
 
 type Fields = Readonly<Record<string, unknown>>;

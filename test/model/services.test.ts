@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { servicePortProtocol } from '../../src/model/protocol.ts';
-import { qualify, qualifyGateway } from '../../src/model/qualify.ts';
-import type { Service } from '../../src/model/service.ts';
-import { visibleTo } from '../../src/model/visibility.ts';
+import { servicePortProtocol } from '../../src/istio/protocol.ts';
+import { qualify, qualifyGateway } from '../../src/istio/qualify.ts';
+import { visibleTo } from '../../src/istio/visibility.ts';
+import type { Service } from '../../src/model/services/service.ts';
 import { hostname } from '../../src/proto/hostname.ts';
 import { networking, raw, service, world } from './support.ts';
 

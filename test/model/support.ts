@@ -7,8 +7,8 @@ import type { RawObject } from '../../src/config/raw.ts';
 import { ConfigStore } from '../../src/config/store.ts';
 import { type Identity, identify } from '../../src/model/identify.ts';
 import { buildMesh, type MeshModel } from '../../src/model/mesh.ts';
-import { parseNode } from '../../src/model/node.ts';
-import type { Proxy } from '../../src/model/proxy.ts';
+import { parseNode } from '../../src/model/proxy/node.ts';
+import type { Proxy } from '../../src/model/proxy/proxy.ts';
 import type { Node } from '../../src/proto/generated/envoy/config/core/v3.ts';
 import type { Struct, Value } from '../../src/proto/generated/google/protobuf.ts';
 

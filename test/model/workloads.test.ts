@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Workload } from '../../src/model/workload.ts';
+import type { Workload } from '../../src/model/proxy/workload.ts';
 import { networking, pod, raw, security, service, slice, type World, world } from './support.ts';
 
 type Fields = Readonly<Record<string, unknown>>;

@@ -1,7 +1,7 @@
 import type { RawObject } from '../../src/config/raw.ts';
 import { ConfigStore } from '../../src/config/store.ts';
-import { parseNode } from '../../src/model/node.ts';
-import type { Proxy } from '../../src/model/proxy.ts';
+import { parseNode } from '../../src/model/proxy/node.ts';
+import type { Proxy } from '../../src/model/proxy/proxy.ts';
 import type { Node } from '../../src/proto/generated/envoy/config/core/v3.ts';
 import { fromJson } from '../../src/proto/json.ts';
 import { World } from '../../src/world.ts';

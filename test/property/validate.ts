@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import fc from 'fast-check';
 import { type Kind, kindNames } from '../../src/config/kinds.ts';
 import type { RawObject } from '../../src/config/raw.ts';
-import type { Proxy } from '../../src/model/proxy.ts';
+import type { Proxy } from '../../src/model/proxy/proxy.ts';
 import { toJson } from '../../src/proto/json.ts';
 import type { World } from '../../src/world.ts';
 import { AdsServer } from '../../src/xds/ads-server.ts';

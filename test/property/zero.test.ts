@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { RawObject } from '../../src/config/raw.ts';
-import { defaultMeshConfig, defaultProxyConfig } from '../../src/model/settings.ts';
+import { defaultMeshConfig, defaultProxyConfig } from '../../src/istio/settings.ts';
 import { fromJson } from '../../src/proto/json.ts';
 import type { MessageName } from '../../src/proto/message.ts';
 import { type FieldSchema, schemaOf } from '../../src/proto/schema.ts';

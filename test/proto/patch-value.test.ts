@@ -5,7 +5,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { patchMessages, readPatchValue } from '../../src/model/patch-value.ts';
+import { patchMessages, readPatchValue } from '../../src/istio/patch-value.ts';
 import { findType } from '../../src/proto/bundle.ts';
 import { EnvoyFilter_ApplyTo as ApplyTo } from '../../src/proto/generated/istio/networking/v1alpha3.ts';
 import { messageJson } from '../../src/proto/json-writer.ts';

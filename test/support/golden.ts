@@ -3,7 +3,7 @@ import { basename, dirname, join, relative } from 'node:path';
 import { stringify } from 'yaml';
 import type { Problem } from '../../src/config/problem.ts';
 import { identify } from '../../src/model/identify.ts';
-import type { Scope } from '../../src/model/scope.ts';
+import type { Scope } from '../../src/model/scope/scope.ts';
 import { World } from '../../src/world.ts';
 import { pushOrder } from '../../src/xds/resource-types.ts';
 import { contentsOf, type Objects, readObjects, readYaml, yamlFiles } from './folder.ts';

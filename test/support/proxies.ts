@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { ConfigContents } from '../../src/config/store.ts';
-import type { KubePod } from '../../src/model/kubernetes.ts';
-import { nodeLocality } from '../../src/model/locality.ts';
-import { parseNode } from '../../src/model/node.ts';
-import { workloadName } from '../../src/model/pods.ts';
-import type { Proxy } from '../../src/model/proxy.ts';
+import type { KubePod } from '../../src/istio/kubernetes.ts';
+import { nodeLocality } from '../../src/model/endpoints/locality.ts';
+import { workloadName } from '../../src/model/endpoints/pods.ts';
+import { parseNode } from '../../src/model/proxy/node.ts';
+import type { Proxy } from '../../src/model/proxy/proxy.ts';
 import type { Node } from '../../src/proto/generated/envoy/config/core/v3.ts';
 import { fromJson } from '../../src/proto/json.ts';
 import { readYaml } from './folder.ts';

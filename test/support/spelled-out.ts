@@ -1,6 +1,6 @@
 import type { Kind } from '../../src/config/kinds.ts';
 import type { RawObject } from '../../src/config/raw.ts';
-import { patchMessages } from '../../src/model/patch-value.ts';
+import { patchMessages } from '../../src/istio/patch-value.ts';
 import { typeName } from '../../src/proto/any.ts';
 import { findType } from '../../src/proto/bundle.ts';
 import { EnvoyFilter_ApplyTo as ApplyTo } from '../../src/proto/generated/istio/networking/v1alpha3.ts';

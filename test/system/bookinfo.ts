@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bootstrapOf } from '../../src/cli/bootstrap.ts';
-import { nowhere } from '../../src/model/locality.ts';
-import { objectKey } from '../../src/model/object.ts';
+import { objectKey } from '../../src/istio/object.ts';
+import { nowhere } from '../../src/model/endpoints/locality.ts';
 
 /** One of bookinfo's workloads, and the Services that it asks for each request. */
 interface Workload {

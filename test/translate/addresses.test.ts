@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Hostname } from '../../src/model/service.ts';
+import type { Hostname } from '../../src/model/services/service.ts';
 import { addressesFor } from '../../src/translate/routes/domains.ts';
 import { World } from '../model/support.ts';
 

@@ -1,6 +1,6 @@
 import type { Problem } from '../../src/config/problem.ts';
 import { identify } from '../../src/model/identify.ts';
-import { parseNode } from '../../src/model/node.ts';
+import { parseNode } from '../../src/model/proxy/node.ts';
 import { toJson } from '../../src/proto/json.ts';
 import { decode, encode } from '../../src/proto/message.ts';
 import { clusters } from '../../src/translate/clusters/clusters.ts';

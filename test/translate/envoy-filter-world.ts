@@ -1,5 +1,5 @@
 import { identify } from '../../src/model/identify.ts';
-import { parseNode } from '../../src/model/node.ts';
+import { parseNode } from '../../src/model/proxy/node.ts';
 import { toJson } from '../../src/proto/json.ts';
 import { encodeMessage } from '../../src/proto/message.ts';
 import { type Translation, translate } from '../../src/translate/translate.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { parseNode } from '../../src/model/node.ts';
+import { parseNode } from '../../src/model/proxy/node.ts';
 import { unpackAs } from '../../src/proto/any.ts';
 import type { Listener } from '../../src/proto/generated/envoy/config/listener/v3.ts';
 import { World } from '../../src/world.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Protocol } from '../../src/model/protocol.ts';
+import type { Protocol } from '../../src/istio/protocol.ts';
 import { unpackAs } from '../../src/proto/any.ts';
 import type { FilterChain, Listener } from '../../src/proto/generated/envoy/config/listener/v3.ts';
 import { conflict } from '../../src/translate/listeners/conflict.ts';

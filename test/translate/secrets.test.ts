@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RawObject } from '../../src/config/raw.ts';
 import { ConfigStore } from '../../src/config/store.ts';
-import { parseNode } from '../../src/model/node.ts';
+import { parseNode } from '../../src/model/proxy/node.ts';
 import { struct } from '../../src/proto/wellknown.ts';
 import { World, withoutSecrets } from '../../src/world.ts';
 import { selfSigned } from '../support/certificate.ts';

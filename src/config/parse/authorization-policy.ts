@@ -1,5 +1,5 @@
-import type { AuthorizationPolicy } from '../../model/config.ts';
-import type { ObjectMeta } from '../../model/object.ts';
+import type { AuthorizationPolicy } from '../../istio/config.ts';
+import type { ObjectMeta } from '../../istio/object.ts';
 import {
   AuthorizationPolicy_Action as Action,
   type Operation,

@@ -1,5 +1,5 @@
-import type { DestinationRule } from '../../model/config.ts';
-import type { ObjectMeta } from '../../model/object.ts';
+import type { DestinationRule } from '../../istio/config.ts';
+import type { ObjectMeta } from '../../istio/object.ts';
 import type * as networking from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { checkHost, checkLabels, isDnsLabel } from '../host.ts';
 import type { Closed, Parsed } from '../problem.ts';

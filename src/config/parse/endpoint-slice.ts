@@ -1,4 +1,4 @@
-import type { KubeEndpointSlice } from '../../model/kubernetes.ts';
+import type { KubeEndpointSlice } from '../../istio/kubernetes.ts';
 import { addressesIn } from '../address.ts';
 import { readMeta } from '../meta.ts';
 import type { Parsed } from '../problem.ts';

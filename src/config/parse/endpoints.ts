@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net';
-import type { KubeEndpointSlice } from '../../model/kubernetes.ts';
+import type { KubeEndpointSlice } from '../../istio/kubernetes.ts';
 import { checkAddress, isAddress } from '../address.ts';
 import { readMeta } from '../meta.ts';
 import type { Parsed } from '../problem.ts';

@@ -1,5 +1,5 @@
-import type { EnvoyFilter } from '../../model/config.ts';
-import { patchMessages, readPatchValue } from '../../model/patch-value.ts';
+import type { EnvoyFilter } from '../../istio/config.ts';
+import { patchMessages, readPatchValue } from '../../istio/patch-value.ts';
 import type { Struct } from '../../proto/generated/google/protobuf.ts';
 import type * as networking from '../../proto/generated/istio/networking/v1alpha3.ts';
 import {

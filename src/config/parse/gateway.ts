@@ -1,6 +1,6 @@
-import type { Gateway } from '../../model/config.ts';
-import { canonicalAddress, isUnspecified } from '../../model/ip-families.ts';
-import type { ObjectMeta } from '../../model/object.ts';
+import type { Gateway } from '../../istio/config.ts';
+import { canonicalAddress, isUnspecified } from '../../istio/ip-families.ts';
+import type { ObjectMeta } from '../../istio/object.ts';
 import type * as networking from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { ServerTLSSettings_TLSmode as TlsMode } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { checkAddress, checkSocketPath, unixPrefix } from '../address.ts';

@@ -1,5 +1,5 @@
-import type { ConfigObject } from '../../model/config.ts';
-import type { ObjectMeta } from '../../model/object.ts';
+import type { ConfigObject } from '../../istio/config.ts';
+import type { ObjectMeta } from '../../istio/object.ts';
 import type { MessageTypes } from '../../proto/generated/registry.ts';
 import { fromJson, type JsonProblem } from '../../proto/json.ts';
 import { readMeta } from '../meta.ts';

@@ -1,5 +1,5 @@
-import type { MeshConfigObject } from '../../model/config.ts';
-import { defaultMeshConfig, defaultProxyConfig, mergeProviders } from '../../model/settings.ts';
+import type { MeshConfigObject } from '../../istio/config.ts';
+import { defaultMeshConfig, defaultProxyConfig, mergeProviders } from '../../istio/settings.ts';
 import { formatsOf } from '../../proto/format.ts';
 import {
   type MeshConfig,

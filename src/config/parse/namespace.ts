@@ -1,4 +1,4 @@
-import type { KubeNamespace } from '../../model/kubernetes.ts';
+import type { KubeNamespace } from '../../istio/kubernetes.ts';
 import { readMeta } from '../meta.ts';
 import type { Parsed } from '../problem.ts';
 import type { RawObject } from '../raw.ts';

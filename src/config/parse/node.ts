@@ -1,4 +1,4 @@
-import type { KubeNode } from '../../model/kubernetes.ts';
+import type { KubeNode } from '../../istio/kubernetes.ts';
 import { readMeta } from '../meta.ts';
 import type { Parsed } from '../problem.ts';
 import type { RawObject } from '../raw.ts';

@@ -1,4 +1,4 @@
-import type { PeerAuthentication } from '../../model/config.ts';
+import type { PeerAuthentication } from '../../istio/config.ts';
 import {
   PeerAuthentication_MutualTLS_Mode as Mode,
   type PeerAuthentication_MutualTLS as MutualTls,

@@ -1,4 +1,4 @@
-import type { KubePod } from '../../model/kubernetes.ts';
+import type { KubePod } from '../../istio/kubernetes.ts';
 import { isAddress } from '../address.ts';
 import { readMeta } from '../meta.ts';
 import type { Parsed } from '../problem.ts';

@@ -1,4 +1,4 @@
-import type { ProxyConfig } from '../../model/config.ts';
+import type { ProxyConfig } from '../../istio/config.ts';
 import type { Parsed } from '../problem.ts';
 import type { RawObject } from '../raw.ts';
 import { checkSelector } from '../selector.ts';

@@ -1,4 +1,4 @@
-import type { RequestAuthentication } from '../../model/config.ts';
+import type { RequestAuthentication } from '../../istio/config.ts';
 import type { JWTRule, RequestAuthentication as Spec } from '../../proto/generated/istio/security/v1beta1.ts';
 import { checkDuration } from '../duration.ts';
 import { checkHeaderText, isHeaderName } from '../header.ts';

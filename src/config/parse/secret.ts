@@ -1,4 +1,4 @@
-import type { KubeSecret } from '../../model/kubernetes.ts';
+import type { KubeSecret } from '../../istio/kubernetes.ts';
 import { readMeta } from '../meta.ts';
 import type { Parsed } from '../problem.ts';
 import type { RawObject } from '../raw.ts';

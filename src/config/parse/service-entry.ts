@@ -1,5 +1,5 @@
-import type { ServiceEntry } from '../../model/config.ts';
-import type { ObjectMeta } from '../../model/object.ts';
+import type { ServiceEntry } from '../../istio/config.ts';
+import type { ObjectMeta } from '../../istio/object.ts';
 import type * as networking from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { ServiceEntry_Resolution as Resolution } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { checkSubnet } from '../address.ts';

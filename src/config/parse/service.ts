@@ -1,4 +1,4 @@
-import type { KubeService } from '../../model/kubernetes.ts';
+import type { KubeService } from '../../istio/kubernetes.ts';
 import { hostname } from '../../proto/hostname.ts';
 import { addressesIn, isAddress } from '../address.ts';
 import { readMeta } from '../meta.ts';

@@ -1,4 +1,4 @@
-import type { Sidecar } from '../../model/config.ts';
+import type { Sidecar } from '../../istio/config.ts';
 import type * as networking from '../../proto/generated/istio/networking/v1alpha3.ts';
 import {
   CaptureMode,

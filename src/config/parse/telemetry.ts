@@ -1,4 +1,4 @@
-import type { Telemetry } from '../../model/config.ts';
+import type { Telemetry } from '../../istio/config.ts';
 import type * as telemetry from '../../proto/generated/istio/telemetry/v1alpha1.ts';
 import { MetricsOverrides_TagOverride_Operation as TagOperation } from '../../proto/generated/istio/telemetry/v1alpha1.ts';
 import { checkCondition } from '../cel.ts';

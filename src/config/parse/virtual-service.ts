@@ -1,5 +1,5 @@
-import type { VirtualService } from '../../model/config.ts';
-import type { ObjectMeta } from '../../model/object.ts';
+import type { VirtualService } from '../../istio/config.ts';
+import type { ObjectMeta } from '../../istio/object.ts';
 import type * as networking from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { isAddress } from '../address.ts';
 import { checkHost, Overlaps } from '../host.ts';

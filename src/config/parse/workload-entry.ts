@@ -1,4 +1,4 @@
-import type { WorkloadEntry } from '../../model/config.ts';
+import type { WorkloadEntry } from '../../istio/config.ts';
 import type * as networking from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { checkSocketPath, isAddress, unixPrefix } from '../address.ts';
 import { checkLabels, hostFault } from '../host.ts';

@@ -1,4 +1,4 @@
-import type { WorkloadGroup } from '../../model/config.ts';
+import type { WorkloadGroup } from '../../istio/config.ts';
 import type { ReadinessProbe } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { checkLabels } from '../host.ts';
 import { checkPort } from '../port.ts';

@@ -1,6 +1,6 @@
+import type { DestinationRule } from '../../istio/config.ts';
 import { memo } from '../../memo.ts';
-import type { DestinationRule } from '../../model/config.ts';
-import type { Service } from '../../model/service.ts';
+import type { Service } from '../../model/services/service.ts';
 import type { MeshConfig } from '../../proto/generated/istio/mesh/v1alpha1.ts';
 import { allReads, effectiveLbSetting, type LbReads, readsOf } from '../endpoints/lb-setting.ts';
 import { portPolicy, subsetPolicy, withMeshDefaults } from './traffic-policy.ts';

@@ -1,5 +1,5 @@
 import { memo } from '../../memo.ts';
-import type { Scope } from '../../model/scope.ts';
+import type { Scope } from '../../model/scope/scope.ts';
 import { type ClusterMode, clusterModes } from './discovery.ts';
 
 /** What of a scope clusters and their endpoints depend on: it stays the same while only routes change. */

@@ -1,7 +1,7 @@
+import type { IpFamilies } from '../../istio/ip-families.ts';
+import type { MeshSettings } from '../../istio/settings.ts';
 import { Interner, memo } from '../../memo.ts';
-import type { IpFamilies } from '../../model/ip-families.ts';
-import type { MeshSettings } from '../../model/settings.ts';
-import type { Traits } from '../../model/traits.ts';
+import type { Traits } from '../../model/proxy/traits.ts';
 import { exchangesTcpMetadata } from '../filters/istio-build.ts';
 import { proxyConfigOf } from '../listeners/proxy-config.ts';
 

@@ -1,14 +1,14 @@
 /** CDS: every cluster of a proxy. */
 
 import type { Problem } from '../../config/problem.ts';
+import type { PeerAuthentication } from '../../istio/config.ts';
+import type { MeshSettings } from '../../istio/settings.ts';
 import { eachOf, memo } from '../../memo.ts';
-import type { PeerAuthentication } from '../../model/config.ts';
-import { type EndpointIndex, endpointsKey, type ServiceEndpoints } from '../../model/endpoint.ts';
-import type { EffectiveDestinationRule, Scope } from '../../model/scope.ts';
-import type { Service } from '../../model/service.ts';
-import type { MeshSettings } from '../../model/settings.ts';
-import type { NodeName, Traits } from '../../model/traits.ts';
-import type { Workload } from '../../model/workload.ts';
+import { type EndpointIndex, endpointsKey, type ServiceEndpoints } from '../../model/endpoints/endpoint.ts';
+import type { NodeName, Traits } from '../../model/proxy/traits.ts';
+import type { Workload } from '../../model/proxy/workload.ts';
+import type { EffectiveDestinationRule, Scope } from '../../model/scope/scope.ts';
+import type { Service } from '../../model/services/service.ts';
 import type { Cluster } from '../../proto/generated/envoy/config/cluster/v3.ts';
 import { agentResolver } from '../dynamic-dns.ts';
 import type { EndpointView } from '../endpoints/cluster-endpoints.ts';

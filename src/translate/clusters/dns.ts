@@ -1,7 +1,7 @@
 /** Clusters that Envoy resolves by DNS. */
 
+import type { IpFamilies } from '../../istio/ip-families.ts';
 import { memo } from '../../memo.ts';
-import type { IpFamilies } from '../../model/ip-families.ts';
 import { typed } from '../../proto/any.ts';
 import {
   type Cluster,

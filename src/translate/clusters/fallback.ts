@@ -1,8 +1,8 @@
 /** Clusters that no Service stands behind: where traffic goes that none claims, and the pod's own SDS server. */
 
+import { inboundSources } from '../../istio/ip-families.ts';
+import type { MeshSettings } from '../../istio/settings.ts';
 import { memo } from '../../memo.ts';
-import { inboundSources } from '../../model/ip-families.ts';
-import type { MeshSettings } from '../../model/settings.ts';
 import { typed } from '../../proto/any.ts';
 import {
   type Cluster,

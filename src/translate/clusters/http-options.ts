@@ -1,6 +1,6 @@
 /** How a cluster speaks HTTP to its endpoints (istio: setUpstreamProtocol, applyH2Upgrade and the HTTP half of applyConnectionPool). */
 
-import { isHttp, isHttp2, isUnsupported, type Protocol } from '../../model/protocol.ts';
+import { isHttp, isHttp2, isUnsupported, type Protocol } from '../../istio/protocol.ts';
 import { typed } from '../../proto/any.ts';
 import type {
   HttpProtocolOptions as CommonOptions,

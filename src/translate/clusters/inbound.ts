@@ -1,14 +1,14 @@
 /** Inbound clusters: from the sidecar to its own application, one for each port that a Service or the Sidecar names. */
 
+import { type IpFamilies, isOfFamilies, loopbacks } from '../../istio/ip-families.ts';
+import { compare } from '../../istio/object.ts';
+import { parseProtocol } from '../../istio/protocol.ts';
+import type { MeshSettings } from '../../istio/settings.ts';
 import { memo } from '../../memo.ts';
-import { type IpFamilies, isOfFamilies, loopbacks } from '../../model/ip-families.ts';
-import { compare } from '../../model/object.ts';
-import { parseProtocol } from '../../model/protocol.ts';
-import type { EffectiveDestinationRule, Scope } from '../../model/scope.ts';
-import type { Service, ServicePort } from '../../model/service.ts';
-import type { MeshSettings } from '../../model/settings.ts';
-import type { Traits } from '../../model/traits.ts';
-import type { ServiceTarget, Workload } from '../../model/workload.ts';
+import type { Traits } from '../../model/proxy/traits.ts';
+import type { ServiceTarget, Workload } from '../../model/proxy/workload.ts';
+import type { EffectiveDestinationRule, Scope } from '../../model/scope/scope.ts';
+import type { Service, ServicePort } from '../../model/services/service.ts';
 import {
   type Cluster,
   Cluster_LbPolicy as LbPolicy,

@@ -1,7 +1,7 @@
 /** `filter_metadata.istio` of clusters: what telemetry and istioctl read of where a cluster came from. */
 
-import type { DestinationRule } from '../../model/config.ts';
-import type { Service } from '../../model/service.ts';
+import type { DestinationRule } from '../../istio/config.ts';
+import type { Service } from '../../model/services/service.ts';
 import type { Metadata } from '../../proto/generated/envoy/config/core/v3.ts';
 import { ClientTLSSettings_TLSmode as TlsMode } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { type Json, struct } from '../../proto/wellknown.ts';

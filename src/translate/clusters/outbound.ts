@@ -1,12 +1,12 @@
 /** Outbound clusters: one for each Service port, and one for each subset that its DestinationRule names. */
 
 import type { Problem } from '../../config/problem.ts';
+import { compare } from '../../istio/object.ts';
+import type { MeshSettings } from '../../istio/settings.ts';
 import { memo } from '../../memo.ts';
-import { type ServiceEndpoints, serves } from '../../model/endpoint.ts';
-import { compare } from '../../model/object.ts';
-import type { EffectiveDestinationRule } from '../../model/scope.ts';
-import type { Service } from '../../model/service.ts';
-import type { MeshSettings } from '../../model/settings.ts';
+import { type ServiceEndpoints, serves } from '../../model/endpoints/endpoint.ts';
+import type { EffectiveDestinationRule } from '../../model/scope/scope.ts';
+import type { Service } from '../../model/services/service.ts';
 import {
   type Cluster,
   type Cluster_CommonLbConfig as CommonLbConfig,

@@ -1,6 +1,6 @@
 /** Names that statistics carry (istio: telemetry.BuildStatPrefix). */
 
-import type { Service, ServicePort } from '../../model/service.ts';
+import type { Service, ServicePort } from '../../model/services/service.ts';
 
 /** Istio's proxies cut statistics at this sign, so that names with dots and bars in them stay whole. */
 export const delimited = (name: string): string => `${name};`;

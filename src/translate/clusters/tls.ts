@@ -1,6 +1,6 @@
 /** TLS from a cluster to its endpoints (istio: cluster_tls.go). */
 
-import type { Service } from '../../model/service.ts';
+import type { Service } from '../../model/services/service.ts';
 import { typed } from '../../proto/any.ts';
 import type { Cluster_TransportSocketMatch as TransportSocketMatch } from '../../proto/generated/envoy/config/cluster/v3.ts';
 import type { TransportSocket } from '../../proto/generated/envoy/config/core/v3.ts';

@@ -1,14 +1,19 @@
 /** EDS: the load assignment of every cluster that takes its endpoints from the control plane. */
 
 import { isIP } from 'node:net';
+import type { PeerAuthentication } from '../../istio/config.ts';
+import type { MeshSettings } from '../../istio/settings.ts';
 import { eachOf, memo } from '../../memo.ts';
-import type { PeerAuthentication } from '../../model/config.ts';
-import { type Endpoint, type EndpointIndex, endpointsKey, type ServiceEndpoints } from '../../model/endpoint.ts';
-import type { EffectiveDestinationRule, Scope } from '../../model/scope.ts';
-import type { Service } from '../../model/service.ts';
-import type { MeshSettings } from '../../model/settings.ts';
-import type { NodeName, Traits } from '../../model/traits.ts';
-import type { Workload } from '../../model/workload.ts';
+import {
+  type Endpoint,
+  type EndpointIndex,
+  endpointsKey,
+  type ServiceEndpoints,
+} from '../../model/endpoints/endpoint.ts';
+import type { NodeName, Traits } from '../../model/proxy/traits.ts';
+import type { Workload } from '../../model/proxy/workload.ts';
+import type { EffectiveDestinationRule, Scope } from '../../model/scope/scope.ts';
+import type { Service } from '../../model/services/service.ts';
 import type { ClusterLoadAssignment } from '../../proto/generated/envoy/config/endpoint/v3.ts';
 import { placesRead } from '../clusters/balancing.ts';
 import { type ClusterScope, clusterScope } from '../clusters/cluster-scope.ts';

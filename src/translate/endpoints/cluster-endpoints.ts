@@ -1,10 +1,10 @@
 /** The endpoints of one cluster as one proxy sees them, whether they travel over EDS or inside the cluster. */
 
-import type { DestinationRule, PeerAuthentication } from '../../model/config.ts';
-import type { Endpoint, ServiceEndpoints } from '../../model/endpoint.ts';
-import type { Service, ServicePort } from '../../model/service.ts';
-import type { MeshSettings } from '../../model/settings.ts';
-import type { NodeName } from '../../model/traits.ts';
+import type { DestinationRule, PeerAuthentication } from '../../istio/config.ts';
+import type { MeshSettings } from '../../istio/settings.ts';
+import type { Endpoint, ServiceEndpoints } from '../../model/endpoints/endpoint.ts';
+import type { NodeName } from '../../model/proxy/traits.ts';
+import type { Service, ServicePort } from '../../model/services/service.ts';
 import type { LocalityLbEndpoints } from '../../proto/generated/envoy/config/endpoint/v3.ts';
 import {
   type Subset,

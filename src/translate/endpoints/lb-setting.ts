@@ -1,6 +1,6 @@
 /** Which of locality and zone-aware load balancing is in force for a cluster (istio: loadbalancer.GetEffectiveLbSetting). */
 
-import type { Service } from '../../model/service.ts';
+import type { Service } from '../../model/services/service.ts';
 import type { MeshConfig } from '../../proto/generated/istio/mesh/v1alpha1.ts';
 import type {
   LoadBalancerSettings,

@@ -1,9 +1,9 @@
 /** Endpoints of one cluster, filtered and grouped by locality (istio: EndpointBuilder.generate). */
 
-import { type Endpoint, type EndpointHealth, type Locality, serves } from '../../model/endpoint.ts';
-import { compare, selects } from '../../model/object.ts';
-import type { Service, ServicePort } from '../../model/service.ts';
-import type { NodeName } from '../../model/traits.ts';
+import { compare, selects } from '../../istio/object.ts';
+import { type Endpoint, type EndpointHealth, type Locality, serves } from '../../model/endpoints/endpoint.ts';
+import type { NodeName } from '../../model/proxy/traits.ts';
+import type { Service, ServicePort } from '../../model/services/service.ts';
 import { type Address, HealthStatus, type Metadata } from '../../proto/generated/envoy/config/core/v3.ts';
 import type { LbEndpoint, LocalityLbEndpoints } from '../../proto/generated/envoy/config/endpoint/v3.ts';
 import { struct } from '../../proto/wellknown.ts';

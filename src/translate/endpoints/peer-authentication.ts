@@ -1,8 +1,8 @@
 /** Whether a server expects mutual TLS, as PeerAuthentication says (istio: AuthenticationPolicies, ComposePeerAuthentication). */
 
+import type { PeerAuthentication } from '../../istio/config.ts';
+import { byAge, selects } from '../../istio/object.ts';
 import { memo } from '../../memo.ts';
-import type { PeerAuthentication } from '../../model/config.ts';
-import { byAge, selects } from '../../model/object.ts';
 import { PeerAuthentication_MutualTLS_Mode as Mode } from '../../proto/generated/istio/security/v1beta1.ts';
 
 export type MutualTlsMode = 'DISABLE' | 'PERMISSIVE' | 'STRICT';

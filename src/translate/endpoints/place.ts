@@ -1,13 +1,13 @@
 /** Where the proxy is, as far as load balancing asks: locality, topology labels, and those of its own labels that rules name. */
 
+import { compare } from '../../istio/object.ts';
+import type { MeshSettings } from '../../istio/settings.ts';
 import { Interner, memo } from '../../memo.ts';
-import type { Locality } from '../../model/endpoint.ts';
-import { compare } from '../../model/object.ts';
-import type { EffectiveDestinationRule } from '../../model/scope.ts';
-import type { Hostname } from '../../model/service.ts';
-import type { MeshSettings } from '../../model/settings.ts';
-import type { Traits } from '../../model/traits.ts';
-import type { Workload } from '../../model/workload.ts';
+import type { Locality } from '../../model/endpoints/endpoint.ts';
+import type { Traits } from '../../model/proxy/traits.ts';
+import type { Workload } from '../../model/proxy/workload.ts';
+import type { EffectiveDestinationRule } from '../../model/scope/scope.ts';
+import type { Hostname } from '../../model/services/service.ts';
 import type { TrafficPolicy } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import type { ClusterScope } from '../clusters/cluster-scope.ts';
 import type { LbReads } from './lb-setting.ts';

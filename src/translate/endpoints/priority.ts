@@ -1,7 +1,7 @@
 /** Priorities and weights of localities as seen from a proxy's place (istio: loadbalancer/loadbalancer.go). */
 
-import type { Endpoint, Locality } from '../../model/endpoint.ts';
-import { compare } from '../../model/object.ts';
+import { compare } from '../../istio/object.ts';
+import type { Endpoint, Locality } from '../../model/endpoints/endpoint.ts';
 import type { LbEndpoint } from '../../proto/generated/envoy/config/endpoint/v3.ts';
 import type { LocalityLoadBalancerSetting } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { type LbSetting, zoneAwareEnabled } from './lb-setting.ts';

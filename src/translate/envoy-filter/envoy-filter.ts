@@ -2,10 +2,10 @@
 
 import type { Problem } from '../../config/problem.ts';
 import { memo } from '../../memo.ts';
-import { type MergedGateway, mergeGateways } from '../../model/merged-gateway.ts';
-import type { Scope } from '../../model/scope.ts';
-import type { Traits } from '../../model/traits.ts';
-import type { Workload } from '../../model/workload.ts';
+import type { Traits } from '../../model/proxy/traits.ts';
+import type { Workload } from '../../model/proxy/workload.ts';
+import { type MergedGateway, mergeGateways } from '../../model/routing/merged-gateway.ts';
+import type { Scope } from '../../model/scope/scope.ts';
 import type { TypedExtensionConfig } from '../../proto/generated/envoy/config/core/v3.ts';
 import { EnvoyFilter_Patch_Operation as Operation } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import {

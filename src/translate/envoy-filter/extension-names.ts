@@ -1,4 +1,4 @@
-import { type EnvoyBuild, hasExtension, packageOf } from '../../model/traits.ts';
+import { type EnvoyBuild, hasExtension, packageOf } from '../../model/proxy/traits.ts';
 import { typeName } from '../../proto/any.ts';
 import type { Json } from '../../proto/wellknown.ts';
 

@@ -1,5 +1,5 @@
+import type { ObjectKey } from '../../istio/object.ts';
 import { keepList, memo } from '../../memo.ts';
-import type { ObjectKey } from '../../model/object.ts';
 import { findAllFaults } from '../../proto/faults.ts';
 import { EnvoyFilter_Patch_Operation as Operation } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import type { AnyMessage } from '../../proto/message.ts';

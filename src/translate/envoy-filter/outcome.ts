@@ -1,5 +1,5 @@
 import type { Problem } from '../../config/problem.ts';
-import type { ObjectKey } from '../../model/object.ts';
+import type { ObjectKey } from '../../istio/object.ts';
 import { culprits } from './culprits.ts';
 import type { Patch } from './patch.ts';
 

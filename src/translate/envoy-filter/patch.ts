@@ -1,7 +1,7 @@
+import { type EnvoyFilter, writtenPath } from '../../istio/config.ts';
+import type { ObjectKey } from '../../istio/object.ts';
+import { patchMessages, readPatchValue } from '../../istio/patch-value.ts';
 import { memo } from '../../memo.ts';
-import { type EnvoyFilter, writtenPath } from '../../model/config.ts';
-import type { ObjectKey } from '../../model/object.ts';
-import { patchMessages, readPatchValue } from '../../model/patch-value.ts';
 import type { Cluster } from '../../proto/generated/envoy/config/cluster/v3.ts';
 import type { TypedExtensionConfig } from '../../proto/generated/envoy/config/core/v3.ts';
 import type { Filter, FilterChain, Listener, ListenerFilter } from '../../proto/generated/envoy/config/listener/v3.ts';

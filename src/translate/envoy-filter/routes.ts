@@ -1,5 +1,5 @@
 import { keepList, memo } from '../../memo.ts';
-import type { MergedGateway } from '../../model/merged-gateway.ts';
+import type { MergedGateway } from '../../model/routing/merged-gateway.ts';
 import type { RouteConfiguration } from '../../proto/generated/envoy/config/route/v3.ts';
 import type { RouteResource } from '../resource.ts';
 import { type PatchedList, patchedResource, patchedResources } from './list.ts';

@@ -1,8 +1,8 @@
 import type { Problem } from '../../config/problem.ts';
 import { re2 } from '../../config/re2.ts';
+import { type EnvoyFilter, writtenPath } from '../../istio/config.ts';
 import { memo } from '../../memo.ts';
-import { type EnvoyFilter, writtenPath } from '../../model/config.ts';
-import type { EnvoyBuild, Traits } from '../../model/traits.ts';
+import type { EnvoyBuild, Traits } from '../../model/proxy/traits.ts';
 import {
   EnvoyFilter_ApplyTo as ApplyTo,
   EnvoyFilter_PatchContext as Context,

@@ -1,6 +1,6 @@
 /** Filters that only Istio's own build of Envoy has. A proxy gets them where its Node lists them, and nowhere else. */
 
-import type { EnvoyBuild } from '../../model/traits.ts';
+import type { EnvoyBuild } from '../../model/proxy/traits.ts';
 import { typed } from '../../proto/any.ts';
 import type { Filter } from '../../proto/generated/envoy/config/listener/v3.ts';
 import type { HttpFilter } from '../../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';

@@ -1,5 +1,5 @@
 import { hasUsableKey } from '../../config/jwks.ts';
-import type { RequestAuthentication } from '../../model/config.ts';
+import type { RequestAuthentication } from '../../istio/config.ts';
 import { typed } from '../../proto/any.ts';
 import type { JwtProvider, JwtRequirement } from '../../proto/generated/envoy/extensions/filters/http/jwt_authn/v3.ts';
 import type { HttpFilter } from '../../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';

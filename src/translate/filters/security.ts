@@ -1,8 +1,8 @@
 import type { Problem } from '../../config/problem.ts';
+import type { AuthorizationPolicy, RequestAuthentication } from '../../istio/config.ts';
+import type { MeshSettings } from '../../istio/settings.ts';
 import { memo } from '../../memo.ts';
-import type { AuthorizationPolicy, RequestAuthentication } from '../../model/config.ts';
-import type { MeshSettings } from '../../model/settings.ts';
-import type { Workload } from '../../model/workload.ts';
+import type { Workload } from '../../model/proxy/workload.ts';
 import type { Filter } from '../../proto/generated/envoy/config/listener/v3.ts';
 import type { HttpFilter } from '../../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import type { ProviderHosts } from '../listeners/provider-cluster.ts';

@@ -1,5 +1,5 @@
+import type { MeshSettings } from '../../istio/settings.ts';
 import { memo } from '../../memo.ts';
-import type { MeshSettings } from '../../model/settings.ts';
 import { typed } from '../../proto/any.ts';
 import type { AccessLog } from '../../proto/generated/envoy/config/accesslog/v3.ts';
 import type { SubstitutionFormatString, TypedExtensionConfig } from '../../proto/generated/envoy/config/core/v3.ts';

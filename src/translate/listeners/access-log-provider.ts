@@ -1,4 +1,4 @@
-import type { MeshSettings } from '../../model/settings.ts';
+import type { MeshSettings } from '../../istio/settings.ts';
 import { typed } from '../../proto/any.ts';
 import type { AccessLog } from '../../proto/generated/envoy/config/accesslog/v3.ts';
 import { ApiVersion } from '../../proto/generated/envoy/config/core/v3.ts';

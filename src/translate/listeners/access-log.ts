@@ -1,8 +1,8 @@
+import type { Telemetry } from '../../istio/config.ts';
+import type { MeshSettings } from '../../istio/settings.ts';
 import { memo } from '../../memo.ts';
-import type { Telemetry } from '../../model/config.ts';
-import type { MeshSettings } from '../../model/settings.ts';
-import type { EnvoyBuild } from '../../model/traits.ts';
-import { hasExtension } from '../../model/traits.ts';
+import type { EnvoyBuild } from '../../model/proxy/traits.ts';
+import { hasExtension } from '../../model/proxy/traits.ts';
 import { typed } from '../../proto/any.ts';
 import type { AccessLog, AccessLogFilter } from '../../proto/generated/envoy/config/accesslog/v3.ts';
 import { meshFileAccessLog } from './access-log-format.ts';

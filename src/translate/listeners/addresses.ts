@@ -1,5 +1,5 @@
 import type { Problem } from '../../config/problem.ts';
-import { canonicalAddress } from '../../model/ip-families.ts';
+import { canonicalAddress } from '../../istio/ip-families.ts';
 import type { Listener } from '../../proto/generated/envoy/config/listener/v3.ts';
 import type { ListenerResource, Translated } from '../resource.ts';
 

@@ -1,5 +1,5 @@
-import type { Protocol } from '../../model/protocol.ts';
-import { isHttp, isTcp } from '../../model/protocol.ts';
+import type { Protocol } from '../../istio/protocol.ts';
+import { isHttp, isTcp } from '../../istio/protocol.ts';
 
 /** What a Service port does to a listener that others have made before it. */
 export type Effect = 'create' | 'merge' | 'ignore';

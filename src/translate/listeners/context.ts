@@ -1,9 +1,9 @@
 import type { Problem } from '../../config/problem.ts';
+import type { MeshSettings } from '../../istio/settings.ts';
 import { memo } from '../../memo.ts';
-import type { Scope } from '../../model/scope.ts';
-import type { MeshSettings } from '../../model/settings.ts';
-import type { Traits } from '../../model/traits.ts';
-import type { Workload } from '../../model/workload.ts';
+import type { Traits } from '../../model/proxy/traits.ts';
+import type { Workload } from '../../model/proxy/workload.ts';
+import type { Scope } from '../../model/scope/scope.ts';
 import type { AccessLog } from '../../proto/generated/envoy/config/accesslog/v3.ts';
 import type { HttpFilter } from '../../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import type { PluginConfig } from '../../proto/generated/stats.ts';

@@ -1,7 +1,7 @@
 import type { Problem } from '../../config/problem.ts';
 import { memo } from '../../memo.ts';
-import type { Scope } from '../../model/scope.ts';
-import type { Hostname } from '../../model/service.ts';
+import type { Scope } from '../../model/scope/scope.ts';
+import type { Hostname } from '../../model/services/service.ts';
 
 /** What keeps a Sidecar's egress proxy from being reached: istiod sends it all the same, and Envoy answers 503. */
 export const egressProxyProblems = memo((scope: Scope): readonly Problem[] => {

@@ -1,4 +1,4 @@
-import { isUnspecified } from '../../model/ip-families.ts';
+import { isUnspecified } from '../../istio/ip-families.ts';
 import type { CidrRange, Metadata, TransportSocket } from '../../proto/generated/envoy/config/core/v3.ts';
 import type { Filter, FilterChain, FilterChainMatch } from '../../proto/generated/envoy/config/listener/v3.ts';
 import { seconds } from '../../proto/wellknown.ts';

@@ -1,10 +1,10 @@
+import { writtenPath } from '../../istio/config.ts';
+import { covers } from '../../istio/hosts.ts';
+import type { Protocol } from '../../istio/protocol.ts';
 import { memo } from '../../memo.ts';
-import { writtenPath } from '../../model/config.ts';
-import { covers } from '../../model/hosts.ts';
-import { type GatewayServer, passesThrough, sniHosts } from '../../model/merged-gateway.ts';
-import type { Protocol } from '../../model/protocol.ts';
-import type { EffectiveDestinationRule, Scope } from '../../model/scope.ts';
-import type { Service, ServicePort } from '../../model/service.ts';
+import { type GatewayServer, passesThrough, sniHosts } from '../../model/routing/merged-gateway.ts';
+import type { EffectiveDestinationRule, Scope } from '../../model/scope/scope.ts';
+import type { Service, ServicePort } from '../../model/services/service.ts';
 import type { TransportSocket } from '../../proto/generated/envoy/config/core/v3.ts';
 import { HttpConnectionManager_ForwardClientCertDetails as Forward } from '../../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import {

@@ -1,12 +1,17 @@
 import type { Problem } from '../../config/problem.ts';
+import { writtenPath } from '../../istio/config.ts';
+import { canonicalAddress, wildcards } from '../../istio/ip-families.ts';
+import { isHttp, type Protocol } from '../../istio/protocol.ts';
 import { memo } from '../../memo.ts';
-import { writtenPath } from '../../model/config.ts';
-import { canonicalAddress, wildcards } from '../../model/ip-families.ts';
-import { type GatewayPort, type GatewayServer, mergeGateways, passesThrough } from '../../model/merged-gateway.ts';
-import { isHttp, type Protocol } from '../../model/protocol.ts';
-import type { Scope } from '../../model/scope.ts';
-import type { Traits } from '../../model/traits.ts';
-import type { Workload } from '../../model/workload.ts';
+import type { Traits } from '../../model/proxy/traits.ts';
+import type { Workload } from '../../model/proxy/workload.ts';
+import {
+  type GatewayPort,
+  type GatewayServer,
+  mergeGateways,
+  passesThrough,
+} from '../../model/routing/merged-gateway.ts';
+import type { Scope } from '../../model/scope/scope.ts';
 import type { AccessLog } from '../../proto/generated/envoy/config/accesslog/v3.ts';
 import { TrafficDirection } from '../../proto/generated/envoy/config/core/v3.ts';
 import type { Listener } from '../../proto/generated/envoy/config/listener/v3.ts';

@@ -1,6 +1,6 @@
-import type { MeshSettings } from '../../model/settings.ts';
-import type { Traits } from '../../model/traits.ts';
-import { hasExtension } from '../../model/traits.ts';
+import type { MeshSettings } from '../../istio/settings.ts';
+import type { Traits } from '../../model/proxy/traits.ts';
+import { hasExtension } from '../../model/proxy/traits.ts';
 import { typed } from '../../proto/any.ts';
 import type { AccessLog } from '../../proto/generated/envoy/config/accesslog/v3.ts';
 import { ApiVersion, type HttpProtocolOptions } from '../../proto/generated/envoy/config/core/v3.ts';

@@ -1,5 +1,5 @@
+import { loopbacks } from '../../istio/ip-families.ts';
 import { memo } from '../../memo.ts';
-import { loopbacks } from '../../model/ip-families.ts';
 import { bool } from '../../proto/wellknown.ts';
 import { listenerName } from '../names.ts';
 import type { ListenerResource } from '../resource.ts';

@@ -1,7 +1,7 @@
+import type { Protocol } from '../../istio/protocol.ts';
+import { isHttp2 } from '../../istio/protocol.ts';
 import { memo } from '../../memo.ts';
-import type { Protocol } from '../../model/protocol.ts';
-import { isHttp2 } from '../../model/protocol.ts';
-import type { Hostname } from '../../model/service.ts';
+import type { Hostname } from '../../model/services/service.ts';
 import type { Metadata, TransportSocket } from '../../proto/generated/envoy/config/core/v3.ts';
 import type { Filter, FilterChain } from '../../proto/generated/envoy/config/listener/v3.ts';
 import type { RouteConfiguration } from '../../proto/generated/envoy/config/route/v3.ts';

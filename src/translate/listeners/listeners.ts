@@ -1,8 +1,8 @@
 import { memo } from '../../memo.ts';
-import type { EndpointIndex } from '../../model/endpoint.ts';
-import type { Scope } from '../../model/scope.ts';
-import type { Traits } from '../../model/traits.ts';
-import type { Workload } from '../../model/workload.ts';
+import type { EndpointIndex } from '../../model/endpoints/endpoint.ts';
+import type { Traits } from '../../model/proxy/traits.ts';
+import type { Workload } from '../../model/proxy/workload.ts';
+import type { Scope } from '../../model/scope/scope.ts';
 import type { Listener } from '../../proto/generated/envoy/config/listener/v3.ts';
 import type { ListenerResource, Translated } from '../resource.ts';
 import { catchAll } from '../routes/catch-all.ts';

@@ -1,7 +1,7 @@
+import type { Telemetry } from '../../istio/config.ts';
+import { compare } from '../../istio/object.ts';
+import type { MeshSettings } from '../../istio/settings.ts';
 import { memo } from '../../memo.ts';
-import type { Telemetry } from '../../model/config.ts';
-import { compare } from '../../model/object.ts';
-import type { MeshSettings } from '../../model/settings.ts';
 import type { Duration } from '../../proto/generated/google/protobuf.ts';
 import {
   MetricSelector_IstioMetric as IstioMetric,

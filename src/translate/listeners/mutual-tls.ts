@@ -1,6 +1,6 @@
+import type { PeerAuthentication } from '../../istio/config.ts';
+import type { MeshSettings } from '../../istio/settings.ts';
 import { memo } from '../../memo.ts';
-import type { PeerAuthentication } from '../../model/config.ts';
-import type { MeshSettings } from '../../model/settings.ts';
 import {
   PeerAuthentication_MutualTLS_Mode as Mode,
   type PeerAuthentication_MutualTLS,

@@ -1,11 +1,11 @@
+import type { DestinationRule } from '../../istio/config.ts';
+import { isWildcard } from '../../istio/hosts.ts';
+import type { Protocol } from '../../istio/protocol.ts';
+import type { MeshSettings } from '../../istio/settings.ts';
 import { memo } from '../../memo.ts';
-import type { DestinationRule } from '../../model/config.ts';
-import { isWildcard } from '../../model/hosts.ts';
-import type { Protocol } from '../../model/protocol.ts';
-import type { EffectiveDestinationRule } from '../../model/scope.ts';
-import type { Service, ServicePort } from '../../model/service.ts';
-import type { MeshSettings } from '../../model/settings.ts';
-import { hasExtension, type Traits } from '../../model/traits.ts';
+import { hasExtension, type Traits } from '../../model/proxy/traits.ts';
+import type { EffectiveDestinationRule } from '../../model/scope/scope.ts';
+import type { Service, ServicePort } from '../../model/services/service.ts';
 import { typed } from '../../proto/any.ts';
 import type { AccessLog } from '../../proto/generated/envoy/config/accesslog/v3.ts';
 import type { Filter } from '../../proto/generated/envoy/config/listener/v3.ts';

@@ -1,6 +1,6 @@
-import type { Service, ServicePort } from '../../model/service.ts';
-import type { MeshSettings } from '../../model/settings.ts';
-import type { Traits } from '../../model/traits.ts';
+import type { MeshSettings } from '../../istio/settings.ts';
+import type { Traits } from '../../model/proxy/traits.ts';
+import type { Service, ServicePort } from '../../model/services/service.ts';
 import { listenerName } from '../names.ts';
 import { type ChainSpec, PLAINTEXT_HTTP_ALPN } from './filter-chain.ts';
 import { type HttpContext, httpConnectionManagerFilter } from './http-connection-manager.ts';

@@ -1,8 +1,8 @@
-import { writtenPath } from '../../model/config.ts';
-import { wildcards } from '../../model/ip-families.ts';
-import { isTls } from '../../model/protocol.ts';
-import type { Service, ServicePort } from '../../model/service.ts';
-import type { Traits } from '../../model/traits.ts';
+import { writtenPath } from '../../istio/config.ts';
+import { wildcards } from '../../istio/ip-families.ts';
+import { isTls } from '../../istio/protocol.ts';
+import type { Traits } from '../../model/proxy/traits.ts';
+import type { Service, ServicePort } from '../../model/services/service.ts';
 import type { L4MatchAttributes, TLSMatchAttributes } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { configMetadata } from '../config-metadata.ts';
 import { outboundClusterName } from '../names.ts';

@@ -1,6 +1,6 @@
 import { memo } from '../../memo.ts';
-import type { Scope } from '../../model/scope.ts';
-import type { Hostname } from '../../model/service.ts';
+import type { Scope } from '../../model/scope/scope.ts';
+import type { Hostname } from '../../model/services/service.ts';
 import type { MeshConfig_ExtensionProvider } from '../../proto/generated/istio/mesh/v1alpha1.ts';
 import { outboundClusterName } from '../names.ts';
 

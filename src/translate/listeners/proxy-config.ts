@@ -1,6 +1,6 @@
+import type { MeshSettings } from '../../istio/settings.ts';
 import { memo } from '../../memo.ts';
-import type { MeshSettings } from '../../model/settings.ts';
-import type { Traits } from '../../model/traits.ts';
+import type { Traits } from '../../model/proxy/traits.ts';
 import {
   HttpConnectionManager_ForwardClientCertDetails as EnvoyForward,
   HttpConnectionManager_ServerHeaderTransformation as ServerHeader,

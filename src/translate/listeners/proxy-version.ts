@@ -1,4 +1,4 @@
-import type { Traits } from '../../model/traits.ts';
+import type { Traits } from '../../model/proxy/traits.ts';
 
 /** Whether a proxy knows what came with a version of Istio and of Envoy, by those that its Node names; what it does not name counts as new. */
 export function speaks(traits: Traits, istio: readonly [number, number], envoy: readonly [number, number]): boolean {

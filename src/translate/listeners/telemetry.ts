@@ -1,7 +1,7 @@
+import type { Telemetry } from '../../istio/config.ts';
+import type { MeshSettings } from '../../istio/settings.ts';
 import { memo } from '../../memo.ts';
-import type { Telemetry } from '../../model/config.ts';
-import type { MeshSettings } from '../../model/settings.ts';
-import type { Workload } from '../../model/workload.ts';
+import type { Workload } from '../../model/proxy/workload.ts';
 import type { MeshConfig_ExtensionProvider } from '../../proto/generated/istio/mesh/v1alpha1.ts';
 import type {
   AccessLogging,

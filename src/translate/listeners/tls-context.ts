@@ -1,6 +1,6 @@
+import type { MeshSettings } from '../../istio/settings.ts';
 import { memo } from '../../memo.ts';
-import type { MeshSettings } from '../../model/settings.ts';
-import type { Traits } from '../../model/traits.ts';
+import type { Traits } from '../../model/proxy/traits.ts';
 import { typed } from '../../proto/any.ts';
 import type { TransportSocket } from '../../proto/generated/envoy/config/core/v3.ts';
 import {

@@ -1,4 +1,4 @@
-import type { Traits } from '../../model/traits.ts';
+import type { Traits } from '../../model/proxy/traits.ts';
 import { typed } from '../../proto/any.ts';
 import type {
   HeaderValueOption,

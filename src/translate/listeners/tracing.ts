@@ -1,8 +1,8 @@
+import type { Telemetry } from '../../istio/config.ts';
+import type { MeshSettings } from '../../istio/settings.ts';
 import { Interner, memo } from '../../memo.ts';
-import type { Telemetry } from '../../model/config.ts';
-import type { MeshSettings } from '../../model/settings.ts';
-import { hasExtension, type Traits } from '../../model/traits.ts';
-import type { Workload } from '../../model/workload.ts';
+import { hasExtension, type Traits } from '../../model/proxy/traits.ts';
+import type { Workload } from '../../model/proxy/workload.ts';
 import type { HttpConnectionManager_Tracing } from '../../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import type { CustomTag } from '../../proto/generated/envoy/type/tracing/v3.ts';
 import type { ProxyConfig, Tracing_CustomTag as ProxyConfigTag } from '../../proto/generated/istio/mesh/v1alpha1.ts';

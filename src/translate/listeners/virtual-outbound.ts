@@ -1,7 +1,7 @@
+import { wildcards } from '../../istio/ip-families.ts';
 import { memo } from '../../memo.ts';
-import { wildcards } from '../../model/ip-families.ts';
-import type { Scope } from '../../model/scope.ts';
-import type { Traits } from '../../model/traits.ts';
+import type { Traits } from '../../model/proxy/traits.ts';
+import type { Scope } from '../../model/scope/scope.ts';
 import type { AccessLog } from '../../proto/generated/envoy/config/accesslog/v3.ts';
 import { TrafficDirection } from '../../proto/generated/envoy/config/core/v3.ts';
 import type { Filter, Listener } from '../../proto/generated/envoy/config/listener/v3.ts';

@@ -1,6 +1,6 @@
+import type { MeshSettings } from '../../istio/settings.ts';
 import { memo } from '../../memo.ts';
-import type { Scope } from '../../model/scope.ts';
-import type { MeshSettings } from '../../model/settings.ts';
+import type { Scope } from '../../model/scope/scope.ts';
 import type { Route, VirtualHost } from '../../proto/generated/envoy/config/route/v3.ts';
 import {
   ALLOW_ANY_DYNAMIC_DNS,

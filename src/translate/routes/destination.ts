@@ -1,6 +1,6 @@
-import type { EffectiveDestinationRule } from '../../model/scope.ts';
-import type { Hostname, Service } from '../../model/service.ts';
-import type { MeshSettings } from '../../model/settings.ts';
+import type { MeshSettings } from '../../istio/settings.ts';
+import type { EffectiveDestinationRule } from '../../model/scope/scope.ts';
+import type { Hostname, Service } from '../../model/services/service.ts';
 import type { Destination } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { outboundClusterName } from '../names.ts';
 

@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net';
-import { isUnspecified, reachable } from '../../model/ip-families.ts';
-import type { Service } from '../../model/service.ts';
-import type { Traits } from '../../model/traits.ts';
+import { isUnspecified, reachable } from '../../istio/ip-families.ts';
+import type { Traits } from '../../model/proxy/traits.ts';
+import type { Service } from '../../model/services/service.ts';
 
 /** What decides which names a proxy may call a Service by. */
 export interface DomainContext {

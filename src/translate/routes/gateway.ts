@@ -1,12 +1,12 @@
+import type { VirtualService } from '../../istio/config.ts';
+import { bySpecificity, covers, overlaps } from '../../istio/hosts.ts';
+import { compare, type ObjectKey } from '../../istio/object.ts';
+import type { MeshSettings } from '../../istio/settings.ts';
 import { memo } from '../../memo.ts';
-import type { VirtualService } from '../../model/config.ts';
-import { bySpecificity, covers, overlaps } from '../../model/hosts.ts';
-import { type GatewayServer, mergeGateways, sniHosts } from '../../model/merged-gateway.ts';
-import { compare, type ObjectKey } from '../../model/object.ts';
-import type { EffectiveDestinationRule, Scope } from '../../model/scope.ts';
-import type { Hostname, Service } from '../../model/service.ts';
-import type { MeshSettings } from '../../model/settings.ts';
-import type { Workload } from '../../model/workload.ts';
+import type { Workload } from '../../model/proxy/workload.ts';
+import { type GatewayServer, mergeGateways, sniHosts } from '../../model/routing/merged-gateway.ts';
+import type { EffectiveDestinationRule, Scope } from '../../model/scope/scope.ts';
+import type { Hostname, Service } from '../../model/services/service.ts';
 import {
   type Route,
   type VirtualHost,

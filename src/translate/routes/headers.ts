@@ -1,4 +1,4 @@
-import { compare } from '../../model/object.ts';
+import { compare } from '../../istio/object.ts';
 import type { HeaderValueOption } from '../../proto/generated/envoy/config/core/v3.ts';
 import { HeaderValueOption_HeaderAppendAction } from '../../proto/generated/envoy/config/core/v3.ts';
 import type { Headers } from '../../proto/generated/istio/networking/v1alpha3.ts';

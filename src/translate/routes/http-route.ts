@@ -1,4 +1,4 @@
-import type { VirtualService } from '../../model/config.ts';
+import type { VirtualService } from '../../istio/config.ts';
 import type { Route, RouteAction, RouteMatch } from '../../proto/generated/envoy/config/route/v3.ts';
 import type { Any } from '../../proto/generated/google/protobuf.ts';
 import type { HTTPMatchRequest, HTTPRoute } from '../../proto/generated/istio/networking/v1alpha3.ts';

@@ -1,4 +1,4 @@
-import { compare } from '../../model/object.ts';
+import { compare } from '../../istio/object.ts';
 import type { HeaderMatcher, QueryParameterMatcher, RouteMatch } from '../../proto/generated/envoy/config/route/v3.ts';
 import type { HTTPMatchRequest, StringMatch } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { claimMatcher } from '../filters/jwt-claims.ts';

@@ -1,10 +1,10 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import type { Problem } from '../../config/problem.ts';
+import { credentialsOf, secretName } from '../../istio/gateway-secrets.ts';
+import type { KubeSecret } from '../../istio/kubernetes.ts';
+import { type ObjectKey, objectKey } from '../../istio/object.ts';
 import { memo } from '../../memo.ts';
-import { credentialsOf, secretName } from '../../model/gateway-secrets.ts';
-import type { KubeSecret } from '../../model/kubernetes.ts';
-import { type ObjectKey, objectKey } from '../../model/object.ts';
-import type { GatewayBinding } from '../../model/scope.ts';
+import type { GatewayBinding } from '../../model/scope/scope.ts';
 import type { Secret } from '../../proto/generated/envoy/extensions/transport_sockets/tls/v3.ts';
 import { credentialResource } from '../clusters/sds.ts';
 import { type Resource, resource, type Translated } from '../resource.ts';

@@ -1,6 +1,6 @@
 import type { Problem } from '../../../config/problem.ts';
-import type { AuthorizationPolicy } from '../../../model/config.ts';
-import type { MeshSettings } from '../../../model/settings.ts';
+import type { AuthorizationPolicy } from '../../../istio/config.ts';
+import type { MeshSettings } from '../../../istio/settings.ts';
 import { typed } from '../../../proto/any.ts';
 import type { Filter } from '../../../proto/generated/envoy/config/listener/v3.ts';
 import { type RBAC, RBAC_Action } from '../../../proto/generated/envoy/config/rbac/v3.ts';

@@ -1,5 +1,5 @@
 import type { Problem } from '../../../config/problem.ts';
-import { type AuthorizationPolicy, writtenIndex } from '../../../model/config.ts';
+import { type AuthorizationPolicy, writtenIndex } from '../../../istio/config.ts';
 import { type Policy, type RBAC, RBAC_Action } from '../../../proto/generated/envoy/config/rbac/v3.ts';
 import { AuthorizationPolicy_Action as Action } from '../../../proto/generated/istio/security/v1beta1.ts';
 import { rbacPolicy } from './rule.ts';

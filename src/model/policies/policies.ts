@@ -1,0 +1,171 @@
+import type { Problem } from '../../config/problem.ts';
+import type { ConfigContents } from '../../config/store.ts';
+import type { PeerAuthentication, Telemetry } from '../../istio/config.ts';
+import { byAge, compare, type ObjectKey, type ObjectMeta, selects } from '../../istio/object.ts';
+import type { MeshSettings } from '../../istio/settings.ts';
+import type { PolicyTargetReference } from '../../proto/generated/istio/type/v1beta1.ts';
+import type { LastValues } from '../incremental/last-values.ts';
+import type { WorkloadPolicies } from '../proxy/workload.ts';
+
+type Labels = Readonly<Record<string, string>>;
+type ByNamespace<T> = ReadonlyMap<string, readonly T[]>;
+
+/** Policies of the mesh by kind and namespace, oldest first. */
+export interface PolicyIndex {
+  /** All that are in force, oldest first. */
+  readonly peerAuthentications: readonly PeerAuthentication[];
+  readonly problems: readonly Problem[];
+  policiesFor(namespace: string, labels: Labels): WorkloadPolicies;
+}
+
+export type PolicyInputs = readonly [
+  ConfigContents['PeerAuthentication'],
+  ConfigContents['RequestAuthentication'],
+  ConfigContents['AuthorizationPolicy'],
+  ConfigContents['Telemetry'],
+  ConfigContents['EnvoyFilter'],
+  MeshSettings,
+];
+
+interface Policy {
+  readonly meta: ObjectMeta;
+  readonly spec: {
+    readonly selector?: { readonly matchLabels?: Labels | undefined } | undefined;
+    readonly targetRef?: PolicyTargetReference | undefined;
+    readonly targetRefs?: readonly PolicyTargetReference[] | undefined;
+  };
+}
+
+function grouped<T extends { readonly meta: ObjectMeta }>(objects: ReadonlyMap<ObjectKey, T>): ByNamespace<T> {
+  const groups = new Map<string, T[]>();
+  for (const object of [...objects.values()].sort(byAge)) {
+    const list = groups.get(object.meta.namespace);
+    if (list) list.push(object);
+    else groups.set(object.meta.namespace, [object]);
+  }
+  return groups;
+}
+
+const gatewayLabel = 'gateway.networking.k8s.io/gateway-name';
+
+/** Whether a policy is for a workload: by its targetRefs for Kubernetes Gateways, else by its selector (istio: ShouldAttachPolicy). */
+function attaches(
+  {
+    meta,
+    targetRefs,
+    selector,
+  }: {
+    readonly meta: ObjectMeta;
+    readonly targetRefs: readonly PolicyTargetReference[];
+    readonly selector: Labels;
+  },
+  namespace: string,
+  labels: Labels,
+): boolean {
+  if (!targetRefs.length) return selects(selector, labels);
+  const gateway = labels[gatewayLabel];
+  return (
+    gateway !== undefined &&
+    meta.namespace === namespace &&
+    targetRefs.some(
+      ref =>
+        ref.kind === 'Gateway' &&
+        ref.group === 'gateway.networking.k8s.io' &&
+        ref.name === gateway &&
+        (!ref.namespace || ref.namespace === namespace),
+    )
+  );
+}
+
+const isFor = ({ meta, spec }: Policy, namespace: string, labels: Labels): boolean =>
+  attaches(
+    {
+      meta,
+      targetRefs: spec.targetRefs?.length ? spec.targetRefs : spec.targetRef ? [spec.targetRef] : [],
+      selector: spec.selector?.matchLabels ?? {},
+    },
+    namespace,
+    labels,
+  );
+
+const isWide = ({ spec }: Policy): boolean => !Object.keys(spec.selector?.matchLabels ?? {}).length;
+
+/** Drops all but the oldest PeerAuthentication that is for a whole namespace, as istiod does. One that only restricts goes before. */
+function effectivePeers(objects: ConfigContents['PeerAuthentication']): {
+  readonly list: readonly PeerAuthentication[];
+  readonly problems: readonly Problem[];
+} {
+  const wide = new Map<string, PeerAuthentication>();
+  const problems: Problem[] = [];
+  const restrictingFirst = (a: PeerAuthentication, b: PeerAuthentication) =>
+    Number(b.onlyRestricts ?? false) - Number(a.onlyRestricts ?? false) || byAge(a, b);
+  const list = [...objects.values()].sort(restrictingFirst).filter(policy => {
+    if (!isWide(policy)) return true;
+    const known = wide.get(policy.meta.namespace);
+    if (!known) {
+      wide.set(policy.meta.namespace, policy);
+      return true;
+    }
+    const message = `${known.meta.key} is for the whole namespace already and is used`;
+    problems.push({ object: policy.meta.key, path: 'spec.selector', message, severity: 'error' });
+    return false;
+  });
+  return { list, problems };
+}
+
+/** Root namespace, namespace and workload: what a workload's telemetry is put together from (istio: applicableTelemetries). */
+function telemetriesFor(all: ByNamespace<Telemetry>, root: string, namespace: string, labels: Labels) {
+  const isGeneral = (t: Telemetry): boolean => isWide(t) && !t.spec.targetRefs?.length && !t.spec.targetRef;
+  const own = all.get(namespace) ?? [];
+  const wide = [...new Set([root, namespace])].flatMap(ns => (all.get(ns) ?? []).find(isGeneral) ?? []);
+  return [...wide, ...own.filter(t => !isGeneral(t) && isFor(t, namespace, labels))];
+}
+
+/** The index. Lists of policies keep their identity while their content does. */
+export function buildPolicies(inputs: PolicyInputs, last: LastValues): PolicyIndex {
+  const [peers, requests, authorizations, telemetries, filters, settings] = inputs;
+  const root = settings.rootNamespace;
+  const effective = effectivePeers(peers);
+  const peersBy = grouped(new Map(effective.list.map(policy => [policy.meta.key, policy])));
+  const requestsBy = grouped(requests);
+  const authorizationsBy = grouped(authorizations);
+  const telemetriesBy = grouped(telemetries);
+  const filtersBy = grouped(filters);
+
+  const policiesFor = (namespace: string, labels: Labels): WorkloadPolicies => {
+    const from = <T extends Policy>(all: ByNamespace<T>, namespaces: readonly string[]): readonly T[] =>
+      [...new Set(namespaces)].flatMap(ns => (all.get(ns) ?? []).filter(policy => isFor(policy, namespace, labels)));
+    const envoyFilters = [...new Set([root, namespace])]
+      .flatMap(ns => filtersBy.get(ns) ?? [])
+      .filter(({ meta, spec }) =>
+        attaches(
+          { meta, targetRefs: spec.targetRefs ?? [], selector: spec.workloadSelector?.labels ?? {} },
+          namespace,
+          labels,
+        ),
+      )
+      .sort(
+        (a, b) =>
+          (a.spec.priority ?? 0) - (b.spec.priority ?? 0) ||
+          Number(a.meta.namespace !== root) - Number(b.meta.namespace !== root) ||
+          a.meta.createdAt - b.meta.createdAt ||
+          compare(`${a.meta.name}.${a.meta.namespace}`, `${b.meta.name}.${b.meta.namespace}`),
+      );
+    const keep = <T extends { readonly meta: ObjectMeta }>(kind: string, list: readonly T[]): readonly T[] =>
+      last.list(`${kind} ${namespace} ${list.map(policy => policy.meta.key).join()}`, list);
+    const found = {
+      peerAuthentications: keep('peers', from(peersBy, [namespace, root])),
+      requestAuthentications: keep('requests', from(requestsBy, [namespace, root])),
+      authorizationPolicies: keep('authorizations', from(authorizationsBy, [root, namespace])),
+      telemetries: keep('telemetries', telemetriesFor(telemetriesBy, root, namespace, labels)),
+      envoyFilters: keep('filters', envoyFilters),
+    };
+    const name = Object.values(found).flatMap(list => list.map(policy => policy.meta.key));
+    return last.record(`policies ${namespace} ${name.join()}`, Object.freeze(found));
+  };
+  return {
+    peerAuthentications: last.list('peerAuthentications', effective.list),
+    problems: effective.problems,
+    policiesFor,
+  };
+}

@@ -1,0 +1,186 @@
+import { createHash } from 'node:crypto';
+import { isIP } from 'node:net';
+import { canonicalAddress, isOfFamilies } from '../../istio/ip-families.ts';
+import { internLabels, type Labels } from '../../istio/labels.ts';
+import { compare } from '../../istio/object.ts';
+import { Interner } from '../../memo.ts';
+import type { Node } from '../../proto/generated/envoy/config/core/v3.ts';
+import type { Struct, Value } from '../../proto/generated/google/protobuf.ts';
+import type { Locality } from '../endpoints/endpoint.ts';
+import { locality } from '../endpoints/locality.ts';
+import type { Proxy, ProxyClass } from './proxy.ts';
+import { type EnvoyBuild, packageOf } from './traits.ts';
+
+/** A Node message as a proxy, or why it is none. */
+export type ParsedNode =
+  | { readonly ok: true; readonly proxy: Proxy }
+  | { readonly ok: false; readonly message: string };
+
+type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
+
+function toJson(value: Value): Json {
+  if (value.string_value !== undefined) return value.string_value;
+  if (value.number_value !== undefined) return value.number_value;
+  if (value.bool_value !== undefined) return value.bool_value;
+  if (value.struct_value) return structJson(value.struct_value);
+  if (value.list_value) return (value.list_value.values ?? []).map(toJson);
+  return null;
+}
+
+const structJson = (struct: Struct | undefined): { readonly [name: string]: Json } =>
+  Object.fromEntries(
+    Object.entries(struct?.fields ?? {})
+      .sort(([a], [b]) => compare(a, b))
+      .map(([name, value]) => [name, toJson(value)]),
+  );
+
+const isRecord = (value: Json | undefined): value is { readonly [name: string]: Json } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const textOf = (value: Json | undefined): string =>
+  value === undefined || value === null ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value);
+
+const labelsOf = (value: Json | undefined): Labels =>
+  isRecord(value) ? Object.fromEntries(Object.entries(value).map(([name, text]) => [name, textOf(text)])) : {};
+
+/** Metadata that differs from pod to pod of one Deployment, or is kept elsewhere: it must not tell proxies apart. */
+const ownMetadata: ReadonlySet<string> = new Set([
+  'ANNOTATIONS',
+  'APP_CONTAINERS',
+  'INSTANCE_IPS',
+  'LABELS',
+  'NAME',
+  'NAMESPACE',
+  'NODE_NAME',
+  'OWNER',
+  'PILOT_SAN',
+]);
+
+/** Fields of PROXY_CONFIG that only the agent and the bootstrap read. */
+const agentConfig: ReadonlySet<string> = new Set([
+  'availabilityZone',
+  'binaryPath',
+  'caCertificatesPem',
+  'concurrency',
+  'configPath',
+  'controlPlaneAuthPolicy',
+  'customConfigFile',
+  'discoveryAddress',
+  'drainDuration',
+  'extraStatTags',
+  'holdApplicationUntilProxyStarts',
+  'image',
+  'parentShutdownDuration',
+  'proxyAdminPort',
+  'proxyBootstrapTemplatePath',
+  'proxyMetadata',
+  'proxyStatsMatcher',
+  'readinessProbe',
+  'runtimeValues',
+  'serviceCluster',
+  'statNameLength',
+  'statsdUdpAddress',
+  'statusPort',
+  'terminationDrainDuration',
+]);
+
+/** Metadata that is read as a structure, whatever its length. */
+const structures: ReadonlySet<string> = new Set(['POD_PORTS', 'PROXY_CONFIG', 'STATIC_LABELS']);
+
+/** Other metadata is kept up to so many characters: names, numbers and paths are shorter, and nobody writes a longer text into a match. */
+const LONGEST_TEXT = 1_024;
+
+function metadataText(name: string, value: Json): string {
+  if (name !== 'PROXY_CONFIG' || !isRecord(value)) return textOf(value);
+  return JSON.stringify(Object.fromEntries(Object.entries(value).filter(([field]) => !agentConfig.has(field))));
+}
+
+const builds = new Interner<EnvoyBuild>();
+
+/** The build with a short text that names it. */
+function buildOf(node: Node): { readonly build: EnvoyBuild; readonly id: string } {
+  const told = node.user_agent_build_version?.version;
+  const [, major, minor, patch] = /^(\d+)\.(\d+)\.(\d+)/.exec(node.user_agent_version ?? '') ?? [];
+  const version = [
+    told?.major_number ?? Number(major ?? 0),
+    told?.minor_number ?? Number(minor ?? 0),
+    told?.patch ?? Number(patch ?? 0),
+  ] as const;
+  const enabled = (node.extensions ?? []).filter(extension => !extension.disabled);
+  const names = enabled.map(({ name = '' }) => name).sort(compare);
+  const packages = [...new Set(enabled.flatMap(({ type_urls = [] }) => type_urls.map(packageOf)))].sort(compare);
+  const digest = createHash('sha256').update(names.join('\n')).update(packages.join('\n')).digest('hex');
+  const id = `${version.join('.')} ${node.extensions?.length ? digest : ''}`;
+  const build = builds.intern(id, () =>
+    Object.freeze({
+      version: Object.freeze(version),
+      extensions: node.extensions?.length ? new Set(names) : undefined,
+      configPackages: packages.length ? new Set(packages) : undefined,
+    }),
+  );
+  return { build, id };
+}
+
+const classes = new Interner<ProxyClass>();
+
+const types: Readonly<Record<string, ProxyClass['type']>> = { sidecar: 'sidecar', router: 'router', ingress: 'router' };
+
+const refuse = (message: string): ParsedNode => ({ ok: false, message });
+
+/** The addresses in INSTANCE_IPS (a list, or text with commas) where all are valid, else the one in the id. */
+function addressesOf(instanceIps: Json | undefined, ofId: string): readonly string[] {
+  const told = Array.isArray(instanceIps) ? instanceIps.map(textOf) : textOf(instanceIps).split(',');
+  const listed = told.map(ip => ip.trim()).filter(ip => ip !== '');
+  const addresses = listed.length && listed.every(ip => isIP(ip)) ? listed : [ofId].filter(ip => isIP(ip));
+  return addresses.map(canonicalAddress);
+}
+
+const localityOf = (node: Node): Locality | undefined => {
+  const { region = '', zone = '', sub_zone = '' } = node.locality ?? {};
+  return region || zone || sub_zone ? locality(region, zone, sub_zone) : undefined;
+};
+
+/**
+ * Reads the Node message of a proxy. Its id is `type~ip~name.namespace~domain`; metadata wins over what the id says, as in istiod. Proxies
+ * that differ only in name and address share their class.
+ */
+export function parseNode(node: Node): ParsedNode {
+  const id = node.id ?? '';
+  const parts = id.split('~');
+  const [kind = '', ip = '', instance = '', dnsDomain = ''] = parts;
+  if (parts.length !== 4) return refuse(`the Node's id "${id}" is not type~ip~name.namespace~domain`);
+  const type = Object.hasOwn(types, kind) ? types[kind] : undefined;
+  if (!type) return refuse(`the Node's id "${id}" names the type "${kind}"; known are sidecar and router`);
+  const metadata = structJson(node.metadata);
+  const addresses = addressesOf(metadata['INSTANCE_IPS'], ip);
+  if (!addresses.length)
+    return refuse(`neither the Node's id "${id}" nor INSTANCE_IPS of its metadata has an IP address`);
+  const dot = instance.lastIndexOf('.');
+  const name = dot < 0 ? instance : instance.slice(0, dot);
+  const namespace = textOf(metadata['NAMESPACE']) || (dot < 0 ? '' : instance.slice(dot + 1));
+  if (!name || !namespace) return refuse(`the Node's id "${id}" is not type~ip~name.namespace~domain`);
+
+  const labels = internLabels(labelsOf(metadata['LABELS']));
+  const { build, id: buildId } = buildOf(node);
+  const shared = Object.fromEntries(
+    Object.entries(metadata)
+      .filter(([key]) => !ownMetadata.has(key))
+      .map(([key, value]) => [key, metadataText(key, value)] as const)
+      .filter(([key, text]) => structures.has(key) || text.length <= LONGEST_TEXT),
+  );
+  const found: ProxyClass = {
+    type,
+    namespace,
+    labels,
+    build,
+    istioVersion: textOf(metadata['ISTIO_VERSION']),
+    ipv4: addresses.some(address => isOfFamilies(address, { ipv4: true, ipv6: false })),
+    ipv6: addresses.some(address => isOfFamilies(address, { ipv4: false, ipv6: true })),
+    locality: localityOf(node),
+    nodeName: textOf(metadata['NODE_NAME']),
+    metadata: Object.freeze(shared),
+    dnsDomain,
+  };
+  const proxyClass = classes.intern(JSON.stringify({ ...found, build: buildId }), () => Object.freeze(found));
+  return { ok: true, proxy: Object.freeze({ id, name, namespace, addresses, class: proxyClass }) };
+}

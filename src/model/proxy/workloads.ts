@@ -1,0 +1,200 @@
+import type { Sidecar } from '../../istio/config.ts';
+import { mergeLabels } from '../../istio/labels.ts';
+import { Interner, memo, nameOf } from '../../memo.ts';
+import { type AddressIndex, servicesAt } from '../endpoints/address-index.ts';
+import { type EndpointIndex, endpointsKey, serves } from '../endpoints/endpoint.ts';
+import type { ExternalEndpoints } from '../endpoints/external-endpoints.ts';
+import type { PodShape } from '../endpoints/pods.ts';
+import { internShape } from '../endpoints/pods.ts';
+import type { LastValues } from '../incremental/last-values.ts';
+import type { PolicyIndex } from '../policies/policies.ts';
+import { type SidecarIndex, sidecarFor } from '../scope/sidecars.ts';
+import type { Service } from '../services/service.ts';
+import type { ServiceIndex } from '../services/service-index.ts';
+import type { Proxy, ProxyClass } from './proxy.ts';
+import { addressedTargets, selectedTargets, selectingServices, serviceTarget, sortTargets } from './targets.ts';
+import type { ServiceTarget, Workload } from './workload.ts';
+
+export type WorkloadInputs = readonly [
+  services: ServiceIndex,
+  external: ExternalEndpoints,
+  sidecars: SidecarIndex,
+  policies: PolicyIndex,
+];
+
+/** Finds the workload of proxies. */
+export interface WorkloadIndex {
+  /** `endpoints`, and `addresses` made from them, are asked only for what no selector tells. */
+  workloadOf(proxy: Proxy, shape: PodShape, endpoints: EndpointIndex, addresses: AddressIndex): Workload;
+}
+
+interface PodPort {
+  readonly name?: unknown;
+  readonly containerPort?: unknown;
+  readonly protocol?: unknown;
+}
+
+/** POD_PORTS of the metadata: the container ports as the agent tells them. */
+function podPorts(text: string | undefined): PodShape['ports'] {
+  let told: unknown;
+  try {
+    told = JSON.parse(text || '[]');
+  } catch {
+    return [];
+  }
+  return (Array.isArray(told) ? (told as readonly PodPort[]) : []).flatMap(port =>
+    typeof port === 'object' && port !== null && typeof port.containerPort === 'number'
+      ? [
+          {
+            name: typeof port.name === 'string' ? port.name : '',
+            port: port.containerPort,
+            protocol: typeof port.protocol === 'string' ? port.protocol : 'TCP',
+          },
+        ]
+      : [],
+  );
+}
+
+const staticLabels = memo((metadata: ProxyClass['metadata']): Readonly<Record<string, string>> => {
+  try {
+    const told: unknown = JSON.parse(metadata['STATIC_LABELS'] ?? '{}');
+    return typeof told === 'object' && told !== null
+      ? Object.fromEntries(Object.entries(told).map(([k, v]) => [k, String(v)]))
+      : {};
+  } catch {
+    return {};
+  }
+});
+
+/** What a proxy of a class is, by its pod where that is known: the pod's labels win over the Node's, as in istiod. */
+export const shapeOf: (proxy: ProxyClass, pod: PodShape | undefined) => PodShape = memo((proxy, pod) => {
+  const { metadata } = proxy;
+  return internShape({
+    labels: pod ? mergeLabels(staticLabels(metadata), pod.labels) : proxy.labels,
+    workload: metadata['WORKLOAD_NAME'] || (pod?.workload ?? ''),
+    serviceAccount: metadata['SERVICE_ACCOUNT'] || (pod?.serviceAccount ?? ''),
+    ports: pod?.ports ?? podPorts(metadata['POD_PORTS']),
+  });
+});
+
+/** The shape with ports that a WorkloadEntry, or endpoints of the proxy's own address, give to names. */
+export function withNamedPorts(
+  shape: PodShape,
+  proxy: Proxy,
+  services: readonly Service[],
+  entry: Readonly<Record<string, number>> | undefined,
+  endpoints: EndpointIndex,
+): PodShape {
+  const selecting = selectingServices(services, shape.labels);
+  if (!entry && !selecting.length) return shape;
+  const known = new Set(shape.ports.map(port => port.name));
+  const ports = Object.entries(entry ?? {}).map(([name, port]) => ({ name, port, protocol: 'TCP' }));
+  for (const service of selecting) {
+    for (const { name, targetPort } of service.ports) {
+      if (typeof targetPort === 'number' || known.has(targetPort)) continue;
+      const own = endpoints
+        .get(endpointsKey(service))
+        ?.endpoints.find(e => e.portName === name && proxy.addresses.includes(e.address));
+      if (own) ports.push({ name: targetPort, port: own.port, protocol: 'TCP' });
+    }
+  }
+  return ports.length ? internShape({ ...shape, ports: [...ports, ...shape.ports] }) : shape;
+}
+
+/** Targets of the ServiceEntries of a list by the address of an endpoint. */
+const externalTargets = memo((services: readonly Service[], external: ExternalEndpoints) => {
+  const found = new Map<string, ServiceTarget[]>();
+  for (const service of services) {
+    if (service.registry !== 'External') continue;
+    for (const endpoint of external.get(endpointsKey(service))?.endpoints ?? []) {
+      const port = service.ports.find(p => serves(endpoint, p));
+      if (!port) continue;
+      const list = found.get(endpoint.address) ?? [];
+      found.set(endpoint.address, list);
+      list.push(serviceTarget(service, port, endpoint.port));
+    }
+  }
+  return found;
+});
+
+const withoutSelector = memo((services: readonly Service[]): readonly Service[] =>
+  services.filter(s => s.registry === 'Kubernetes' && s.resolution !== 'Alias' && !Object.keys(s.selector).length),
+);
+
+/** Whether the Sidecar has listeners on the pod's own address, where it names no other, or hands traffic to it (`0.0.0.0`, `[::]`). */
+const usesOwnAddress = (sidecar: Sidecar | undefined): boolean =>
+  sidecar?.spec.ingress?.some(
+    ({ bind = '', defaultEndpoint = '' }) => bind === '' || /^(0\.0\.0\.0|\[::\]):/.test(defaultEndpoint),
+  ) ?? false;
+
+const none: readonly Service[] = Object.freeze([]);
+const noTargets: readonly ServiceTarget[] = Object.freeze([]);
+const noAddresses: readonly string[] = Object.freeze([]);
+
+/** The workloads of one mesh; every part of a workload that is as before is the one before. */
+export function workloadIndex(
+  [services, external, sidecars, policies]: WorkloadInputs,
+  last: LastValues,
+): WorkloadIndex {
+  const known = new Interner<Workload>();
+  /** Of proxies whose addresses say nothing about them. */
+  const plain = new WeakMap<ProxyClass, WeakMap<PodShape, Workload>>();
+
+  const make = (
+    proxy: Proxy,
+    shape: PodShape,
+    byAddress: readonly ServiceTarget[],
+    selecting: readonly Service[],
+    sidecar: Sidecar | undefined,
+    own: readonly string[],
+  ): Workload => {
+    const { namespace } = proxy;
+    const targets = sortTargets([...selectedTargets(selecting, shape.ports), ...byAddress]);
+    const names = targets
+      .map(({ service, port, targetPort }) => `${service.source}/${service.hostname}:${port.port}:${targetPort}`)
+      .join();
+    const ownAddresses = last.list(`own ${own.join()}`, own);
+    const id = `${namespace} ${JSON.stringify(shape)} ${names} ${own.join()}`;
+    return last.record(
+      `workload ${proxy.class.type} ${id}`,
+      Object.freeze({
+        namespace,
+        labels: shape.labels,
+        name: shape.workload,
+        serviceAccount: shape.serviceAccount,
+        targets: last.list(`targets ${namespace} ${names}`, targets),
+        policies: policies.policiesFor(namespace, shape.labels),
+        sidecar,
+        ownAddresses,
+      }),
+    );
+  };
+
+  return {
+    workloadOf(proxy, shape, endpoints, addresses) {
+      const all = services.inNamespace.get(proxy.namespace) ?? none;
+      const outside = externalTargets(all, external);
+      const byAddress = outside.size ? proxy.addresses.flatMap(address => outside.get(address) ?? []) : noTargets;
+      const bySelector = selectingServices(all, shape.labels);
+      const [address] = proxy.addresses;
+      const direct =
+        bySelector.length || address === undefined
+          ? noTargets
+          : addressedTargets(servicesAt(addresses, withoutSelector(all), address), endpoints, address);
+      const extra = direct.length ? [...direct, ...byAddress] : byAddress;
+      const sidecar = proxy.class.type === 'sidecar' ? sidecarFor(sidecars, proxy.namespace, shape.labels) : undefined;
+      const isHeadless = bySelector.some(s => s.headless) || extra.some(target => target.service.headless);
+      const own = isHeadless || usesOwnAddress(sidecar) ? proxy.addresses : noAddresses;
+      const isPlain = !extra.length && own === noAddresses;
+      const ofClass = isPlain ? (plain.get(proxy.class) ?? new WeakMap<PodShape, Workload>()) : undefined;
+      const equal = ofClass?.get(shape);
+      if (equal) return equal;
+      const key = `${proxy.class.type} ${proxy.namespace} ${nameOf(shape)} ${own.join()} ${extra
+        .map(({ service, port, targetPort }) => `${service.source}/${service.hostname}:${port.port}:${targetPort}`)
+        .join()}`;
+      const workload = known.intern(key, () => make(proxy, shape, extra, bySelector, sidecar, own));
+      if (ofClass) plain.set(proxy.class, ofClass.set(shape, workload));
+      return workload;
+    },
+  };
+}

@@ -1,0 +1,230 @@
+import type { Problem } from '../../config/problem.ts';
+import type { ConfigContents } from '../../config/store.ts';
+import { type DestinationRule, writtenPath } from '../../istio/config.ts';
+import { findHost, type HostTable, isWildcard } from '../../istio/hosts.ts';
+import { byAge, selects } from '../../istio/object.ts';
+import { qualify } from '../../istio/qualify.ts';
+import type { MeshSettings } from '../../istio/settings.ts';
+import { keepList, memo, memoSaid } from '../../memo.ts';
+import { type Derived, derive, type Stage } from '../incremental/derive.ts';
+import type { EffectiveDestinationRule } from '../scope/scope.ts';
+import type { Hostname, Service } from '../services/service.ts';
+
+/** One rule (merged where several objects name the host) with who may use it. */
+interface Candidate {
+  readonly effective: EffectiveDestinationRule;
+  /** As written, sorted; empty: the mesh's default. */
+  readonly exportTo: readonly string[];
+}
+
+type Table = HostTable<readonly Candidate[]>;
+interface OpenTable {
+  readonly exact: Map<string, readonly Candidate[]>;
+  readonly wildcard: Map<string, readonly Candidate[]>;
+}
+
+/** The DestinationRules in force, by the namespace that they are in. */
+export interface DestinationRuleIndex {
+  /** For clients of the namespace itself. */
+  readonly local: ReadonlyMap<string, Table>;
+  /** For clients of other namespaces. */
+  readonly exported: ReadonlyMap<string, Table>;
+  /** Of the root namespace, for itself alone. */
+  readonly rootLocal: Table;
+  /** Every exact host of any table: a quick no for all the others. */
+  readonly hosts: ReadonlySet<string>;
+  readonly wildcards: boolean;
+  /** Rules with a workloadSelector by namespace. */
+  readonly selecting: ReadonlyMap<string, readonly DestinationRule[]>;
+  readonly problems: readonly Problem[];
+  readonly qualified: Derived<DestinationRule, DestinationRule>;
+  readonly rootNamespace: string;
+}
+
+export type DestinationRuleInputs = readonly [objects: ConfigContents['DestinationRule'], settings: MeshSettings];
+
+const selectorOf = (rule: DestinationRule): Readonly<Record<string, string>> | undefined =>
+  rule.spec.workloadSelector && (rule.spec.workloadSelector.matchLabels ?? {});
+
+const sameLabels = (a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean =>
+  selects(a, b) && selects(b, a);
+
+const alone: (rule: DestinationRule) => EffectiveDestinationRule = memo(rule =>
+  Object.freeze({ rule, sources: Object.freeze([rule.meta.key]) }),
+);
+
+/** Adds what a later rule of the same host has besides: further subsets, and a policy where there is none (istio: mergeDestinationRule). */
+const merge: (into: EffectiveDestinationRule, rule: DestinationRule) => EffectiveDestinationRule = memo(
+  (into, { meta, spec }) => {
+    const base = into.rule.spec;
+    const names = new Set(base.subsets?.map(subset => subset.name));
+    const subsets = [...(base.subsets ?? []), ...(spec.subsets ?? []).filter(subset => !names.has(subset.name))];
+    const merged = { ...base, subsets, trafficPolicy: base.trafficPolicy ?? spec.trafficPolicy };
+    return Object.freeze({
+      rule: Object.freeze({ ...into.rule, spec: Object.freeze(merged) }),
+      sources: Object.freeze([...into.sources, meta.key]),
+    });
+  },
+);
+
+function duplicates(into: EffectiveDestinationRule, rule: DestinationRule): readonly Problem[] {
+  const names = new Set(into.rule.spec.subsets?.map(subset => subset.name));
+  return (rule.spec.subsets ?? []).flatMap(({ name }, i): readonly Problem[] =>
+    names.has(name)
+      ? [
+          {
+            object: rule.meta.key,
+            path: writtenPath(rule, `spec.subsets[${i}].name`),
+            message: `${into.sources[0]} has a subset ${name} for the same host already; that one is used`,
+            severity: 'warning',
+          },
+        ]
+      : [],
+  );
+}
+
+/** Adds a rule to a table: merged with rules of its host that the same namespaces see, else beside them. */
+function add(
+  table: OpenTable,
+  rule: DestinationRule,
+  exportTo: readonly string[],
+  problems: Map<string, Problem>,
+): void {
+  const host = rule.spec.host ?? '';
+  const hosts = isWildcard(host) ? table.wildcard : table.exact;
+  const selector = selectorOf(rule);
+  let separate = true;
+  const list = (hosts.get(host) ?? []).map((known): Candidate => {
+    const within = known.exportTo.every(name => exportTo.includes(name));
+    if (within && known.exportTo.length === exportTo.length) separate = false;
+    else {
+      separate = true;
+      if (!within || !known.exportTo.length) return known;
+    }
+    const other = selectorOf(known.effective.rule);
+    if (selector && other && !sameLabels(selector, other)) {
+      separate = true;
+      return known;
+    }
+    if (Boolean(selector) === Boolean(other)) separate = false;
+    for (const problem of duplicates(known.effective, rule)) problems.set(problem.object + problem.path, problem);
+    return { ...known, effective: merge(known.effective, rule) };
+  });
+  hosts.set(host, separate ? [...list, { effective: alone(rule), exportTo }] : list);
+}
+
+const openTable = (): OpenTable => ({ exact: new Map(), wildcard: new Map() });
+
+const tableOf = (tables: Map<string, OpenTable>, namespace: string): OpenTable => {
+  const table = tables.get(namespace) ?? openTable();
+  tables.set(namespace, table);
+  return table;
+};
+
+/** Rules with a selector first, then older ones. */
+const byPrecedence = (a: DestinationRule, b: DestinationRule): number =>
+  Number(!selectorOf(a)) - Number(!selectorOf(b)) || byAge(a, b);
+
+/** The index (istio: setDestinationRules). */
+export function buildDestinationRules(
+  [objects, settings]: DestinationRuleInputs,
+  previous: Stage<DestinationRuleInputs, DestinationRuleIndex> | undefined,
+): DestinationRuleIndex {
+  const { rootNamespace, domain, config } = settings;
+  const qualified = derive(
+    objects,
+    settings,
+    rule => {
+      const host = rule.spec.host && qualify(rule.spec.host, rule.meta.namespace, domain);
+      return host === rule.spec.host ? rule : Object.freeze({ ...rule, spec: Object.freeze({ ...rule.spec, host }) });
+    },
+    previous?.value.qualified,
+  );
+  const local = new Map<string, OpenTable>();
+  const exported = new Map<string, OpenTable>();
+  const rootLocal = openTable();
+  const selecting = new Map<string, DestinationRule[]>();
+  const hosts = new Set<string>();
+  const problems = new Map<string, Problem>();
+  let wildcards = false;
+  for (const rule of [...qualified.values.values()].sort(byPrecedence)) {
+    const { namespace } = rule.meta;
+    const host = rule.spec.host ?? '';
+    if (isWildcard(host)) wildcards = true;
+    else hosts.add(host);
+    const selector = selectorOf(rule);
+    if (selector) selecting.set(namespace, [...(selecting.get(namespace) ?? []), rule]);
+    const exportTo = selector ? ['.'] : [...new Set(rule.spec.exportTo)].sort();
+    const own = !exportTo.length || exportTo.some(name => name === '*' || name === '.' || name === namespace);
+    if (own) add(tableOf(local, namespace), rule, exportTo, problems);
+    const isPrivate = exportTo.length
+      ? exportTo.length === 1 && (exportTo[0] === '.' || exportTo[0] === namespace)
+      : (config.defaultDestinationRuleExportTo ?? []).includes('.');
+    if (!isPrivate) add(tableOf(exported, namespace), rule, exportTo, problems);
+    else if (namespace === rootNamespace) add(rootLocal, rule, exportTo, problems);
+  }
+  return {
+    local,
+    exported,
+    rootLocal,
+    hosts,
+    wildcards,
+    selecting,
+    problems: keepList(previous?.value.problems, [...problems.values()]),
+    qualified,
+    rootNamespace,
+  };
+}
+
+/** Rules of another namespace that are exported to the client's; undefined where that namespace has none for the host at all. */
+function exportedTo(table: Table | undefined, host: Hostname, client: string): readonly Candidate[] {
+  const list = table && findHost(table, host);
+  return (list ?? []).filter(({ exportTo }) => !exportTo.length || exportTo.includes('*') || exportTo.includes(client));
+}
+
+/** Client's namespace, the Service's, the root's: the first that has a rule for the host (istio: PushContext.destinationRule). */
+function candidates(index: DestinationRuleIndex, service: Service, client: string): readonly Candidate[] {
+  const { hostname } = service;
+  const ownTable = client === index.rootNamespace ? index.rootLocal : index.local.get(client);
+  const own = ownTable && findHost(ownTable, hostname);
+  if (own) return own;
+  const ofService = exportedTo(index.exported.get(service.namespace), hostname, client);
+  if (ofService.length) return ofService;
+  return exportedTo(index.exported.get(index.rootNamespace), hostname, client);
+}
+
+/** One digit for each rule of the namespace with a workloadSelector: whether it selects the labels. */
+export const decideRules = (
+  index: DestinationRuleIndex,
+  namespace: string,
+  labels: Readonly<Record<string, string>>,
+): string =>
+  (index.selecting.get(namespace) ?? []).map(rule => (selects(selectorOf(rule) ?? {}, labels) ? '1' : '0')).join('');
+
+/** The one of several rules of a host: the first with a selector that selects the proxy, else the one without. */
+function choose(list: readonly Candidate[], selected: ReadonlySet<DestinationRule['meta']['key']>) {
+  let general: EffectiveDestinationRule | undefined;
+  for (const { effective } of list) {
+    if (!selectorOf(effective.rule)) general = effective;
+    else if (selected.has(effective.rule.meta.key)) return effective;
+  }
+  return general;
+}
+
+/** The rule in force for each Service that has one, for clients of a namespace whose selectors were decided so. */
+export const rulesFor: (
+  index: DestinationRuleIndex,
+  services: readonly Service[],
+  namespace: string,
+  decision: string,
+) => ReadonlyMap<Hostname, EffectiveDestinationRule> = memoSaid((index, services, namespace, decision) => {
+  const selecting = index.selecting.get(namespace) ?? [];
+  const selected = new Set(selecting.filter((_, i) => decision[i] === '1').map(rule => rule.meta.key));
+  const found = new Map<Hostname, EffectiveDestinationRule>();
+  for (const service of services) {
+    if (found.has(service.hostname) || !(index.wildcards || index.hosts.has(service.hostname))) continue;
+    const rule = choose(candidates(index, service, namespace), selected);
+    if (rule) found.set(service.hostname, rule);
+  }
+  return found;
+});

@@ -1,0 +1,299 @@
+import type { Problem } from '../../config/problem.ts';
+import type { ConfigContents } from '../../config/store.ts';
+import { type VirtualService, writtenPath } from '../../istio/config.ts';
+import { covers, isWildcard } from '../../istio/hosts.ts';
+import { objectKey } from '../../istio/object.ts';
+import { isHttp, isUnsupported } from '../../istio/protocol.ts';
+import type { MeshSettings } from '../../istio/settings.ts';
+import { visibilityOf } from '../../istio/visibility.ts';
+import { keepList, keepMap, memo } from '../../memo.ts';
+import type { Destination, HTTPRoute } from '../../proto/generated/istio/networking/v1alpha3.ts';
+import { type Derived, derive, type Stage } from '../incremental/derive.ts';
+import type { Hostname, Service } from '../services/service.ts';
+import type { ServiceIndex } from '../services/service-index.ts';
+import type { DestinationRuleIndex } from './destination-rules.ts';
+import { gatewaysOf } from './virtual-service.ts';
+import type { VirtualServiceIndex } from './virtual-service-index.ts';
+
+/** Names of subsets by the host of the DestinationRules that define them, sorted. */
+type Subsets = ReadonlyMap<string, readonly string[]>;
+
+/** What VirtualServices name and is not there. */
+export interface References {
+  readonly problems: readonly Problem[];
+  readonly subsets: Subsets;
+  readonly checked: Derived<VirtualService, readonly Problem[]>;
+}
+
+export type ReferenceInputs = readonly [
+  virtualServices: VirtualServiceIndex['qualified']['values'],
+  services: ServiceIndex['byHost'],
+  rules: DestinationRuleIndex['qualified']['values'],
+  gateways: ConfigContents['Gateway'],
+  settings: MeshSettings,
+];
+
+type Use = 'request' | 'mirror' | 'connection';
+
+/** What happens to traffic for a cluster that does not exist; istiod sends such routes too. */
+const consequence: Readonly<Record<Use, string>> = {
+  request: 'requests there get 503 (NC, no cluster)',
+  mirror: 'nothing is mirrored',
+  connection: 'connections there are closed',
+};
+
+interface DestinationReference {
+  readonly path: string;
+  readonly to: Destination;
+  readonly host: Hostname;
+  readonly use: Use;
+  /** The index of its HTTP route. */
+  readonly http?: number;
+}
+
+const destinationsOf = memo(({ spec }: VirtualService): readonly DestinationReference[] => {
+  const found: DestinationReference[] = [];
+  const add = (path: string, to: Destination | undefined, use: Use, http?: number): void => {
+    if (to?.host) found.push({ path, to, host: to.host, use, ...(http !== undefined && { http }) });
+  };
+  spec.http?.forEach((route, i) => {
+    const at = `spec.http[${i}]`;
+    route.route?.forEach(({ destination }, j) => {
+      add(`${at}.route[${j}].destination`, destination, 'request', i);
+    });
+    add(`${at}.mirror`, route.mirror, 'mirror', i);
+    route.mirrors?.forEach(({ destination }, j) => {
+      add(`${at}.mirrors[${j}].destination`, destination, 'mirror', i);
+    });
+  });
+  for (const kind of ['tls', 'tcp'] as const) {
+    spec[kind]?.forEach((route, i) => {
+      route.route?.forEach(({ destination }, j) => {
+        add(`spec.${kind}[${i}].route[${j}].destination`, destination, 'connection');
+      });
+    });
+  }
+  return found;
+});
+
+const hostsOf = memo((object: VirtualService): readonly Hostname[] => [
+  ...new Set(destinationsOf(object).map(({ host }) => host)),
+]);
+
+interface GatewayReference {
+  readonly path: string;
+  /** `namespace/name` */
+  readonly name: string;
+}
+
+const gatewaysNamed = memo(({ spec }: VirtualService): readonly GatewayReference[] => {
+  const found: GatewayReference[] = [];
+  const add = (path: string, names: readonly string[] | undefined): void => {
+    names?.forEach((name, i) => {
+      if (name !== 'mesh') found.push({ path: `${path}[${i}]`, name });
+    });
+  };
+  add('spec.gateways', spec.gateways);
+  for (const kind of ['http', 'tls', 'tcp'] as const) {
+    spec[kind]?.forEach((route, i) => {
+      route.match?.forEach((match, j) => {
+        add(`spec.${kind}[${i}].match[${j}].gateways`, match.gateways);
+      });
+    });
+  }
+  return found;
+});
+
+/** What a host is to those who route to it. */
+interface Target {
+  readonly services: readonly Service[] | undefined;
+  /** What an ExternalName Service stands for; elsewhere the same Services. */
+  readonly meant: readonly Service[] | undefined;
+  readonly subsets: readonly string[] | undefined;
+}
+
+/** Whether some namespace that sees the VirtualService reaches the Service: it is exported there, or it is there. */
+function isSeen(object: VirtualService, { visibility, namespace }: Service, settings: MeshSettings): boolean {
+  if (visibility.kind === 'public') return true;
+  const fallback = settings.config.defaultVirtualServiceExportTo;
+  const seenBy = visibilityOf(object.spec.exportTo ?? [], fallback, object.meta.namespace);
+  if (visibility.kind === 'none') return seenBy.kind === 'namespaces' && seenBy.namespaces.has(namespace);
+  return (
+    seenBy.kind !== 'namespaces' ||
+    [...seenBy.namespaces].some(name => name === namespace || visibility.namespaces.has(name))
+  );
+}
+
+type Fault = { readonly path: string; readonly message: string } | undefined;
+
+const portsOf = (services: readonly Service[]): string =>
+  [...new Set(services.flatMap(service => service.ports.map(({ port }) => port)))].sort((a, b) => a - b).join(', ') ||
+  'none';
+
+const hasPort = (services: readonly Service[], port: number): boolean =>
+  services.some(service => service.ports.some(known => known.port === port));
+
+/** `called`: the ports on which the routes are asked for, which a destination without a port of its own keeps. */
+function faultOf(
+  object: VirtualService,
+  { path, to }: DestinationReference,
+  { services, meant, subsets }: Target,
+  called: readonly number[],
+  settings: MeshSettings,
+): Fault {
+  const { subset, port } = to;
+  if (!services) return { path: `${path}.host`, message: `no Service of the mesh has the host ${to.host};` };
+  const seen = services.filter(service => isSeen(object, service, settings));
+  if (!seen.length) {
+    const [{ namespace, visibility } = {}] = services;
+    const message =
+      visibility?.kind === 'none'
+        ? `the host ${to.host} is exported to nobody: beyond namespace ${namespace}`
+        : `the host ${to.host} is exported to no namespace that sees this VirtualService;`;
+    return { path: `${path}.host`, message };
+  }
+  const alias = seen.find(service => service.aliasOf)?.aliasOf;
+  if (alias && !meant?.some(service => !service.aliasOf)) {
+    return {
+      path: `${path}.host`,
+      message: `${to.host} is an ExternalName for ${alias}, which no Service of the mesh has;`,
+    };
+  }
+  const host = alias || to.host;
+  const reached = alias ? (meant ?? []) : seen;
+  if (subset && !subsets?.includes(subset)) {
+    return { path: `${path}.subset`, message: `no DestinationRule for ${host} defines the subset ${subset};` };
+  }
+  if (port?.number) {
+    if (hasPort(reached, port.number)) return undefined;
+    const message = `${host} has no port ${port.number} (it has ${portsOf(reached)});`;
+    return { path: `${path}.port.number`, message };
+  }
+  // Of an alias, or of what it stands for, the only port is meant whatever port is called.
+  const isOnly = ({ ports: [only, ...more] }: Service): boolean =>
+    only !== undefined && !more.length && hasPort(reached, only.port);
+  if (alias && [...seen, ...reached].some(isOnly)) return undefined;
+  const lacking = called.find(number => !hasPort(reached, number));
+  if (lacking === undefined) return undefined;
+  const message = `${host} has no port ${lacking}, on which the routes are called (it has ${portsOf(reached)}): a port is needed here;`;
+  return { path, message };
+}
+
+/** The exact hosts of a VirtualService for the mesh: the ports of their Services are called. */
+const calledHosts = memo((object: VirtualService): readonly Hostname[] =>
+  gatewaysOf(object).includes('mesh') ? (object.spec.hosts ?? []).filter(host => !isWildcard(host)) : [],
+);
+
+/** The ports on which HTTP routes are asked for: those of their hosts, 80 for hosts outside the mesh, and those that a match names. */
+function calledPorts(
+  route: HTTPRoute | undefined,
+  services: readonly (readonly Service[] | undefined)[],
+): readonly number[] {
+  const open = services.flatMap(list =>
+    list
+      ? list.flatMap(({ ports }) => ports.filter(p => isHttp(p.protocol) || isUnsupported(p.protocol)).map(p => p.port))
+      : [80],
+  );
+  const matches = route?.match ?? [];
+  if (!matches.length || matches.some(match => !match.port)) return open;
+  const matched = new Set(matches.map(match => match.port));
+  return open.filter(port => matched.has(port));
+}
+
+/** Names of the cluster's own form that no Service has are slips; others may be asked for through a gateway or a proxy. */
+const isOwnName = (host: string, { domain }: MeshSettings): boolean => host.endsWith(`.svc.${domain}`);
+
+type Found = readonly (readonly Service[] | readonly string[] | boolean | undefined)[];
+
+/** `found` holds what is found of each of `hostsOf`, `calledHosts` and `gatewaysNamed`, in that order. */
+const check = memo((object: VirtualService, settings: MeshSettings, ...found: Found): readonly Problem[] => {
+  const problems: Problem[] = [];
+  const warn = (path: string, message: string): void => {
+    problems.push({ object: object.meta.key, path: writtenPath(object, path), message, severity: 'warning' });
+  };
+  const hosts = hostsOf(object);
+  const called = calledHosts(object);
+  const ofCalled = found.slice(hosts.length * 3, hosts.length * 3 + called.length) as readonly (
+    | readonly Service[]
+    | undefined
+  )[];
+  called.forEach((host, i) => {
+    if (ofCalled[i] || !isOwnName(host, settings)) return;
+    const path = `spec.hosts[${object.spec.hosts?.indexOf(host) ?? 0}]`;
+    warn(path, `no Service of the mesh has the host ${host}; its routes are in force on port 80 only`);
+  });
+  gatewaysNamed(object).forEach(({ path, name }, i) => {
+    if (!found[hosts.length * 3 + called.length + i])
+      warn(path, `there is no Gateway ${name}; nothing is routed there`);
+  });
+  for (const reference of destinationsOf(object)) {
+    const at = hosts.indexOf(reference.host) * 3;
+    const target = { services: found[at], meant: found[at + 1], subsets: found[at + 2] } as Target;
+    const ports = reference.http === undefined ? [] : calledPorts(object.spec.http?.[reference.http], ofCalled);
+    const fault = faultOf(object, reference, target, ports, settings);
+    if (fault) warn(fault.path, `${fault.message} ${consequence[reference.use]}`);
+  }
+  return problems;
+});
+
+const joined = memo((...lists: readonly (readonly string[])[]): readonly string[] => lists.flat());
+
+function subsetsFor(host: string, all: Subsets, wildcards: readonly string[]): readonly string[] | undefined {
+  const exact = all.get(host);
+  const lists = wildcards.filter(wildcard => covers(wildcard, host)).map(wildcard => all.get(wildcard) ?? []);
+  return lists.length ? joined(...(exact ? [exact, ...lists] : lists)) : exact;
+}
+
+function subsetsOf(rules: ReferenceInputs[2], previous: Subsets | undefined): Subsets {
+  const found = new Map<string, Set<string>>();
+  for (const { spec } of rules.values()) {
+    if (!spec.subsets?.length) continue;
+    const names = found.get(spec.host ?? '') ?? new Set();
+    found.set(spec.host ?? '', names);
+    for (const { name } of spec.subsets) names.add(name ?? '');
+  }
+  const lists = [...found].map(
+    ([host, names]) => [host, keepList(previous?.get(host), Object.freeze([...names].sort()))] as const,
+  );
+  return keepMap(previous, new Map(lists));
+}
+
+const together = memo((services: object, subsets: object, gateways: object, settings: object) => ({
+  services,
+  subsets,
+  gateways,
+  settings,
+}));
+
+/**
+ * Finds VirtualServices that name hosts, subsets, ports or Gateways which are not there. One is looked at again only when it, or what it
+ * names, changed.
+ */
+export function checkReferences(
+  [objects, services, rules, gateways, settings]: ReferenceInputs,
+  previous: Stage<ReferenceInputs, References> | undefined,
+): References {
+  const last = previous?.value;
+  const subsets = last && previous.inputs[2] === rules ? last.subsets : subsetsOf(rules, last?.subsets);
+  const wildcards = [...subsets.keys()].filter(isWildcard).sort();
+  const checked = derive(
+    objects,
+    together(services, subsets, gateways, settings),
+    object => {
+      const found = hostsOf(object).flatMap(host => {
+        const named = services.get(host);
+        const alias = named?.find(({ aliasOf }) => aliasOf)?.aliasOf;
+        return [named, alias ? services.get(alias) : named, subsetsFor(alias || host, subsets, wildcards)];
+      });
+      const called = calledHosts(object).map(host => services.get(host));
+      const exist = gatewaysNamed(object).map(({ name }) => {
+        const [namespace = '', short = ''] = name.split('/');
+        return gateways.has(objectKey('Gateway', namespace, short));
+      });
+      return check(object, settings, ...found, ...called, ...exist);
+    },
+    last?.checked,
+  );
+  if (last && checked.values === last.checked.values) return { ...last, subsets, checked };
+  return { problems: keepList(last?.problems, [...checked.values.values()].flat()), subsets, checked };
+}

@@ -1,0 +1,170 @@
+import type { Problem } from '../../config/problem.ts';
+import type { ConfigContents } from '../../config/store.ts';
+import type { ServiceEntry } from '../../istio/config.ts';
+import type { KubeNamespace, KubeService } from '../../istio/kubernetes.ts';
+import { compare, type ObjectKey } from '../../istio/object.ts';
+import type { MeshSettings } from '../../istio/settings.ts';
+import { namespacesOf } from '../../istio/visibility.ts';
+import { keepList, keepMap, memo } from '../../memo.ts';
+import { type Derived, derive, type Stage } from '../incremental/derive.ts';
+import { resolveAliases } from './aliases.ts';
+import { allocationKey, autoAllocate } from './auto-allocation.ts';
+import { visibilityCap } from './entry-visibility.ts';
+import { hostConflicts } from './host-conflicts.ts';
+import { kubeService, trafficDistributionAnnotation } from './kube-service.ts';
+import type { Hostname, Service } from './service.ts';
+import { serviceEntryServices } from './service-entry.ts';
+
+/** Every Service of the mesh, and who sees which. */
+export interface ServiceIndex {
+  /** In istiod's order: older first, then by name and namespace. */
+  readonly all: readonly Service[];
+  /** By host name; several where several namespaces (or objects) have the host. */
+  readonly byHost: ReadonlyMap<Hostname, readonly Service[]>;
+  readonly inNamespace: ReadonlyMap<string, readonly Service[]>;
+  /** Those that everyone sees. */
+  readonly shared: readonly Service[];
+  /** Those that only the namespace (and others that are named) sees. */
+  readonly exported: ReadonlyMap<string, readonly Service[]>;
+  /** Whether any Service is served by node, so that a proxy's node matters. */
+  readonly byNode: boolean;
+  readonly problems: readonly Problem[];
+  readonly parts: Parts;
+}
+
+/** What the next index is made from. */
+interface Parts {
+  readonly distribution: ReadonlyMap<string, string>;
+  readonly allocated: ReadonlyMap<string, readonly string[]>;
+  readonly kube: Derived<KubeService, Service>;
+  readonly entries: Derived<ServiceEntry, readonly Service[]>;
+}
+
+export type ServiceInputs = readonly [
+  services: ConfigContents['Service'],
+  entries: ConfigContents['ServiceEntry'],
+  namespaces: ConfigContents['Namespace'],
+  settings: MeshSettings,
+];
+
+const both = memo((settings: MeshSettings, other: object) => ({ settings, other }));
+
+/** Older first; a ServiceEntry's host counts as its name, as in istiod. */
+const byCreation = (a: Service, b: Service): number =>
+  a.createdAt - b.createdAt ||
+  compare(sortName(a), sortName(b)) ||
+  compare(a.namespace, b.namespace) ||
+  compare(a.source, b.source);
+const sortName = (service: Service): string => (service.registry === 'External' ? service.hostname : service.name);
+
+/** Namespaces whose annotation says how traffic is spread. */
+function distributionOf(namespaces: ReadonlyMap<ObjectKey, KubeNamespace>): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  for (const { meta } of namespaces.values()) {
+    const annotation = meta.annotations[trafficDistributionAnnotation];
+    if (annotation) found.set(meta.name, annotation);
+  }
+  return found;
+}
+
+const group = <T>(lists: Map<string, T[]>, name: string, item: T): void => {
+  const list = lists.get(name);
+  if (list) list.push(item);
+  else lists.set(name, [item]);
+};
+
+const keepLists = <K, T>(
+  previous: ReadonlyMap<K, readonly T[]> | undefined,
+  next: ReadonlyMap<K, readonly T[]>,
+): ReadonlyMap<K, readonly T[]> => {
+  const kept = new Map<K, readonly T[]>();
+  for (const [name, list] of next) kept.set(name, keepList(previous?.get(name), list));
+  return keepMap(previous, kept);
+};
+
+/** The index; everything in it that is as before keeps its identity. */
+export function buildServices(
+  [services, serviceEntries, namespaces, settings]: ServiceInputs,
+  previous: Stage<ServiceInputs, ServiceIndex> | undefined,
+): ServiceIndex {
+  const last = previous?.value;
+  const distribution =
+    previous?.inputs[2] === namespaces
+      ? previous.value.parts.distribution
+      : keepMap(last?.parts.distribution, distributionOf(namespaces));
+  const kube = derive(
+    services,
+    both(settings, distribution),
+    service => kubeService(service, settings, distribution.get(service.meta.namespace)),
+    last?.parts.kube,
+  );
+  const allocated =
+    last && previous?.inputs[1] === serviceEntries ? last.parts.allocated : allocate(serviceEntries, last);
+  const capped = settings.config.serviceEntryVisibility?.applyToSidecars;
+  const entries = derive(
+    serviceEntries,
+    both(settings, memoPair(distribution, allocated, capped ? namespaces : settings)),
+    entry =>
+      serviceEntryServices(
+        entry,
+        settings,
+        distribution.get(entry.meta.namespace),
+        visibilityCap(settings.config.serviceEntryVisibility, namespaces, entry.meta.namespace),
+        host => allocated.get(allocationKey(entry.meta.namespace, host)) ?? [],
+      ),
+    last?.parts.entries,
+  );
+  const parts = { distribution, allocated, kube, entries };
+  if (last && kube.values === last.parts.kube.values && entries.values === last.parts.entries.values) {
+    return { ...last, parts };
+  }
+  const sorted = [...kube.values.values(), ...[...entries.values.values()].flat()].sort(byCreation);
+  const { services: all, problems } = resolveAliases(sorted, last?.all);
+  const index = indexed(keepList(last?.all, all), last);
+  const found = [...problems, ...hostConflicts(index.byHost, serviceEntries)];
+  return { ...index, problems: keepList(last?.problems, found), parts };
+}
+
+const memoPair = memo((...values: readonly object[]) => ({ values }));
+
+const allocate = (
+  entries: ConfigContents['ServiceEntry'],
+  last: ServiceIndex | undefined,
+): ReadonlyMap<string, readonly string[]> => {
+  const next = new Map<string, readonly string[]>();
+  for (const [key, addresses] of autoAllocate(entries.values())) {
+    next.set(key, keepList(last?.parts.allocated.get(key), addresses));
+  }
+  return keepMap(last?.parts.allocated, next);
+};
+
+function indexed(all: readonly Service[], last: ServiceIndex | undefined): Omit<ServiceIndex, 'problems' | 'parts'> {
+  const byHost = new Map<Hostname, Service[]>();
+  const inNamespace = new Map<string, Service[]>();
+  const exported = new Map<string, Service[]>();
+  const shared: Service[] = [];
+  let byNode = false;
+  for (const service of all) {
+    group(byHost, service.hostname, service);
+    group(inNamespace, service.namespace, service);
+    byNode ||= service.nodeLocal || service.trafficDistribution === 'PreferSameNode';
+    if (service.visibility.kind === 'public') shared.push(service);
+    else for (const namespace of namespacesOf(service.visibility)) group(exported, namespace, service);
+  }
+  return {
+    all,
+    byHost: keepLists(last?.byHost, byHost),
+    inNamespace: keepLists(last?.inNamespace, inNamespace),
+    shared: keepList(last?.shared, shared),
+    exported: keepLists(last?.exported, exported),
+    byNode,
+  };
+}
+
+const concat = memo((own: readonly Service[], shared: readonly Service[]): readonly Service[] => [...own, ...shared]);
+
+/** The Services that a namespace sees: those for it alone first, then everyone's (istio: servicesExportedToNamespace). */
+export function visibleServices(index: ServiceIndex, namespace: string): readonly Service[] {
+  const own = index.exported.get(namespace);
+  return own ? concat(own, index.shared) : index.shared;
+}
