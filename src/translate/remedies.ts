@@ -4,7 +4,7 @@ import type { ClusterLoadAssignment } from '../proto/generated/envoy/config/endp
 import type { FilterChain } from '../proto/generated/envoy/config/listener/v3.ts';
 import type { Route, RouteConfiguration, VirtualHost } from '../proto/generated/envoy/config/route/v3.ts';
 import type { AnyMessage } from '../proto/message.ts';
-import { closingFilters } from './listeners/closing-filters.ts';
+import { closingFilters } from './closing-filters.ts';
 
 /** What is done about a part of a message that Envoy refuses. */
 export interface Remedy {

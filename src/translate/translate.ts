@@ -8,7 +8,7 @@ import { clusters } from './clusters/clusters.ts';
 import { endpointAssignments } from './endpoints/assignments.ts';
 import { applyEnvoyFilters } from './envoy-filter/envoy-filter.ts';
 import { listeners } from './listeners/listeners.ts';
-import { outboundRouteNames } from './listeners/outbound.ts';
+import { outboundRouteNames } from './listeners/outbound/outbound.ts';
 import { type NameTableResource, nameTable } from './name-table.ts';
 import type {
   ClusterResource,

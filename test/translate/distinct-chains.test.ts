@@ -2,8 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { objectKey } from '../../src/istio/object.ts';
-import { distinctChains, type OwnedChain, overlapProblems } from '../../src/translate/listeners/distinct-chains.ts';
-import { type ChainSpec, chainMatch } from '../../src/translate/listeners/filter-chain.ts';
+import {
+  distinctChains,
+  type OwnedChain,
+  overlapProblems,
+} from '../../src/translate/listeners/chains/distinct-chains.ts';
+import { type ChainSpec, chainMatch } from '../../src/translate/listeners/chains/filter-chain.ts';
 import { listeners } from '../../src/translate/listeners/listeners.ts';
 import { World } from '../model/support.ts';
 import { duplicates } from '../support/validators.ts';

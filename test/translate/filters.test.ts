@@ -7,7 +7,7 @@ import { rbacPolicy } from '../../src/translate/filters/rbac/rule.ts';
 import { expandDomains, withAliases } from '../../src/translate/filters/rbac/trust-domain.ts';
 import { securityFilters } from '../../src/translate/filters/security.ts';
 import { ROUTER } from '../../src/translate/filters/well-known.ts';
-import { providerHosts } from '../../src/translate/listeners/provider-cluster.ts';
+import { providerHosts } from '../../src/translate/provider-cluster.ts';
 import { World } from '../model/support.ts';
 
 test('filters stand in one order, whatever the order they are given in', () => {

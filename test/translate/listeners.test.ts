@@ -3,10 +3,10 @@ import { test } from 'node:test';
 import type { Protocol } from '../../src/istio/protocol.ts';
 import { unpackAs } from '../../src/proto/any.ts';
 import type { FilterChain, Listener } from '../../src/proto/generated/envoy/config/listener/v3.ts';
-import { conflict } from '../../src/translate/listeners/conflict.ts';
-import { inboundListenerFilters } from '../../src/translate/listeners/inspectors.ts';
+import { inboundListenerFilters } from '../../src/translate/listeners/inbound/inspectors.ts';
 import { listeners } from '../../src/translate/listeners/listeners.ts';
-import { goDuration } from '../../src/translate/listeners/proxy-config.ts';
+import { conflict } from '../../src/translate/listeners/outbound/conflict.ts';
+import { goDuration } from '../../src/translate/proxy-config.ts';
 import { World } from '../model/support.ts';
 
 const service = (name: string, ip: string, ports: string) => `

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { outboundRouteNames } from '../../src/translate/listeners/outbound.ts';
+import { outboundRouteNames } from '../../src/translate/listeners/outbound/outbound.ts';
 import { outboundRoutes } from '../../src/translate/routes/outbound.ts';
 import { World } from '../model/support.ts';
 import { virtualHostFor } from '../simulation/route/route.ts';

@@ -3,7 +3,7 @@ import type { MeshSettings } from '../../istio/settings.ts';
 import { Interner, memo } from '../../memo.ts';
 import type { Traits } from '../../model/proxy/traits.ts';
 import { exchangesTcpMetadata } from '../filters/istio-build.ts';
-import { proxyConfigOf } from '../listeners/proxy-config.ts';
+import { proxyConfigOf } from '../proxy-config.ts';
 
 /** Client certificate files that the Node's metadata names, used in place of the agent's for mutual TLS. */
 export interface MetadataCerts {

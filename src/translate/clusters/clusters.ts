@@ -10,15 +10,16 @@ import type { Workload } from '../../model/proxy/workload.ts';
 import type { EffectiveDestinationRule, Scope } from '../../model/scope/scope.ts';
 import type { Service } from '../../model/services/service.ts';
 import type { Cluster } from '../../proto/generated/envoy/config/cluster/v3.ts';
-import { agentResolver } from '../dynamic-dns.ts';
+import { placesRead } from '../destinations/balancing.ts';
+import { type ClusterScope, clusterScope } from '../destinations/cluster-scope.ts';
+import type { ClusterMode } from '../destinations/discovery.ts';
+import { isPassthrough } from '../destinations/traffic-policy.ts';
 import type { EndpointView } from '../endpoints/cluster-endpoints.ts';
 import { namespaceMode, policiesOf } from '../endpoints/peer-authentication.ts';
 import { type Place, placeOf, placeRead } from '../endpoints/place.ts';
 import type { ClusterResource, Translated } from '../resource.ts';
-import { placesRead } from './balancing.ts';
-import { type ClusterScope, clusterScope } from './cluster-scope.ts';
 import { type ClusterTraits, clusterTraits } from './cluster-traits.ts';
-import type { ClusterMode } from './discovery.ts';
+import { agentResolver } from './dynamic-dns.ts';
 import {
   blackHoleCluster,
   dynamicDnsCluster,
@@ -27,7 +28,6 @@ import {
   passthroughCluster,
 } from './fallback.ts';
 import { inboundClusters } from './inbound.ts';
-import { isPassthrough } from './load-balancer.ts';
 import { meshedPorts, serviceClusters } from './outbound.ts';
 
 /** Whether a Service's clusters hold its endpoints, or depend on whether they have sidecars: all others are made without endpoints. */

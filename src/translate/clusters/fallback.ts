@@ -10,7 +10,6 @@ import {
   Cluster_DiscoveryType as Type,
 } from '../../proto/generated/envoy/config/cluster/v3.ts';
 import type { BindConfig } from '../../proto/generated/envoy/config/core/v3.ts';
-import { sharedDnsCache } from '../dynamic-dns.ts';
 import {
   ALLOW_ANY_DYNAMIC_DNS_CLUSTER,
   BLACKHOLE_CLUSTER,
@@ -20,6 +19,7 @@ import {
 import { type ClusterResource, clusterResource } from '../resource.ts';
 import type { ClusterTraits } from './cluster-traits.ts';
 import { connectionPool } from './connection-pool.ts';
+import { sharedDnsCache } from './dynamic-dns.ts';
 import { httpOptions, passthroughHttpOptions } from './http-options.ts';
 import { metadataExchange } from './metadata-exchange.ts';
 import { SDS_EXTERNAL_CLUSTER } from './sds.ts';

@@ -16,6 +16,7 @@ import {
 } from '../../proto/generated/envoy/config/cluster/v3.ts';
 import { MeshConfig_InboundTrafficPolicy_Mode as InboundMode } from '../../proto/generated/istio/mesh/v1alpha1.ts';
 import type { ConnectionPoolSettings, IstioIngressListener } from '../../proto/generated/istio/networking/v1alpha3.ts';
+import { portPolicy, withMeshDefaults } from '../destinations/traffic-policy.ts';
 import { addressOf } from '../endpoints/locality-group.ts';
 import { inboundClusterName } from '../names.ts';
 import { type ClusterResource, clusterResource, type Translated } from '../resource.ts';
@@ -25,7 +26,6 @@ import { inboundBindConfig } from './fallback.ts';
 import { httpOptions, upstreamProtocol } from './http-options.ts';
 import { inboundMetadata } from './metadata.ts';
 import { delimited, statName } from './stat-name.ts';
-import { portPolicy, withMeshDefaults } from './traffic-policy.ts';
 
 /** Never: connections of an inbound cluster stay as long as they are used. The largest duration that Go can hold. */
 const NO_CLEANUP = { seconds: 9223372035 } as const;

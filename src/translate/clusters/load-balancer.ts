@@ -10,11 +10,7 @@ import {
   type LoadBalancerSettings,
   LoadBalancerSettings_SimpleLB as Simple,
 } from '../../proto/generated/istio/networking/v1alpha3.ts';
-import { type LbSetting, zoneAwareEnabled } from '../endpoints/lb-setting.ts';
-
-/** Whether the settings send connections to the address that the client asked for. */
-export const isPassthrough = (settings: LoadBalancerSettings | undefined): boolean =>
-  settings?.simple === Simple.PASSTHROUGH;
+import { type LbSetting, zoneAwareEnabled } from '../destinations/lb-setting.ts';
 
 function slowStart(settings: LoadBalancerSettings | undefined): SlowStartConfig | undefined {
   const warmup = settings?.warmup;

@@ -6,7 +6,7 @@ import type { Metadata } from '../../proto/generated/envoy/config/core/v3.ts';
 import { ClientTLSSettings_TLSmode as TlsMode } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { type Json, struct } from '../../proto/wellknown.ts';
 import { configPath } from '../config-metadata.ts';
-import type { PortPolicy } from './traffic-policy.ts';
+import type { PortPolicy } from '../destinations/traffic-policy.ts';
 
 const describe = (service: Service) => ({
   host: service.hostname,

@@ -16,29 +16,35 @@ import {
 } from '../../proto/generated/envoy/config/cluster/v3.ts';
 import { ApiVersion, HealthStatus } from '../../proto/generated/envoy/config/core/v3.ts';
 import type { LocalityLbEndpoints } from '../../proto/generated/envoy/config/endpoint/v3.ts';
-import { clusterEndpoints, type EndpointView } from '../endpoints/cluster-endpoints.ts';
-import { effectiveLbSetting } from '../endpoints/lb-setting.ts';
-import type { MutualTlsMode } from '../endpoints/peer-authentication.ts';
-import { outboundSni } from '../names.ts';
-import { clusterResource, type Translated } from '../resource.ts';
-import type { ClusterTraits } from './cluster-traits.ts';
-import { connectionPool } from './connection-pool.ts';
 import {
   type ClusterMode,
   type ClusterTarget,
   clusterDiscovery,
   clusterTargets,
   isDynamicForwardProxy,
-} from './discovery.ts';
+} from '../destinations/discovery.ts';
+import { effectiveLbSetting } from '../destinations/lb-setting.ts';
+import {
+  isPassthrough,
+  type PortPolicy,
+  portPolicy,
+  subsetPolicy,
+  withMeshDefaults,
+} from '../destinations/traffic-policy.ts';
+import { clusterEndpoints, type EndpointView } from '../endpoints/cluster-endpoints.ts';
+import type { MutualTlsMode } from '../endpoints/peer-authentication.ts';
+import { outboundSni } from '../names.ts';
+import { clusterResource, type Translated } from '../resource.ts';
+import type { ClusterTraits } from './cluster-traits.ts';
+import { connectionPool } from './connection-pool.ts';
 import { dnsFields, dynamicForwardProxy } from './dns.ts';
 import { httpOptions, upstreamProtocol } from './http-options.ts';
-import { isPassthrough, loadBalancer, localityConfig } from './load-balancer.ts';
+import { loadBalancer, localityConfig } from './load-balancer.ts';
 import { outboundMetadata } from './metadata.ts';
 import { metadataExchange } from './metadata-exchange.ts';
 import { outlierDetection } from './outlier-detection.ts';
 import { delimited, statName } from './stat-name.ts';
 import { type UpstreamTls, upstreamTls, withProxyProtocol } from './tls.ts';
-import { type PortPolicy, portPolicy, subsetPolicy, withMeshDefaults } from './traffic-policy.ts';
 
 /** What the clusters of one Service are made from. */
 interface Context {

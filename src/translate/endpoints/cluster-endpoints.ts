@@ -11,9 +11,9 @@ import {
   ClientTLSSettings_TLSmode as TlsMode,
   type TrafficPolicy,
 } from '../../proto/generated/istio/networking/v1alpha3.ts';
-import { type PortPolicy, portPolicy, subsetPolicy } from '../clusters/traffic-policy.ts';
+import { effectiveLbSetting } from '../destinations/lb-setting.ts';
+import { type PortPolicy, portPolicy, subsetPolicy } from '../destinations/traffic-policy.ts';
 import { fittingLocalities } from './fitting.ts';
-import { effectiveLbSetting } from './lb-setting.ts';
 import { localityGroups, localityMessage } from './locality-group.ts';
 import { workloadMode } from './peer-authentication.ts';
 import type { Place } from './place.ts';

@@ -9,8 +9,8 @@ import type { Workload } from '../../model/proxy/workload.ts';
 import type { EffectiveDestinationRule } from '../../model/scope/scope.ts';
 import type { Hostname } from '../../model/services/service.ts';
 import type { TrafficPolicy } from '../../proto/generated/istio/networking/v1alpha3.ts';
-import type { ClusterScope } from '../clusters/cluster-scope.ts';
-import type { LbReads } from './lb-setting.ts';
+import type { ClusterScope } from '../destinations/cluster-scope.ts';
+import type { LbReads } from '../destinations/lb-setting.ts';
 
 export interface Place {
   readonly locality: Locality;

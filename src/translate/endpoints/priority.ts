@@ -4,7 +4,7 @@ import { compare } from '../../istio/object.ts';
 import type { Endpoint, Locality } from '../../model/endpoints/endpoint.ts';
 import type { LbEndpoint } from '../../proto/generated/envoy/config/endpoint/v3.ts';
 import type { LocalityLoadBalancerSetting } from '../../proto/generated/istio/networking/v1alpha3.ts';
-import { type LbSetting, zoneAwareEnabled } from './lb-setting.ts';
+import { type LbSetting, zoneAwareEnabled } from '../destinations/lb-setting.ts';
 import type { Place } from './place.ts';
 
 /** The endpoints of one locality, with the message of each. */

@@ -5,7 +5,7 @@ import { memo } from '../../memo.ts';
 import type { Workload } from '../../model/proxy/workload.ts';
 import type { Filter } from '../../proto/generated/envoy/config/listener/v3.ts';
 import type { HttpFilter } from '../../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
-import type { ProviderHosts } from '../listeners/provider-cluster.ts';
+import type { ProviderHosts } from '../provider-cluster.ts';
 import { type JwksByUri, jwtFilters } from './jwt.ts';
 import { customAuthorization, localAuthorization } from './rbac/filters.ts';
 

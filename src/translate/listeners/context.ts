@@ -7,20 +7,20 @@ import type { Scope } from '../../model/scope/scope.ts';
 import type { AccessLog } from '../../proto/generated/envoy/config/accesslog/v3.ts';
 import type { HttpFilter } from '../../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import type { PluginConfig } from '../../proto/generated/stats.ts';
-import { agentResolver, sharedForwardProxy } from '../dynamic-dns.ts';
+import { agentResolver, sharedForwardProxy } from '../clusters/dynamic-dns.ts';
 import { tcpStats } from '../filters/istio-build.ts';
 import { NO_SECURITY, type SecurityFilters, securityFilters } from '../filters/security.ts';
-import { type AccessLogs, accessLogs } from './access-log.ts';
-import type { HttpContext } from './http-connection-manager.ts';
-import type { InboundContext } from './inbound-chain.ts';
-import { metricsConfigs } from './metrics.ts';
-import type { TcpContext } from './network-filters.ts';
-import type { OutboundContext } from './outbound.ts';
-import { providerHosts } from './provider-cluster.ts';
-import type { ListenerClass } from './proxy-config.ts';
-import { telemetriesOf } from './telemetry.ts';
-import { spanIdentity, type Tracing, tracingOf } from './tracing.ts';
-import { catchAllCluster, catchAllFilters } from './virtual-outbound.ts';
+import { providerHosts } from '../provider-cluster.ts';
+import type { ListenerClass } from '../proxy-config.ts';
+import type { HttpContext } from './chains/http-connection-manager.ts';
+import type { TcpContext } from './chains/network-filters.ts';
+import type { InboundContext } from './inbound/chains.ts';
+import type { OutboundContext } from './outbound/outbound.ts';
+import { catchAllCluster, catchAllFilters } from './outbound/virtual-outbound.ts';
+import { type AccessLogs, accessLogs } from './telemetry/access-log.ts';
+import { metricsConfigs } from './telemetry/metrics.ts';
+import { telemetriesOf } from './telemetry/telemetry.ts';
+import { spanIdentity, type Tracing, tracingOf } from './telemetry/tracing.ts';
 
 const tcpContext = memo(
   (

@@ -8,13 +8,13 @@ import type { ListenerResource, Translated } from '../resource.ts';
 import { catchAll } from '../routes/catch-all.ts';
 import { distinct } from './addresses.ts';
 import { inboundContext, listenerContext, outboundContext } from './context.ts';
-import { egressProxyProblems } from './egress-proxy.ts';
-import { gatewayListeners } from './gateway.ts';
-import { httpProxy } from './http-proxy.ts';
-import { inboundListeners } from './inbound.ts';
-import { mutualTlsFor } from './mutual-tls.ts';
-import { listenerResource, outboundListeners } from './outbound.ts';
-import { dynamicDnsFilter, virtualOutbound } from './virtual-outbound.ts';
+import { gatewayListeners } from './gateway/gateway.ts';
+import { inboundListeners } from './inbound/inbound.ts';
+import { mutualTlsFor } from './inbound/mutual-tls.ts';
+import { egressProxyProblems } from './outbound/egress-proxy.ts';
+import { httpProxy } from './outbound/http-proxy.ts';
+import { listenerResource, outboundListeners } from './outbound/outbound.ts';
+import { dynamicDnsFilter, virtualOutbound } from './outbound/virtual-outbound.ts';
 
 function sidecarListeners(
   scope: Scope,

@@ -6,11 +6,10 @@ import type { MeshSettings } from '../../istio/settings.ts';
 import { eachOf, memo } from '../../memo.ts';
 import type { Traits } from '../../model/proxy/traits.ts';
 import { joined } from '../../model/scope/imports.ts';
-import type { EffectiveDestinationRule, Scope } from '../../model/scope/scope.ts';
+import type { EffectiveDestinationRule, EgressListener, Scope } from '../../model/scope/scope.ts';
 import { concrete } from '../../model/services/aliases.ts';
 import { type Hostname, portOf, type Service, type ServicePort } from '../../model/services/service.ts';
 import type { VirtualHost } from '../../proto/generated/envoy/config/route/v3.ts';
-import type { NamedRoutes } from '../listeners/outbound.ts';
 import type { RouteResource } from '../resource.ts';
 import { catchAll } from './catch-all.ts';
 import type { RouteContext } from './destination.ts';
@@ -24,6 +23,16 @@ import {
   serviceRoutes,
   withoutDuplicates,
 } from './virtual-host.ts';
+
+/** A route configuration that an outbound listener names, and what it is made for. */
+export interface NamedRoutes {
+  readonly name: string;
+  /** 0 for listeners that stand for every port: Unix sockets and HTTP proxies. */
+  readonly port: number;
+  readonly egress: EgressListener;
+  /** Set where the listener is one sniffed Service's alone. */
+  readonly alone: Service | undefined;
+}
 
 type Rules = ReadonlyMap<Hostname, EffectiveDestinationRule>;
 

@@ -4,7 +4,7 @@ import { typed } from '../../../proto/any.ts';
 import type { Permission, Principal } from '../../../proto/generated/envoy/config/rbac/v3.ts';
 import type { StringMatcher } from '../../../proto/generated/envoy/type/matcher/v3.ts';
 import { lowerCase } from '../../../proto/hostname.ts';
-import { cidrRange } from '../../listeners/cidr.ts';
+import { cidrRange } from '../../cidr.ts';
 import {
   anyValue,
   claimMatcher,

@@ -10,7 +10,7 @@ import type {
   MeshConfig_ExtensionProvider_EnvoyExternalAuthorizationRequestBody as RequestBody,
 } from '../../../proto/generated/istio/mesh/v1alpha1.ts';
 import { seconds } from '../../../proto/wellknown.ts';
-import { type ProviderCluster, type ProviderHosts, providerCluster } from '../../listeners/provider-cluster.ts';
+import { type ProviderCluster, type ProviderHosts, providerCluster } from '../../provider-cluster.ts';
 import { HTTP_RBAC, NETWORK_RBAC } from '../well-known.ts';
 
 /** An external authorizer as Envoy's filters take it; `problem` says why it cannot be used. */

@@ -6,7 +6,7 @@ import type { Filter } from '../../../proto/generated/envoy/config/listener/v3.t
 import { type RBAC, RBAC_Action } from '../../../proto/generated/envoy/config/rbac/v3.ts';
 import type { HttpFilter } from '../../../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import { AuthorizationPolicy_Action as Action } from '../../../proto/generated/istio/security/v1beta1.ts';
-import type { ProviderHosts } from '../../listeners/provider-cluster.ts';
+import type { ProviderHosts } from '../../provider-cluster.ts';
 import { HTTP_RBAC, NETWORK_RBAC } from '../well-known.ts';
 import { type Authorizer, authorizer, httpAuthorizer, networkAuthorizer } from './ext-authz.ts';
 import { isDryRun, ruleSet, shadowPrefix } from './policies.ts';

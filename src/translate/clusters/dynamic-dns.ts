@@ -1,0 +1,49 @@
+/** OutboundTrafficPolicy ALLOW_ANY_DYNAMIC_DNS: HTTP to hosts that the mesh does not know goes where DNS says that they are. */
+
+import { isIP } from 'node:net';
+import type { IpFamilies } from '../../istio/ip-families.ts';
+import { memo } from '../../memo.ts';
+import type { Traits } from '../../model/proxy/traits.ts';
+import { typed } from '../../proto/any.ts';
+import type { DnsCacheConfig } from '../../proto/generated/envoy/extensions/common/dynamic_forward_proxy/v3.ts';
+import type { HttpFilter } from '../../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
+import { lookupFamily } from './dns.ts';
+
+/** Istio's default of PILOT_ALLOW_ANY_DYNAMIC_DNS_MAX_HOSTS. */
+const MAX_HOSTS = 1024;
+
+/** Where the agent answers DNS (`DNS_PROXY_ADDR`), for a proxy whose names it is to resolve; undefined for others. */
+export function agentResolver({ dnsCapture, options }: Traits): string | undefined {
+  return dnsCapture ? (options['DNS_PROXY_ADDR'] ?? '') : undefined;
+}
+
+/** `host:port` as a resolver of Envoy's, which takes addresses only. */
+function resolverAddress(agent: string) {
+  const [, host = '', port = ''] = /^\[?([^\]]*?)\]?:(\d+)$/.exec(agent) ?? [];
+  return { address: isIP(host) ? host : '127.0.0.1', port_value: Number(port) || 15053 };
+}
+
+/** The cache that the cluster and the filters share: Envoy demands that all describe it alike. */
+export const sharedDnsCache = (families: IpFamilies, agent: string | undefined): DnsCacheConfig => ({
+  name: 'allow_any_dfp_dns_cache',
+  max_hosts: { value: MAX_HOSTS },
+  dns_lookup_family: lookupFamily(families),
+  ...(agent !== undefined && {
+    typed_dns_resolver_config: {
+      name: 'envoy.network.dns_resolver.cares',
+      typed_config: typed('envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig', {
+        resolvers: [{ socket_address: resolverAddress(agent) }],
+      }),
+    },
+  }),
+});
+
+/** The filter by which a request's host is looked up; every outbound connection manager has it. */
+export const sharedForwardProxy = memo(
+  (families: IpFamilies, agent: string | undefined): HttpFilter => ({
+    name: 'envoy.filters.http.dynamic_forward_proxy',
+    typed_config: typed('envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig', {
+      dns_cache_config: sharedDnsCache(families, agent),
+    }),
+  }),
+);

@@ -1,0 +1,118 @@
+import { objectSources, type VirtualService } from '../../../istio/config.ts';
+import { overlaps } from '../../../istio/hosts.ts';
+import type { ObjectKey } from '../../../istio/object.ts';
+import { memo } from '../../../memo.ts';
+import type { EffectiveDestinationRule, Scope } from '../../../model/scope/scope.ts';
+import { concrete } from '../../../model/services/aliases.ts';
+import type { Hostname, Service, ServicePort } from '../../../model/services/service.ts';
+import type { Filter } from '../../../proto/generated/envoy/config/listener/v3.ts';
+import type { RouteDestination } from '../../../proto/generated/istio/networking/v1alpha3.ts';
+import { destinationCluster } from '../../routes/destination.ts';
+import { fittingWeights } from '../../weights.ts';
+import { networkFilters, outboundStatPrefix, type TcpContext } from './network-filters.ts';
+
+/** A VirtualService with `tcp` or `tls` routes, together with what its destinations are. Interned. */
+export interface L4Route {
+  readonly virtualService: VirtualService;
+  /** The Service that a destination stands for, and its rule. */
+  readonly service: (host: Hostname) => Service | undefined;
+  readonly rule: (host: Hostname) => EffectiveDestinationRule | undefined;
+  readonly sources: readonly ObjectKey[];
+}
+
+/** What the TCP chains of one Service port are made from, besides the port. Interned: the same as long as nothing in it changed. */
+export interface L4Input {
+  readonly rule: EffectiveDestinationRule | undefined;
+  readonly routes: readonly L4Route[];
+}
+
+/** The VirtualServices that have anything to say about TCP: few, so that the others need not be looked at for every Service. */
+export const l4VirtualServices = memo((all: readonly VirtualService[]): readonly VirtualService[] =>
+  interned(...all.filter(v => (v.spec.tcp?.length ?? 0) > 0 || (v.spec.tls?.length ?? 0) > 0)),
+);
+
+/** One list for the same objects: a changed HTTP route leaves it as it was. */
+const interned = memo((...list: readonly VirtualService[]): readonly VirtualService[] => Object.freeze(list));
+
+/** What TCP routes look their destinations up in. */
+export type L4Scope = Pick<Scope, 'serviceByHost' | 'destinationRules'>;
+
+const destinationHosts = memo((v: VirtualService): readonly Hostname[] => {
+  const routes = [...(v.spec.tcp ?? []), ...(v.spec.tls ?? [])].flatMap(r => r.route ?? []);
+  return [...new Set(routes.map(r => r.destination?.host).filter(host => host !== undefined))];
+});
+
+const l4RouteOf = memo(
+  (virtualService: VirtualService, ...found: readonly (Service | EffectiveDestinationRule | undefined)[]): L4Route => {
+    const hosts = destinationHosts(virtualService);
+    const at = (host: Hostname, half: 0 | 1) => {
+      const index = hosts.indexOf(host);
+      return index < 0 ? undefined : found[index * 2 + half];
+    };
+    const rules = found.filter(v => v !== undefined).filter(v => 'rule' in v);
+    return {
+      virtualService,
+      service: host => {
+        const service = at(host, 0);
+        return service && 'hostname' in service ? service : undefined;
+      },
+      rule: host => {
+        const rule = at(host, 1);
+        return rule && 'rule' in rule ? rule : undefined;
+      },
+      sources: [...objectSources(virtualService), ...rules.flatMap(r => r.sources)],
+    };
+  },
+);
+
+/** A VirtualService with the Services and rules that its TCP destinations have in the scope. */
+export function l4Route(virtualService: VirtualService, scope: L4Scope): L4Route {
+  const found = destinationHosts(virtualService).flatMap(host => {
+    const service = concrete(scope.serviceByHost, host);
+    // A rule of a host that has no Service is not in force.
+    return [service, service && scope.destinationRules.get(service.hostname)];
+  });
+  return l4RouteOf(virtualService, ...found);
+}
+
+const l4InputOf = memo(
+  (rule: EffectiveDestinationRule | undefined, ...routes: readonly L4Route[]): L4Input => ({ rule, routes }),
+);
+
+/** What TCP chains of a Service are made from: its rule, and the VirtualServices of the egress listener that name its host. */
+export function l4Input(service: Service, virtualServices: readonly VirtualService[], scope: L4Scope): L4Input {
+  const named = virtualServices.filter(v => v.spec.hosts?.some(host => overlaps(host, service.hostname)));
+  return l4InputOf(scope.destinationRules.get(service.hostname), ...named.map(v => l4Route(v, scope)));
+}
+
+/** The filters of a VirtualService's TCP or TLS route: one cluster, or several by weight (istio: buildOutboundNetworkFilters). */
+export function routeFilters(
+  context: TcpContext,
+  route: L4Route,
+  destinations: readonly RouteDestination[],
+  port: Pick<ServicePort, 'port' | 'name' | 'protocol'>,
+  exchangesMetadata = false,
+): readonly Filter[] {
+  const { meta } = route.virtualService;
+  const cluster = (d: RouteDestination): string =>
+    destinationCluster(d.destination ?? {}, { service: route.service, port: port.port });
+  const [first, ...others] = destinations;
+  const host = first?.destination?.host;
+  const service = host && route.service(host);
+  const rule = host && route.rule(host);
+  const common = { protocol: port.protocol, rule, exchangesMetadata, port: first?.destination?.port?.number };
+  if (first && others.length === 0) {
+    const name = cluster(first);
+    const subset = first.destination?.subset ?? '';
+    const statPrefix = outboundStatPrefix(context.mesh, service, port, subset, name);
+    return networkFilters(context, { ...common, statPrefix, clusters: [{ name }], subset });
+  }
+  const weighted = destinations.filter(d => (d.weight ?? 0) > 0);
+  const weights = fittingWeights(weighted.map(d => d.weight ?? 0));
+  return networkFilters(context, {
+    ...common,
+    statPrefix: `${meta.name}.${meta.namespace}`,
+    clusters: weighted.map((d, i) => ({ name: cluster(d), weight: weights[i] ?? 0 })),
+    subset: '',
+  });
+}

@@ -1,0 +1,170 @@
+import type { DestinationRule } from '../../../istio/config.ts';
+import { isWildcard } from '../../../istio/hosts.ts';
+import type { Protocol } from '../../../istio/protocol.ts';
+import type { MeshSettings } from '../../../istio/settings.ts';
+import { memo } from '../../../memo.ts';
+import { hasExtension, type Traits } from '../../../model/proxy/traits.ts';
+import type { EffectiveDestinationRule } from '../../../model/scope/scope.ts';
+import type { Service, ServicePort } from '../../../model/services/service.ts';
+import { typed } from '../../../proto/any.ts';
+import type { AccessLog } from '../../../proto/generated/envoy/config/accesslog/v3.ts';
+import type { Filter } from '../../../proto/generated/envoy/config/listener/v3.ts';
+import type { HttpFilter } from '../../../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
+import type { TcpProxy } from '../../../proto/generated/envoy/extensions/filters/network/tcp_proxy/v3.ts';
+import type { DestinationRule as DestinationRuleSpec } from '../../../proto/generated/istio/networking/v1alpha3.ts';
+import { lookupFamily } from '../../clusters/dns.ts';
+import { statName } from '../../clusters/stat-name.ts';
+import { tcpMetadataExchange } from '../../filters/istio-build.ts';
+import { SNI_DYNAMIC_FORWARD_PROXY, TCP_PROXY } from '../../filters/well-known.ts';
+import { goDuration, type ListenerClass } from '../../proxy-config.ts';
+
+/** What the TCP chains of a proxy's listeners of one class have in common. Memoised: one value a class. */
+export interface TcpContext {
+  readonly mesh: MeshSettings;
+  readonly traits: Traits;
+  readonly listener: ListenerClass;
+  readonly accessLogs: readonly AccessLog[];
+  readonly customAuthorization: readonly Filter[];
+  readonly authorization: readonly Filter[];
+  /** Istio's metrics filter, where the build has it. */
+  readonly metrics: readonly Filter[];
+}
+
+/** Where a TCP chain sends its connections. */
+export interface TcpTarget {
+  readonly statPrefix: string;
+  /** Clusters with their weights; one without a weight is the only one. */
+  readonly clusters: readonly { readonly name: string; readonly weight?: number }[];
+  readonly subset: string;
+  /** The Service's port, where it is known: the rule may speak of it. */
+  readonly port?: number | undefined;
+  readonly protocol: Protocol;
+  readonly rule: EffectiveDestinationRule | undefined;
+  /** A wildcard host that is resolved from the connection's SNI. */
+  readonly dynamic?: { readonly service: Service; readonly port: number } | undefined;
+  /** Tunnel settings of the rule do not apply (AUTO_PASSTHROUGH). */
+  readonly withoutTunnel?: boolean;
+  /** The client is of the mesh and may tell who it is. */
+  readonly exchangesMetadata?: boolean;
+}
+
+/** Whether connections of one client go to one endpoint: the subset's port says so, else the subset, the port, the rule. */
+const sourceIpHash = (rule: DestinationRuleSpec | undefined, subsetName: string, port: number | undefined): boolean => {
+  const subset = rule?.subsets?.find(s => s.name === subsetName);
+  const balancers = [subset?.trafficPolicy, rule?.trafficPolicy].flatMap(policy => [
+    policy?.portLevelSettings?.find(setting => setting.port?.number === port)?.loadBalancer,
+    policy?.loadBalancer,
+  ]);
+  return balancers.find(balancer => balancer !== undefined)?.consistentHash?.useSourceIp ?? false;
+};
+
+const tunnel = (rule: DestinationRuleSpec | undefined, subsetName: string): TcpProxy['tunneling_config'] => {
+  const policy =
+    subsetName === '' ? rule?.trafficPolicy : rule?.subsets?.find(s => s.name === subsetName)?.trafficPolicy;
+  const settings = policy?.tunnel;
+  if (!settings) return undefined;
+  const host = settings.targetHost ?? '';
+  return {
+    hostname: `${host.includes(':') ? `[${host}]` : host}:${settings.targetPort ?? 0}`,
+    use_post: settings.protocol === 'POST',
+  };
+};
+
+const specOf = (rule: EffectiveDestinationRule | undefined): DestinationRule['spec'] | undefined => rule?.rule.spec;
+
+/** The TCP proxy of a chain with what comes before it: RBAC, protocol filters (istio: buildOutboundNetworkFilters*). */
+export function networkFilters(context: TcpContext, target: TcpTarget): readonly Filter[] {
+  const { traits } = context;
+  const rule = specOf(target.rule);
+  const tcp = rule?.trafficPolicy?.connectionPool?.tcp;
+  const [first, ...others] = target.clusters;
+  const single = others.length === 0 && first?.weight === undefined;
+  const proxy: TcpProxy = {
+    stat_prefix: target.statPrefix,
+    ...(single
+      ? { cluster: first?.name ?? '' }
+      : { weighted_clusters: { clusters: target.clusters.map(c => ({ name: c.name, weight: c.weight ?? 0 })) } }),
+    idle_timeout: tcp?.idleTimeout ?? goDuration(traits.options['IDLE_TIMEOUT']),
+    max_downstream_connection_duration: tcp?.maxConnectionDuration,
+    hash_policy: sourceIpHash(rule, target.subset, target.port) ? [{ source_ip: {} }] : undefined,
+    tunneling_config: target.withoutTunnel ? undefined : tunnel(rule, target.subset),
+    access_log: context.accessLogs,
+  };
+  const tcpProxy: Filter = {
+    name: TCP_PROXY,
+    typed_config: typed('envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', proxy),
+  };
+  return [
+    ...(target.exchangesMetadata ? tcpMetadataExchange(traits.build) : []),
+    ...context.customAuthorization,
+    ...context.authorization,
+    ...context.metrics,
+    ...(target.dynamic ? sniForwardProxy(target.dynamic.service, target.dynamic.port, traits) : []),
+    ...mongo(target, traits),
+    tcpProxy,
+  ];
+}
+
+/** Mongo is the one protocol whose statistics filter Istio adds by default. */
+const mongo = ({ protocol, statPrefix }: TcpTarget, traits: Traits): readonly Filter[] =>
+  protocol === 'Mongo' && hasExtension(traits.build, 'envoy.filters.network.mongo_proxy')
+    ? [
+        {
+          name: 'envoy.filters.network.mongo_proxy',
+          typed_config: typed('envoy.extensions.filters.network.mongo_proxy.v3.MongoProxy', {
+            stat_prefix: statPrefix,
+          }),
+        },
+      ]
+    : [];
+
+/** Whether a Service's names are resolved by the proxy itself, from the request's host or SNI. */
+export const isDynamic = (service: Service): boolean =>
+  service.resolution === 'DynamicDNS' && isWildcard(service.hostname);
+
+const dnsCache = (service: Service, traits: Traits) => ({
+  name: `${service.hostname}_dfp_dns_cache`,
+  dns_lookup_family: lookupFamily(traits),
+});
+
+const sniForwardProxy = (service: Service, port: number, traits: Traits): readonly Filter[] =>
+  hasExtension(traits.build, 'envoy.filters.network.sni_dynamic_forward_proxy')
+    ? [
+        {
+          name: SNI_DYNAMIC_FORWARD_PROXY,
+          typed_config: typed('envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3.FilterConfig', {
+            dns_cache_config: dnsCache(service, traits),
+            port_value: port,
+          }),
+        },
+      ]
+    : [];
+
+/** The HTTP filter that resolves a wildcard host from the request's authority. */
+export const httpForwardProxy = memo(
+  (service: Service, traits: Traits): HttpFilter => ({
+    name: 'envoy.filters.http.dynamic_forward_proxy',
+    typed_config: typed('envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig', {
+      dns_cache_config: dnsCache(service, traits),
+    }),
+  }),
+);
+
+/** The stat prefix of an outbound TCP chain: the cluster's name, or MeshConfig.outboundClusterStatName filled in. */
+export function outboundStatPrefix(
+  mesh: MeshSettings,
+  service: Service | undefined,
+  port: Pick<ServicePort, 'port' | 'name'>,
+  subset: string,
+  cluster: string,
+): string {
+  const pattern = mesh.config.outboundClusterStatName;
+  if (!pattern || !service) return cluster;
+  const { hostname, name, namespace, registry } = service;
+  return statName(pattern, {
+    service: { hostname, name, namespace, kubernetes: registry === 'Kubernetes' },
+    port,
+    subset,
+    targetPort: 0,
+  });
+}

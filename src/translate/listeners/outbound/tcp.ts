@@ -1,0 +1,148 @@
+import { writtenPath } from '../../../istio/config.ts';
+import { wildcards } from '../../../istio/ip-families.ts';
+import { isTls } from '../../../istio/protocol.ts';
+import type { Traits } from '../../../model/proxy/traits.ts';
+import type { Service, ServicePort } from '../../../model/services/service.ts';
+import type { L4MatchAttributes, TLSMatchAttributes } from '../../../proto/generated/istio/networking/v1alpha3.ts';
+import { configMetadata } from '../../config-metadata.ts';
+import { outboundClusterName } from '../../names.ts';
+import { alternateNames } from '../../routes/domains.ts';
+import type { OwnedChain } from '../chains/distinct-chains.ts';
+import type { ChainSpec } from '../chains/filter-chain.ts';
+import { type L4Input, type L4Route, routeFilters } from '../chains/l4-routes.ts';
+import { isDynamic, networkFilters, outboundStatPrefix, type TcpContext } from '../chains/network-filters.ts';
+
+/** Where the TCP chains of a Service port stand. */
+export interface TcpPlace {
+  readonly service: Service;
+  /** The listener's port: the Service's, or the one that a Sidecar's egress listener names. */
+  readonly port: ServicePort;
+  readonly bind: string;
+  /** The address of the Service that this place stands for; a ServiceEntry can have several. Empty where it has none. */
+  readonly address: string;
+  readonly cidrs: readonly string[];
+}
+
+const opaque = (part: Pick<ChainSpec, 'filters'> & Partial<ChainSpec>): ChainSpec => ({
+  sniHosts: [],
+  cidrs: [],
+  applicationProtocols: [],
+  transportProtocol: '',
+  ...part,
+});
+
+/** Whether a match holds for every sidecar on a port; conditions on the client are already decided by the scope. */
+const applies = (match: L4MatchAttributes | TLSMatchAttributes, port: number): boolean => {
+  const gateways = match.gateways ?? [];
+  const ports = match.port ?? 0;
+  return (gateways.length === 0 || gateways.includes('mesh')) && (ports === 0 || ports === port);
+};
+
+/** The chain of a Service that no VirtualService routes: straight to its cluster. */
+function serviceChain(
+  context: TcpContext,
+  { service, port, cidrs }: TcpPlace,
+  { rule }: L4Input,
+  sniHosts: readonly string[],
+): ChainSpec {
+  // A Sidecar may open a Service on another port: the Service's own one is meant where it has no other.
+  const [only, ...others] = service.ports;
+  const number = only && others.length === 0 ? only.port : port.port;
+  const cluster = outboundClusterName(service.hostname, number);
+  const filters = networkFilters(context, {
+    statPrefix: outboundStatPrefix(context.mesh, service, { port: number, name: '' }, '', cluster),
+    clusters: [{ name: cluster }],
+    subset: '',
+    port: number,
+    protocol: port.protocol,
+    rule,
+    dynamic: isDynamic(service) ? { service, port: port.port } : undefined,
+  });
+  return opaque({ sniHosts, cidrs, filters });
+}
+
+/** SNI is needed only where the address does not tell which Service is meant. */
+function sniOf(place: TcpPlace, traits: Traits): readonly string[] {
+  const { service, bind, cidrs, address } = place;
+  const isShared = cidrs.length > 0 || address.includes('/') || (address === '' && bind === wildcards(traits)[0]);
+  if (!isShared && !isDynamic(service)) return [];
+  const names = service.aliases.flatMap(({ hostname }) => [
+    hostname,
+    ...alternateNames(hostname, { dnsDomain: traits.dnsDomain, port: undefined }),
+  ]);
+  return [service.hostname, ...names];
+}
+
+const routed = (
+  { virtualService }: L4Route,
+  path: string,
+  part: Pick<ChainSpec, 'filters'> & Partial<ChainSpec>,
+): OwnedChain => ({
+  chain: opaque(part),
+  owner: { object: virtualService.meta.key, path: writtenPath(virtualService, path) },
+});
+
+const ofService = (place: TcpPlace, chain: ChainSpec): OwnedChain => ({
+  chain,
+  owner: { object: place.service.source, path: '' },
+});
+
+/** Chains by SNI of a TLS port (istio: buildSidecarOutboundTLSFilterChainOpts). */
+function tlsChains(context: TcpContext, place: TcpPlace, input: L4Input): readonly OwnedChain[] {
+  const { port } = place;
+  const chains: OwnedChain[] = [];
+  let { cidrs } = place;
+  for (const route of input.routes) {
+    for (const [index, tls] of (route.virtualService.spec.tls ?? []).entries()) {
+      if (!tls.route?.length) continue;
+      for (const [at, match] of (tls.match ?? []).entries()) {
+        if (!applies(match, port.port)) continue;
+        const subnets = match.destinationSubnets ?? [];
+        if (subnets.length > 0 && port.port > 0) cidrs = subnets;
+        chains.push(
+          routed(route, `spec.tls[${index}].match[${at}].sniHosts`, {
+            sniHosts: match.sniHosts ?? [],
+            cidrs,
+            metadata: configMetadata(route.virtualService.meta, 'VirtualService'),
+            filters: routeFilters(context, route, tls.route, port),
+          }),
+        );
+      }
+    }
+  }
+  if (chains.length > 0) return chains;
+  return [ofService(place, serviceChain(context, place, input, sniOf(place, context.traits)))];
+}
+
+/** Chains by destination subnet of a TCP port (istio: buildSidecarOutboundTCPFilterChainOpts). */
+function plainChains(context: TcpContext, place: TcpPlace, input: L4Input): readonly OwnedChain[] {
+  const { port, cidrs } = place;
+  const chains: OwnedChain[] = [];
+  let isTaken = false;
+  let hasDefault = false;
+  for (const route of input.routes) {
+    for (const [index, tcp] of (route.virtualService.spec.tcp ?? []).entries()) {
+      if (!tcp.route?.length) continue;
+      const filters = () => routeFilters(context, route, tcp.route ?? [], port);
+      const matches = tcp.match ?? [];
+      const applying = matches.filter(m => applies(m, port.port));
+      if (matches.length === 0 || applying.some(m => !m.destinationSubnets?.length || port.port === 0)) {
+        const metadata = configMetadata(route.virtualService.meta, 'VirtualService');
+        chains.push(routed(route, `spec.tcp[${index}]`, { cidrs, metadata, filters: filters() }));
+        isTaken = true;
+        continue;
+      }
+      const subnets = applying.flatMap(m => m.destinationSubnets ?? []).sort();
+      // Nothing gets past a route that takes every connection.
+      if (subnets.length === 0 || isTaken) continue;
+      chains.push(routed(route, `spec.tcp[${index}].match`, { cidrs: subnets, filters: filters() }));
+      // The Service's own chain must not repeat the condition.
+      if (subnets.join(' ') === [...cidrs].sort().join(' ')) hasDefault = true;
+    }
+  }
+  return isTaken || hasDefault ? chains : [...chains, ofService(place, serviceChain(context, place, input, []))];
+}
+
+/** The TCP chains of a Service port with the VirtualServices that route it. */
+export const outboundTcpChains = (context: TcpContext, place: TcpPlace, input: L4Input): readonly OwnedChain[] =>
+  isTls(place.port.protocol) ? tlsChains(context, place, input) : plainChains(context, place, input);
