@@ -1,29 +1,23 @@
 import assert from 'node:assert/strict';
 
-/** The least CPU time of some runs, in milliseconds: what else the machine does adds to it, and nothing takes from it. */
+/** The CPU time of a run, in milliseconds. */
 function cost(work: () => void): number {
-  let least = Number.POSITIVE_INFINITY;
-  for (let run = 0; run < 2; run++) {
-    const before = process.cpuUsage();
-    work();
-    const { user, system } = process.cpuUsage(before);
-    least = Math.min(least, (user + system) / 1000);
-  }
-  return least;
+  const before = process.cpuUsage();
+  work();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1000;
 }
 
 /**
- * Work on four times as much takes about four times as long; were it the square, it would be sixteen times. What takes less than a tenth of a
- * second is not told apart from noise. What looks like the square is tried with four times as much again: noise does not grow with it.
+ * Work on sixteen times as much takes about sixteen times as long; were it the square, it would be 256 times. What takes less than a tenth of a
+ * second is not told apart from noise. What looks like the square is measured again, and with twice as much: noise is not there each time.
  */
 export function assertLinear(what: string, work: (n: number) => () => void, n: number): void {
-  let small = cost(work(n));
   const found: string[] = [];
-  for (let size = n; found.length < 2; size *= 4) {
-    const large = cost(work(4 * size));
-    if (large < 10 * small + 100) return;
-    found.push(`${size} take ${small} ms and ${4 * size} take ${large} ms`);
-    small = large;
+  for (const size of [n, n, 2 * n]) {
+    const [small, large] = [cost(work(size)), cost(work(16 * size))];
+    if (large < 40 * small + 100) return;
+    found.push(`${size} take ${small} ms and ${16 * size} take ${large} ms`);
   }
   assert.fail(`${what}: ${found.join(', ')}`);
 }
