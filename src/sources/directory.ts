@@ -1,19 +1,19 @@
 import { type BigIntStats, type FSWatcher, watch } from 'node:fs';
-import { lstat, readdir, readFile, stat } from 'node:fs/promises';
+import { lstat, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative, resolve } from 'node:path';
 import type { Logger } from 'pino';
-import { bounds } from '../bounds.ts';
 import { equal } from '../config/json.ts';
 import { kindNames } from '../config/kinds.ts';
 import type { Problem } from '../config/problem.ts';
 import type { RawObject } from '../config/raw.ts';
 import type { ConfigChange } from '../config/store.ts';
 import { compare, type ObjectKey, objectKey } from '../istio/object.ts';
+import { readText, TooLargeError } from './file-text.ts';
 import type { ManifestObject } from './found.ts';
 import { Manifest } from './manifest.ts';
 import { inSlices } from './slices.ts';
 import type { ConfigSource } from './source.ts';
-import { codeOf, reasonOf, retryAfter } from './unreadable.ts';
+import { codeOf, reasonOf, rest, retryAfter } from './unreadable.ts';
 
 /** What is read: as kubectl does, in capitals, too. What kustomize makes of a folder is for kustomize, and needs neither kind nor name. */
 const isManifest = (name: string): boolean =>
@@ -31,12 +31,16 @@ export function directorySource(options: {
   };
 }
 
-/** A file, and what tells whether it has changed: its stamp when it was last read, and the last that was seen, and since when. */
+/**
+ * A file, and what tells whether it has changed: its stamp when it was last read, the last that was seen, since when that is there, and since
+ * when the file differs from what was read (undefined where it does not).
+ */
 interface File {
   readonly manifest: Manifest;
   read: string;
   seen: string;
   since: number;
+  differs: number | undefined;
 }
 
 /** All files together: the object in force for each key, and the problems of each file. */
@@ -55,8 +59,12 @@ interface Scan {
   readonly unreadable: Map<ObjectKey, string>;
 }
 
-/** A file that has not changed for so long, in milliseconds, is no longer being written. Only what is removed waits for it. */
-const rest = 100;
+/**
+ * A file that has more bytes than this is read when it is at rest: while it is written in pieces it would be read again and again. So is one
+ * that has none: most writers empty a file before they fill it again. But no file is left unread for longer than this, in milliseconds.
+ */
+const large = 1 << 20;
+const longest = 1_000;
 
 /** After so many reads without a quiet moment a folder that never rests is taken as it is. */
 const patience = 10;
@@ -74,6 +82,8 @@ class Directory {
   #world: World = { objects: new Map(), problems: new Map() };
   #changed = false;
   #reading = true;
+  /** Whether what the folder has was emitted once: before that nothing waits to be at rest. */
+  #told = false;
   /** How often in a row something could not be read. */
   #failures = 0;
   #later: NodeJS.Timeout | undefined;
@@ -108,6 +118,7 @@ class Directory {
       this.#emit({ op: 'replace', kind, objects });
     }
     for (const [object, problems] of this.#world.problems) this.#emit({ op: 'problems', object, problems });
+    this.#told = true;
     // A folder that was not there before: from here on it can come back.
     this.#watch(dirname(this.#folder), '', name => name === basename(this.#folder));
     this.#reading = false;
@@ -119,7 +130,9 @@ class Directory {
   #lookAgain(): void {
     clearTimeout(this.#later);
     this.#failures = this.#unreadable.size ? this.#failures + 1 : 0;
-    const waiting = [...this.#files.values()].some(({ manifest }) => manifest.waiting);
+    const waiting = [...this.#files.values()].some(
+      ({ manifest, differs }) => manifest.waiting || differs !== undefined,
+    );
     if (!waiting && !this.#failures) return;
     const delay = waiting ? rest : retryAfter(this.#failures);
     this.#later = setTimeout(() => this.#notice(), delay).unref();
@@ -268,24 +281,30 @@ class Directory {
 
   async #readFile(path: string, status: BigIntStats, { files }: Scan): Promise<void> {
     const name = relative(this.#folder, path);
-    const file = this.#files.get(name) ?? { manifest: new Manifest(name), read: '', seen: '', since: 0 };
+    const known = this.#files.get(name);
+    const file: File = known ?? { manifest: new Manifest(name), read: '', seen: '', since: 0, differs: undefined };
+    files.set(name, file);
     const stamp = `${status.dev}:${status.ino}:${status.size}:${status.mtimeNs}:${status.ctimeNs}`;
+    const now = performance.now();
     if (file.seen !== stamp) {
       file.seen = stamp;
-      file.since = performance.now();
+      file.since = now;
     }
-    if (file.read !== stamp || file.manifest.waiting) {
-      const { most } = bounds['file-bytes'];
-      if (status.size > most) {
-        file.manifest.fail(`it has ${status.size} bytes, more than the ${most} that are read: split it`);
-      } else {
-        const atRest = performance.now() - file.since >= rest;
-        await inSlices(file.manifest.updating(await readFile(path), atRest), this.#signal);
-      }
-      // The file system's clock ticks slowly: what was written this instant may be written again under the same stamp.
-      file.read = Date.now() - Number(status.ctimeMs) < 100 ? '' : stamp;
+    if (file.read === stamp && !file.manifest.waiting) return;
+    const atRest = now - file.since >= rest;
+    if (file.read !== stamp) file.differs ??= now;
+    const mayWait = this.#told && (status.size === 0n || status.size > large);
+    if (mayWait && !atRest && now - (file.differs ?? now) < longest) return;
+    try {
+      await inSlices(file.manifest.updating(await readText(path), atRest), this.#signal);
+    } catch (error) {
+      if (!(error instanceof TooLargeError)) throw error;
+      file.manifest.fail(`${error.message}: split it`);
+    } finally {
+      file.differs = undefined;
     }
-    files.set(name, file);
+    // The file system's clock ticks slowly: what was written this instant may be written again under the same stamp.
+    file.read = Date.now() - Number(status.ctimeMs) < 100 ? '' : stamp;
   }
 
   /**

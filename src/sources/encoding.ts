@@ -22,7 +22,32 @@ export function decode(bytes: Buffer): Decoded {
     const text = bytes.toString();
     return { text: text.startsWith('\ufeff') ? text.slice(1) : text };
   }
-  // Marks stand for what is no text, also where it is cut short.
-  const before = bytes.toString().split('\ufffd', 1)[0] ?? '';
-  return { line: before.split('\n').length, message: 'these bytes are no UTF-8: save the file as UTF-8' };
+  return { line: lineOfNoText(bytes), message: 'these bytes are no UTF-8: save the file as UTF-8' };
+}
+
+/** So many bytes are looked at together, and the lines of those that are no text one by one. */
+const block = 1 << 16;
+
+/** The first line, from 1, that is no UTF-8. A line break is one byte, and part of no other character. */
+function lineOfNoText(bytes: Buffer): number {
+  const endOf = (from: number): number => {
+    const found = bytes.indexOf(0x0a, from);
+    return found < 0 ? bytes.length : found + 1;
+  };
+  let line = 1;
+  for (let from = 0; from < bytes.length; ) {
+    const end = endOf(Math.min(from + block, bytes.length));
+    if (isUtf8(bytes.subarray(from, end))) {
+      for (let at = endOf(from); at < end; at = endOf(at)) line++;
+      if (bytes[end - 1] === 0x0a) line++;
+      from = end;
+    } else {
+      for (let to = endOf(from); isUtf8(bytes.subarray(from, to)); to = endOf(from)) {
+        from = to;
+        line++;
+      }
+      return line;
+    }
+  }
+  return line;
 }

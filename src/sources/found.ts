@@ -4,7 +4,7 @@ import { meshConfigOf } from '../config/parse/mesh-config.ts';
 import type { RawObject } from '../config/raw.ts';
 import { isFields } from '../config/read.ts';
 import { type ObjectKey, objectKey } from '../istio/object.ts';
-import { afterComments, readPart } from '../yaml/documents.ts';
+import { afterComments, lineOf, readPart } from '../yaml/documents.ts';
 import { isTemplate, type Refusal, refusals } from './admission.ts';
 import { unread } from './other-kinds.ts';
 
@@ -74,7 +74,7 @@ function headerOf(text: string): { apiVersion: string; kind: string; line: numbe
   }
   const [apiVersion, kind] = [fields.get('apiVersion'), fields.get('kind')];
   if (!apiVersion || !kind || kind.endsWith('List')) return undefined;
-  return { apiVersion, kind, line: text.slice(0, start).split('\n').length - 1 };
+  return { apiVersion, kind, line: lineOf(text, start) };
 }
 
 /** What there is to say of a kind that is not read; undefined for one that is. A ConfigMap may hold the mesh's settings. */

@@ -1,8 +1,8 @@
 import { bounds } from '../bounds.ts';
 import type { Problem } from '../config/problem.ts';
 import { type ObjectKey, objectKey } from '../istio/object.ts';
-import { afterComments, inOneGo, partsOf } from '../yaml/documents.ts';
-import { decode } from './encoding.ts';
+import { afterComments, inOneGo, lineOf, partsOf } from '../yaml/documents.ts';
+import { type Decoded, decode } from './encoding.ts';
 import { type Found, findIn, type ManifestObject } from './found.ts';
 
 /** What a file gives: its objects in order, and what is wrong with the file itself or with objects that no API server would take. */
@@ -50,15 +50,14 @@ export class Manifest {
 
   /** Takes the file's new bytes in. */
   update(bytes: Buffer): void {
-    inOneGo(this.updating(bytes, true));
+    inOneGo(this.updating(decode(bytes), true));
   }
 
   /**
-   * The same in slices: yields between them, and changes `contents` at its end. Of bytes that are not `atRest` what is missing may be on its
+   * The same in slices: yields between them, and changes `contents` at its end. Of a text that is not `atRest` what is missing may be on its
    * way: it stays for now.
    */
-  *updating(bytes: Buffer, atRest: boolean): Generator<undefined, void> {
-    const decoded = decode(bytes);
+  *updating(decoded: Decoded, atRest: boolean): Generator<undefined, void> {
     if ('message' in decoded) {
       this.fail(decoded.message, `line ${decoded.line}`);
       return;
@@ -126,7 +125,7 @@ export class Manifest {
       this.#contents = this.#keeping(before, objects, problems);
     } else if (missing && identified && isCutShort(text, this.#whole)) {
       const message = 'the file ends in the middle of what it was; where that is meant, end it with a line ---';
-      problems.unshift(this.#problem(`line ${text.split('\n').length}`, message));
+      problems.unshift(this.#problem(`line ${lineOf(text) + 1}`, message));
       // The object that the cut goes through is half of what it was: not even that is taken.
       this.#contents = this.#keeping(before, new Map(), problems);
     } else if (!identified) this.#contents = this.#keeping(before, objects, problems);

@@ -1,14 +1,12 @@
 import { watch } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import type { Logger } from 'pino';
-import { bounds } from '../bounds.ts';
 import type { RawObject } from '../config/raw.ts';
 import type { ConfigChange } from '../config/store.ts';
 import { objectKey } from '../istio/object.ts';
-import { decode } from './encoding.ts';
+import { readText } from './file-text.ts';
 import type { ConfigSource } from './source.ts';
-import { reasonOf, retryAfter } from './unreadable.ts';
+import { reasonOf, rest, retryAfter } from './unreadable.ts';
 
 /** The file's text is read as the ConfigMap `istio` holds it. */
 const meshConfig = (mesh: string): RawObject => ({
@@ -20,10 +18,7 @@ const meshConfig = (mesh: string): RawObject => ({
 
 /** The file's text. Rejects with why it has none; the operating system's errors as they are. */
 async function textOf(file: string): Promise<string> {
-  const { size } = await stat(file);
-  const { most } = bounds['file-bytes'];
-  if (size > most) throw new Error(`it has ${size} bytes, more than the ${most} that are read`);
-  const decoded = decode(await readFile(file));
+  const decoded = await readText(file);
   if ('message' in decoded) throw new Error(`line ${decoded.line}: ${decoded.message}`);
   return decoded.text;
 }
@@ -38,6 +33,8 @@ class Followed {
   #changed = false;
   #reading = true;
   #text = '';
+  /** Since when it is empty, in milliseconds. */
+  #empty: number | undefined;
   /** Why it cannot be read; empty where it can. */
   #failure = '';
   /** How often in a row. */
@@ -96,11 +93,14 @@ class Followed {
 
   #take(text: string): void {
     if (this.#signal.aborted) return;
-    // Writers truncate a file before they fill it again.
     if (text.trim() === '' && this.#text.trim() !== '') {
-      this.#fail('it is empty');
+      this.#empty ??= performance.now();
+      // Most writers empty a file before they fill it again.
+      if (performance.now() - this.#empty >= rest) this.#fail('it is empty');
+      else this.#again(rest);
       return;
     }
+    this.#empty = undefined;
     clearTimeout(this.#retry);
     this.#failures = 0;
     this.#report('');
@@ -113,9 +113,13 @@ class Followed {
   #fail(reason: string): void {
     if (this.#signal.aborted) return;
     this.#failures++;
-    clearTimeout(this.#retry);
-    this.#retry = setTimeout(() => this.#notice(), retryAfter(this.#failures)).unref();
+    this.#again(retryAfter(this.#failures));
     this.#report(reason);
+  }
+
+  #again(delay: number): void {
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => this.#notice(), delay).unref();
   }
 
   #report(failure: string): void {

@@ -22,3 +22,6 @@ export function reasonOf(error: unknown): string {
 
 /** How long until what failed to be read is tried again, in milliseconds: no event says that it can be read now. */
 export const retryAfter = (failures: number): number => Math.min(1000 * 2 ** (failures - 1), 30_000);
+
+/** A file that has not changed for so long, in milliseconds, is no longer being written. */
+export const rest = 100;

@@ -23,9 +23,7 @@ const slice = 500;
 const control = /[^\t\n\r\x20-\x7e\x85\xa0-\ufffd]/;
 
 /** Cuts a text at every line that begins with `---`, wherever it stands. Lines with directives stay with what they are for. */
-export function* partsOf(whole: string): Generator<Part, void> {
-  // As kubectl has it: the last line ends with a line break, too.
-  const text = whole === '' || whole.endsWith('\n') ? whole : `${whole}\n`;
+export function* partsOf(text: string): Generator<Part, void> {
   // With what follows on the line, where that is no more than a comment.
   const separator = /^\ufeff?---(?:[^\S\n]*(?:#[^\n]*)?(?:\n|$)|(?=[ \t]))/gm;
   let from = 0;
@@ -34,14 +32,21 @@ export function* partsOf(whole: string): Generator<Part, void> {
     const found = separator.exec(text);
     const part = text.slice(from, found?.index);
     if (found && isDirectives(part)) continue;
-    if (part) yield { line, text: part };
+    // As kubectl has it: the last line ends with a line break, too.
+    if (part) yield { line, text: found || part.endsWith('\n') ? part : `${part}\n` };
     if (!found) return;
     // A document may begin on the line of its separator.
     from = found.index + (found[0].endsWith('\n') ? found[0].length : 0);
     if (!found[0].endsWith('\n') && separator.lastIndex === text.length) return;
-    for (let i = text.indexOf('\n', found.index - part.length); i >= 0 && i < from; i = text.indexOf('\n', i + 1))
-      line++;
+    line += lineOf(text, from, found.index - part.length);
   }
+}
+
+/** The line in which a place of a text is, from 0, or how many lines end between two places. */
+export function lineOf(text: string, end = text.length, from = 0): number {
+  let lines = 0;
+  for (let i = text.indexOf('\n', from); i >= 0 && i < end; i = text.indexOf('\n', i + 1)) lines++;
+  return lines;
 }
 
 /** Whether these are but directives, blank lines and comments, and not without directives. */
@@ -79,7 +84,7 @@ export function afterComments(text: string, from = 0): number {
 export function* readPart(text: string): Generator<undefined, PartContents> {
   const bad = control.exec(text);
   if (bad) {
-    const line = text.slice(0, bad.index).split('\n').length - 1;
+    const line = lineOf(text, bad.index);
     const code = `U+${(bad[0].codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}`;
     return { documents: [], duplicates: [], error: { line, message: `control characters are not allowed: ${code}` } };
   }
