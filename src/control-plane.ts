@@ -6,7 +6,7 @@ import { type ConfigChange, ConfigStore } from './config/store.ts';
 import { debugPages } from './http/debug.ts';
 import { Metrics } from './http/metrics.ts';
 import type { Entry } from './http/page.ts';
-import { readiness } from './http/ready.ts';
+import { readiness, type WatchState } from './http/ready.ts';
 import { type HttpListener, startHttp } from './http/server.ts';
 import type { Log } from './log.ts';
 import type { Proxy } from './model/proxy/proxy.ts';
@@ -20,13 +20,6 @@ import { VERSION } from './version.ts';
 import { World } from './world.ts';
 import { AdsServer } from './xds/ads-server.ts';
 import type { Cause } from './xds/handler.ts';
-
-/** How the watches of a source are doing, where it has any. */
-export interface WatchState {
-  readonly name: string;
-  readonly state: 'listing' | 'watching' | 'absent' | 'failing';
-  readonly lastError?: string;
-}
 
 /** What a control plane is made of besides its settings. */
 export interface Dependencies {

@@ -2,7 +2,9 @@ import { fstatSync } from 'node:fs';
 import { Socket } from 'node:net';
 import pino from 'pino';
 import { bounds } from './bounds.ts';
-import type { LogLevel } from './settings.ts';
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** Structured logs on standard error: one line an event, machine-readable, without secrets. */
 export type Log = pino.Logger;

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-import { type Command, helpOf, type Io, overview, readArguments, suggestion, UsageError } from './cli/command.ts';
 import { commands } from './cli/commands.ts';
 import { isClosedPipe, osError } from './cli/os-error.ts';
+import { type Command, helpOf, type Io, overview, readArguments, suggestion, UsageError } from './command.ts';
 import { VERSION } from './version.ts';
 
 function commandOf(name: string): Command {

@@ -1,11 +1,9 @@
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { type Arguments, type Option, UsageError } from './cli/command.ts';
+import { type Arguments, type Option, UsageError } from './command.ts';
 import { hostFault, isDnsLabel } from './config/host.ts';
 import { isUnspecified } from './istio/ip-families.ts';
-
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
+import { LOG_LEVELS, type LogLevel } from './log.ts';
 
 /** A host and a port to listen on. */
 export interface Address {

@@ -28,79 +28,134 @@ const files: readonly SourceFile[] = globSync('src/**/*.ts', { cwd: root })
     return { path, text, imports };
   });
 
-const layerOf = (path: string): string => /^src\/([a-z]+)\//.exec(path)?.[1] ?? path;
 const isGenerated = ({ path }: SourceFile): boolean => path.startsWith('src/proto/generated/');
 
-/**
- * What each folder may import of the others: sources -> config -> model <- translate, and xds knows nothing of Istio. Everybody may use the
- * wire (proto) and YAML (yaml), memoisation (memo.ts), the clock, the table of bounds and node:http as the program has it (node-http.ts).
- */
-const arrow: Readonly<Record<string, readonly string[]>> = {
+/** What each folder stands on, and what that stands on: a file imports from nowhere else. Files of `base` are everybody's. */
+const standsOn: Readonly<Record<string, readonly string[]>> = {
+  base: [],
   proto: [],
   yaml: [],
-  istio: [],
-  config: ['istio'],
-  model: ['config', 'istio'],
-  kubernetes: [],
-  sources: ['config', 'istio', 'kubernetes'],
-  translate: ['model', 'config', 'istio'],
   grpc: [],
+  xds: ['grpc', 'proto'],
+  kubernetes: ['yaml'],
+  istio: ['proto'],
+  config: ['istio', 'yaml'],
   rounds: ['config'],
-  xds: ['grpc'],
-  inject: ['model', 'config', 'istio'],
-  security: ['model', 'config', 'istio'],
+  sources: ['config', 'kubernetes'],
+  model: ['config'],
+  translate: ['model'],
+  // What puts the line together: the files of src itself, the pages and the commands.
+  composition: ['translate', 'sources', 'rounds', 'xds'],
 };
 
-const everybodys: ReadonlySet<string> = new Set([
-  'src/bounds.ts',
-  'src/clock.ts',
-  'src/memo.ts',
-  'src/node-http.ts',
-  'src/persistent-map.ts',
-]);
+const base = /^src\/(bounds|clock|memo|node-http|object-key|persistent-map)\.ts$/;
 
-/** Single files that a folder may import against the arrow. */
-const exceptions: Readonly<Record<string, readonly string[]>> = {
-  // Every resource carries the keys of the objects it came from; they are opaque names to the protocol.
-  xds: ['src/istio/object.ts'],
-};
+function layerOf(path: string): string {
+  const folder = /^src\/([a-z]+)\//.exec(path)?.[1];
+  if (folder === undefined) return base.test(path) ? 'base' : 'composition';
+  return folder === 'cli' || folder === 'http' ? 'composition' : folder;
+}
 
-/** Of the layers above, the model sees only how mistakes are reported and what a store holds. */
-const ofConfig: Readonly<Record<string, RegExp>> = {
-  model: /^src\/config\/(problem|store|host|selector|report|object|json|meta|address|kinds|raw|port|read|header)\.ts$/,
-  translate: /^src\/config\/(problem|host|selector|address|re2|regex|duration|header|json|jwks)\.ts$/,
-};
+const below = (layer: string): readonly string[] => [
+  layer,
+  'base',
+  ...(standsOn[layer] ?? assert.fail(`${layer} has no place among the layers`)).flatMap(below),
+];
 
-/** Files that see several layers: they put the line together. */
-const composition =
-  /^src\/(control-plane|proxy-handler|problem-log|bound-log|world|main|settings|log|version|memo|persistent-map|node-http|bounds|clock)\.ts$|^src\/(cli|http)\//;
-
-for (const [folder, allowed] of Object.entries(arrow))
-  test(`src/${folder} imports only ${['proto', 'yaml', ...allowed].join(', ')}`, () => {
-    const wrong: string[] = [];
-    for (const file of files.filter(f => layerOf(f.path) === folder))
-      for (const imported of file.imports) {
-        if (!imported.startsWith('src/') || everybodys.has(imported)) continue;
-        const layer = layerOf(imported);
-        if (layer === folder || layer === 'proto' || layer === 'yaml' || exceptions[folder]?.includes(imported))
-          continue;
-        const fits = layer === 'config' ? (ofConfig[folder]?.test(imported) ?? true) : true;
-        if (!allowed.includes(layer) || !fits) wrong.push(`${file.path} imports ${imported}`);
-      }
-    assert.deepEqual(wrong, []);
+test('every layer imports only what it stands on', () => {
+  const wrong = files.flatMap(({ path, imports }) => {
+    const allowed = new Set(below(layerOf(path)));
+    return imports.filter(i => i.startsWith('src/') && !allowed.has(layerOf(i))).map(i => `${path} imports ${i}`);
   });
-
-test('every folder has its place in the arrow', () => {
-  const unknown = files.filter(({ path }) => !composition.test(path) && !(layerOf(path) in arrow)).map(f => f.path);
-  assert.deepEqual(unknown, []);
+  assert.deepEqual(wrong, []);
 });
 
-test('nothing imports what puts the line together', () => {
-  const above = /^src\/(control-plane|world|main|settings)\.ts$|^src\/(cli|http)\//;
-  const wrong = files
-    .filter(({ path }) => !composition.test(path))
-    .flatMap(({ path, imports }) => imports.filter(i => above.test(i)).map(i => `${path} imports ${i}`));
-  assert.deepEqual(wrong, []);
+/** The rooms of a folder: each may import those before it. Files beside the rooms stand wherever they make no circle. */
+const rooms: Readonly<Record<string, readonly string[]>> = {
+  'src/model': ['incremental', 'services', 'endpoints', 'routing', 'policies', 'scope', 'proxy'],
+  'src/translate': [
+    'destinations',
+    'endpoints',
+    'filters',
+    'clusters',
+    'routes',
+    'listeners',
+    'secrets',
+    'envoy-filter',
+  ],
+  'src/translate/listeners': ['telemetry', 'chains', 'outbound', 'inbound', 'gateway'],
+};
+
+/** For two files, the folder that holds both, and what of it holds each. */
+function apart(from: string, to: string): { readonly folder: string; readonly from: string; readonly to: string } {
+  const [a, b] = [from.split('/'), to.split('/')];
+  const at = a.findIndex((part, i) => part !== b[i]);
+  return { folder: a.slice(0, at).join('/'), from: a[at] ?? '', to: b[at] ?? '' };
+}
+
+const steps = files
+  .filter(file => !isGenerated(file))
+  .flatMap(({ path, imports }) =>
+    imports.filter(i => i.startsWith('src/') && i !== path).map(i => ({ ...apart(path, i), path, imported: i })),
+  );
+
+for (const [folder, order] of Object.entries(rooms))
+  test(`the rooms of ${folder} stand on one another in order`, () => {
+    const found = new Set(
+      files.flatMap(
+        ({ path }) => (path.startsWith(`${folder}/`) ? path.split('/') : []).at(folder.split('/').length) ?? [],
+      ),
+    );
+    assert.deepEqual([...found].filter(name => !name.endsWith('.ts')).sort(), [...order].sort());
+    const wrong = steps.filter(
+      s =>
+        s.folder === folder &&
+        order.includes(s.to) &&
+        order.indexOf(s.from) < order.indexOf(s.to) &&
+        order.includes(s.from),
+    );
+    assert.deepEqual(
+      wrong.map(({ path, imported }) => `${path} imports ${imported}`),
+      [],
+    );
+  });
+
+/** The ways round in a graph: for each node that can come back to itself, the nodes on the way. */
+function circles(graph: ReadonlyMap<string, ReadonlySet<string>>): readonly string[] {
+  const done = new Set<string>();
+  const way: string[] = [];
+  const found: string[] = [];
+  const visit = (node: string): void => {
+    const before = way.indexOf(node);
+    if (before >= 0) found.push([...way.slice(before), node].join(' -> '));
+    if (before >= 0 || done.has(node)) return;
+    way.push(node);
+    for (const next of graph.get(node) ?? []) visit(next);
+    way.pop();
+    done.add(node);
+  };
+  for (const node of graph.keys()) visit(node);
+  return found;
+}
+
+test('what a folder holds, files and folders, imports one another in no circle', () => {
+  const graphs = new Map<string, Map<string, Set<string>>>();
+  for (const { folder, from, to } of steps) {
+    const graph = graphs.get(folder) ?? new Map<string, Set<string>>();
+    graphs.set(folder, graph.set(from, (graph.get(from) ?? new Set()).add(to)));
+  }
+  assert.ok(graphs.size > 10, `${graphs.size} folders were looked at`);
+  const found = [...graphs].flatMap(([folder, graph]) => circles(graph).map(circle => `${folder}: ${circle}`));
+  assert.deepEqual(found, []);
+});
+
+test('a circle is found', () => {
+  const graph = new Map([
+    ['a', new Set(['b'])],
+    ['b', new Set(['c', 'd'])],
+    ['c', new Set(['a'])],
+  ]);
+  assert.deepEqual(circles(graph), ['a -> b -> c -> a']);
 });
 
 /** What a pure function has no use for: a clock, the environment, chance, output, waiting. */
@@ -116,13 +171,13 @@ const purePackages = /^(node:(crypto|net|util)|protobufjs)$/;
 /** Of xds, these take the decisions; its other files are the socket's. */
 const pureOfXds = /^src\/xds\/(resource|resource-types|resource-set|subscription|view|wire|push|request|frame)\.ts$/;
 const isPure = ({ path }: SourceFile): boolean =>
-  /^src\/(yaml|istio|config|model|translate|inject)\//.test(path) || pureOfXds.test(path);
+  /^src\/(yaml|istio|config|model|translate)\//.test(path) || pureOfXds.test(path);
 
 /** Comments may speak of what code must not use. */
 const withoutComments = (text: string): string =>
   text.replaceAll(/\/\*[\s\S]*?\*\//g, '').replaceAll(/(^|\s)\/\/.*$/gm, '$1');
 
-test('yaml, config, model, translate, inject and the decisions of xds are pure', () => {
+test('yaml, istio, config, model, translate and the decisions of xds are pure', () => {
   const wrong = files.filter(isPure).flatMap(file => {
     const code = withoutComments(file.text);
     return [

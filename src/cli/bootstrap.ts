@@ -1,11 +1,11 @@
 import { isIP } from 'node:net';
 import { stringify } from 'yaml';
+import { type Arguments, type Io, UsageError } from '../command.ts';
 import type { KubePod } from '../istio/kubernetes.ts';
 import type { Locality } from '../model/endpoints/endpoint.ts';
 import { nodeLocality, nowhere } from '../model/endpoints/locality.ts';
 import { workloadName } from '../model/endpoints/pods.ts';
 import { address, meshSettings, peerAddress } from '../settings.ts';
-import { type Arguments, type Io, UsageError } from './command.ts';
 import { readFolder } from './folder.ts';
 
 /** Where the Envoy finds what, and who it says it is. */

@@ -1,4 +1,4 @@
-import { UsageError } from './command.ts';
+import { UsageError } from '../command.ts';
 
 /** What the operating system's errors mean to who typed the path or address. */
 const reasons: Readonly<Record<string, string>> = {

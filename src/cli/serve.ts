@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { type Io, UsageError } from '../command.ts';
 import { type ControlPlane, type Dependencies, ListenError, startControlPlane } from '../control-plane.ts';
 import { gatewaySecrets } from '../istio/gateway-secrets.ts';
 import type { KubePod } from '../istio/kubernetes.ts';
@@ -10,7 +11,6 @@ import { directorySource } from '../sources/directory.ts';
 import { KubernetesSource } from '../sources/kubernetes/kubernetes.ts';
 import { meshConfigFile, withoutMeshConfig } from '../sources/mesh-config-file.ts';
 import { VERSION } from '../version.ts';
-import { type Io, UsageError } from './command.ts';
 import { checkFolder } from './folder.ts';
 import { listenError, osError } from './os-error.ts';
 

@@ -1,4 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
+import { type Arguments, type Io, UsageError } from '../command.ts';
 import { problemLine } from '../config/problem.ts';
 import { compare } from '../istio/object.ts';
 import { parseNode } from '../model/proxy/node.ts';
@@ -8,7 +9,6 @@ import { meshSettings } from '../settings.ts';
 import type { Resource } from '../translate/resource.ts';
 import type { Translation } from '../translate/translate.ts';
 import { World } from '../world.ts';
-import { type Arguments, type Io, UsageError } from './command.ts';
 import { readFolder } from './folder.ts';
 import { osError } from './os-error.ts';
 

@@ -1,4 +1,5 @@
-import { type ObjectMeta, objectKey } from '../istio/object.ts';
+import type { ObjectMeta } from '../istio/object.ts';
+import { objectKey } from '../object-key.ts';
 import { type Fields, isFields, text, textMap } from './read.ts';
 import { Report } from './report.ts';
 

@@ -1,4 +1,4 @@
-import type { ObjectKey } from '../istio/object.ts';
+import type { ObjectKey } from '../object-key.ts';
 
 /** A user's mistake: what is wrong, where, and what was expected. Problems are values; nothing throws them. */
 export interface Problem {

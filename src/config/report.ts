@@ -1,4 +1,4 @@
-import type { ObjectKey } from '../istio/object.ts';
+import type { ObjectKey } from '../object-key.ts';
 import type { Problem } from './problem.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { bounds } from '../bounds.ts';
-import { type ObjectKey, objectKey } from '../istio/object.ts';
+import { type ObjectKey, objectKey } from '../object-key.ts';
 import { PersistentMap } from '../persistent-map.ts';
 import { equal, freeze, isDeeperThan } from './json.ts';
 import { type Kind, type KindRow, type KindTypes, kindNames, kindOf, kinds } from './kinds.ts';

@@ -1,7 +1,6 @@
 import type { Socket } from 'node:net';
 import { type BoundName, bounds } from '../bounds.ts';
 import { Account } from './account.ts';
-import type { Call } from './call.ts';
 import { BoundError, type Status } from './status.ts';
 import type { Turns } from './turns.ts';
 
@@ -21,11 +20,22 @@ export interface TransportContext {
 /** Milliseconds for the last words of what has been ended. */
 const LAST_WORDS = 5_000;
 
+/** A call, as its connection sees it. */
+export interface TransportCall {
+  readonly admitted: boolean;
+  /** Bytes of its requests that are under way. */
+  readonly waiting: number;
+  fail(error: BoundError): void;
+  end(code: Status, message: string): void;
+  /** Ends it where it has been waited for for too long. */
+  check(now: number): void;
+}
+
 /** One connection, from the moment that it is accepted. */
 export class Transport {
   readonly turns: Turns;
   readonly requests: Account;
-  readonly calls = new Set<Call>();
+  readonly calls = new Set<TransportCall>();
   /** Where it comes from, as `address:port`. */
   readonly address: string;
   readonly localPort: number | undefined;
@@ -67,7 +77,7 @@ export class Transport {
     if (this.#admittedCalls++ === 0) this.#context.changed(this);
   }
 
-  closed(call: Call): void {
+  closed(call: TransportCall): void {
     if (!this.calls.delete(call) || !call.admitted || --this.#admittedCalls > 0) return;
     this.#silentSince = this.now();
     this.#context.changed(this);

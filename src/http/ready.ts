@@ -1,5 +1,11 @@
-import type { WatchState } from '../control-plane.ts';
 import type { Entry } from './page.ts';
+
+/** How the watches of a source are doing, where it has any. */
+export interface WatchState {
+  readonly name: string;
+  readonly state: 'listing' | 'watching' | 'absent' | 'failing';
+  readonly lastError?: string;
+}
 
 /** What readiness is judged by. */
 export interface Readiness {

@@ -1,9 +1,10 @@
+import type { ObjectKey } from '../object-key.ts';
 import type * as mesh from '../proto/generated/istio/mesh/v1alpha1.ts';
 import type * as networking from '../proto/generated/istio/networking/v1alpha3.ts';
 import type * as networkingBeta from '../proto/generated/istio/networking/v1beta1.ts';
 import type * as security from '../proto/generated/istio/security/v1beta1.ts';
 import type * as telemetry from '../proto/generated/istio/telemetry/v1alpha1.ts';
-import type { ObjectKey, ObjectMeta } from './object.ts';
+import type { ObjectMeta } from './object.ts';
 
 /** An Istio object whose fields have been read and checked: the spec holds only what is valid, with the names users write in YAML. */
 export interface ConfigObject<K extends string, Spec> {

@@ -1,11 +1,12 @@
 import { memo } from '../memo.ts';
+import type { ObjectKey } from '../object-key.ts';
 import {
   ServerTLSSettings_TLSmode as Mode,
   type ServerTLSSettings,
 } from '../proto/generated/istio/networking/v1alpha3.ts';
 import type { Gateway } from './config.ts';
 import type { KubePod } from './kubernetes.ts';
-import { compare, type ObjectKey } from './object.ts';
+import { compare } from './object.ts';
 
 /** Names a Secret. */
 export interface SecretName {

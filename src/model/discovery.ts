@@ -1,7 +1,8 @@
 import type { ConfigContents } from '../config/store.ts';
 import { picks } from '../istio/label-selector.ts';
-import { compare, type ObjectKey, type ObjectMeta } from '../istio/object.ts';
+import { compare, type ObjectMeta } from '../istio/object.ts';
 import { memo } from '../memo.ts';
+import type { ObjectKey } from '../object-key.ts';
 import { PersistentMap } from '../persistent-map.ts';
 import type { LabelSelector } from '../proto/generated/istio/mesh/v1alpha1.ts';
 

@@ -1,8 +1,8 @@
 import type { Problem } from '../config/problem.ts';
 import type { ConfigContents } from '../config/store.ts';
-import { type ObjectKey, objectKey } from '../istio/object.ts';
 import { type MeshOptions, type MeshSettings, meshSettings, rootNamespaceOf } from '../istio/settings.ts';
 import { memo } from '../memo.ts';
+import { type ObjectKey, objectKey } from '../object-key.ts';
 import { discovered } from './discovery.ts';
 import { type AddressIndex, type AddressInputs, buildAddresses } from './endpoints/address-index.ts';
 import type { EndpointIndex } from './endpoints/endpoint.ts';

@@ -21,12 +21,7 @@ import type { Int32Range, Int64Range } from './generated/envoy/type/v3.ts';
 import type { Duration } from './generated/google/protobuf.ts';
 import type { MessageName, MessageTypes } from './generated/registry.ts';
 import type { AnyMessage } from './message.ts';
-
-/** A field, or the index or key of one of its items. */
-export type Step = string | number;
-
-/** Told of a fault: the way to it from the message, what is wrong, and the first minor version of Envoy 1 that takes it. */
-export type Report = (path: readonly Step[], message: string, since?: number) => void;
+import type { Report, Step } from './report.ts';
 
 const MOST = 2 ** 32 - 1;
 

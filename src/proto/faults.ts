@@ -1,7 +1,8 @@
 import { findType } from './bundle.ts';
-import { envoyChecks, type Step } from './envoy-checks.ts';
+import { envoyChecks } from './envoy-checks.ts';
 import type { Any, Duration } from './generated/google/protobuf.ts';
 import { type AnyMessage, decodeMessage, type MessageName, type MessageTypes } from './message.ts';
+import type { Step } from './report.ts';
 import { eitherTest, integerTest, type Rules, scalarTest, type Test } from './rules.ts';
 import { type FieldSchema, type MessageSchema, schemaOf } from './schema.ts';
 import { typeName } from './type-url.ts';

@@ -1,4 +1,3 @@
-import type { Report, Step } from './envoy-checks.ts';
 import { type FormatPlace, formatFault, formatsOf, HEADER_PLACE } from './format.ts';
 import type * as core from './generated/envoy/config/core/v3.ts';
 import type * as route from './generated/envoy/config/route/v3.ts';
@@ -9,6 +8,7 @@ import type { HttpConnectionManager_Tracing } from './generated/envoy/extensions
 import type { TcpProxy_TunnelingConfig } from './generated/envoy/extensions/filters/network/tcp_proxy/v3.ts';
 import type { CustomTag } from './generated/envoy/type/tracing/v3.ts';
 import type { AnyValue } from './generated/opentelemetry/proto/common/v1.ts';
+import type { Report, Step } from './report.ts';
 import { typeName } from './type-url.ts';
 
 /** Reports a format that Envoy refuses. */

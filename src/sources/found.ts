@@ -3,7 +3,7 @@ import { type Kind, kindOf, kinds } from '../config/kinds.ts';
 import { meshConfigOf } from '../config/parse/mesh-config.ts';
 import type { RawObject } from '../config/raw.ts';
 import { isFields } from '../config/read.ts';
-import { type ObjectKey, objectKey } from '../istio/object.ts';
+import { type ObjectKey, objectKey } from '../object-key.ts';
 import { afterComments, lineOf, readPart } from '../yaml/documents.ts';
 import { isTemplate, type Refusal, refusals } from './admission.ts';
 import { unread } from './other-kinds.ts';

@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import type { RawObject } from '../config/raw.ts';
 import type { ConfigChange } from '../config/store.ts';
-import { objectKey } from '../istio/object.ts';
+import { objectKey } from '../object-key.ts';
 import { readText } from './file-text.ts';
 import type { ConfigSource } from './source.ts';
 import { reasonOf, rest, retryAfter } from './unreadable.ts';

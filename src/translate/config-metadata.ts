@@ -1,5 +1,6 @@
-import { type ObjectKey, type ObjectMeta, objectKey } from '../istio/object.ts';
+import type { ObjectMeta } from '../istio/object.ts';
 import { memo } from '../memo.ts';
+import { type ObjectKey, objectKey } from '../object-key.ts';
 import type { Metadata } from '../proto/generated/envoy/config/core/v3.ts';
 import { struct } from '../proto/wellknown.ts';
 

@@ -1,4 +1,3 @@
-import type { Step } from '../proto/envoy-checks.ts';
 import type { Fault } from '../proto/faults.ts';
 import type { Any } from '../proto/generated/google/protobuf.ts';
 import {
@@ -8,6 +7,7 @@ import {
   type MessageName,
   type MessageTypes,
 } from '../proto/message.ts';
+import type { Step } from '../proto/report.ts';
 import { type FieldSchema, schemaOf } from '../proto/schema.ts';
 import { typeName } from '../proto/type-url.ts';
 import { remedyOf } from './remedies.ts';

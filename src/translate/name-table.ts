@@ -1,10 +1,10 @@
 import { isIP } from 'node:net';
-import type { ObjectKey } from '../istio/object.ts';
 import { memo } from '../memo.ts';
 import { type EndpointIndex, endpointsKey, type ServiceEndpoints, serves } from '../model/endpoints/endpoint.ts';
 import type { Traits } from '../model/proxy/traits.ts';
 import type { Scope } from '../model/scope/scope.ts';
 import type { Service } from '../model/services/service.ts';
+import type { ObjectKey } from '../object-key.ts';
 import type { NameTable, NameTable_NameInfo } from '../proto/generated/istio/networking/nds/v1.ts';
 import type { Resource } from './resource.ts';
 import { addressesFor } from './routes/domains.ts';

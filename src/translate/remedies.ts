@@ -1,9 +1,9 @@
-import type { Step } from '../proto/envoy-checks.ts';
 import type { Cluster } from '../proto/generated/envoy/config/cluster/v3.ts';
 import type { ClusterLoadAssignment } from '../proto/generated/envoy/config/endpoint/v3.ts';
 import type { FilterChain } from '../proto/generated/envoy/config/listener/v3.ts';
 import type { Route, RouteConfiguration, VirtualHost } from '../proto/generated/envoy/config/route/v3.ts';
 import type { AnyMessage } from '../proto/message.ts';
+import type { Step } from '../proto/report.ts';
 import { closingFilters } from './closing-filters.ts';
 
 /** What is done about a part of a message that Envoy refuses. */

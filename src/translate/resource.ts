@@ -1,5 +1,5 @@
 import type { Problem } from '../config/problem.ts';
-import type { ObjectKey } from '../istio/object.ts';
+import type { ObjectKey } from '../object-key.ts';
 import { type Fault, findFaults } from '../proto/faults.ts';
 import type { Cluster } from '../proto/generated/envoy/config/cluster/v3.ts';
 import type { TypedExtensionConfig } from '../proto/generated/envoy/config/core/v3.ts';

@@ -1,11 +1,11 @@
 import { type Problem, problemLine } from '../config/problem.ts';
-import { type ObjectKey, objectKey } from '../istio/object.ts';
 import { memo } from '../memo.ts';
 import type { EnvoyBuild } from '../model/proxy/traits.ts';
-import type { Step } from '../proto/envoy-checks.ts';
+import { type ObjectKey, objectKey } from '../object-key.ts';
 import { type Fault, findAllFaults, pathText } from '../proto/faults.ts';
 import type { Metadata } from '../proto/generated/envoy/config/core/v3.ts';
 import type { AnyMessage, MessageTypes } from '../proto/message.ts';
+import type { Step } from '../proto/report.ts';
 import { configObject } from './config-metadata.ts';
 import { type Mended, mend, refused } from './mend.ts';
 import type { Resource, ResourceName, Translated } from './resource.ts';

@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts';
 import type { Call } from '../grpc/call.ts';
 import { BoundError, StatusError, status } from '../grpc/status.ts';
 import type { Frame, Frames, Protocol } from './frame.ts';
-import type { AdsHandler, Cause, Origin } from './handler.ts';
+import type { AdsHandler, Cause, Origin, Stream } from './handler.ts';
 import type { KeptBytes } from './kept.ts';
 import { StreamKept } from './kept.ts';
 import { afterStep, newStream, type Plan, plan, type Step, type StreamState, withSubscription } from './push.ts';
@@ -59,8 +59,7 @@ const mostCauses = 16;
 const noCauses: readonly Cause[] = [];
 
 /** One stream of one proxy: the shell around its state, which the functions of `push.ts` and `subscription.ts` decide about. */
-export class Connection<C> {
-  /** Counts the streams of this server. */
+export class Connection<C> implements Stream<C> {
   readonly id: number;
   readonly protocol: Protocol;
   readonly client: C;

@@ -1,7 +1,6 @@
 import type { BoundName } from '../bounds.ts';
 import type { Status } from '../grpc/status.ts';
 import type { Node } from '../proto/generated/envoy/config/core/v3.ts';
-import type { Connection } from './connection.ts';
 import type { Frame, OtherResource, Protocol } from './frame.ts';
 import type { Snapshot } from './resource-set.ts';
 import type { XdsType } from './resource-types.ts';
@@ -20,6 +19,15 @@ export interface Peer extends Origin {
   header(name: string): readonly string[];
   /** The verified client certificate, DER-encoded. */
   readonly certificate: Buffer | undefined;
+}
+
+/** A stream of an admitted client. */
+export interface Stream<C> {
+  /** Counts the streams of this server. */
+  readonly id: number;
+  readonly protocol: Protocol;
+  readonly client: C;
+  readonly peer: Origin;
 }
 
 /** Whether a stream is served, and as whom. */
@@ -71,18 +79,18 @@ export interface AdsHandler<C> {
   /** What a client is to have now. Called whenever its stream is looked at: to be answered from memory, the same object if nothing changed. */
   snapshot(client: C): Snapshot;
   /** A stream has been admitted. */
-  onOpen?(connection: Connection<C>): void;
+  onOpen?(stream: Stream<C>): void;
   /** A stream that had been admitted has ended. */
-  onClose?(connection: Connection<C>): void;
-  onSend?(connection: Connection<C>, sent: Sent): void;
-  onAck?(connection: Connection<C>, acked: Acked): void;
-  onNack?(connection: Connection<C>, type: XdsType, rejection: Rejection): void;
+  onClose?(stream: Stream<C>): void;
+  onSend?(stream: Stream<C>, sent: Sent): void;
+  onAck?(stream: Stream<C>, acked: Acked): void;
+  onNack?(stream: Stream<C>, type: XdsType, rejection: Rejection): void;
   /**
    * Answers a request for another type: with resources, or with nothing sent at all ('ignore'). By default the answer is empty.
    */
-  onOther?(connection: Connection<C>, request: OtherRequest): readonly OtherResource[] | 'ignore' | undefined;
+  onOther?(stream: Stream<C>, request: OtherRequest): readonly OtherResource[] | 'ignore' | undefined;
   /** A peer met a bound; its address, where there is one peer that did. */
   onBound?(bound: BoundName, peer: string | undefined): void;
   /** Something unexpected was thrown, by this handler among others; the stream lives on with what it has unless it had just begun. */
-  onError?(error: unknown, connection: Connection<C> | undefined): void;
+  onError?(error: unknown, stream: Stream<C> | undefined): void;
 }

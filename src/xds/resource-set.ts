@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { ObjectKey } from '../istio/object.ts';
+import type { ObjectKey } from '../object-key.ts';
 import type { MessageTypes } from '../proto/generated/registry.ts';
 import { encode } from '../proto/message.ts';
 import { counters } from './counters.ts';

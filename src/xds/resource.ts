@@ -1,5 +1,5 @@
+import type { ObjectKey } from '../object-key.ts';
 // The key's text is all that xds needs; it knows nothing of the objects behind it.
-import type { ObjectKey } from '../istio/object.ts';
 
 /** A resource as it goes over the wire, encoded once for every proxy that has it. */
 export interface EncodedResource {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { kindOf } from '../../src/config/kinds.ts';
 import type { RawObject } from '../../src/config/raw.ts';
 import { ConfigStore } from '../../src/config/store.ts';
-import { objectKey } from '../../src/istio/object.ts';
+import { objectKey } from '../../src/object-key.ts';
 import { PeerAuthentication_MutualTLS_Mode } from '../../src/proto/generated/istio/security/v1beta1.ts';
 
 const service = (name: string, port: number, metadata: Record<string, unknown> = {}): RawObject => ({

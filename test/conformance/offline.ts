@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import type { RawObject } from '../../src/config/raw.ts';
-import { objectKey } from '../../src/istio/object.ts';
+import { objectKey } from '../../src/object-key.ts';
 import type { World } from '../../src/world.ts';
 import { contentsOf, type Objects, readObjects } from '../support/folder.ts';
 import { worldOf } from '../support/golden.ts';

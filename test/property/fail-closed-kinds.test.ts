@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { Kind } from '../../src/config/kinds.ts';
 import type { RawObject } from '../../src/config/raw.ts';
 import { ConfigStore } from '../../src/config/store.ts';
-import { objectKey } from '../../src/istio/object.ts';
+import { objectKey } from '../../src/object-key.ts';
 import { unpackAs } from '../../src/proto/any.ts';
 import { jwtFilters } from '../../src/translate/filters/jwt.ts';
 import { World } from '../../src/world.ts';

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { RawObject } from '../../src/config/raw.ts';
 import { ConfigStore } from '../../src/config/store.ts';
-import { objectKey } from '../../src/istio/object.ts';
+import { objectKey } from '../../src/object-key.ts';
 import { World } from '../../src/world.ts';
 import { type Call, mutualTls } from '../simulation/call.ts';
 import { simulate } from '../simulation/simulate.ts';

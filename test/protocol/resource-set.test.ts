@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { objectKey } from '../../src/istio/object.ts';
+import { objectKey } from '../../src/object-key.ts';
 import { decode } from '../../src/proto/message.ts';
 import { counters } from '../../src/xds/counters.ts';
 import type { EncodedResource } from '../../src/xds/resource.ts';

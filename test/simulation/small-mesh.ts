@@ -3,7 +3,7 @@ import { parse } from 'yaml';
 import type { Kind } from '../../src/config/kinds.ts';
 import type { RawObject } from '../../src/config/raw.ts';
 import { ConfigStore } from '../../src/config/store.ts';
-import { objectKey } from '../../src/istio/object.ts';
+import { objectKey } from '../../src/object-key.ts';
 import { World } from '../../src/world.ts';
 import { baseObjects, proxies } from '../property/base-mesh.ts';
 import { objectOf } from '../property/objects.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { stringify } from 'yaml';
-import { type ObjectKey, objectKey } from '../../src/istio/object.ts';
+import { type ObjectKey, objectKey } from '../../src/object-key.ts';
 import { directorySource } from '../../src/sources/directory.ts';
 import { configSourceContract } from '../contract/config-source.ts';
 import { until } from '../support/until.ts';

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type ConfigChange, type ConfigContents, ConfigStore } from '../../src/config/store.ts';
-import { objectKey } from '../../src/istio/object.ts';
+import { objectKey } from '../../src/object-key.ts';
 import { directorySource } from '../../src/sources/directory.ts';
 
 export const log = { warn: () => {} };

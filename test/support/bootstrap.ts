@@ -1,5 +1,5 @@
-import { readArguments } from '../../src/cli/command.ts';
 import { bootstrap } from '../../src/cli/commands.ts';
+import { readArguments } from '../../src/command.ts';
 
 /** What `pilotlight bootstrap` prints for these arguments. Throws on what it says on standard error. */
 export async function bootstrapText(...argv: readonly string[]): Promise<string> {

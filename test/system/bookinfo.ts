@@ -1,9 +1,10 @@
 // Bookinfo as Deployments whose sidecars are written by hand: what injection will do. Run as a program it prints them for kubectl.
+
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bootstrapOf } from '../../src/cli/bootstrap.ts';
-import { objectKey } from '../../src/istio/object.ts';
 import { nowhere } from '../../src/model/endpoints/locality.ts';
+import { objectKey } from '../../src/object-key.ts';
 
 /** One of bookinfo's workloads, and the Services that it asks for each request. */
 interface Workload {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type ObjectKey, type ObjectMeta, objectKey } from '../../src/istio/object.ts';
+import type { ObjectMeta } from '../../src/istio/object.ts';
 import type { EnvoyBuild } from '../../src/model/proxy/traits.ts';
+import { type ObjectKey, objectKey } from '../../src/object-key.ts';
 import { typed, unpackAs } from '../../src/proto/any.ts';
 import type { Cluster } from '../../src/proto/generated/envoy/config/cluster/v3.ts';
 import type { ClusterLoadAssignment } from '../../src/proto/generated/envoy/config/endpoint/v3.ts';

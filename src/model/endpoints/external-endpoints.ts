@@ -1,10 +1,11 @@
 import type { ConfigContents } from '../../config/store.ts';
 import type { ServiceEntry, WorkloadEntry } from '../../istio/config.ts';
 import type { KubePod } from '../../istio/kubernetes.ts';
-import { byAge, compare, type ObjectKey, selects } from '../../istio/object.ts';
+import { byAge, compare, selects } from '../../istio/object.ts';
 import type { Protocol } from '../../istio/protocol.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import { memo } from '../../memo.ts';
+import type { ObjectKey } from '../../object-key.ts';
 import { PersistentMap } from '../../persistent-map.ts';
 import { changesBetween, type Stage } from '../incremental/derive.ts';
 import type { Service } from '../services/service.ts';

@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ConfigContents } from '../../config/store.ts';
 import type { KubeEndpointSlice, KubePod } from '../../istio/kubernetes.ts';
-import { compare, type ObjectKey, selects } from '../../istio/object.ts';
+import { compare, selects } from '../../istio/object.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import { memo } from '../../memo.ts';
+import type { ObjectKey } from '../../object-key.ts';
 import { PersistentMap } from '../../persistent-map.ts';
 import { changesBetween, differingKeys, type Stage } from '../incremental/derive.ts';
 import type { Service } from '../services/service.ts';

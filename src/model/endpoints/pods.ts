@@ -1,10 +1,10 @@
 import type { ConfigContents } from '../../config/store.ts';
 import type { KubePod } from '../../istio/kubernetes.ts';
 import { internLabels } from '../../istio/labels.ts';
-import type { ObjectKey } from '../../istio/object.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import { spiffeId } from '../../istio/spiffe.ts';
 import { Interner, memo } from '../../memo.ts';
+import type { ObjectKey } from '../../object-key.ts';
 import type { ServicePort } from '../services/service.ts';
 import type { Endpoint, Locality } from './endpoint.ts';
 import { augmentLabels, labelledLocality, nodeLocality, nowhere } from './locality.ts';

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { ObjectKey, ObjectMeta } from '../../istio/object.ts';
+import type { ObjectMeta } from '../../istio/object.ts';
+import type { ObjectKey } from '../../object-key.ts';
 import { PersistentMap } from '../../persistent-map.ts';
 
 interface WithMeta {

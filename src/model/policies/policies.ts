@@ -1,11 +1,28 @@
 import type { Problem } from '../../config/problem.ts';
 import type { ConfigContents } from '../../config/store.ts';
-import type { PeerAuthentication, Telemetry } from '../../istio/config.ts';
-import { byAge, compare, type ObjectKey, type ObjectMeta, selects } from '../../istio/object.ts';
+import type {
+  AuthorizationPolicy,
+  EnvoyFilter,
+  PeerAuthentication,
+  RequestAuthentication,
+  Telemetry,
+} from '../../istio/config.ts';
+import { byAge, compare, type ObjectMeta, selects } from '../../istio/object.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
+import type { ObjectKey } from '../../object-key.ts';
 import type { PolicyTargetReference } from '../../proto/generated/istio/type/v1beta1.ts';
 import type { LastValues } from '../incremental/last-values.ts';
-import type { WorkloadPolicies } from '../proxy/workload.ts';
+
+/** The policies that select a workload, each list in istiod's order: PeerAuthentications and
+ * RequestAuthentications of the namespace, then the root namespace's; AuthorizationPolicies the other way round; Telemetry from the mesh's to
+ * the workload's own; EnvoyFilters by priority. */
+export interface WorkloadPolicies {
+  readonly peerAuthentications: readonly PeerAuthentication[];
+  readonly requestAuthentications: readonly RequestAuthentication[];
+  readonly authorizationPolicies: readonly AuthorizationPolicy[];
+  readonly telemetries: readonly Telemetry[];
+  readonly envoyFilters: readonly EnvoyFilter[];
+}
 
 type Labels = Readonly<Record<string, string>>;
 type ByNamespace<T> = ReadonlyMap<string, readonly T[]>;

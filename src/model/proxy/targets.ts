@@ -5,8 +5,7 @@ import type { EndpointIndex } from '../endpoints/endpoint.ts';
 import { endpointsKey, serves } from '../endpoints/endpoint.ts';
 import type { PodShape } from '../endpoints/pods.ts';
 import { findPort } from '../endpoints/pods.ts';
-import type { Service, ServicePort } from '../services/service.ts';
-import type { ServiceTarget } from './workload.ts';
+import type { Service, ServicePort, ServiceTarget } from '../services/service.ts';
 
 /** One target; the same arguments give the same object, for as long as a workload has it. */
 export const serviceTarget: (service: Service, port: ServicePort, targetPort: number) => ServiceTarget = memoSaid(

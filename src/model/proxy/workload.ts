@@ -1,30 +1,6 @@
-import type {
-  AuthorizationPolicy,
-  EnvoyFilter,
-  PeerAuthentication,
-  RequestAuthentication,
-  Sidecar,
-  Telemetry,
-} from '../../istio/config.ts';
-import type { Service, ServicePort } from '../services/service.ts';
-
-/** A Service port that a workload serves, with the port its application listens on (istio: ServiceTarget). */
-export interface ServiceTarget {
-  readonly service: Service;
-  readonly port: ServicePort;
-  readonly targetPort: number;
-}
-
-/** The policies that select a workload, each list in istiod's order: PeerAuthentications and
- * RequestAuthentications of the namespace, then the root namespace's; AuthorizationPolicies the other way round; Telemetry from the mesh's to
- * the workload's own; EnvoyFilters by priority. */
-export interface WorkloadPolicies {
-  readonly peerAuthentications: readonly PeerAuthentication[];
-  readonly requestAuthentications: readonly RequestAuthentication[];
-  readonly authorizationPolicies: readonly AuthorizationPolicy[];
-  readonly telemetries: readonly Telemetry[];
-  readonly envoyFilters: readonly EnvoyFilter[];
-}
+import type { Sidecar } from '../../istio/config.ts';
+import type { WorkloadPolicies } from '../policies/policies.ts';
+import type { ServiceTarget } from '../services/service.ts';
 
 /** What a proxy's own pod is: equal, and one shared value, for all pods of a Deployment. */
 export interface Workload {

@@ -9,11 +9,11 @@ import { internShape } from '../endpoints/pods.ts';
 import type { LastValues } from '../incremental/last-values.ts';
 import type { PolicyIndex } from '../policies/policies.ts';
 import { type SidecarIndex, sidecarFor } from '../scope/sidecars.ts';
-import type { Service } from '../services/service.ts';
+import type { Service, ServiceTarget } from '../services/service.ts';
 import type { ServiceIndex } from '../services/service-index.ts';
 import type { Proxy, ProxyClass } from './proxy.ts';
 import { addressedTargets, selectedTargets, selectingServices, serviceTarget, sortTargets } from './targets.ts';
-import type { ServiceTarget, Workload } from './workload.ts';
+import type { Workload } from './workload.ts';
 
 export type WorkloadInputs = readonly [
   services: ServiceIndex,

@@ -6,9 +6,16 @@ import { byAge, selects } from '../../istio/object.ts';
 import { qualify } from '../../istio/qualify.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import { keepList, memo, memoSaid } from '../../memo.ts';
+import type { ObjectKey } from '../../object-key.ts';
 import { type Derived, derive, type Stage } from '../incremental/derive.ts';
-import type { EffectiveDestinationRule } from '../scope/scope.ts';
 import type { Hostname, Service } from '../services/service.ts';
+
+/** The DestinationRule in force for a host: rules of one host and namespace are merged as istiod does. */
+export interface EffectiveDestinationRule {
+  readonly rule: DestinationRule;
+  /** Every rule that was merged in. */
+  readonly sources: readonly ObjectKey[];
+}
 
 /** One rule (merged where several objects name the host) with who may use it. */
 interface Candidate {

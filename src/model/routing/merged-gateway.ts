@@ -2,8 +2,12 @@ import type { Gateway, VirtualService } from '../../istio/config.ts';
 import { isHttp, type Protocol, parseProtocol } from '../../istio/protocol.ts';
 import { memo } from '../../memo.ts';
 import { type Server, ServerTLSSettings_TLSmode } from '../../proto/generated/istio/networking/v1alpha3.ts';
-import type { ServiceTarget } from '../proxy/workload.ts';
-import type { GatewayBinding } from '../scope/scope.ts';
+import type { ServiceTarget } from '../services/service.ts';
+
+export interface GatewayBinding {
+  readonly gateway: Gateway;
+  readonly virtualServices: readonly VirtualService[];
+}
 
 /** One server of a Gateway as a proxy is to open it. */
 export interface GatewayServer {

@@ -1,10 +1,11 @@
 import type { Problem } from '../../config/problem.ts';
 import type { ConfigContents } from '../../config/store.ts';
 import { type VirtualService, writtenPath } from '../../istio/config.ts';
-import { byAge, objectKey } from '../../istio/object.ts';
+import { byAge } from '../../istio/object.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import { namespacesOf, visibilityOf, visibleTo } from '../../istio/visibility.ts';
 import { keepList, keepMap, memo } from '../../memo.ts';
+import { objectKey } from '../../object-key.ts';
 import { type Derived, derive, type Stage } from '../incremental/derive.ts';
 import { delegateConflicts, mergeDelegates } from './delegates.ts';
 import { gatewaysOf, qualifyVirtualService } from './virtual-service.ts';

@@ -1,8 +1,8 @@
 import type { VirtualService } from '../../istio/config.ts';
-import type { ObjectKey } from '../../istio/object.ts';
 import { parseProtocol } from '../../istio/protocol.ts';
 import { visibleTo } from '../../istio/visibility.ts';
 import { memo, memoSaid } from '../../memo.ts';
+import type { ObjectKey } from '../../object-key.ts';
 import type { IstioEgressListener } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { routeTargets } from '../routing/virtual-service.ts';
 import type { Hostname, Service } from '../services/service.ts';

@@ -1,7 +1,8 @@
-import type { DestinationRule, Gateway, PeerAuthentication, Sidecar, VirtualService } from '../../istio/config.ts';
-import type { ObjectKey } from '../../istio/object.ts';
+import type { PeerAuthentication, Sidecar, VirtualService } from '../../istio/config.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import type { SidecarPort } from '../../proto/generated/istio/networking/v1alpha3.ts';
+import type { EffectiveDestinationRule } from '../routing/destination-rules.ts';
+import type { GatewayBinding } from '../routing/merged-gateway.ts';
 import type { Hostname, Service } from '../services/service.ts';
 
 /** One egress listener of a Sidecar; a scope without a Sidecar has exactly one, which imports everything that is visible. */
@@ -14,13 +15,6 @@ export interface EgressListener {
   readonly services: readonly Service[];
   /** VirtualServices for sidecars (gateway `mesh`), delegates merged, hosts fully qualified; oldest first. */
   readonly virtualServices: readonly VirtualService[];
-}
-
-/** The DestinationRule in force for a host: rules of one host and namespace are merged as istiod does. */
-export interface EffectiveDestinationRule {
-  readonly rule: DestinationRule;
-  /** Every rule that was merged in. */
-  readonly sources: readonly ObjectKey[];
 }
 
 /**
@@ -53,9 +47,4 @@ export interface Scope {
   readonly peerAuthentications: readonly PeerAuthentication[];
   /** For `router` proxies: the Gateways that select the proxy, and VirtualServices bound to each (by `namespace/name`), oldest first. Empty for sidecars. */
   readonly gateways: readonly GatewayBinding[];
-}
-
-export interface GatewayBinding {
-  readonly gateway: Gateway;
-  readonly virtualServices: readonly VirtualService[];
 }

@@ -10,6 +10,7 @@ import type { Identities } from '../endpoints/endpoint-index.ts';
 import type { LastValues } from '../incremental/last-values.ts';
 import type { PolicyIndex } from '../policies/policies.ts';
 import { type DestinationRuleIndex, decideRules, rulesFor } from '../routing/destination-rules.ts';
+import type { GatewayBinding } from '../routing/merged-gateway.ts';
 import { decideRoutes, specialise } from '../routing/specialise.ts';
 import { type VirtualServiceIndex, virtualServicesFor } from '../routing/virtual-service-index.ts';
 import { concrete } from '../services/aliases.ts';
@@ -25,7 +26,7 @@ import {
   unambiguous,
   unionOf,
 } from './imports.ts';
-import type { EgressListener, GatewayBinding, Scope } from './scope.ts';
+import type { EgressListener, Scope } from './scope.ts';
 import { outboundPolicyOf, type SidecarIndex, sidecarFor } from './sidecars.ts';
 
 type Labels = Readonly<Record<string, string>>;

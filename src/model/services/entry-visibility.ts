@@ -1,7 +1,7 @@
 import type { ConfigContents } from '../../config/store.ts';
 import { picks } from '../../istio/label-selector.ts';
-import { objectKey } from '../../istio/object.ts';
 import type { Visibility } from '../../istio/visibility.ts';
+import { objectKey } from '../../object-key.ts';
 import {
   ServiceEntryVisibility_Visibility as Level,
   type ServiceEntryVisibility,

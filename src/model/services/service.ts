@@ -1,6 +1,6 @@
-import type { ObjectKey } from '../../istio/object.ts';
 import type { Protocol } from '../../istio/protocol.ts';
 import type { Visibility } from '../../istio/visibility.ts';
+import type { ObjectKey } from '../../object-key.ts';
 import type { Hostname } from '../../proto/hostname.ts';
 
 export type { Hostname } from '../../proto/hostname.ts';
@@ -66,3 +66,10 @@ export interface Service {
 /** The port of a Service by number. */
 export const portOf = (service: Service, port: number): ServicePort | undefined =>
   service.ports.find(p => p.port === port);
+
+/** A Service port that a workload serves, with the port its application listens on (istio: ServiceTarget). */
+export interface ServiceTarget {
+  readonly service: Service;
+  readonly port: ServicePort;
+  readonly targetPort: number;
+}

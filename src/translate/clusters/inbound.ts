@@ -6,9 +6,10 @@ import { parseProtocol } from '../../istio/protocol.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import { memo } from '../../memo.ts';
 import type { Traits } from '../../model/proxy/traits.ts';
-import type { ServiceTarget, Workload } from '../../model/proxy/workload.ts';
-import type { EffectiveDestinationRule, Scope } from '../../model/scope/scope.ts';
-import type { Service, ServicePort } from '../../model/services/service.ts';
+import type { Workload } from '../../model/proxy/workload.ts';
+import type { EffectiveDestinationRule } from '../../model/routing/destination-rules.ts';
+import type { Scope } from '../../model/scope/scope.ts';
+import type { Service, ServicePort, ServiceTarget } from '../../model/services/service.ts';
 import {
   type Cluster,
   Cluster_LbPolicy as LbPolicy,

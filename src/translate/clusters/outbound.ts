@@ -5,7 +5,7 @@ import { compare } from '../../istio/object.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import { memo } from '../../memo.ts';
 import { type ServiceEndpoints, serves } from '../../model/endpoints/endpoint.ts';
-import type { EffectiveDestinationRule } from '../../model/scope/scope.ts';
+import type { EffectiveDestinationRule } from '../../model/routing/destination-rules.ts';
 import type { Service } from '../../model/services/service.ts';
 import {
   type Cluster,

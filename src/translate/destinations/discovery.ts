@@ -1,7 +1,7 @@
 import type { DestinationRule } from '../../istio/config.ts';
 import { isWildcard } from '../../istio/hosts.ts';
 import { memo } from '../../memo.ts';
-import type { GatewayBinding } from '../../model/scope/scope.ts';
+import type { GatewayBinding } from '../../model/routing/merged-gateway.ts';
 import type { Service, ServicePort } from '../../model/services/service.ts';
 import { Cluster_DiscoveryType as Type } from '../../proto/generated/envoy/config/cluster/v3.ts';
 import { type Subset, ServerTLSSettings_TLSmode as TlsMode } from '../../proto/generated/istio/networking/v1alpha3.ts';

@@ -12,7 +12,8 @@ import {
 } from '../../model/endpoints/endpoint.ts';
 import type { NodeName, Traits } from '../../model/proxy/traits.ts';
 import type { Workload } from '../../model/proxy/workload.ts';
-import type { EffectiveDestinationRule, Scope } from '../../model/scope/scope.ts';
+import type { EffectiveDestinationRule } from '../../model/routing/destination-rules.ts';
+import type { Scope } from '../../model/scope/scope.ts';
 import type { Service } from '../../model/services/service.ts';
 import type { ClusterLoadAssignment } from '../../proto/generated/envoy/config/endpoint/v3.ts';
 import { placesRead } from '../destinations/balancing.ts';

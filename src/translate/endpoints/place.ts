@@ -6,7 +6,7 @@ import { Interner, memo } from '../../memo.ts';
 import type { Locality } from '../../model/endpoints/endpoint.ts';
 import type { Traits } from '../../model/proxy/traits.ts';
 import type { Workload } from '../../model/proxy/workload.ts';
-import type { EffectiveDestinationRule } from '../../model/scope/scope.ts';
+import type { EffectiveDestinationRule } from '../../model/routing/destination-rules.ts';
 import type { Hostname } from '../../model/services/service.ts';
 import type { TrafficPolicy } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import type { ClusterScope } from '../destinations/cluster-scope.ts';

@@ -1,5 +1,5 @@
 import { memo } from '../../memo.ts';
-import type { ServiceTarget } from '../../model/proxy/workload.ts';
+import type { ServiceTarget } from '../../model/services/service.ts';
 import type { Cluster } from '../../proto/generated/envoy/config/cluster/v3.ts';
 import { EnvoyFilter_PatchContext as Context } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { SDS_EXTERNAL_CLUSTER } from '../clusters/sds.ts';

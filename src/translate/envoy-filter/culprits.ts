@@ -1,5 +1,4 @@
-import type { Failure } from './outcome.ts';
-import type { Patch } from './patch.ts';
+import type { Failure, Patch } from './patch.ts';
 
 /** What is wrong where some of the patches of a message are applied. With none of them nothing is. */
 export type FaultsWith = (kept: ReadonlySet<Patch>) => readonly string[];

@@ -17,8 +17,8 @@ import {
 } from '../resource.ts';
 import { patchClusters } from './clusters.ts';
 import { patchListeners } from './listeners.ts';
-import { type Failure, fail, type PatchLog, patchLog, problemOf } from './outcome.ts';
-import { compile, type Patch } from './patch.ts';
+import { fail, type PatchLog, patchLog, problemOf } from './outcome.ts';
+import { compile, type Failure, type Patch } from './patch.ts';
 import { type PatchSet, patchSet } from './patch-set.ts';
 import { patchRoutes } from './routes.ts';
 import { ruleFaults } from './rule-faults.ts';

@@ -1,11 +1,11 @@
-import type { ObjectKey } from '../../istio/object.ts';
 import { keepList, memo } from '../../memo.ts';
+import type { ObjectKey } from '../../object-key.ts';
 import { findAllFaults } from '../../proto/faults.ts';
 import { EnvoyFilter_Patch_Operation as Operation } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import type { AnyMessage } from '../../proto/message.ts';
 import type { Resource, ResourceName } from '../resource.ts';
-import { type Failure, type FaultsOf, fail, type Outcome, type PatchLog, patchLog } from './outcome.ts';
-import type { Patch } from './patch.ts';
+import { type FaultsOf, fail, type Outcome, type PatchLog, patchLog } from './outcome.ts';
+import type { Failure, Patch } from './patch.ts';
 
 /** What a proxy has of a type after its patches. */
 export interface PatchedList<M> {

@@ -1,15 +1,7 @@
 import type { Problem } from '../../config/problem.ts';
-import type { ObjectKey } from '../../istio/object.ts';
+import type { ObjectKey } from '../../object-key.ts';
 import { culprits } from './culprits.ts';
-import type { Patch } from './patch.ts';
-
-/** A patch that cannot be in force, and why. */
-export interface Failure {
-  readonly patch: Patch;
-  /** The field at fault. */
-  readonly path: string;
-  readonly message: string;
-}
+import type { Failure, Patch } from './patch.ts';
 
 /** The failure as a problem of the patch's EnvoyFilter. */
 export const problemOf = ({ patch, path, message }: Failure): Problem => ({

@@ -1,7 +1,7 @@
 import { type EnvoyFilter, writtenPath } from '../../istio/config.ts';
-import type { ObjectKey } from '../../istio/object.ts';
 import { patchMessages, readPatchValue } from '../../istio/patch-value.ts';
 import { memo } from '../../memo.ts';
+import type { ObjectKey } from '../../object-key.ts';
 import type { Cluster } from '../../proto/generated/envoy/config/cluster/v3.ts';
 import type { TypedExtensionConfig } from '../../proto/generated/envoy/config/core/v3.ts';
 import type { Filter, FilterChain, Listener, ListenerFilter } from '../../proto/generated/envoy/config/listener/v3.ts';
@@ -146,3 +146,11 @@ export const merges = ({ operation }: Patch): boolean =>
 
 /** Whether lists of the value take the place of the lists that are there. */
 export const replacesLists = ({ operation }: Patch): boolean => operation === Operation.MERGE_AND_REPLACE_LIST;
+
+/** A patch that cannot be in force, and why. */
+export interface Failure {
+  readonly patch: Patch;
+  /** The field at fault. */
+  readonly path: string;
+  readonly message: string;
+}

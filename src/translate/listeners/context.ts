@@ -19,8 +19,9 @@ import type { OutboundContext } from './outbound/outbound.ts';
 import { catchAllCluster, catchAllFilters } from './outbound/virtual-outbound.ts';
 import { type AccessLogs, accessLogs } from './telemetry/access-log.ts';
 import { metricsConfigs } from './telemetry/metrics.ts';
+import { spanIdentity } from './telemetry/span-identity.ts';
 import { telemetriesOf } from './telemetry/telemetry.ts';
-import { spanIdentity, type Tracing, tracingOf } from './telemetry/tracing.ts';
+import { type Tracing, tracingOf } from './telemetry/tracing.ts';
 
 const tcpContext = memo(
   (

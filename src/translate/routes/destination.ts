@@ -1,5 +1,5 @@
 import type { MeshSettings } from '../../istio/settings.ts';
-import type { EffectiveDestinationRule } from '../../model/scope/scope.ts';
+import type { EffectiveDestinationRule } from '../../model/routing/destination-rules.ts';
 import type { Hostname, Service } from '../../model/services/service.ts';
 import type { Destination } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { outboundClusterName } from '../names.ts';

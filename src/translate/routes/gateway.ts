@@ -1,12 +1,14 @@
 import type { VirtualService } from '../../istio/config.ts';
 import { bySpecificity, covers, overlaps } from '../../istio/hosts.ts';
-import { compare, type ObjectKey } from '../../istio/object.ts';
+import { compare } from '../../istio/object.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import { memo } from '../../memo.ts';
 import type { Workload } from '../../model/proxy/workload.ts';
+import type { EffectiveDestinationRule } from '../../model/routing/destination-rules.ts';
 import { type GatewayServer, mergeGateways, sniHosts } from '../../model/routing/merged-gateway.ts';
-import type { EffectiveDestinationRule, Scope } from '../../model/scope/scope.ts';
+import type { Scope } from '../../model/scope/scope.ts';
 import type { Hostname, Service } from '../../model/services/service.ts';
+import type { ObjectKey } from '../../object-key.ts';
 import {
   type Route,
   type VirtualHost,

@@ -1,4 +1,4 @@
-import type { EffectiveDestinationRule } from '../../model/scope/scope.ts';
+import type { EffectiveDestinationRule } from '../../model/routing/destination-rules.ts';
 import type { RouteAction_HashPolicy } from '../../proto/generated/envoy/config/route/v3.ts';
 import type {
   Destination,

@@ -1,4 +1,4 @@
-import type { ObjectKey } from '../../istio/object.ts';
+import type { ObjectKey } from '../../object-key.ts';
 import { recordFaults } from '../../proto/faults.ts';
 import type { Route, VirtualHost } from '../../proto/generated/envoy/config/route/v3.ts';
 import { type RouteResource, resource } from '../resource.ts';

@@ -1,9 +1,9 @@
-import type { ObjectKey } from '../../istio/object.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import { memo } from '../../memo.ts';
 import type { Traits } from '../../model/proxy/traits.ts';
-import type { EffectiveDestinationRule } from '../../model/scope/scope.ts';
+import type { EffectiveDestinationRule } from '../../model/routing/destination-rules.ts';
 import type { Service, ServicePort } from '../../model/services/service.ts';
+import type { ObjectKey } from '../../object-key.ts';
 import type { Route, VirtualHost } from '../../proto/generated/envoy/config/route/v3.ts';
 import { outboundClusterName } from '../names.ts';
 import { serviceDomains } from './domains.ts';

@@ -5,8 +5,8 @@
 
 import { isPartialWildcard } from '../../../config/host.ts';
 import type { Problem } from '../../../config/problem.ts';
-import type { ObjectKey } from '../../../istio/object.ts';
 import { memo } from '../../../memo.ts';
+import type { ObjectKey } from '../../../object-key.ts';
 import { cidrRange, network } from '../../cidr.ts';
 import { type ChainSpec, isEverywhere } from './filter-chain.ts';
 

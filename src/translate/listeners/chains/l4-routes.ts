@@ -1,10 +1,11 @@
 import { objectSources, type VirtualService } from '../../../istio/config.ts';
 import { overlaps } from '../../../istio/hosts.ts';
-import type { ObjectKey } from '../../../istio/object.ts';
 import { memo } from '../../../memo.ts';
-import type { EffectiveDestinationRule, Scope } from '../../../model/scope/scope.ts';
+import type { EffectiveDestinationRule } from '../../../model/routing/destination-rules.ts';
+import type { Scope } from '../../../model/scope/scope.ts';
 import { concrete } from '../../../model/services/aliases.ts';
 import type { Hostname, Service, ServicePort } from '../../../model/services/service.ts';
+import type { ObjectKey } from '../../../object-key.ts';
 import type { Filter } from '../../../proto/generated/envoy/config/listener/v3.ts';
 import type { RouteDestination } from '../../../proto/generated/istio/networking/v1alpha3.ts';
 import { destinationCluster } from '../../routes/destination.ts';

@@ -4,7 +4,7 @@ import type { Protocol } from '../../../istio/protocol.ts';
 import type { MeshSettings } from '../../../istio/settings.ts';
 import { memo } from '../../../memo.ts';
 import { hasExtension, type Traits } from '../../../model/proxy/traits.ts';
-import type { EffectiveDestinationRule } from '../../../model/scope/scope.ts';
+import type { EffectiveDestinationRule } from '../../../model/routing/destination-rules.ts';
 import type { Service, ServicePort } from '../../../model/services/service.ts';
 import { typed } from '../../../proto/any.ts';
 import type { AccessLog } from '../../../proto/generated/envoy/config/accesslog/v3.ts';

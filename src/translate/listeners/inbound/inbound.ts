@@ -1,12 +1,13 @@
 import type { Problem } from '../../../config/problem.ts';
 import type { Sidecar } from '../../../istio/config.ts';
 import { isGlobalUnicast, wildcards } from '../../../istio/ip-families.ts';
-import type { ObjectKey } from '../../../istio/object.ts';
 import { type Protocol, parseProtocol } from '../../../istio/protocol.ts';
 import type { MeshSettings } from '../../../istio/settings.ts';
 import { memo } from '../../../memo.ts';
 import type { Traits } from '../../../model/proxy/traits.ts';
-import type { ServiceTarget, Workload } from '../../../model/proxy/workload.ts';
+import type { Workload } from '../../../model/proxy/workload.ts';
+import type { ServiceTarget } from '../../../model/services/service.ts';
+import type { ObjectKey } from '../../../object-key.ts';
 import type { AccessLog } from '../../../proto/generated/envoy/config/accesslog/v3.ts';
 import { TrafficDirection } from '../../../proto/generated/envoy/config/core/v3.ts';
 import type { FilterChain, Listener } from '../../../proto/generated/envoy/config/listener/v3.ts';

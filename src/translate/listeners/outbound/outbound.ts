@@ -1,11 +1,11 @@
 import type { VirtualService } from '../../../istio/config.ts';
 import { wildcards } from '../../../istio/ip-families.ts';
-import type { ObjectKey } from '../../../istio/object.ts';
 import { memo } from '../../../memo.ts';
 import type { EndpointIndex } from '../../../model/endpoints/endpoint.ts';
 import { endpointsKey } from '../../../model/endpoints/endpoint.ts';
 import type { Traits } from '../../../model/proxy/traits.ts';
 import type { EgressListener, Scope } from '../../../model/scope/scope.ts';
+import type { ObjectKey } from '../../../object-key.ts';
 import { TrafficDirection } from '../../../proto/generated/envoy/config/core/v3.ts';
 import type { Filter, FilterChain, Listener } from '../../../proto/generated/envoy/config/listener/v3.ts';
 import { bool, seconds, uint32 } from '../../../proto/wellknown.ts';

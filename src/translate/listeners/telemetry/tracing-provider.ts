@@ -21,7 +21,7 @@ import { MeshConfig_ExtensionProvider_ServiceAttributeEnrichment as Enrichment }
 import { bool, seconds } from '../../../proto/wellknown.ts';
 import { type ProviderCluster, type ProviderHosts, providerCluster } from '../../provider-cluster.ts';
 import { speaks } from './proxy-version.ts';
-import type { SpanIdentity } from './tracing.ts';
+import type { SpanIdentity } from './span-identity.ts';
 
 /** A tracer as the connection manager takes it. */
 export interface TracingProvider {

@@ -1,8 +1,7 @@
 import type { Telemetry } from '../../../istio/config.ts';
 import type { MeshSettings } from '../../../istio/settings.ts';
-import { Interner, memo } from '../../../memo.ts';
+import { memo } from '../../../memo.ts';
 import { hasExtension, type Traits } from '../../../model/proxy/traits.ts';
-import type { Workload } from '../../../model/proxy/workload.ts';
 import type { HttpConnectionManager_Tracing } from '../../../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import type { CustomTag } from '../../../proto/generated/envoy/type/tracing/v3.ts';
 import type { ProxyConfig, Tracing_CustomTag as ProxyConfigTag } from '../../../proto/generated/istio/mesh/v1alpha1.ts';
@@ -11,33 +10,9 @@ import { bool, uint32 } from '../../../proto/wellknown.ts';
 import type { ProviderHosts } from '../../provider-cluster.ts';
 import { type ListenerClass, proxyConfigOf } from '../../proxy-config.ts';
 import { speaks } from './proxy-version.ts';
+import type { SpanIdentity } from './span-identity.ts';
 import { type TracingSpec, tracingSpec } from './telemetry.ts';
 import { tracingProvider } from './tracing-provider.ts';
-
-/** How a proxy names itself in spans. Interned: equal names are one value. */
-export interface SpanIdentity {
-  readonly canonicalService: string;
-  readonly canonicalRevision: string;
-  readonly namespace: string;
-  /** The Node's cluster as pilot-agent sets it: `app.namespace`. */
-  readonly serviceCluster: string;
-  /** `service.name` by OpenTelemetry's conventions for Kubernetes. */
-  readonly otelService: string;
-}
-
-const identities = new Interner<SpanIdentity>();
-
-/** The names that a workload's spans carry. */
-export const spanIdentity: (workload: Workload) => SpanIdentity = memo(({ labels, name, namespace }) => {
-  const identity: SpanIdentity = {
-    canonicalService: labels['service.istio.io/canonical-name'] || 'unknown',
-    canonicalRevision: labels['service.istio.io/canonical-revision'] || 'latest',
-    namespace: namespace || 'default',
-    serviceCluster: `${labels['app'] || name || 'istio-proxy'}.${namespace}`,
-    otelService: labels['app.kubernetes.io/instance'] || labels['app.kubernetes.io/name'] || name || 'unknown_service',
-  };
-  return identities.intern(JSON.stringify(identity), () => Object.freeze(identity));
-});
 
 /** The connection manager's tracing, and whether request ids decide about sampling. */
 export interface Tracing {
