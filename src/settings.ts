@@ -3,22 +3,13 @@ import { networkInterfaces } from 'node:os';
 import { type Arguments, type Option, UsageError } from './command.ts';
 import { hostFault, isDnsLabel } from './config/host.ts';
 import { isUnspecified } from './istio/ip-families.ts';
+import type { MeshOptions } from './istio/settings.ts';
 import { LOG_LEVELS, type LogLevel } from './log.ts';
 
 /** A host and a port to listen on. */
 export interface Address {
   readonly host: string;
   readonly port: number;
-}
-
-/** What istiod takes from its flags and MeshConfig does not say. */
-export interface MeshOptions {
-  /** The suffix of Service host names. */
-  readonly domain: string;
-  /** Where mesh-wide objects live. */
-  readonly rootNamespace: string;
-  /** The name of the cluster whose objects these are. */
-  readonly clusterId: string;
 }
 
 /** Where the objects come from. */
@@ -117,7 +108,7 @@ export const reachedAt = ({ host, port }: Address): string =>
   hostAndPort({ host: isUnspecified(host) ? 'localhost' : host, port });
 
 /** The mesh options as typed, or their defaults. Throws a UsageError. */
-export function meshSettings({ options }: Arguments): MeshOptions {
+export function readMeshOptions({ options }: Arguments): MeshOptions {
   const domain = options['domain'] ?? meshOptions.domain.default;
   const rootNamespace = options['root-namespace'] ?? meshOptions['root-namespace'].default;
   const clusterId = options['cluster-id'] ?? meshOptions['cluster-id'].default;
@@ -149,7 +140,7 @@ export function serveSettings(args: Arguments): Settings {
         ? undefined
         : address('monitoring-address', options['monitoring-address']),
     meshConfig: options['mesh-config'],
-    mesh: meshSettings(args),
+    mesh: readMeshOptions(args),
     plaintextSecrets: args.flags.has('plaintext-secrets'),
     pushShare: share('push-share', options['push-share'] ?? serveOptions['push-share'].default),
     logLevel,

@@ -5,7 +5,7 @@ import { memo } from './memo.ts';
 import { type Identity, identify } from './model/identify.ts';
 import { buildMesh, type MeshModel } from './model/mesh.ts';
 import type { Proxy } from './model/proxy/proxy.ts';
-import { typicalSidecar } from './model/typical.ts';
+import { warmUpProxy } from './model/warm-up-proxy.ts';
 import type { Resource } from './translate/resource.ts';
 import { type Translation, translate } from './translate/translate.ts';
 import {
@@ -50,7 +50,7 @@ export class World {
 
   /** Makes what most proxies will ask for before the first one waits for it, and so has the code compiled that makes it. */
   prepare(): void {
-    this.prepared = this.of(typicalSidecar(this.mesh));
+    this.prepared = this.of(warmUpProxy(this.mesh));
   }
 
   /** What `proxy` is to have. Equal proxies get one value; throws only where the program is wrong. */

@@ -5,7 +5,7 @@ import type { KubePod } from '../istio/kubernetes.ts';
 import type { Locality } from '../model/endpoints/endpoint.ts';
 import { nodeLocality, nowhere } from '../model/endpoints/locality.ts';
 import { workloadName } from '../model/endpoints/pods.ts';
-import { address, meshSettings, peerAddress } from '../settings.ts';
+import { address, peerAddress, readMeshOptions } from '../settings.ts';
 import { readFolder } from './folder.ts';
 
 /** Where the Envoy finds what, and who it says it is. */
@@ -103,7 +103,7 @@ export async function run(args: Arguments, io: Io): Promise<number> {
     throw new UsageError(`there is no pod ${podName} in namespace ${namespace}; the pods are: ${known || 'none'}`);
   }
   if (!pod.ips.length) throw new UsageError(`pod ${podName}: its status has no podIP: a proxy is known by its address`);
-  const mesh = meshSettings(args);
+  const mesh = readMeshOptions(args);
   const node = [...contents.Node.values()].find(n => n.meta.name === pod.node);
   const type = options['type'];
   if (type !== 'sidecar' && type !== 'router') throw new UsageError(`--type: '${type}'; expected sidecar or router`);

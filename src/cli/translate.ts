@@ -5,7 +5,7 @@ import { compare } from '../istio/object.ts';
 import { parseNode } from '../model/proxy/node.ts';
 import type { Proxy } from '../model/proxy/proxy.ts';
 import { fromJson, toJson } from '../proto/json.ts';
-import { meshSettings } from '../settings.ts';
+import { readMeshOptions } from '../settings.ts';
 import type { Resource } from '../translate/resource.ts';
 import type { Translation } from '../translate/translate.ts';
 import { World } from '../world.ts';
@@ -61,7 +61,7 @@ export async function run(args: Arguments, io: Io): Promise<number> {
   if (!config || !node) throw new UsageError('--config DIR and --node FILE are needed');
   const proxy = await readNode(node);
   const contents = await readFolder(config);
-  const world = new World(contents, meshSettings(args));
+  const world = new World(contents, readMeshOptions(args));
   const { translation } = world.of(proxy);
   for (const problem of [...world.problems, ...translation.problems])
     io.err(`${problem.severity}: ${problemLine(problem)}\n`);

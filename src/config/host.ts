@@ -44,37 +44,6 @@ export function checkHost(host: string | undefined, path: string, report: Report
   if (fault) report.error(path, fault);
 }
 
-/** The suffixes of a host that a wildcard can have: `a.b.com` is within `*.b.com`, `*.com` and `*`. */
-function suffixesOf(host: string): readonly string[] {
-  const suffixes: string[] = [];
-  for (let at = host.indexOf('.'); at >= 0; at = host.indexOf('.', at + 1)) suffixes.push(host.slice(at));
-  return [...suffixes, ''];
-}
-
-/** Hosts of one list, to find those that have a name in common (istio: host.Name.Matches). */
-export class Overlaps {
-  readonly #hosts = new Set<string>();
-  /** By their suffixes: the first host that is within each. */
-  readonly #within = new Map<string, string>();
-
-  /** Adds a host, and gives an earlier one that has a name in common with it: the host itself, where it is there already. */
-  add(host: string): string | undefined {
-    if (this.#hosts.has(host)) return host;
-    const suffixes = suffixesOf(host);
-    const wider = suffixes.map(suffix => `*${suffix}`).find(wild => this.#hosts.has(wild));
-    const found = wider ?? (host.startsWith('*') ? this.#within.get(host.slice(1)) : undefined);
-    this.#hosts.add(host);
-    for (const suffix of suffixes) if (!this.#within.has(suffix)) this.#within.set(suffix, host);
-    return found;
-  }
-}
-
-/** Whether every name of pattern `a` is one of pattern `b` (istio: host.Name.SubsetOf). */
-export function hostWithin(a: string, b: string): boolean {
-  if (!b.startsWith('*')) return a === b;
-  return a.startsWith('*') ? a.length >= b.length && a.slice(1).endsWith(b.slice(1)) : a.endsWith(b.slice(1));
-}
-
 /** Whether a text is the name of a label: `app`, `example.com/app`. */
 function isLabelKey(key: string): boolean {
   const match = labelKey.exec(key);

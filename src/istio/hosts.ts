@@ -1,4 +1,7 @@
+import { isIP } from 'node:net';
+import { type Hostname, hostname } from '../proto/hostname.ts';
 import { compare } from './object.ts';
+
 /** Whether a host name is a wildcard: `*` or `*.example.com`. */
 export const isWildcard = (host: string): boolean => host.startsWith('*');
 
@@ -37,4 +40,50 @@ export function findHost<T>(table: HostTable<T>, host: string): T | undefined {
     }
   }
   return found;
+}
+
+/** The suffixes of a host that a wildcard can have: `a.b.com` is within `*.b.com`, `*.com` and `*`. */
+function suffixesOf(host: string): readonly string[] {
+  const suffixes: string[] = [];
+  for (let at = host.indexOf('.'); at >= 0; at = host.indexOf('.', at + 1)) suffixes.push(host.slice(at));
+  return [...suffixes, ''];
+}
+
+/** Hosts of one list, to find those that have a name in common (istio: host.Name.Matches). */
+export class Overlaps {
+  readonly #hosts = new Set<string>();
+  /** By their suffixes: the first host that is within each. */
+  readonly #within = new Map<string, string>();
+
+  /** Adds a host, and gives an earlier one that has a name in common with it: the host itself, where it is there already. */
+  add(host: string): string | undefined {
+    if (this.#hosts.has(host)) return host;
+    const suffixes = suffixesOf(host);
+    const wider = suffixes.map(suffix => `*${suffix}`).find(wild => this.#hosts.has(wild));
+    const found = wider ?? (host.startsWith('*') ? this.#within.get(host.slice(1)) : undefined);
+    this.#hosts.add(host);
+    for (const suffix of suffixes) if (!this.#within.has(suffix)) this.#within.set(suffix, host);
+    return found;
+  }
+}
+
+/**
+ * The fully qualified form of a host as users write it in a VirtualService or DestinationRule: a name without a dot is a Service of the
+ * object's own namespace (istio: ResolveShortnameToFQDN).
+ */
+export function resolveShortname(host: Hostname, namespace: string, domain: string): Hostname {
+  if (host === '' || host === '*' || host.includes('.') || isIP(host)) return host;
+  return hostname(`${host}${namespace && `.${namespace}`}.svc.${domain}`);
+}
+
+/** The host name of a Kubernetes Service. */
+export const serviceHostname = (name: string, namespace: string, domain: string): Hostname =>
+  hostname(`${name}.${namespace}.svc.${domain}`);
+
+/** `namespace/name` of a Gateway as a VirtualService names it; `mesh` stays (istio: resolveGatewayName). */
+export function resolveGatewayName(name: string, namespace: string): string {
+  if (name === 'mesh') return name;
+  if (name.includes('/')) return name.startsWith('./') ? `${namespace}${name.slice(1)}` : name;
+  const [first = '', second] = name.split('.');
+  return second === undefined ? `${namespace}/${name}` : `${second}/${first}`;
 }

@@ -16,11 +16,13 @@ export interface MeshSettings {
   readonly network: string;
 }
 
-/** What is known of the mesh before any object is read. */
+/** What istiod takes from its flags, before any object is read. */
 export interface MeshOptions {
+  /** The suffix of Service host names. */
   readonly domain: string;
-  /** Used where MeshConfig names none; `istio-system` where neither does. */
-  readonly rootNamespace?: string | undefined;
+  /** Where mesh-wide objects live, if MeshConfig does not say. */
+  readonly rootNamespace: string;
+  /** The name of the cluster whose objects these are. */
   readonly clusterId: string;
 }
 
@@ -80,7 +82,7 @@ export function mergeProviders(own: readonly MeshConfig_ExtensionProvider[]): re
 
 /** Where mesh-wide objects live: as MeshConfig says, else as the options do. */
 export const rootNamespaceOf = (object: MeshConfigObject | undefined, options: MeshOptions): string =>
-  object?.spec.rootNamespace || options.rootNamespace || 'istio-system';
+  object?.spec.rootNamespace || options.rootNamespace;
 
 /** The settings in force. */
 export function meshSettings(

@@ -3,7 +3,7 @@ import type { ConfigContents } from '../config/store.ts';
 import { type MeshOptions, type MeshSettings, meshSettings, rootNamespaceOf } from '../istio/settings.ts';
 import { memo } from '../memo.ts';
 import { type ObjectKey, objectKey } from '../object-key.ts';
-import { discovered } from './discovery.ts';
+import { inSelectedNamespaces } from './discovery-selectors.ts';
 import { type AddressIndex, type AddressInputs, buildAddresses } from './endpoints/address-index.ts';
 import type { EndpointIndex } from './endpoints/endpoint.ts';
 import {
@@ -99,7 +99,7 @@ export function buildMesh(given: ConfigContents, options: MeshOptions, previous?
     () => meshSettings(config, options, network),
   );
 
-  const contents = discovered(given, settings.value.config.discoverySelectors);
+  const contents = inSelectedNamespaces(given, settings.value.config.discoverySelectors);
   if (previous?.contents === contents && before?.settings === settings) return previous;
 
   const services = stage<ServiceInputs, ServiceIndex>(

@@ -97,6 +97,7 @@ function findingsOf(dump: Dump): ReadonlySet<string> {
 function judge(s: Scenario, reference: Reference): Result {
   const world = new World(contents(reference.objects, s.meshConfig), {
     domain: 'cluster.local',
+    rootNamespace: 'istio-system',
     clusterId: 'Kubernetes',
   });
   const lines: string[] = [];

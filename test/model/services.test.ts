@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { resolveGatewayName, resolveShortname } from '../../src/istio/hosts.ts';
 import { servicePortProtocol } from '../../src/istio/protocol.ts';
-import { qualify, qualifyGateway } from '../../src/istio/qualify.ts';
 import { visibleTo } from '../../src/istio/visibility.ts';
 import type { Service } from '../../src/model/services/service.ts';
 import { hostname } from '../../src/proto/hostname.ts';
@@ -47,7 +47,7 @@ test('short names are Services of the own namespace', () => {
     ['*.com', '*.com'],
     ['10.0.0.1', '10.0.0.1'],
   ] as const;
-  for (const [host, expected] of cases) assert.equal(qualify(hostname(host), 'a', 'cluster.local'), expected);
+  for (const [host, expected] of cases) assert.equal(resolveShortname(hostname(host), 'a', 'cluster.local'), expected);
   const gateways = [
     ['mesh', 'mesh'],
     ['gw', 'a/gw'],
@@ -56,7 +56,7 @@ test('short names are Services of the own namespace', () => {
     ['gw.b', 'b/gw'],
     ['gw.b.svc.cluster.local', 'b/gw'],
   ] as const;
-  for (const [name, expected] of gateways) assert.equal(qualifyGateway(name, 'a'), expected);
+  for (const [name, expected] of gateways) assert.equal(resolveGatewayName(name, 'a'), expected);
 });
 
 test('a Service says who sees it', () => {

@@ -12,7 +12,7 @@ import type { Proxy } from '../../src/model/proxy/proxy.ts';
 import type { Node } from '../../src/proto/generated/envoy/config/core/v3.ts';
 import type { Struct, Value } from '../../src/proto/generated/google/protobuf.ts';
 
-export const options = { domain: 'cluster.local', clusterId: 'Kubernetes' };
+export const options = { domain: 'cluster.local', rootNamespace: 'istio-system', clusterId: 'Kubernetes' };
 
 /** The objects of YAML text. */
 export const objectsOf = (yaml: string): readonly RawObject[] =>

@@ -147,5 +147,9 @@ export const proxies = Object.fromEntries(Object.entries(nodes).map(([name, node
 export function worldWith(objects: readonly RawObject[]): World {
   const store = new ConfigStore();
   for (const object of [...baseObjects, ...objects]) store.apply({ op: 'upsert', object });
-  return new World(store.contents(), { domain: 'cluster.local', clusterId: 'Kubernetes' });
+  return new World(store.contents(), {
+    domain: 'cluster.local',
+    rootNamespace: 'istio-system',
+    clusterId: 'Kubernetes',
+  });
 }

@@ -18,7 +18,11 @@ import { type Json, type Spoiled, spoilings } from './spoiling.ts';
 type Permissions = (store: ConfigStore) => readonly string[];
 
 function sentTo(store: ConfigStore, name: string): Messages {
-  const world = new World(store.contents(), { domain: 'cluster.local', clusterId: 'Kubernetes' });
+  const world = new World(store.contents(), {
+    domain: 'cluster.local',
+    rootNamespace: 'istio-system',
+    clusterId: 'Kubernetes',
+  });
   const proxy = proxies[name];
   assert.ok(proxy);
   return messagesOf(world.of(proxy).translation);

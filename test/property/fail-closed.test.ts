@@ -118,7 +118,11 @@ interface Ruling {
 }
 
 function rulings(store: ConfigStore): readonly Ruling[] {
-  const world = new World(store.contents(), { domain: 'cluster.local', clusterId: 'Kubernetes' });
+  const world = new World(store.contents(), {
+    domain: 'cluster.local',
+    rootNamespace: 'istio-system',
+    clusterId: 'Kubernetes',
+  });
   const server = proxies['server with agent'];
   assert.ok(server);
   const messages = messagesOf(world.of(server).translation);

@@ -44,7 +44,11 @@ function callOf(text: string): Call {
 
 /** What one of the proxies of the small mesh is sent. */
 export function sentTo(store: ConfigStore, name: string): Messages {
-  const world = new World(store.contents(), { domain: 'cluster.local', clusterId: 'Kubernetes' });
+  const world = new World(store.contents(), {
+    domain: 'cluster.local',
+    rootNamespace: 'istio-system',
+    clusterId: 'Kubernetes',
+  });
   const proxy = proxies[name];
   assert.ok(proxy);
   return messagesOf(world.of(proxy).translation);

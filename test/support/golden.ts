@@ -60,7 +60,11 @@ export const goldenCases = (): readonly GoldenCase[] =>
 /** The world of a case; `seed` shuffles its objects. */
 export function worldOf({ objects }: Pick<GoldenCase, 'objects'>, seed?: number): World {
   const given = seed === undefined ? objects : { ...objects, objects: shuffled(objects.objects, seed) };
-  return new World(contentsOf(given), { domain: 'cluster.local', clusterId: 'Kubernetes' });
+  return new World(contentsOf(given), {
+    domain: 'cluster.local',
+    rootNamespace: 'istio-system',
+    clusterId: 'Kubernetes',
+  });
 }
 
 /** What one proxy of a case is sent. */

@@ -26,6 +26,7 @@ interface Sent {
 function sent(yaml: string, minor = 40): Sent {
   const world = new World(contentsOf({ objects: objectsOf(mesh(yaml)), problems: [] }), {
     domain: 'cluster.local',
+    rootNamespace: 'istio-system',
     clusterId: 'k',
   });
   const parsed = parseNode(

@@ -63,6 +63,7 @@ test('a gateway is sent the credentials that its Gateways name, and no others', 
   for (const object of objects) store.apply({ op: 'upsert', object });
   const { translation, snapshot } = new World(store.contents(), {
     domain: 'cluster.local',
+    rootNamespace: 'istio-system',
     clusterId: 'Kubernetes',
   }).of(proxy);
 

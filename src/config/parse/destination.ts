@@ -1,6 +1,7 @@
+import { covers } from '../../istio/hosts.ts';
 import type { Destination, RouteDestination, StringMatch } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { isAddress } from '../address.ts';
-import { checkHost, hostFault, hostWithin, isDnsLabel, isPartialWildcard, wildcardHostFault } from '../host.ts';
+import { checkHost, hostFault, isDnsLabel, isPartialWildcard, wildcardHostFault } from '../host.ts';
 import { checkPort } from '../port.ts';
 import { checkRegex } from '../regex.ts';
 import type { Report } from '../report.ts';
@@ -78,7 +79,7 @@ export function checkSni(sni: string, owner: RouteOwner, path: string, report: R
   }
   if (fault) report.error(path, fault);
   else if (isPartialWildcard(sni)) report.error(path, `"${sni}": a wildcard must be the whole first label`);
-  else if (!owner.hosts.some(host => hostWithin(sni, host))) {
+  else if (!owner.hosts.some(host => covers(host, sni))) {
     report.warning(path, `"${sni}" is within none of the hosts ${owner.hosts.join(', ')}`);
   }
 }

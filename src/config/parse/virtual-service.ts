@@ -1,8 +1,9 @@
 import type { VirtualService } from '../../istio/config.ts';
+import { Overlaps } from '../../istio/hosts.ts';
 import type { ObjectMeta } from '../../istio/object.ts';
 import type * as networking from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { isAddress } from '../address.ts';
-import { checkHost, Overlaps } from '../host.ts';
+import { checkHost } from '../host.ts';
 import type { Parsed } from '../problem.ts';
 import type { RawObject } from '../raw.ts';
 import type { Report } from '../report.ts';

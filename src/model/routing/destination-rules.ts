@@ -1,9 +1,8 @@
 import type { Problem } from '../../config/problem.ts';
 import type { ConfigContents } from '../../config/store.ts';
 import { type DestinationRule, writtenPath } from '../../istio/config.ts';
-import { findHost, type HostTable, isWildcard } from '../../istio/hosts.ts';
+import { findHost, type HostTable, isWildcard, resolveShortname } from '../../istio/hosts.ts';
 import { byAge, selects } from '../../istio/object.ts';
-import { qualify } from '../../istio/qualify.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import { keepList, memo, memoSaid } from '../../memo.ts';
 import type { ObjectKey } from '../../object-key.ts';
@@ -142,7 +141,7 @@ export function buildDestinationRules(
     objects,
     settings,
     rule => {
-      const host = rule.spec.host && qualify(rule.spec.host, rule.meta.namespace, domain);
+      const host = rule.spec.host && resolveShortname(rule.spec.host, rule.meta.namespace, domain);
       return host === rule.spec.host ? rule : Object.freeze({ ...rule, spec: Object.freeze({ ...rule.spec, host }) });
     },
     previous?.value.qualified,

@@ -1,6 +1,6 @@
 import type { VirtualService } from '../../istio/config.ts';
+import { resolveGatewayName, resolveShortname } from '../../istio/hosts.ts';
 import { compare } from '../../istio/object.ts';
-import { qualify, qualifyGateway } from '../../istio/qualify.ts';
 import { memo, memoSaid } from '../../memo.ts';
 import type {
   Destination,
@@ -20,8 +20,8 @@ function mapSame<T>(list: readonly T[] | undefined, f: (item: T) => T): readonly
 export function qualifyVirtualService(object: VirtualService, domain: string): VirtualService {
   const { namespace } = object.meta;
   const { spec } = object;
-  const host = (name: Hostname): Hostname => qualify(name, namespace, domain);
-  const gateway = (name: string): string => qualifyGateway(name, namespace);
+  const host = (name: Hostname): Hostname => resolveShortname(name, namespace, domain);
+  const gateway = (name: string): string => resolveGatewayName(name, namespace);
   const destination = (to: Destination): Destination => ({ ...to, host: to.host && host(to.host) });
   const weighted = <T extends { readonly destination?: Destination | undefined }>(route: T): T =>
     route.destination ? { ...route, destination: destination(route.destination) } : route;

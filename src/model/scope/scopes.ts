@@ -11,7 +11,7 @@ import type { LastValues } from '../incremental/last-values.ts';
 import type { PolicyIndex } from '../policies/policies.ts';
 import { type DestinationRuleIndex, decideRules, rulesFor } from '../routing/destination-rules.ts';
 import type { GatewayBinding } from '../routing/merged-gateway.ts';
-import { decideRoutes, specialise } from '../routing/specialise.ts';
+import { applyingTo, decideRoutes } from '../routing/source-conditions.ts';
 import { type VirtualServiceIndex, virtualServicesFor } from '../routing/virtual-service-index.ts';
 import { concrete } from '../services/aliases.ts';
 import type { Hostname, Service } from '../services/service.ts';
@@ -132,7 +132,7 @@ export function scopeIndex(inputs: ScopeInputs, last: LastValues): ScopeIndex {
         bind: listener?.bind ?? '',
         captureMode: captureModes[listener?.captureMode ?? 0] ?? 'DEFAULT',
         services: last.list(`own services ${name}`, ownPorts(list, hosts)),
-        virtualServices: last.list(`routes ${name} ${decision}`, specialise(routes, decision)),
+        virtualServices: last.list(`routes ${name} ${decision}`, applyingTo(routes, decision)),
       }),
     );
 
@@ -151,7 +151,7 @@ export function scopeIndex(inputs: ScopeInputs, last: LastValues): ScopeIndex {
         key += `${id};`;
         return last.record(`gateway ${id}`, {
           gateway,
-          virtualServices: last.list(`gateway routes ${id}`, specialise(routes, decision)),
+          virtualServices: last.list(`gateway routes ${id}`, applyingTo(routes, decision)),
         });
       });
     return { list: last.list(`gateways ${key}`, list), key };

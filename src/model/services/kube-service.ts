@@ -1,6 +1,6 @@
+import { serviceHostname } from '../../istio/hosts.ts';
 import type { KubeService } from '../../istio/kubernetes.ts';
 import { servicePortProtocol } from '../../istio/protocol.ts';
-import { serviceHostname } from '../../istio/qualify.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import { spiffeId } from '../../istio/spiffe.ts';
 import { visibilityOf } from '../../istio/visibility.ts';

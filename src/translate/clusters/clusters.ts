@@ -11,13 +11,13 @@ import type { EffectiveDestinationRule } from '../../model/routing/destination-r
 import type { Scope } from '../../model/scope/scope.ts';
 import type { Service } from '../../model/services/service.ts';
 import type { Cluster } from '../../proto/generated/envoy/config/cluster/v3.ts';
-import { placesRead } from '../destinations/balancing.ts';
+import { locationReads } from '../destinations/balancing.ts';
 import { type ClusterScope, clusterScope } from '../destinations/cluster-scope.ts';
-import type { ClusterMode } from '../destinations/discovery.ts';
+import type { ClusterMode } from '../destinations/cluster-targets.ts';
 import { isPassthrough } from '../destinations/traffic-policy.ts';
 import type { EndpointView } from '../endpoints/cluster-endpoints.ts';
 import { namespaceMode, policiesOf } from '../endpoints/peer-authentication.ts';
-import { type Place, placeOf, placeRead } from '../endpoints/place.ts';
+import { locationOf, locationRead, type ProxyLocation } from '../endpoints/proxy-location.ts';
 import type { ClusterResource, Translated } from '../resource.ts';
 import { type ClusterTraits, clusterTraits } from './cluster-traits.ts';
 import { agentResolver } from './dynamic-dns.ts';
@@ -45,15 +45,15 @@ const endpointReaders = memo((scope: ClusterScope): readonly Service[] =>
 const resolvedByDns = (service: Service): boolean =>
   service.resolution === 'DNSLB' || service.resolution === 'DNSRoundRobinLB';
 
-/** One view for the same endpoints, policies and place, so that clusters made from it stay the same too. */
+/** One view for the same endpoints, policies and location, so that clusters made from it stay the same too. */
 const viewOf = memo(
   (
     mesh: MeshSettings,
     endpoints: ServiceEndpoints | undefined,
     policies: readonly PeerAuthentication[],
-    place: Place | undefined,
+    location: ProxyLocation | undefined,
     node: NodeName | undefined,
-  ): EndpointView => Object.freeze({ endpoints, mesh, policies, place, node }),
+  ): EndpointView => Object.freeze({ endpoints, mesh, policies, location, node }),
 );
 
 type Reading = EndpointView | string;
@@ -126,9 +126,9 @@ export function outboundClusters(
     const known = endpoints.get(endpointsKey(service));
     if (!resolvedByDns(service)) return meshedPorts(service, known);
     const policies = policiesOf(peerAuthentications, mesh.rootNamespace, service.namespace);
-    const reads = placesRead(mesh.config, destinationRules.get(service.hostname)?.rule, service);
-    const place = reads === 'nothing' ? undefined : placeRead(placeOf(own, workload, traits), reads);
-    return viewOf(mesh, known, policies, place, service.nodeLocal ? traits.node : undefined);
+    const reads = locationReads(mesh.config, destinationRules.get(service.hostname)?.rule, service);
+    const location = reads === 'nothing' ? undefined : locationRead(locationOf(own, workload, traits), reads);
+    return viewOf(mesh, known, policies, location, service.nodeLocal ? traits.node : undefined);
   });
   return outboundList(own, clusterTraits(mesh, traits), ...readings);
 }

@@ -22,7 +22,7 @@ import {
   clusterDiscovery,
   clusterTargets,
   isDynamicForwardProxy,
-} from '../destinations/discovery.ts';
+} from '../destinations/cluster-targets.ts';
 import { effectiveLbSetting } from '../destinations/lb-setting.ts';
 import {
   isPassthrough,

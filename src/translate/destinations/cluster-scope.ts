@@ -1,6 +1,6 @@
 import { memo } from '../../memo.ts';
 import type { Scope } from '../../model/scope/scope.ts';
-import { type ClusterMode, clusterModes } from './discovery.ts';
+import { type ClusterMode, clusterModes } from './cluster-targets.ts';
 
 /** What of a scope clusters and their endpoints depend on: it stays the same while only routes change. */
 export interface ClusterScope

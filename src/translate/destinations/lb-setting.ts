@@ -58,7 +58,7 @@ export function effectiveLbSetting(
 /** Whether zone-aware routing is on: unless it is switched off by hand. */
 export const zoneAwareEnabled = (setting: ZoneAwareLoadBalancerSetting): boolean => setting.enabled?.value !== false;
 
-/** What of the proxy's own place priorities and weights depend on: its locality, and labels where a list names them. */
+/** What of the proxy's own location priorities and weights depend on: its locality, and labels where a list names them. */
 export type LbReads = 'nothing' | 'locality' | readonly string[];
 
 export function readsOf(lb: LbSetting | undefined, outlierDetection: boolean): LbReads {

@@ -16,13 +16,13 @@ import type { EffectiveDestinationRule } from '../../model/routing/destination-r
 import type { Scope } from '../../model/scope/scope.ts';
 import type { Service } from '../../model/services/service.ts';
 import type { ClusterLoadAssignment } from '../../proto/generated/envoy/config/endpoint/v3.ts';
-import { placesRead } from '../destinations/balancing.ts';
+import { locationReads } from '../destinations/balancing.ts';
 import { type ClusterScope, clusterScope } from '../destinations/cluster-scope.ts';
-import { type ClusterMode, edsClusters } from '../destinations/discovery.ts';
+import { type ClusterMode, edsClusters } from '../destinations/cluster-targets.ts';
 import { type EndpointResource, resource, type Translated } from '../resource.ts';
 import { clusterEndpoints, type EndpointView } from './cluster-endpoints.ts';
 import { policiesOf } from './peer-authentication.ts';
-import { type Place, placeOf, placeRead } from './place.ts';
+import { locationOf, locationRead, type ProxyLocation } from './proxy-location.ts';
 
 /** EDS carries addresses only; a host name in a STATIC ServiceEntry cannot be resolved by Envoy. */
 const isAddress = ({ address, port }: Endpoint): boolean => address === '' || port === 0 || isIP(address) !== 0;
@@ -37,7 +37,7 @@ const servicePlan = memo(
   (
     mesh: MeshSettings,
     policies: readonly PeerAuthentication[],
-    place: Place | undefined,
+    location: ProxyLocation | undefined,
     node: NodeName | undefined,
     sidecar: boolean,
     mode: ClusterMode,
@@ -49,7 +49,7 @@ const servicePlan = memo(
     const sources = [service.source, ...(rule?.sources ?? [])];
     const options = { keep: isAddress, mutualTlsOnly: mode === 'sniDnat' };
     const assign = memo((endpoints: ServiceEndpoints | undefined): readonly EndpointResource[] => {
-      const view: EndpointView = { endpoints, mesh, policies, place, node };
+      const view: EndpointView = { endpoints, mesh, policies, location, node };
       return targets.map(({ name, port, subset }) => {
         const localities = clusterEndpoints(service, port, rule?.rule, subset, view, options);
         const message = { cluster_name: name, endpoints: localities.length ? localities : undefined };
@@ -65,7 +65,7 @@ const plannerOf = memo(
     mesh: MeshSettings,
     destinationRules: ClusterScope['destinationRules'],
     policies: ClusterScope['peerAuthentications'],
-    place: Place,
+    location: ProxyLocation,
     node: NodeName | undefined,
     sidecar: boolean,
     mode: ClusterMode,
@@ -75,7 +75,7 @@ const plannerOf = memo(
       return servicePlan(
         mesh,
         policiesOf(policies, mesh.rootNamespace, service.namespace),
-        placeRead(place, placesRead(mesh.config, rule?.rule, service)),
+        locationRead(location, locationReads(mesh.config, rule?.rule, service)),
         service.nodeLocal ? node : undefined,
         sidecar,
         mode,
@@ -86,10 +86,15 @@ const plannerOf = memo(
 );
 
 const plans = memo(
-  (scope: ClusterScope, place: Place, node: NodeName | undefined, sidecar: boolean): readonly ServicePlan[] => {
+  (
+    scope: ClusterScope,
+    location: ProxyLocation,
+    node: NodeName | undefined,
+    sidecar: boolean,
+  ): readonly ServicePlan[] => {
     const { mesh, destinationRules, peerAuthentications } = scope;
     return scope.modes.flatMap(mode => {
-      const planner = plannerOf(mesh, destinationRules, peerAuthentications, place, node, sidecar, mode);
+      const planner = plannerOf(mesh, destinationRules, peerAuthentications, location, node, sidecar, mode);
       return planner(scope.services).filter(plan => plan !== undefined);
     });
   },
@@ -116,7 +121,7 @@ export function endpointAssignments(
   endpoints: EndpointIndex,
 ): Translated<ClusterLoadAssignment> {
   const own = clusterScope(scope);
-  const place = placeOf(own, workload, traits);
+  const location = locationOf(own, workload, traits);
   const node = own.byNode ? traits.node : undefined;
-  return assignmentList(plans(own, place, node, traits.type === 'sidecar'), endpoints);
+  return assignmentList(plans(own, location, node, traits.type === 'sidecar'), endpoints);
 }

@@ -16,8 +16,8 @@ import { type PortPolicy, portPolicy, subsetPolicy } from '../destinations/traff
 import { fittingLocalities } from './fitting.ts';
 import { localityGroups, localityMessage } from './locality-group.ts';
 import { workloadMode } from './peer-authentication.ts';
-import type { Place } from './place.ts';
 import { prioritise } from './priority.ts';
+import type { ProxyLocation } from './proxy-location.ts';
 
 /** What the endpoints of a Service's clusters depend on besides the Service and its rule. */
 export interface EndpointView {
@@ -25,8 +25,8 @@ export interface EndpointView {
   readonly mesh: MeshSettings;
   /** Policies that can apply to the Service's namespace. */
   readonly policies: readonly PeerAuthentication[];
-  /** The proxy's place, where load balancing reads it. */
-  readonly place: Place | undefined;
+  /** The proxy's location, where load balancing reads it. */
+  readonly location: ProxyLocation | undefined;
   /** The proxy's node, where the Service's traffic stays on it. */
   readonly node: NodeName | undefined;
 }
@@ -81,5 +81,5 @@ export function clusterEndpoints(
   });
   const lb = effectiveLbSetting(view.mesh.config, policy?.loadBalancer, service);
   const ejects = options.ejects ?? policy?.outlierDetection !== undefined;
-  return fittingLocalities(prioritise(groups, lb, ejects, view.place).map(localityMessage));
+  return fittingLocalities(prioritise(groups, lb, ejects, view.location).map(localityMessage));
 }

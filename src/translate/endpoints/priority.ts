@@ -1,11 +1,11 @@
-/** Priorities and weights of localities as seen from a proxy's place (istio: loadbalancer/loadbalancer.go). */
+/** Priorities and weights of localities as seen from a proxy's location (istio: loadbalancer/loadbalancer.go). */
 
 import { compare } from '../../istio/object.ts';
 import type { Endpoint, Locality } from '../../model/endpoints/endpoint.ts';
 import type { LbEndpoint } from '../../proto/generated/envoy/config/endpoint/v3.ts';
 import type { LocalityLoadBalancerSetting } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { type LbSetting, zoneAwareEnabled } from '../destinations/lb-setting.ts';
-import type { Place } from './place.ts';
+import type { ProxyLocation } from './proxy-location.ts';
 
 /** The endpoints of one locality, with the message of each. */
 export interface LocalityGroup {
@@ -96,12 +96,12 @@ function byRegion(
 function byLabels(
   groups: readonly LocalityGroup[],
   priorities: readonly string[],
-  place: Place,
+  location: ProxyLocation,
 ): readonly LocalityGroup[] {
   const wanted = priorities.map(entry => {
     const parts = entry.split('=');
     const name = parts[0] ?? '';
-    return { name, value: parts.length === 2 ? (parts[1] ?? '') : (place.labels[name] ?? '') };
+    return { name, value: parts.length === 2 ? (parts[1] ?? '') : (location.labels[name] ?? '') };
   });
   const networkFirst = priorities[0] === NETWORK;
   const levelOf = (endpoint: Endpoint): number => {
@@ -130,30 +130,30 @@ function byLabels(
   return withoutGaps(split);
 }
 
-/** The groups with priorities and weights in force for a proxy at `place`. */
+/** The groups with priorities and weights in force for a proxy at `location`. */
 export function prioritise(
   groups: readonly LocalityGroup[],
   lb: LbSetting | undefined,
   outlierDetection: boolean,
-  place: Place | undefined,
+  location: ProxyLocation | undefined,
 ): readonly LocalityGroup[] {
-  if (!lb || !place) return groups;
+  if (!lb || !location) return groups;
   if (lb.kind === 'zoneAware') {
     if (!zoneAwareEnabled(lb.setting)) return groups;
     const labels = lb.setting.failoverPriority ?? [];
     return byRegion(
-      labels.length ? byLabels(groups, labels, place) : groups,
+      labels.length ? byLabels(groups, labels, location) : groups,
       lb.setting.failover ?? [],
-      place.locality,
+      location.locality,
     );
   }
   const setting = lb.setting;
   if (!setting) return groups;
-  if (setting.distribute?.length) return distribute(groups, setting.distribute, place.locality);
+  if (setting.distribute?.length) return distribute(groups, setting.distribute, location.locality);
   // Without outlier detection Envoy never learns that an endpoint fails, and would never fail over.
   if (!outlierDetection && !lb.force) return groups;
   const failover = setting.failover ?? [];
-  if (!setting.failoverPriority?.length) return byLocality(groups, failover, place.locality);
-  const split = byLabels(groups, setting.failoverPriority, place);
-  return failover.length ? byLocality(split, failover, place.locality) : split;
+  if (!setting.failoverPriority?.length) return byLocality(groups, failover, location.locality);
+  const split = byLabels(groups, setting.failoverPriority, location);
+  return failover.length ? byLocality(split, failover, location.locality) : split;
 }

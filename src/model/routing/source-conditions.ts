@@ -94,5 +94,5 @@ export const decideRoutes = (objects: readonly VirtualService[], source: Source)
  * The VirtualServices as one source sees them: matches that cannot be its (`sourceLabels`, `sourceNamespace`, `gateways`) are gone, so that
  * nothing that is made from them has to know the proxy. Sources for which everything comes out the same get the same list.
  */
-export const specialise = (objects: readonly VirtualService[], decision: string): readonly VirtualService[] =>
+export const applyingTo = (objects: readonly VirtualService[], decision: string): readonly VirtualService[] =>
   decision ? decided(objects, decision) : objects;

@@ -41,7 +41,7 @@ const within = memo((contents: ConfigContents, namespaces: string): ConfigConten
  * The objects that the mesh is made of: all, or those of the namespaces that `discoverySelectors` pick (istio: discoveryNamespacesFilter).
  * Objects without a namespace always count.
  */
-export const discovered = (
+export const inSelectedNamespaces = (
   contents: ConfigContents,
   selectors: readonly LabelSelector[] | undefined,
 ): ConfigContents =>

@@ -12,7 +12,7 @@ import type { TrafficPolicy } from '../../proto/generated/istio/networking/v1alp
 import type { ClusterScope } from '../destinations/cluster-scope.ts';
 import type { LbReads } from '../destinations/lb-setting.ts';
 
-export interface Place {
+export interface ProxyLocation {
   readonly locality: Locality;
   readonly labels: Readonly<Record<string, string>>;
 }
@@ -68,24 +68,27 @@ const labelsRead = memo(
   },
 );
 
-const places = new Interner<Place>();
-const intern = (place: Place): Place => places.intern(JSON.stringify(place), () => Object.freeze(place));
+const locations = new Interner<ProxyLocation>();
+const intern = (location: ProxyLocation): ProxyLocation =>
+  locations.intern(JSON.stringify(location), () => Object.freeze(location));
 
-/** The place of a proxy. Interned: proxies in one place share it, whatever other labels they carry. */
-export const placeOf = memo(({ destinationRules, mesh }: ClusterScope, workload: Workload, traits: Traits): Place => {
-  const labels: Record<string, string> = {};
-  for (const name of labelsRead(destinationRules, mesh)) {
-    const value = proxyLabel(traits, workload.labels, name);
-    if (value) labels[name] = value;
-  }
-  return intern({ locality: traits.locality, labels });
-});
+/** The location of a proxy. Interned: proxies in one location share it, whatever other labels they carry. */
+export const locationOf = memo(
+  ({ destinationRules, mesh }: ClusterScope, workload: Workload, traits: Traits): ProxyLocation => {
+    const labels: Record<string, string> = {};
+    for (const name of labelsRead(destinationRules, mesh)) {
+      const value = proxyLabel(traits, workload.labels, name);
+      if (value) labels[name] = value;
+    }
+    return intern({ locality: traits.locality, labels });
+  },
+);
 
-/** The part of a place that load balancing reads (`readsOf`), so that what is made from it is shared as widely as it can be. */
-export const placeRead = memo((place: Place, reads: LbReads): Place | undefined => {
+/** The part of a location that load balancing reads (`readsOf`), so that what is made from it is shared as widely as it can be. */
+export const locationRead = memo((location: ProxyLocation, reads: LbReads): ProxyLocation | undefined => {
   if (reads === 'nothing') return undefined;
-  if (reads === 'locality') return intern({ locality: place.locality, labels: {} });
+  if (reads === 'locality') return intern({ locality: location.locality, labels: {} });
   const names = new Set(reads.map(nameOf));
-  const labels = Object.fromEntries(Object.entries(place.labels).filter(([name]) => names.has(name)));
-  return intern({ locality: place.locality, labels });
+  const labels = Object.fromEntries(Object.entries(location.labels).filter(([name]) => names.has(name)));
+  return intern({ locality: location.locality, labels });
 });

@@ -3,7 +3,7 @@ import { parseNode } from './proxy/node.ts';
 import type { Proxy } from './proxy/proxy.ts';
 
 /** A sidecar as Istio injects it, of no pod, in the namespace that has the most Services: what it is to have, most proxies are to have too. */
-export function typicalSidecar({ stages, settings }: MeshModel): Proxy {
+export function warmUpProxy({ stages, settings }: MeshModel): Proxy {
   let namespace = settings.rootNamespace;
   let most = 0;
   for (const [name, { length }] of stages.services.value.inNamespace) {
@@ -12,7 +12,7 @@ export function typicalSidecar({ stages, settings }: MeshModel): Proxy {
     most = length;
   }
   const parsed = parseNode({
-    id: `sidecar~192.0.2.1~typical.${namespace}~${namespace}.svc.${settings.domain}`,
+    id: `sidecar~192.0.2.1~warm-up.${namespace}~${namespace}.svc.${settings.domain}`,
     metadata: {
       fields: {
         CLUSTER_ID: { string_value: settings.clusterId },
