@@ -36,12 +36,20 @@ export function directorySource(options: {
  * A file, and what tells whether it has changed: its stamp when it was last read, the last that was seen, since when that is there, and since
  * when the file differs from what was read (undefined where it does not).
  */
-interface File {
+class File {
   readonly manifest: Manifest;
-  read: string;
-  seen: string;
-  since: number;
+  read = '';
+  seen = '';
+  since = 0;
   differs: number | undefined;
+  /** Whether it is being read beside everything else. */
+  reading = false;
+  /** Why that did not come to an end. */
+  failure: unknown;
+
+  constructor(name: string) {
+    this.manifest = new Manifest(name);
+  }
 }
 
 /** All files together: the object in force for each key, and the problems of each file. */
@@ -66,6 +74,9 @@ interface Scan {
  */
 const large = 1 << 20;
 const longest = 1_000;
+
+/** A file that has more bytes than this is read beside the others: their changes do not wait for it. It takes tens of milliseconds. */
+const long = 1 << 16;
 
 /** After so many reads without a quiet moment a folder that never rests is taken as it is. */
 const patience = 10;
@@ -280,10 +291,9 @@ class Directory {
       unreadable.set(this.#keyOf(path), reasonOf(error));
   }
 
-  async #readFile(path: string, status: BigIntStats, { files }: Scan): Promise<void> {
+  async #readFile(path: string, status: BigIntStats, { files, unreadable }: Scan): Promise<void> {
     const name = relative(this.#folder, path);
-    const known = this.#files.get(name);
-    const file: File = known ?? { manifest: new Manifest(name), read: '', seen: '', since: 0, differs: undefined };
+    const file = this.#files.get(name) ?? new File(name);
     files.set(name, file);
     const stamp = `${status.dev}:${status.ino}:${status.size}:${status.mtimeNs}:${status.ctimeNs}`;
     const now = performance.now();
@@ -291,11 +301,40 @@ class Directory {
       file.seen = stamp;
       file.since = now;
     }
+    if (file.failure) {
+      const { failure } = file;
+      file.failure = undefined;
+      throw failure;
+    }
+    if (file.reading) return this.#stillUnreadable(path, unreadable);
     if (file.read === stamp && !file.manifest.waiting) return;
     const atRest = now - file.since >= rest;
     if (file.read !== stamp) file.differs ??= now;
     const mayWait = this.#told && (status.size === 0n || status.size > large);
     if (mayWait && !atRest && now - (file.differs ?? now) < longest) return;
+    const reading = this.#take(file, path, status, atRest);
+    if (!this.#told || status.size <= long) return reading;
+    this.#stillUnreadable(path, unreadable);
+    file.reading = true;
+    void reading
+      .catch((error: unknown) => {
+        file.failure = error;
+      })
+      .finally(() => {
+        file.reading = false;
+        this.#notice();
+      });
+  }
+
+  /** What could not be read, and is being read now, is unreadable until that has come to an end. */
+  #stillUnreadable(path: string, unreadable: Map<ObjectKey, string>): void {
+    const key = this.#keyOf(path);
+    const reason = this.#unreadable.get(key);
+    if (reason !== undefined) unreadable.set(key, reason);
+  }
+
+  async #take(file: File, path: string, status: BigIntStats, atRest: boolean): Promise<void> {
+    const { seen } = file;
     try {
       await inSlices(file.manifest.updating(await readText(path), atRest), this.#signal);
     } catch (error) {
@@ -305,7 +344,7 @@ class Directory {
       file.differs = undefined;
     }
     // The file system's clock ticks slowly: what was written this instant may be written again under the same stamp.
-    file.read = Date.now() - Number(status.ctimeMs) < 100 ? '' : stamp;
+    file.read = Date.now() - Number(status.ctimeMs) < 100 ? '' : seen;
   }
 
   /**

@@ -77,3 +77,14 @@ test('a file that is empty while it is saved is no problem', async () => {
   await until('the problem', () => folder.problemsOf('a.yaml').includes('the file is empty'));
   assert.match(folder.services, /^a:/);
 });
+
+test('no other file waits while a long one is read', async () => {
+  await using folder = await Folder.with({ 'a.yaml': service('a') });
+  const long = Array.from({ length: 8_000 }, (_, i) => service(`s-${i}`)).join('---\n');
+  assert.ok(long.length < 1 << 20);
+  await folder.write('long.yaml', long);
+  await folder.write('a.yaml', service('a', 81));
+  await until('the short one', () => folder.services.includes('a:81'));
+  assert.ok(!folder.services.includes('s-0'), 'the long one came first');
+  await until('the long one', () => folder.services.includes('s-7999'));
+});
