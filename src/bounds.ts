@@ -191,6 +191,18 @@ export const bounds = {
     of: 'of headers of one HTTP request',
     why: "Node's own",
   },
+  'http-body-bytes': {
+    most: 8 * MB,
+    unit: 'bytes',
+    of: 'in the body of one HTTP request; of a page that reads none it is dropped',
+    why: 'an API server sends no review of an object that is larger than 3 MB, in its old and its new version',
+  },
+  'process-http-body-bytes': {
+    most: 64 * MB,
+    unit: 'bytes',
+    of: 'in the bodies of all HTTP requests; the longest that is on its way is refused',
+    why: 'eight of the longest, or a thousand Pods that are admitted at once',
+  },
   'log-text': {
     most: 2 * KB,
     unit: 'characters',

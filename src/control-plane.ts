@@ -1,20 +1,20 @@
 import { BoundLog } from './bound-log.ts';
-import type { BoundName } from './bounds.ts';
+import { type Caller, overPlaintext, type Rights, rightsOf } from './caller.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { kindOf } from './config/kinds.ts';
 import { type ConfigChange, ConfigStore } from './config/store.ts';
 import { debugPages } from './http/debug.ts';
 import { Metrics } from './http/metrics.ts';
-import type { Entry } from './http/page.ts';
+import type { Pages } from './http/page.ts';
 import { readiness, type WatchState } from './http/ready.ts';
-import { type HttpListener, startHttp } from './http/server.ts';
 import type { Log } from './log.ts';
 import type { Proxy } from './model/proxy/proxy.ts';
+import { identifyBy, openPorts, type Port } from './ports.ts';
 import { ProblemLog } from './problem-log.ts';
 import { proxyHandler } from './proxy-handler.ts';
 import type { Arrival } from './rounds/backlog.ts';
 import { Rounds } from './rounds/rounds.ts';
-import { type Address, hostAndPort, reachedAt, type Settings } from './settings.ts';
+import type { Settings } from './settings.ts';
 import type { ConfigSource } from './sources/source.ts';
 import { VERSION } from './version.ts';
 import { World } from './world.ts';
@@ -41,18 +41,6 @@ export interface ControlPlane {
   /** The world that is served now; undefined before it is whole. */
   world(): World | undefined;
   stop(): Promise<void>;
-}
-
-/** An address cannot be listened on; `cause` says why. */
-export class ListenError extends Error {
-  readonly listener: 'xds' | 'http' | 'monitoring';
-  readonly address: Address;
-
-  constructor(listener: ListenError['listener'], address: Address, cause: unknown) {
-    super(`cannot listen for ${listener}`, { cause });
-    this.listener = listener;
-    this.address = address;
-  }
 }
 
 const kindOfChange = (change: ConfigChange): string => {
@@ -147,50 +135,49 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
 
   const problems = new ProblemLog(log);
   const boundLog = new BoundLog(log, clock);
-  const boundMet = (name: BoundName, peer: string | undefined): void => {
-    metrics.bounded(name);
-    boundLog.met(name, peer);
-  };
-  const { plaintextSecrets } = settings;
-  const handler = proxyHandler({ world: () => world, plaintextSecrets, clock, log, problems, metrics, boundMet });
+  const rights = (caller: Caller): Rights => rightsOf(caller, settings.plaintextSecrets);
+  const handler = proxyHandler({
+    world: () => world,
+    identify: identifyBy(() => table),
+    rightsOf: rights,
+    clock,
+    log,
+    problems,
+    metrics,
+  });
   const ads = new AdsServer<Proxy>(handler, {
     clock,
     identifier: `pilotlight ${VERSION}`,
     onPushed: () => rounds.pushed(),
   });
-  const pages: Readonly<Record<string, Entry>> = {
+  const pages: Pages = {
     '/ready': readiness(() => ({ whole, connections: ads.connectionCount, watches: watches() })),
     '/live': { help: 'Whether the process answers', probe: true, page: () => ({ body: 'alive\n' }) },
     '/metrics': { help: 'What is counted, for Prometheus', page: () => metrics.page() },
     ...debugPages({ ads, world: () => world, rounds }),
   };
-  const listener: HttpListener = {
-    failed: (error, path) => log.error({ path, err: error }, 'a page failed'),
-    bound: boundMet,
-  };
-  const stops = [() => ads.stop()];
+  const { http, monitoring, xds } = settings;
+  const plaintext = { identify: overPlaintext };
+  const table: readonly Port[] = [
+    { name: 'http', address: http, ...plaintext, serves: { pages } },
+    ...(monitoring ? [{ name: 'monitoring' as const, address: monitoring, ...plaintext, serves: { pages } }] : []),
+    { name: 'xds', address: xds, ...plaintext, serves: { grpc: ads.methods } },
+  ];
+  const ports = await openPorts(table, {
+    clock,
+    rightsOf: rights,
+    pageFailed: (error, path) => log.error({ path, err: error }, 'a page failed'),
+    boundMet(name, peer) {
+      metrics.bounded(name);
+      boundLog.met(name, peer);
+    },
+  });
   const stop = async (): Promise<void> => {
     stopping.abort();
     rounds.stop();
-    await Promise.all(stops.map(each => each()));
+    await ports.close();
+    ads.close();
   };
-  /** Where a listener cannot listen, those before it stop. */
-  const listening = async <T>(name: ListenError['listener'], at: Address, start: () => Promise<T>): Promise<T> => {
-    try {
-      return await start();
-    } catch (error) {
-      await stop();
-      throw new ListenError(name, at, error);
-    }
-  };
-  const pagesAt = async (name: 'http' | 'monitoring', at: Address): Promise<string> => {
-    const server = await listening(name, at, () => startHttp(at, pages, listener));
-    stops.push(() => server.stop());
-    return server.address;
-  };
-  const http = await pagesAt('http', settings.http);
-  if (settings.monitoring) await pagesAt('monitoring', settings.monitoring);
-  const port = await listening('xds', settings.xds, () => ads.listen(hostAndPort(settings.xds)));
 
   const running = sources.map(source => source.run(emit, stopping.signal).synced);
   const ready = Promise.all(running).then(() => {
@@ -201,8 +188,8 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
   ready.catch(() => undefined);
 
   return {
-    xds: reachedAt({ host: settings.xds.host, port }),
-    http,
+    xds: ports.reachedAt('xds'),
+    http: ports.reachedAt('http'),
     ready,
     world: () => world,
     stop,

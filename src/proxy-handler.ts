@@ -1,4 +1,5 @@
-import { type BoundName, bounds } from './bounds.ts';
+import { bounds } from './bounds.ts';
+import type { Caller, Identified, Identify, Rights } from './caller.ts';
 import type { Clock } from './clock.ts';
 import { BoundError, status } from './grpc/status.ts';
 import type { Metrics } from './http/metrics.ts';
@@ -7,28 +8,20 @@ import { parseNode } from './model/proxy/node.ts';
 import type { Proxy } from './model/proxy/proxy.ts';
 import type { ProblemLog } from './problem-log.ts';
 import { type World, withoutSecrets } from './world.ts';
-import type { AdsHandler } from './xds/handler.ts';
+import type { Admission, AdsHandler } from './xds/handler.ts';
 import type { Snapshot } from './xds/resource-set.ts';
 
 /** What the handler of proxies needs of the control plane. */
 export interface ProxyHandlerContext {
   /** The world that is served; undefined until it is whole. */
   readonly world: () => World | undefined;
-  /** Whether private keys may go over plaintext to other machines. */
-  readonly plaintextSecrets: boolean;
+  readonly identify: Identify;
+  readonly rightsOf: (caller: Caller) => Rights;
   readonly clock: Clock;
   readonly log: Log;
   readonly problems: ProblemLog;
   readonly metrics: Metrics;
-  /** A peer met a bound. */
-  readonly boundMet: (name: BoundName, peer: string | undefined) => void;
 }
-
-/** Of a peer as a transport has it, its port last and without brackets: `127.0.0.1:4711`, `::1:4711`. */
-const isLoopback = (peer: string): boolean => {
-  const address = peer.slice(0, peer.lastIndexOf(':'));
-  return address === '::1' || address.startsWith('127.');
-};
 
 /** Types that are asked for though they are not served; so many are remembered, so that each is logged once. */
 const MOST_UNKNOWN_TYPES = 100;
@@ -40,7 +33,7 @@ const MOST_NAMED = 10;
 export function proxyHandler(context: ProxyHandlerContext): AdsHandler<Proxy> {
   const { world, clock, log, problems, metrics } = context;
   const lastGood = new WeakMap<Proxy['class'], Snapshot>();
-  const mayHaveSecrets = new WeakSet<Proxy>();
+  const rights = new WeakMap<Proxy, Rights>();
   const unknownTypes = new Set<string>();
 
   const whole = (proxy: Proxy): Snapshot => {
@@ -70,10 +63,16 @@ export function proxyHandler(context: ProxyHandlerContext): AdsHandler<Proxy> {
         log.warn({ node: node.id, problem: parsed.message }, 'a proxy was refused');
         return { ok: false, code: status.INVALID_ARGUMENT, message: parsed.message };
       }
-      if (context.plaintextSecrets || isLoopback(peer.address)) mayHaveSecrets.add(parsed.proxy);
-      return { ok: true, client: parsed.proxy };
+      const { proxy } = parsed;
+      const admission = (identified: Identified): Admission<Proxy> => {
+        if (!identified.ok) return identified;
+        rights.set(proxy, context.rightsOf(identified.caller));
+        return { ok: true, client: proxy };
+      };
+      const identified = context.identify(peer);
+      return identified instanceof Promise ? identified.then(admission) : admission(identified);
     },
-    snapshot: proxy => (mayHaveSecrets.has(proxy) ? whole(proxy) : withoutSecrets(whole(proxy))),
+    snapshot: proxy => (rights.get(proxy)?.gatewayKeys ? whole(proxy) : withoutSecrets(whole(proxy))),
     onOpen: ({ client, protocol, peer }) =>
       log.info({ proxy: client.id, protocol, peer: peer.address }, 'a proxy connected'),
     onClose: ({ client }) => log.info({ proxy: client.id }, 'a proxy disconnected'),
@@ -105,7 +104,6 @@ export function proxyHandler(context: ProxyHandlerContext): AdsHandler<Proxy> {
       }
       return [];
     },
-    onBound: context.boundMet,
     onError: (error, connection) => log.error({ proxy: connection?.client.id, err: error }, 'a stream failed'),
   };
 }

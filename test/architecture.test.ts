@@ -48,7 +48,7 @@ const standsOn: Readonly<Record<string, readonly string[]>> = {
   composition: ['translate', 'sources', 'rounds', 'xds'],
 };
 
-const base = /^src\/(bounds|clock|memo|node-http|object-key|persistent-map)\.ts$/;
+const base = /^src\/(bounds|clock|memo|node-http|object-key|persistent-map|tls)\.ts$/;
 
 function layerOf(path: string): string {
   const folder = /^src\/([a-z]+)\//.exec(path)?.[1];

@@ -29,7 +29,7 @@ function counted(run: () => void): XdsCounters {
 async function connected(protocol: Protocol, count: number, onSend: (proxy: Proxy) => void = () => {}) {
   const server = new WorldServer(storeOf(objects), onSend);
   const address = await server.listen();
-  after(() => server.ads.stop(0));
+  after(() => server.stop());
   const { endpoint, route } = server.world.of(proxyOf(0)).snapshot;
   const clients = Array.from({ length: count }, (_, i) => {
     const client = new AdsClient(address, protocol, proxyNode(i, 1));

@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { type Io, UsageError } from '../command.ts';
-import { type ControlPlane, type Dependencies, ListenError, startControlPlane } from '../control-plane.ts';
+import { type ControlPlane, type Dependencies, startControlPlane } from '../control-plane.ts';
 import { gatewaySecrets } from '../istio/gateway-secrets.ts';
 import type { KubePod } from '../istio/kubernetes.ts';
 import { compare } from '../istio/object.ts';
 import { ApiClient } from '../kubernetes/api-client.ts';
 import { createLog, type Log } from '../log.ts';
+import { ListenError } from '../ports.ts';
 import type { Settings } from '../settings.ts';
 import { directorySource } from '../sources/directory.ts';
 import { KubernetesSource } from '../sources/kubernetes/kubernetes.ts';
@@ -87,7 +88,7 @@ async function started(settings: Settings, dependencies: Dependencies): Promise<
     return await startControlPlane(settings, dependencies);
   } catch (error) {
     if (!(error instanceof ListenError)) throw error;
-    throw listenError(`${error.listener}-address`, error.address, error.cause);
+    throw listenError(`${error.port}-address`, error.address, error.cause);
   }
 }
 

@@ -4,6 +4,7 @@ import { gunzipSync, inflateSync } from 'node:zlib';
 import { Metadata, type ServerDuplexStream } from '@grpc/grpc-js';
 import { bounds } from '../bounds.ts';
 import { FrameCutter, type Message } from './frame-cutter.ts';
+import type { Peer } from './peer.ts';
 import { BoundError, type Status, StatusError, status } from './status.ts';
 import type { Transport } from './transport.ts';
 
@@ -98,14 +99,19 @@ export class Call {
     this.#cutter = new FrameCutter(LONGEST, bytes => this.#reserve(bytes));
   }
 
-  /** The headers, until the call is admitted: what it has shown is not kept. */
-  get metadata(): Metadata {
-    return this.#raw.metadata;
+  /** Who calls, as far as the connection and the headers say. Until the call is admitted: what it has shown is not kept. */
+  get peer(): Peer {
+    const { transport } = this;
+    return {
+      address: transport.address,
+      port: transport.port,
+      header: name => this.#metadata.get(name).map(String),
+      certificate: this.#raw.getAuthContext().sslPeerCertificate?.raw,
+    };
   }
 
-  /** The client's certificate, DER-encoded, if it has been verified. */
-  get certificate(): Buffer | undefined {
-    return this.#raw.getAuthContext().sslPeerCertificate?.raw;
+  get #metadata(): Metadata {
+    return this.#raw.metadata;
   }
 
   /** Begins to read. */
@@ -121,7 +127,7 @@ export class Call {
     });
     stream.once('close', () => this.#close());
     stream.resume();
-    this.#headerBytes = sizeOf(this.metadata);
+    this.#headerBytes = sizeOf(this.#metadata);
     try {
       this.#reserve(this.#headerBytes);
     } catch (error) {
@@ -323,7 +329,7 @@ export class Call {
   }
 
   #forgetHeaders(): void {
-    for (const name of Object.keys(this.metadata.getMap())) this.metadata.remove(name);
+    for (const name of Object.keys(this.#metadata.getMap())) this.#metadata.remove(name);
     this.#reserve(-this.#headerBytes);
     this.#headerBytes = 0;
   }

@@ -2,16 +2,29 @@ import { createServer, type Server as Listener, type ListenOptions, type Socket 
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { type BoundName, bounds } from '../bounds.ts';
 import { type Clock, systemClock } from '../clock.ts';
+import type { ServerTls } from '../tls.ts';
 import { Account } from './account.ts';
-import { Call, http2StreamOf, type RawCall } from './call.ts';
+import { Call, type CallListener, http2StreamOf, type RawCall } from './call.ts';
 import { BoundError, type Status, status } from './status.ts';
 import { Transport, type TransportContext } from './transport.ts';
 import { Turns } from './turns.ts';
 
+/** What is served, by the methods' paths, such as `/package.Service/Method`; their calls are streams of bytes. */
+export type Methods = Readonly<Record<string, (call: Call) => void>>;
+
+/** Where calls come in. */
+export interface GrpcPort {
+  /** No other port of the server has it. */
+  readonly name: string;
+  /** Such as `127.0.0.1:15010`, `[::]:15010` or `unix:/run/xds.sock`. */
+  readonly address: string;
+  /** Plaintext without. */
+  readonly tls?: ServerTls | undefined;
+  readonly methods: Methods;
+}
+
 /** What a gRPC server is told. */
 export interface GrpcServerOptions {
-  /** Methods whose calls are streams of bytes, by their paths, such as `/package.Service/Method`. */
-  readonly methods: Readonly<Record<string, (call: Call) => void>>;
   readonly clock?: Clock;
   /** A bound was met by this peer. */
   readonly onBound?: (bound: BoundName, transport: Transport | undefined) => void;
@@ -30,6 +43,8 @@ const channelOptions = {
 
 const identity = (bytes: Buffer): Buffer => bytes;
 
+const nobody: CallListener = { message: () => {}, end: () => {}, close: () => {} };
+
 /** Where a socket has its transport: a session gives its socket's properties, and not the socket. */
 const TRANSPORT: unique symbol = Symbol('transport');
 
@@ -45,17 +60,17 @@ function listenOptions(address: string): ListenOptions {
 }
 
 /**
- * A gRPC server that holds every peer to the bounds of `bounds.ts`: connections are accepted here and handed to grpc-js, and calls are read and
- * written here.
+ * A gRPC server of any number of ports that holds every peer to the bounds of `bounds.ts`, which are for all ports together: connections are
+ * accepted here, secured where the port is, and handed to grpc-js; calls are read and written here.
  *
  * A connection is begun when it is its turn, so that a thousand that come together do not keep those waiting that are here.
  */
 export class GrpcServer {
-  /** For services that grpc-js reads and writes by itself. */
-  readonly grpc: Server;
+  readonly #grpc = new Server(channelOptions);
   readonly #onBound: NonNullable<GrpcServerOptions['onBound']>;
   readonly #clock: Clock;
   readonly #listeners = new Set<Listener>();
+  readonly #ports = new Map<string, GrpcPort>();
   /** Accepted, and not begun. */
   readonly #accepted = new Map<Socket, () => void>();
   readonly #transports = new Set<Transport>();
@@ -66,7 +81,7 @@ export class GrpcServer {
   #stopping: { readonly done: () => void } | undefined;
   #cancelCheck: (() => void) | undefined;
 
-  constructor({ methods, clock = systemClock, onBound = () => {} }: GrpcServerOptions) {
+  constructor({ clock = systemClock, onBound = () => {} }: GrpcServerOptions = {}) {
     this.#onBound = onBound;
     this.#clock = clock;
     this.#context = {
@@ -77,20 +92,21 @@ export class GrpcServer {
       changed: transport => this.#changed(transport),
       met: onBound,
     };
-    this.grpc = new Server(channelOptions);
-    for (const [path, method] of Object.entries(methods))
-      this.grpc.register(path, (raw: RawCall) => this.#call(raw, method), identity, identity, 'bidi');
   }
 
-  /** Listens on an address such as `127.0.0.1:15010`, beside others; resolves with the port. */
-  listen(address: string, credentials = ServerCredentials.createInsecure()): Promise<number> {
-    const injector = this.grpc.createConnectionInjector(credentials);
-    const listener = createServer(socket => this.#accept(socket, () => injector.injectConnection(socket)));
+  /** Listens on a port, beside others; resolves with its number. */
+  listen(port: GrpcPort): Promise<number> {
+    this.#ports.set(port.name, port);
+    // A path that is registered already stays so: which of the ports serves it is seen when it is called.
+    for (const path of Object.keys(port.methods))
+      this.#grpc.register(path, (raw: RawCall) => this.#call(raw, path), identity, identity, 'bidi');
+    const injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure());
+    const listener = createServer(socket => this.#accept(socket, port, secured => injector.injectConnection(secured)));
     this.#listeners.add(listener);
     this.#check();
     return new Promise((resolve, reject) => {
       listener.once('error', reject);
-      listener.listen(listenOptions(address), () => {
+      listener.listen(listenOptions(port.address), () => {
         const bound = listener.address();
         resolve(typeof bound === 'object' && bound ? bound.port : 0);
       });
@@ -107,7 +123,7 @@ export class GrpcServer {
     for (const listener of this.#listeners) listener.close();
     for (const transport of [...this.#transports]) transport.end(code, message);
     // Tells every client to go.
-    this.grpc.tryShutdown(() => {});
+    this.#grpc.tryShutdown(() => {});
     const late = setTimeout(() => {
       for (const transport of [...this.#transports]) transport.cut();
     }, graceMs);
@@ -121,18 +137,21 @@ export class GrpcServer {
     if (this.#transports.size === 0) this.#stopping?.done();
   }
 
-  #accept(socket: Socket, begin: () => void): void {
+  #accept(socket: Socket, port: GrpcPort, begin: (socket: Socket) => void): void {
     if (this.#stopping || this.#transports.size >= bounds.connections.most) {
       if (!this.#stopping) this.#onBound('connections', undefined);
       socket.destroy();
       return;
     }
     if (this.#silent.size >= bounds['silent-connections'].most) this.#displace();
-    const transport = new Transport(socket, this.#context);
-    Object.defineProperty(socket, TRANSPORT, { value: transport });
+    const transport = new Transport(socket, port.name, this.#context);
+    const secured = (ready: Socket): void => {
+      Object.defineProperty(ready, TRANSPORT, { value: transport });
+      begin(ready);
+    };
     this.#transports.add(transport);
     this.#silent.add(transport);
-    this.#accepted.set(socket, begin);
+    this.#accepted.set(socket, () => (port.tls ? port.tls.accept(socket, secured) : secured(socket)));
     socket.on('error', () => {});
     socket.once('close', () => {
       this.#accepted.delete(socket);
@@ -166,14 +185,19 @@ export class GrpcServer {
     });
   }
 
-  #call(raw: RawCall, method: (call: Call) => void): void {
+  #call(raw: RawCall, path: string): void {
     const socket = http2StreamOf(raw).session?.socket;
     const transport: unknown = socket && Reflect.get(socket, TRANSPORT);
     if (!(transport instanceof Transport)) throw new Error('a call without a connection');
     const call = new Call(raw, transport);
     transport.calls.add(call);
-    if (this.#stopping) call.end(status.UNAVAILABLE, 'the server is stopping');
-    else method(call);
+    const method = this.#ports.get(transport.port)?.methods[path];
+    if (!this.#stopping && method) method(call);
+    else {
+      call.listen(nobody);
+      if (this.#stopping) call.end(status.UNAVAILABLE, 'the server is stopping');
+      else call.end(status.UNIMPLEMENTED, `this port does not serve ${path}`);
+    }
   }
 
   #changed(transport: Transport): void {

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { type BoundName, bounds } from '../bounds.ts';
 import { Account } from './account.ts';
+import { addressOf } from './peer.ts';
 import { BoundError, type Status } from './status.ts';
 import type { Turns } from './turns.ts';
 
@@ -38,7 +39,8 @@ export class Transport {
   readonly calls = new Set<TransportCall>();
   /** Where it comes from, as `address:port`. */
   readonly address: string;
-  readonly localPort: number | undefined;
+  /** The name of the port that it came to. */
+  readonly port: string;
   readonly #socket: Socket;
   readonly #context: TransportContext;
   #admittedCalls = 0;
@@ -46,16 +48,13 @@ export class Transport {
   #silentSince: number;
   #endedAt: number | undefined;
 
-  constructor(socket: Socket, context: TransportContext) {
+  constructor(socket: Socket, port: string, context: TransportContext) {
     this.#socket = socket;
     this.#context = context;
     this.turns = context.turns;
     this.requests = new Account('connection-request-bytes', context.requests);
-    const { remoteAddress = 'unknown', remotePort, localPort } = socket;
-    // A socket for both families shows peers of IPv4 as `::ffff:10.1.0.5`.
-    const address = remoteAddress.replace(/^::ffff:(?=\d+\.)/, '');
-    this.address = remotePort === undefined ? address : `${address}:${remotePort}`;
-    this.localPort = localPort;
+    this.address = addressOf(socket);
+    this.port = port;
     this.#silentSince = context.now();
   }
 

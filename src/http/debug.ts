@@ -9,7 +9,7 @@ import type { AdsServer } from '../xds/ads-server.ts';
 import type { Connection } from '../xds/connection.ts';
 import type { EncodedResource } from '../xds/resource.ts';
 import { resourceTypes, type XdsType } from '../xds/resource-types.ts';
-import type { Answer, Entry } from './page.ts';
+import type { Answer, Entry, Pages } from './page.ts';
 
 /** What the debug pages show. */
 export interface DebugView {
@@ -131,7 +131,7 @@ function* problemsOf({ ads, world }: DebugView): Generator<Problem> {
 }
 
 /** The pages below /debug, with an index of them. */
-export function debugPages(view: DebugView): Readonly<Record<string, Entry>> {
+export function debugPages(view: DebugView): Pages {
   const pages: Record<string, Entry> = {
     '/debug/syncz': {
       help: 'What each connected proxy was sent and has acknowledged; why it rejected what',
@@ -139,14 +139,14 @@ export function debugPages(view: DebugView): Readonly<Record<string, Entry>> {
     },
     '/debug/config_dump': {
       help: "?proxyID=POD.NAMESPACE: what a proxy holds, in the shape of Envoy's /config_dump",
-      page(query) {
+      page({ query }) {
         const found = find(view, query);
         return 'client' in found ? { body: configDump(found) } : found;
       },
     },
     '/debug/edsz': {
       help: '?proxyID=POD.NAMESPACE: the endpoints that a proxy holds',
-      page(query) {
+      page({ query }) {
         const found = find(view, query);
         if (!('client' in found)) return found;
         return { body: each(found.held('endpoint'), resource => json('endpoint', resource)) };
@@ -166,5 +166,6 @@ export function debugPages(view: DebugView): Readonly<Record<string, Entry>> {
       .map(([path, { help }]) => `${path.padEnd(22)} ${help}\n`)
       .join(''),
   });
-  return { ...pages, '/debug': { help: 'These pages', page: index } };
+  const all: Pages = { ...pages, '/debug': { help: 'These pages', page: index } };
+  return Object.fromEntries(Object.entries(all).map(([path, entry]) => [path, { ...entry, needs: 'debugPages' }]));
 }

@@ -34,8 +34,8 @@ export class HttpConnections {
     this.#onBound = onBound;
   }
 
+  /** A connection was accepted: it counts from now on, although it may have to be secured before anything is asked on it. */
   opened(socket: Socket): void {
-    this.#look(socket);
     const address = socket.remoteAddress ?? 'unknown';
     const connection: HttpConnection = { socket, address, requests: [], since: performance.now() };
     const beside = this.#byAddress.get(address) ?? new Set();
@@ -53,6 +53,18 @@ export class HttpConnections {
       const crowded = [...this.#byAddress.values()].reduce((most, of) => (of.size > most.size ? of : most), beside);
       this.#closeOldest(crowded, 'http-connections');
     }
+  }
+
+  /** Requests are read from now on, on the connection itself or from what secures it. */
+  begins(accepted: Socket, socket: Socket): void {
+    const connection = this.#open.get(accepted);
+    if (connection) this.#open.set(socket, connection);
+    this.#look(socket);
+  }
+
+  closeAll(): void {
+    for (const connections of [...this.#byAddress.values()])
+      for (const { socket } of [...connections]) socket.destroy();
   }
 
   /**

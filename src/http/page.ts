@@ -1,3 +1,6 @@
+import type { Rights } from '../caller.ts';
+import type { Peer } from '../grpc/peer.ts';
+
 /**
  * What a page answers. A string is text; anything else is JSON, in which a part that is iterable is a list whose items are made when it is
  * their turn to be written.
@@ -8,8 +11,17 @@ export interface Answer {
   readonly body: unknown;
 }
 
-/** A page by its path; it reads the query. */
-export type Page = (query: URLSearchParams) => Answer | Promise<Answer>;
+/** What a client asks of a page. */
+export interface PageRequest {
+  readonly method: string;
+  readonly query: URLSearchParams;
+  /** Empty where the method has none. */
+  readonly body: Buffer;
+  readonly peer: Peer;
+}
+
+/** A page by its path. */
+export type Page = (request: PageRequest) => Answer | Promise<Answer>;
 
 /** A page with one line for the index at `/debug`. */
 export interface Entry {
@@ -17,7 +29,17 @@ export interface Entry {
   readonly page: Page;
   /** Answered at once, before pages that take work: for what asks whether the control plane is well. */
   readonly probe?: true;
+  /** Who may have it: who has this right, or else everybody. */
+  readonly needs?: keyof Rights;
+  /** What can be done with it: GET, which HEAD comes with, unless told. */
+  readonly methods?: readonly Method[];
 }
+
+/** A method of a page; bodies of POST and PUT are read. */
+export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
+
+/** Pages by their paths. */
+export type Pages = Readonly<Record<string, Entry>>;
 
 const isIterable = (value: object): value is Iterable<unknown> => Symbol.iterator in value;
 

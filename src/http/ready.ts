@@ -22,7 +22,7 @@ export interface Readiness {
 export const readiness = (read: () => Readiness): Entry => ({
   help: 'Whether proxies are served; ?verbose says how each watch is doing',
   probe: true,
-  page(query) {
+  page({ query }) {
     const { whole, connections, watches } = read();
     const status = whole ? 200 : 503;
     if (!query.has('verbose'))

@@ -1,13 +1,13 @@
-import type { ServerCredentials } from '@grpc/grpc-js';
 import { bounds } from '../bounds.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Call } from '../grpc/call.ts';
-import { GrpcServer } from '../grpc/server.ts';
+import type { Peer } from '../grpc/peer.ts';
+import type { Methods } from '../grpc/server.ts';
 import { BoundError, StatusError, status } from '../grpc/status.ts';
 import type { Node } from '../proto/generated/envoy/config/core/v3.ts';
 import { Connection, type ConnectionContext } from './connection.ts';
 import { Frames, type Protocol } from './frame.ts';
-import type { Admission, AdsHandler, Cause, Peer } from './handler.ts';
+import type { Admission, AdsHandler, Cause } from './handler.ts';
 import { KeptBytes } from './kept.ts';
 import { type PushLimits, PushQueue } from './push-queue.ts';
 import { decodeRequest, nodeAtStart, type ReceivedRequest } from './request.ts';
@@ -24,8 +24,6 @@ export interface AdsServerOptions {
   readonly grace?: number;
   /** Every stream has had its turn since the last push. */
   readonly onPushed?: () => void;
-  /** Methods that are served beside the aggregated discovery service, by their paths. A call is to be admitted (`Call.admit`) soon. */
-  readonly methods?: Readonly<Record<string, (call: Call) => void>>;
 }
 
 /** The paths of the aggregated discovery service's methods. */
@@ -34,11 +32,13 @@ export const adsMethods: Readonly<Record<Protocol, string>> = {
   delta: '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources',
 };
 
-const STOPPING = 'the control plane is stopping';
-
-/** Serves the aggregated discovery service, State-of-the-World and delta, to any number of streams. */
+/** The aggregated discovery service, State-of-the-World and delta, for any number of streams. */
 export class AdsServer<C> {
-  readonly #grpc: GrpcServer;
+  /** For the ports that serve it; streams of all of them share frames. */
+  readonly methods: Methods = {
+    [adsMethods.sotw]: call => this.#accept('sotw', call),
+    [adsMethods.delta]: call => this.#accept('delta', call),
+  };
   readonly #handler: AdsHandler<C>;
   readonly #queue: PushQueue<Connection<C>>;
   readonly #context: ConnectionContext<C>;
@@ -48,10 +48,9 @@ export class AdsServer<C> {
   readonly #unseen = new Set<Connection<C>>();
   readonly #unread: Unread<Connection<C>>;
   #streams = 0;
-  #stopping = false;
 
   constructor(handler: AdsHandler<C>, options: AdsServerOptions = {}) {
-    const { identifier = '', clock = systemClock, limits, grace = 5_000, methods = {}, onPushed = () => {} } = options;
+    const { identifier = '', clock = systemClock, limits, grace = 5_000, onPushed = () => {} } = options;
     const frames = new Frames(identifier);
     this.#handler = handler;
     this.#onPushed = onPushed;
@@ -79,20 +78,6 @@ export class AdsServer<C> {
       weigh: connection => this.#weigh(connection),
       enqueue: connection => this.#queue.enqueue(connection),
     };
-    this.#grpc = new GrpcServer({
-      clock,
-      methods: {
-        ...methods,
-        [adsMethods.sotw]: call => this.#accept('sotw', call),
-        [adsMethods.delta]: call => this.#accept('delta', call),
-      },
-      onBound: (bound, transport) => handler.onBound?.(bound, transport?.address),
-    });
-  }
-
-  /** Listens on an address such as `127.0.0.1:15010`, beside others; resolves with the port. */
-  listen(address: string, credentials?: ServerCredentials): Promise<number> {
-    return this.#grpc.listen(address, credentials);
   }
 
   /** The streams that have been admitted, oldest first. */
@@ -124,13 +109,8 @@ export class AdsServer<C> {
     if (this.#unseen.delete(connection) && this.#unseen.size === 0) this.#onPushed();
   }
 
-  /**
-   * Stops accepting, tells clients to go elsewhere, lets responses that are being written go out, and ends all streams; after `graceMs`
-   * what is left is cut off.
-   */
-  async stop(graceMs = 5_000): Promise<void> {
-    this.#stopping = true;
-    await this.#grpc.stop(status.UNAVAILABLE, STOPPING, graceMs);
+  /** No stream is given a turn any more: to be called once the ports are closed. */
+  close(): void {
     this.#queue.close();
   }
 
@@ -155,8 +135,7 @@ export class AdsServer<C> {
     const open = (peer: Peer, nodeBytes: number, admission: Admission<C>): void => {
       if (call.over) return;
       if (!admission.ok) throw new StatusError(admission.code, admission.message);
-      const { address, localPort } = peer;
-      const from = { address, localPort };
+      const from = { address: peer.address, port: peer.port };
       connection = new Connection(++this.#streams, protocol, admission.client, from, nodeBytes, call, this.#context);
       this.#connections.add(connection);
       call.admit();
@@ -164,9 +143,8 @@ export class AdsServer<C> {
     };
     /** Decides about the stream; the request that the Node came with, if it is whole already, is the first to be answered. */
     const admit = (node: Node, nodeBytes: number, request?: ReceivedRequest): void => {
-      if (this.#stopping) throw new StatusError(status.UNAVAILABLE, STOPPING);
       call.heard();
-      const peer = peerOf(call);
+      const peer = call.peer;
       const decided = (admission: Admission<C>): void => {
         open(peer, nodeBytes, admission);
         if (request) connection?.receive(request);
@@ -221,10 +199,3 @@ function decoded(protocol: Protocol, bytes: Buffer): ReceivedRequest {
     throw new StatusError(status.INVALID_ARGUMENT, 'malformed discovery request');
   }
 }
-
-const peerOf = ({ transport, metadata, certificate }: Call): Peer => ({
-  address: transport.address,
-  localPort: transport.localPort,
-  header: name => metadata.get(name).map(String),
-  certificate,
-});

@@ -1,9 +1,10 @@
 import { bounds } from '../bounds.ts';
 import type { Clock } from '../clock.ts';
 import type { Call } from '../grpc/call.ts';
+import type { Origin } from '../grpc/peer.ts';
 import { BoundError, StatusError, status } from '../grpc/status.ts';
 import type { Frame, Frames, Protocol } from './frame.ts';
-import type { AdsHandler, Cause, Origin, Stream } from './handler.ts';
+import type { AdsHandler, Cause, Stream } from './handler.ts';
 import type { KeptBytes } from './kept.ts';
 import { StreamKept } from './kept.ts';
 import { afterStep, newStream, type Plan, plan, type Step, type StreamState, withSubscription } from './push.ts';

@@ -1,25 +1,10 @@
-import type { BoundName } from '../bounds.ts';
+import type { Origin, Peer } from '../grpc/peer.ts';
 import type { Status } from '../grpc/status.ts';
 import type { Node } from '../proto/generated/envoy/config/core/v3.ts';
 import type { Frame, OtherResource, Protocol } from './frame.ts';
 import type { Snapshot } from './resource-set.ts';
 import type { XdsType } from './resource-types.ts';
 import type { Delivery, Rejection } from './subscription.ts';
-
-/** Where a stream comes from. */
-export interface Origin {
-  readonly address: string;
-  /** The port of this server that it came to. */
-  readonly localPort: number | undefined;
-}
-
-/** Where a stream comes from, with what it shows to be admitted. */
-export interface Peer extends Origin {
-  /** The values of a header, such as `authorization`. */
-  header(name: string): readonly string[];
-  /** The verified client certificate, DER-encoded. */
-  readonly certificate: Buffer | undefined;
-}
 
 /** A stream of an admitted client. */
 export interface Stream<C> {
@@ -89,8 +74,6 @@ export interface AdsHandler<C> {
    * Answers a request for another type: with resources, or with nothing sent at all ('ignore'). By default the answer is empty.
    */
   onOther?(stream: Stream<C>, request: OtherRequest): readonly OtherResource[] | 'ignore' | undefined;
-  /** A peer met a bound; its address, where there is one peer that did. */
-  onBound?(bound: BoundName, peer: string | undefined): void;
   /** Something unexpected was thrown, by this handler among others; the stream lives on with what it has unless it had just begun. */
   onError?(error: unknown, stream: Stream<C> | undefined): void;
 }

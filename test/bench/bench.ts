@@ -123,7 +123,7 @@ async function measurePushes(store: ConfigStore): Promise<void> {
     '',
   );
   fleet.close();
-  await server.ads.stop(0);
+  await server.stop();
 }
 
 /** The program as its image starts it: memory with 200 proxies. */

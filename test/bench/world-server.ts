@@ -5,6 +5,7 @@ import { parseNode } from '../../src/model/proxy/node.ts';
 import type { Proxy } from '../../src/model/proxy/proxy.ts';
 import { World } from '../../src/world.ts';
 import { AdsServer } from '../../src/xds/ads-server.ts';
+import { type ServedPort, servePort } from '../support/grpc-port.ts';
 import { proxyNode } from './streams.ts';
 
 const options = { domain: 'cluster.local', rootNamespace: 'istio-system', clusterId: 'Kubernetes' };
@@ -21,6 +22,7 @@ export class WorldServer {
   readonly store: ConfigStore;
   readonly ads: AdsServer<Proxy>;
   world: World;
+  #served: ServedPort | undefined;
 
   /** `onSend` is called with every response that was handed to a socket. */
   constructor(store: ConfigStore, onSend: (proxy: Proxy) => void = () => {}) {
@@ -39,7 +41,13 @@ export class WorldServer {
 
   /** Resolves with the address. */
   async listen(): Promise<string> {
-    return `127.0.0.1:${await this.ads.listen('127.0.0.1:0')}`;
+    this.#served = await servePort(this.ads.methods);
+    return this.#served.address;
+  }
+
+  async stop(): Promise<void> {
+    await this.#served?.stop();
+    this.ads.close();
   }
 
   /** Takes objects in, in one change. */

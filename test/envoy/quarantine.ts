@@ -13,6 +13,7 @@ import type { Connection } from '../../src/xds/connection.ts';
 import { type Snapshot, snapshot } from '../../src/xds/resource-set.ts';
 import type { XdsType } from '../../src/xds/resource-types.ts';
 import { type Envoy, startEnvoy } from '../support/envoy.ts';
+import { type ServedPort, servePort } from '../support/grpc-port.ts';
 import { until } from '../support/until.ts';
 import { secretMethods } from './secrets.ts';
 
@@ -80,6 +81,7 @@ export async function isolationMissing(): Promise<string | false> {
 export class Quarantine {
   readonly #folder: string;
   readonly #server: AdsServer<string>;
+  readonly #port: ServedPort;
   readonly #envoy: Envoy;
   readonly #rejections: string[];
   #now: Snapshot;
@@ -87,12 +89,14 @@ export class Quarantine {
   private constructor(
     folder: string,
     server: AdsServer<string>,
+    port: ServedPort,
     envoy: Envoy,
     rejections: string[],
     show: (next: () => Snapshot) => void,
   ) {
     this.#folder = folder;
     this.#server = server;
+    this.#port = port;
     this.#envoy = envoy;
     this.#rejections = rejections;
     this.#now = snapshot();
@@ -103,15 +107,13 @@ export class Quarantine {
     const folder = await mkdtemp(join(tmpdir(), 'quarantine-'));
     const rejections: string[] = [];
     let current = (): Snapshot => snapshot();
-    const server = new AdsServer<string>(
-      {
-        connect: node => ({ ok: true, client: node.id ?? '' }),
-        snapshot: () => current(),
-        onNack: (_, type, { message }) => rejections.push(`${type}: ${message}`),
-      },
-      { methods: await secretMethods() },
-    );
-    await server.listen(`unix:${join(folder, 'xds.sock')}`);
+    const server = new AdsServer<string>({
+      connect: node => ({ ok: true, client: node.id ?? '' }),
+      snapshot: () => current(),
+      onNack: (_, type, { message }) => rejections.push(`${type}: ${message}`),
+    });
+    const methods = { ...(await secretMethods()), ...server.methods };
+    const port = await servePort(methods, { address: `unix:${join(folder, 'xds.sock')}` });
     const envoy = await startEnvoy({
       bootstrap: JSON.stringify(toJson('envoy.config.bootstrap.v3.Bootstrap', bootstrap(folder))),
       admin: '',
@@ -119,7 +121,7 @@ export class Quarantine {
       within: isolated,
       args: ['--log-path', join(folder, 'envoy.log')],
     });
-    const quarantine = new Quarantine(folder, server, envoy, rejections, next => {
+    const quarantine = new Quarantine(folder, server, port, envoy, rejections, next => {
       current = next;
     });
     await until('Envoy to subscribe', () => quarantine.ended || quarantine.#holds(), patience);
@@ -144,7 +146,8 @@ export class Quarantine {
 
   async stop(): Promise<void> {
     await this.#envoy.stop();
-    await this.#server.stop(0);
+    await this.#port.stop();
+    this.#server.close();
     await rm(this.#folder, { recursive: true, force: true });
   }
 

@@ -3,16 +3,15 @@ import { after, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { ChannelCredentials, Client, compressionAlgorithms } from '@grpc/grpc-js';
 import { type Call, http2StreamOf } from '../../src/grpc/call.ts';
-import { GrpcServer } from '../../src/grpc/server.ts';
 import { status } from '../../src/grpc/status.ts';
+import { servePort } from '../support/grpc-port.ts';
 
 const path = '/a.Service/Method';
 const same = (bytes: Buffer): Buffer => bytes;
 
 /** A server whose method does what the test says; gives a call to it. */
 async function callTo(method: (call: Call) => void, channel: Readonly<Record<string, number>> = {}) {
-  const server = new GrpcServer({ methods: { [path]: method } });
-  const port = await server.listen('127.0.0.1:0');
+  const { port, stop } = await servePort({ [path]: method });
   const client = new Client(`127.0.0.1:${port}`, ChannelCredentials.createInsecure(), channel);
   const call = client.makeBidiStreamRequest(path, same, same);
   const received: string[] = [];
@@ -23,7 +22,7 @@ async function callTo(method: (call: Call) => void, channel: Readonly<Record<str
   });
   after(async () => {
     client.close();
-    await server.stop(status.UNAVAILABLE, 'over', 0);
+    await stop();
   });
   return { call, received, ended, port };
 }

@@ -41,15 +41,15 @@ async function serving(begin: (call: Call) => void) {
   const server = new GrpcServer({
     clock,
     onBound: bound => met.push(bound),
-    methods: {
-      '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources': made => {
-        calls.push(made);
-        made.listen({ message: () => {}, end: () => {}, close: () => {} });
-        begin(made);
-      },
-    },
   });
-  const address = `127.0.0.1:${await server.listen('127.0.0.1:0')}`;
+  const methods = {
+    '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources': (made: Call) => {
+      calls.push(made);
+      made.listen({ message: () => {}, end: () => {}, close: () => {} });
+      begin(made);
+    },
+  };
+  const address = `127.0.0.1:${await server.listen({ name: 'test', address: '127.0.0.1:0', methods })}`;
   after(() => server.stop(status.UNAVAILABLE, 'over', 0));
   return { clock, met, calls, server, address };
 }

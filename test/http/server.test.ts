@@ -4,6 +4,7 @@ import { after, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { type BoundName, bounds } from '../../src/bounds.ts';
+import { overPlaintext, rightsOf } from '../../src/caller.ts';
 import { type Entry, pieces } from '../../src/http/page.ts';
 import { startHttp } from '../../src/http/server.ts';
 import { until } from '../support/until.ts';
@@ -40,10 +41,15 @@ const pages: Readonly<Record<string, Entry>> = {
 async function server() {
   const met: BoundName[] = [];
   const failed: string[] = [];
-  const http = await startHttp({ host: '127.0.0.1', port: 0 }, pages, {
-    failed: (_, path) => failed.push(path),
-    bound: name => met.push(name),
-  });
+  const address = { host: '127.0.0.1', port: 0 };
+  const http = await startHttp(
+    { name: 'http', address, pages, identify: overPlaintext },
+    {
+      rightsOf: caller => rightsOf(caller, false),
+      failed: (_, path) => failed.push(path),
+      bound: name => met.push(name),
+    },
+  );
   after(() => http.stop());
   const port = Number(http.address.split(':').at(-1));
   const open = (): Promise<Socket> =>

@@ -7,12 +7,14 @@ import { parseArgs } from 'node:util';
 import fc from 'fast-check';
 import { type Kind, kindNames } from '../../src/config/kinds.ts';
 import type { RawObject } from '../../src/config/raw.ts';
+import type { Methods } from '../../src/grpc/server.ts';
 import type { Proxy } from '../../src/model/proxy/proxy.ts';
 import { toJson } from '../../src/proto/json.ts';
 import type { World } from '../../src/world.ts';
 import { AdsServer } from '../../src/xds/ads-server.ts';
 import { secretMethods } from '../envoy/secrets.ts';
 import { ENVOY_VERSION, type Envoy, startEnvoy } from '../support/envoy.ts';
+import { type ServedPort, servePort } from '../support/grpc-port.ts';
 import { nodes, proxies, worldWith } from './base-mesh.ts';
 import { anObject, someObjects } from './objects.ts';
 
@@ -102,7 +104,8 @@ class Judges {
   readonly #binds = new Map<string, ReadonlyMap<string, boolean>>();
   #rejected: Rejected[] = [];
   #world: World = worldWith([]);
-  #port = 0;
+  readonly #methods: Methods;
+  #served: ServedPort | undefined;
 
   constructor(version: string, folder: string, methods: Awaited<ReturnType<typeof secretMethods>>) {
     this.#version = version;
@@ -124,8 +127,9 @@ class Judges {
           this.#rejected.push({ proxy: '', message: `thrown: ${error instanceof Error ? error.stack : error}` });
         },
       },
-      { grace: 200, methods },
+      { grace: 200 },
     );
+    this.#methods = { ...methods, ...this.#ads.methods };
   }
 
   #nameOf(proxy: Proxy): string {
@@ -133,7 +137,7 @@ class Judges {
   }
 
   async start(): Promise<void> {
-    this.#port = await this.#ads.listen('127.0.0.1:0');
+    this.#served = await servePort(this.#methods);
     for (const name of Object.keys(nodes)) await this.#launch(name);
     await this.#settled();
   }
@@ -144,7 +148,7 @@ class Judges {
 
   async #launch(name: string): Promise<void> {
     const envoy = await startEnvoy({
-      bootstrap: bootstrap(name, this.#port, this.#folder),
+      bootstrap: bootstrap(name, this.#served?.port ?? 0, this.#folder),
       admin: '',
       version: this.#version,
       // A socket, as our end of a pipe is, cannot be opened as /dev/stdout.
@@ -204,7 +208,8 @@ class Judges {
 
   async stop(): Promise<void> {
     for (const envoy of this.#envoys.values()) await envoy.stop();
-    await this.#ads.stop();
+    await this.#served?.stop();
+    this.#ads.close();
   }
 }
 

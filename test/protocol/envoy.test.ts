@@ -7,6 +7,7 @@ import { AdsServer } from '../../src/xds/ads-server.ts';
 import type { Protocol } from '../../src/xds/frame.ts';
 import { encodeResource, resourceSet, type Snapshot, snapshot } from '../../src/xds/resource-set.ts';
 import { type Envoy, findEnvoy, startEnvoy } from '../support/envoy.ts';
+import { servePort } from '../support/grpc-port.ts';
 import { until } from '../support/until.ts';
 
 const envoyMissing = await findEnvoy().then(
@@ -145,15 +146,15 @@ for (const protocol of ['sotw', 'delta'] as const) {
         snapshot: () => mesh,
         onNack: (_, type, { message }) => void nacks.push(`${type}: ${message}`),
       });
-      const listen = (at: number) => server.listen(`127.0.0.1:${at}`);
-      const xds = await listen(0);
+      const served = await servePort(server.methods);
       const envoy: Envoy = await startEnvoy({
-        bootstrap: bootstrap(protocol, admin, xds),
+        bootstrap: bootstrap(protocol, admin, served.port),
         admin: `127.0.0.1:${admin}`,
       });
       after(async () => {
         await envoy.stop();
-        await server.stop(0);
+        await served.stop();
+        server.close();
       });
       const get = async (): Promise<string> => {
         const response = await fetch(`http://127.0.0.1:${port}/`);

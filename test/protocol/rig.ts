@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
+import { systemClock } from '../../src/clock.ts';
+import type { Peer } from '../../src/grpc/peer.ts';
 import { AdsServer, type AdsServerOptions } from '../../src/xds/ads-server.ts';
 import type { Connection } from '../../src/xds/connection.ts';
 import type { Protocol } from '../../src/xds/frame.ts';
-import type { Acked, Admission, AdsHandler, OtherRequest, Peer } from '../../src/xds/handler.ts';
+import type { Acked, Admission, AdsHandler, OtherRequest } from '../../src/xds/handler.ts';
 import type { Snapshot } from '../../src/xds/resource-set.ts';
 import type { XdsType } from '../../src/xds/resource-types.ts';
 import type { Rejection } from '../../src/xds/subscription.ts';
 import { AdsClient } from '../support/ads-client.ts';
+import { servePort } from '../support/grpc-port.ts';
 import { madeSnapshot, type World } from './made-up.ts';
 
 /** A proxy as this server knows it. */
@@ -26,17 +29,25 @@ export class Rig implements AdsHandler<Client> {
   answerOther: AdsHandler<Client>['onOther'] = () => undefined;
   open = 0;
   address = '';
+  stop: (graceMs: number) => Promise<void> = async () => {};
+  readonly #options: AdsServerOptions;
   #snapshot: Snapshot;
 
   constructor(world: World, options: AdsServerOptions = {}) {
     this.#snapshot = madeSnapshot(world);
+    this.#options = options;
     this.server = new AdsServer(this, { identifier: 'made-up', ...options });
   }
 
   async start(): Promise<this> {
-    const port = await this.server.listen('127.0.0.1:0');
-    this.address = `127.0.0.1:${port}`;
-    after(() => this.server.stop(0));
+    const { clock = systemClock } = this.#options;
+    const served = await servePort(this.server.methods, { clock });
+    this.address = served.address;
+    this.stop = async graceMs => {
+      await served.stop(graceMs);
+      this.server.close();
+    };
+    after(() => this.stop(0));
     return this;
   }
 

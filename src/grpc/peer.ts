@@ -1,0 +1,26 @@
+/** Where a call or a request comes from. */
+export interface Origin {
+  /** `address:port`, without brackets: `10.1.0.5:4711`, `::1:4711`. */
+  readonly address: string;
+  /** The name of the port of this server that it came to. */
+  readonly port: string;
+}
+
+/** Where it comes from, with what it shows to be let in. */
+export interface Peer extends Origin {
+  /** The values of a header, such as `authorization`. */
+  header(name: string): readonly string[];
+  /** The verified client certificate, DER-encoded. */
+  readonly certificate: Buffer | undefined;
+}
+
+/** The address of a socket's other end. A socket for both families shows peers of IPv4 as `::ffff:10.1.0.5`. */
+export function addressOf({ remoteAddress = 'unknown', remotePort }: Remote): string {
+  const address = remoteAddress.replace(/^::ffff:(?=\d+\.)/, '');
+  return remotePort === undefined ? address : `${address}:${remotePort}`;
+}
+
+interface Remote {
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+}

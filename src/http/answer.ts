@@ -1,0 +1,112 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { TLSSocket } from 'node:tls';
+import type { Caller, Identify, Rights } from '../caller.ts';
+import { addressOf, type Peer } from '../grpc/peer.ts';
+import { BoundError } from '../grpc/status.ts';
+import type { Bodies } from './bodies.ts';
+import { type Answer, type Entry, type PageRequest, type Pages, pieces } from './page.ts';
+import type { PageWriter } from './page-writer.ts';
+
+/** What answers of a port are made with. */
+export interface AnswerContext {
+  /** The port's name. */
+  readonly port: string;
+  readonly pages: Pages;
+  readonly identify: Identify;
+  readonly rightsOf: (caller: Caller) => Rights;
+  readonly writer: PageWriter;
+  readonly bodies: Bodies;
+}
+
+/** A request whose head has been read. */
+export interface Asked {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Undefined where the path is none. */
+  readonly url: URL | undefined;
+  /** Undefined where there is no such page. */
+  readonly entry: Entry | undefined;
+  /** Whether the page reads the request's body. */
+  readonly reads: boolean;
+}
+
+const text = (status: number, body: string): Answer => ({ status, body });
+
+/** Looks up what a request asks for. A body that no page reads is dropped: who sends one is not kept waiting for the end of it. */
+export function lookUp(request: IncomingMessage, response: ServerResponse, pages: Pages): Asked {
+  const url = URL.parse(request.url ?? '/', 'http://localhost') ?? undefined;
+  const entry = url && Object.hasOwn(pages, url.pathname) ? pages[url.pathname] : undefined;
+  const { method = '' } = request;
+  const reads = ['POST', 'PUT'].includes(method) && methodsOf(entry).includes(method);
+  if (!reads) request.resume();
+  return { request, response, url, entry, reads };
+}
+
+function methodsOf({ methods = ['GET'] }: Pick<Entry, 'methods'> = {}): readonly string[] {
+  return methods.flatMap(method => (method === 'GET' ? ['GET', 'HEAD'] : [method]));
+}
+
+const peerOf = ({ socket, headers }: IncomingMessage, port: string): Peer => ({
+  address: addressOf(socket),
+  port,
+  header: name => [headers[name] ?? []].flat(),
+  // A client whose certificate does not verify is not let in.
+  certificate: socket instanceof TLSSocket ? socket.getPeerX509Certificate()?.raw : undefined,
+});
+
+/** Why a peer may not have a page; undefined where it may. */
+async function refusal({ needs }: Entry, peer: Peer, context: AnswerContext): Promise<Answer | undefined> {
+  if (!needs) return undefined;
+  const identified = await context.identify(peer);
+  if (!identified.ok) return text(401, `${identified.message}\n`);
+  const { caller } = identified;
+  if (context.rightsOf(caller)[needs]) return undefined;
+  return caller.kind === 'anonymous'
+    ? text(401, 'This page is for those who say who they are.\n')
+    : text(403, 'This page is not for you.\n');
+}
+
+async function answerOf({ request, response, url, entry, reads }: Asked, context: AnswerContext): Promise<Answer> {
+  if (!url) return text(400, 'This is no path; /debug lists the pages.\n');
+  if (!entry) return text(404, `There is no page ${url.pathname}; /debug lists them.\n`);
+  const methods = methodsOf(entry);
+  const { method = '' } = request;
+  if (!methods.includes(method)) {
+    response.setHeader('allow', methods.join(', '));
+    return text(405, entry.methods ? `${methods.join(' or ')}.\n` : 'These pages are only read: GET or HEAD.\n');
+  }
+  const peer = peerOf(request, context.port);
+  const refused = await refusal(entry, peer, context);
+  if (refused) return refused;
+  const body = reads ? await context.bodies.read(request, response) : Buffer.alloc(0);
+  const asked: PageRequest = { method, query: url.searchParams, body, peer };
+  return entry.page(asked);
+}
+
+/** Answers a request. `failed` is called if the page throws, and `met` if the body meets a bound. */
+export async function answer(
+  asked: Asked,
+  context: AnswerContext,
+  { failed, met }: { failed(error: unknown): void; met(error: BoundError): void },
+): Promise<void> {
+  const { request, response } = asked;
+  let answered: Answer;
+  try {
+    answered = await answerOf(asked, context);
+  } catch (error) {
+    if (!(error instanceof BoundError)) throw error;
+    met(error);
+    // What is left of the body is not waited for.
+    response.setHeader('connection', 'close');
+    answered = text(error.bound === 'http-body-bytes' ? 413 : 503, `${error.message}\n`);
+  }
+  const { body, status = 200 } = answered;
+  const isText = typeof body === 'string';
+  response.writeHead(status, {
+    'content-type': answered.type ?? (isText ? 'text/plain; charset=utf-8' : 'application/json'),
+    ...(isText && { 'content-length': Buffer.byteLength(body) }),
+  });
+  if (request.method === 'HEAD') response.end();
+  else if (isText) response.end(body);
+  else context.writer.write(response, pieces(body), failed);
+}

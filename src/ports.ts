@@ -1,0 +1,99 @@
+import type { BoundName } from './bounds.ts';
+import type { Caller, Identify, Rights } from './caller.ts';
+import type { Clock } from './clock.ts';
+import { GrpcServer, type Methods } from './grpc/server.ts';
+import { status } from './grpc/status.ts';
+import type { Pages } from './http/page.ts';
+import { startHttp } from './http/server.ts';
+import { type Address, hostAndPort, reachedAt } from './settings.ts';
+import type { ServerTls } from './tls.ts';
+
+/** The ports that there can be, as their options have them: `--http-address`. */
+export type PortName = 'http' | 'monitoring' | 'xds';
+
+/** A row of the table of what listens. */
+export interface Port {
+  readonly name: PortName;
+  readonly address: Address;
+  /** Plaintext without. */
+  readonly tls?: ServerTls;
+  /** Who may enter, and as whom. */
+  readonly identify: Identify;
+  readonly serves: { readonly grpc: Methods } | { readonly pages: Pages };
+}
+
+/** An address cannot be listened on; `cause` says why. */
+export class ListenError extends Error {
+  readonly port: PortName;
+  readonly address: Address;
+
+  constructor({ name, address }: Port, cause: unknown) {
+    super(`cannot listen for ${name}`, { cause });
+    this.port = name;
+    this.address = address;
+  }
+}
+
+/** What ports ask and tell. */
+export interface PortsContext {
+  readonly clock: Clock;
+  rightsOf(caller: Caller): Rights;
+  /** A page threw. */
+  pageFailed(error: unknown, path: string): void;
+  boundMet(bound: BoundName, peer: string | undefined): void;
+}
+
+/** The ports of a table, open. */
+export interface OpenPorts {
+  /** Where a port is reached from this machine: `host:port`. */
+  reachedAt(name: PortName): string;
+  /** Stops accepting, lets what is being written go out, and ends all streams; after `graceMs` what is left is cut off. */
+  close(graceMs?: number): Promise<void>;
+}
+
+/** How a peer is identified by the port of the table that it came to. */
+export const identifyBy =
+  (table: () => readonly Port[]): Identify =>
+  peer => {
+    const port = table().find(({ name }) => name === peer.port);
+    if (!port) throw new Error(`a peer came to a port that is not in the table: ${peer.port}`);
+    return port.identify(peer);
+  };
+
+/** Opens the ports of a table, one after the other. Where one cannot be opened those before it are closed; rejects with a ListenError. */
+export async function openPorts(table: readonly Port[], context: PortsContext): Promise<OpenPorts> {
+  const grpc = new GrpcServer({
+    clock: context.clock,
+    onBound: (bound, transport) => context.boundMet(bound, transport?.address),
+  });
+  const reached = new Map<PortName, string>();
+  const closing = [(graceMs: number) => grpc.stop(status.UNAVAILABLE, 'the control plane is stopping', graceMs)];
+  const close = async (graceMs = 5_000): Promise<void> => {
+    await Promise.all(closing.map(each => each(graceMs)));
+  };
+  const listener = {
+    rightsOf: context.rightsOf,
+    failed: context.pageFailed,
+    bound: context.boundMet,
+  };
+  const open = async ({ serves, ...port }: Port): Promise<string> => {
+    if ('pages' in serves) {
+      const server = await startHttp({ ...port, pages: serves.pages }, listener);
+      closing.push(() => server.stop());
+      return server.address;
+    }
+    const bound = await grpc.listen({ ...port, address: hostAndPort(port.address), methods: serves.grpc });
+    return reachedAt({ host: port.address.host, port: bound });
+  };
+  for (const port of table)
+    try {
+      reached.set(port.name, await open(port));
+    } catch (error) {
+      await close();
+      throw new ListenError(port, error);
+    }
+  return {
+    reachedAt: name => reached.get(name) ?? '',
+    close,
+  };
+}

@@ -1,0 +1,69 @@
+import type { Socket } from 'node:net';
+import { createServer, type Server, type TLSSocket } from 'node:tls';
+import { bounds } from './bounds.ts';
+
+/** What a port shows of itself, and whose certificates it believes; all in PEM. */
+export interface TlsIdentity {
+  /** The certificate, and after it those that lead to its root. */
+  readonly certificate: string | Buffer;
+  readonly key: string | Buffer;
+  /** The roots of clients' certificates. Where a port begins without them its clients are never asked for one. */
+  readonly clientRoots?: readonly (string | Buffer)[];
+}
+
+/**
+ * TLS on connections that its owner accepts, so that they are bounded before a handshake begins. A client may come without a certificate; one
+ * whose certificate does not verify is cut off, as istiod does.
+ */
+export class ServerTls {
+  readonly #server: Server;
+  /** Whose handshake is under way, by both ends of their connections: a TLS server does not say on which connection its socket stands. */
+  readonly #handshakes = new Map<string, (secured: TLSSocket) => void>();
+
+  /** `protocol` is the only one that is spoken (ALPN): h2 or http/1.1. */
+  constructor(protocol: string, identity: TlsIdentity) {
+    const options = {
+      ALPNProtocols: [protocol],
+      handshakeTimeout: bounds['first-request-ms'].most,
+      requestCert: identity.clientRoots !== undefined,
+      rejectUnauthorized: false,
+      ...contextOptions(identity),
+    };
+    this.#server = createServer(options, secured => this.#secured(secured));
+  }
+
+  /** Connections that are open stay as they are; those that come are shown the new certificate, and judged by the new roots. */
+  replace(identity: TlsIdentity): void {
+    this.#server.setSecureContext(contextOptions(identity));
+  }
+
+  /** Begins a handshake. `secured` is called once it is over; where it fails the connection is closed. */
+  accept(socket: Socket, secured: (secured: TLSSocket) => void): void {
+    const ends = endsOf(socket);
+    this.#handshakes.set(ends, secured);
+    socket.once('close', () => {
+      if (this.#handshakes.get(ends) === secured) this.#handshakes.delete(ends);
+    });
+    this.#server.emit('connection', socket);
+  }
+
+  #secured(socket: TLSSocket): void {
+    const ends = endsOf(socket);
+    const secured = this.#handshakes.get(ends);
+    this.#handshakes.delete(ends);
+    const forged = !socket.authorized && socket.getPeerX509Certificate() !== undefined;
+    if (!secured || forged) socket.destroy();
+    else secured(socket);
+  }
+}
+
+const contextOptions = ({ certificate, key, clientRoots = [] }: TlsIdentity) => ({
+  cert: certificate,
+  key,
+  minVersion: 'TLSv1.2' as const,
+  // Without a list the roots of the Web would be believed.
+  ca: [...clientRoots],
+});
+
+const endsOf = ({ remoteAddress, remotePort, localAddress, localPort }: Socket): string =>
+  `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
