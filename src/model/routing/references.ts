@@ -4,15 +4,21 @@ import { type VirtualService, writtenPath } from '../../istio/config.ts';
 import { covers, isWildcard } from '../../istio/hosts.ts';
 import { isHttp, isUnsupported } from '../../istio/protocol.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
+import {
+  type DestinationReference,
+  destinationHosts,
+  gatewaysOf,
+  referencesOf,
+  type Use,
+} from '../../istio/virtual-service.ts';
 import { visibilityOf } from '../../istio/visibility.ts';
 import { keepList, keepMap, memo } from '../../memo.ts';
 import { objectKey } from '../../object-key.ts';
-import type { Destination, HTTPRoute } from '../../proto/generated/istio/networking/v1alpha3.ts';
+import type { HTTPRoute } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { type Derived, derive, type Stage } from '../incremental/derive.ts';
 import type { Hostname, Service } from '../services/service.ts';
 import type { ServiceIndex } from '../services/service-index.ts';
 import type { DestinationRuleIndex } from './destination-rules.ts';
-import { gatewaysOf } from './virtual-service.ts';
 import type { VirtualServiceIndex } from './virtual-service-index.ts';
 
 /** Names of subsets by the host of the DestinationRules that define them, sorted. */
@@ -33,76 +39,12 @@ export type ReferenceInputs = readonly [
   settings: MeshSettings,
 ];
 
-type Use = 'request' | 'mirror' | 'connection';
-
 /** What happens to traffic for a cluster that does not exist; istiod sends such routes too. */
 const consequence: Readonly<Record<Use, string>> = {
   request: 'requests there get 503 (NC, no cluster)',
   mirror: 'nothing is mirrored',
   connection: 'connections there are closed',
 };
-
-interface DestinationReference {
-  readonly path: string;
-  readonly to: Destination;
-  readonly host: Hostname;
-  readonly use: Use;
-  /** The index of its HTTP route. */
-  readonly http?: number;
-}
-
-const destinationsOf = memo(({ spec }: VirtualService): readonly DestinationReference[] => {
-  const found: DestinationReference[] = [];
-  const add = (path: string, to: Destination | undefined, use: Use, http?: number): void => {
-    if (to?.host) found.push({ path, to, host: to.host, use, ...(http !== undefined && { http }) });
-  };
-  spec.http?.forEach((route, i) => {
-    const at = `spec.http[${i}]`;
-    route.route?.forEach(({ destination }, j) => {
-      add(`${at}.route[${j}].destination`, destination, 'request', i);
-    });
-    add(`${at}.mirror`, route.mirror, 'mirror', i);
-    route.mirrors?.forEach(({ destination }, j) => {
-      add(`${at}.mirrors[${j}].destination`, destination, 'mirror', i);
-    });
-  });
-  for (const kind of ['tls', 'tcp'] as const) {
-    spec[kind]?.forEach((route, i) => {
-      route.route?.forEach(({ destination }, j) => {
-        add(`spec.${kind}[${i}].route[${j}].destination`, destination, 'connection');
-      });
-    });
-  }
-  return found;
-});
-
-const hostsOf = memo((object: VirtualService): readonly Hostname[] => [
-  ...new Set(destinationsOf(object).map(({ host }) => host)),
-]);
-
-interface GatewayReference {
-  readonly path: string;
-  /** `namespace/name` */
-  readonly name: string;
-}
-
-const gatewaysNamed = memo(({ spec }: VirtualService): readonly GatewayReference[] => {
-  const found: GatewayReference[] = [];
-  const add = (path: string, names: readonly string[] | undefined): void => {
-    names?.forEach((name, i) => {
-      if (name !== 'mesh') found.push({ path: `${path}[${i}]`, name });
-    });
-  };
-  add('spec.gateways', spec.gateways);
-  for (const kind of ['http', 'tls', 'tcp'] as const) {
-    spec[kind]?.forEach((route, i) => {
-      route.match?.forEach((match, j) => {
-        add(`spec.${kind}[${i}].match[${j}].gateways`, match.gateways);
-      });
-    });
-  }
-  return found;
-});
 
 /** What a host is to those who route to it. */
 interface Target {
@@ -186,7 +128,7 @@ const calledHosts = memo((object: VirtualService): readonly Hostname[] =>
 
 /** The ports on which HTTP routes are asked for: those of their hosts, 80 for hosts outside the mesh, and those that a match names. */
 function calledPorts(
-  route: HTTPRoute | undefined,
+  { match: matches = [] }: HTTPRoute,
   services: readonly (readonly Service[] | undefined)[],
 ): readonly number[] {
   const open = services.flatMap(list =>
@@ -194,7 +136,6 @@ function calledPorts(
       ? list.flatMap(({ ports }) => ports.filter(p => isHttp(p.protocol) || isUnsupported(p.protocol)).map(p => p.port))
       : [80],
   );
-  const matches = route?.match ?? [];
   if (!matches.length || matches.some(match => !match.port)) return open;
   const matched = new Set(matches.map(match => match.port));
   return open.filter(port => matched.has(port));
@@ -205,13 +146,13 @@ const isOwnName = (host: string, { domain }: MeshSettings): boolean => host.ends
 
 type Found = readonly (readonly Service[] | readonly string[] | boolean | undefined)[];
 
-/** `found` holds what is found of each of `hostsOf`, `calledHosts` and `gatewaysNamed`, in that order. */
+/** `found` holds what is found of each of `destinationHosts`, `calledHosts` and the Gateways, in that order. */
 const check = memo((object: VirtualService, settings: MeshSettings, ...found: Found): readonly Problem[] => {
   const problems: Problem[] = [];
   const warn = (path: string, message: string): void => {
     problems.push({ object: object.meta.key, path: writtenPath(object, path), message, severity: 'warning' });
   };
-  const hosts = hostsOf(object);
+  const hosts = destinationHosts(object);
   const called = calledHosts(object);
   const ofCalled = found.slice(hosts.length * 3, hosts.length * 3 + called.length) as readonly (
     | readonly Service[]
@@ -222,14 +163,14 @@ const check = memo((object: VirtualService, settings: MeshSettings, ...found: Fo
     const path = `spec.hosts[${object.spec.hosts?.indexOf(host) ?? 0}]`;
     warn(path, `no Service of the mesh has the host ${host}; its routes are in force on port 80 only`);
   });
-  gatewaysNamed(object).forEach(({ path, name }, i) => {
+  referencesOf(object).gateways.forEach(({ path, name }, i) => {
     if (!found[hosts.length * 3 + called.length + i])
       warn(path, `there is no Gateway ${name}; nothing is routed there`);
   });
-  for (const reference of destinationsOf(object)) {
+  for (const reference of referencesOf(object).destinations) {
     const at = hosts.indexOf(reference.host) * 3;
     const target = { services: found[at], meant: found[at + 1], subsets: found[at + 2] } as Target;
-    const ports = reference.http === undefined ? [] : calledPorts(object.spec.http?.[reference.http], ofCalled);
+    const ports = reference.http ? calledPorts(reference.http, ofCalled) : [];
     const fault = faultOf(object, reference, target, ports, settings);
     if (fault) warn(fault.path, `${fault.message} ${consequence[reference.use]}`);
   }
@@ -280,13 +221,13 @@ export function checkReferences(
     objects,
     together(services, subsets, gateways, settings),
     object => {
-      const found = hostsOf(object).flatMap(host => {
+      const found = destinationHosts(object).flatMap(host => {
         const named = services.get(host);
         const alias = named?.find(({ aliasOf }) => aliasOf)?.aliasOf;
         return [named, alias ? services.get(alias) : named, subsetsFor(alias || host, subsets, wildcards)];
       });
       const called = calledHosts(object).map(host => services.get(host));
-      const exist = gatewaysNamed(object).map(({ name }) => {
+      const exist = referencesOf(object).gateways.map(({ name }) => {
         const [namespace = '', short = ''] = name.split('/');
         return gateways.has(objectKey('Gateway', namespace, short));
       });

@@ -3,12 +3,13 @@ import type { ConfigContents } from '../../config/store.ts';
 import { type VirtualService, writtenPath } from '../../istio/config.ts';
 import { byAge } from '../../istio/object.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
+import { gatewaysOf } from '../../istio/virtual-service.ts';
 import { namespacesOf, visibilityOf, visibleTo } from '../../istio/visibility.ts';
 import { keepList, keepMap, memo } from '../../memo.ts';
 import { objectKey } from '../../object-key.ts';
 import { type Derived, derive, type Stage } from '../incremental/derive.ts';
 import { delegateConflicts, mergeDelegates } from './delegates.ts';
-import { gatewaysOf, qualifyVirtualService } from './virtual-service.ts';
+import { qualifyVirtualService } from './virtual-service.ts';
 
 type Lists = ReadonlyMap<string, readonly VirtualService[]>;
 

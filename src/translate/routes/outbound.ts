@@ -3,6 +3,7 @@ import { covers, isWildcard, overlaps } from '../../istio/hosts.ts';
 import { compare } from '../../istio/object.ts';
 import { isHttp, isUnsupported } from '../../istio/protocol.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
+import { httpDestinationHosts } from '../../istio/virtual-service.ts';
 import { eachOf, memo } from '../../memo.ts';
 import type { Traits } from '../../model/proxy/traits.ts';
 import type { EffectiveDestinationRule } from '../../model/routing/destination-rules.ts';
@@ -41,19 +42,6 @@ type Rules = ReadonlyMap<Hostname, EffectiveDestinationRule>;
 const routedPorts = ({ ports }: Service, port: number): readonly ServicePort[] =>
   ports.filter(p => (port === 0 || p.port === port) && (isHttp(p.protocol) || isUnsupported(p.protocol)));
 
-/** The hosts that a VirtualService's http rules send to, in order. */
-const destinationHosts = memo((virtualService: VirtualService): readonly Hostname[] => [
-  ...new Set(
-    (virtualService.spec.http ?? [])
-      .flatMap(http => [
-        ...(http.route ?? []).map(r => r.destination?.host),
-        http.mirror?.host,
-        ...(http.mirrors ?? []).map(m => m.destination?.host),
-      ])
-      .filter(host => host !== undefined),
-  ),
-]);
-
 /** Where the routes of a VirtualService are to apply, and where its destinations are looked up. */
 export interface RoutePlace {
   readonly mesh: MeshSettings;
@@ -74,7 +62,7 @@ const routesOf = memo(
     tls: boolean,
     ...found: readonly (Service | EffectiveDestinationRule | undefined)[]
   ): Routes => {
-    const hosts = destinationHosts(virtualService);
+    const hosts = httpDestinationHosts(virtualService);
     const at = (host: Hostname, half: 0 | 1): Service | EffectiveDestinationRule | undefined => {
       const index = hosts.indexOf(host);
       return index < 0 ? undefined : found[index * 2 + half];
@@ -104,7 +92,7 @@ const routesOf = memo(
 /** The routes of a VirtualService, made anew only when it, or the Service or rule of one of its destinations, changes. */
 export function virtualServiceRoutes(virtualService: VirtualService, place: RoutePlace): Routes {
   const called = place.gateway === 'mesh' ? place.port : 0;
-  const found = destinationHosts(virtualService).flatMap(host => {
+  const found = httpDestinationHosts(virtualService).flatMap(host => {
     const service = concrete(place.services, host, called);
     // A Service that lacks the listener's port is as unknown as to istiod: its only port is not meant there. What an alias stands for is found.
     const isAlias = service?.aliasOf || service?.hostname !== host;

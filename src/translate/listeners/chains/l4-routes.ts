@@ -1,5 +1,6 @@
 import { objectSources, type VirtualService } from '../../../istio/config.ts';
 import { overlaps } from '../../../istio/hosts.ts';
+import { opaqueDestinationHosts } from '../../../istio/virtual-service.ts';
 import { memo } from '../../../memo.ts';
 import type { EffectiveDestinationRule } from '../../../model/routing/destination-rules.ts';
 import type { Scope } from '../../../model/scope/scope.ts';
@@ -38,14 +39,9 @@ const interned = memo((...list: readonly VirtualService[]): readonly VirtualServ
 /** What TCP routes look their destinations up in. */
 export type L4Scope = Pick<Scope, 'serviceByHost' | 'destinationRules'>;
 
-const destinationHosts = memo((v: VirtualService): readonly Hostname[] => {
-  const routes = [...(v.spec.tcp ?? []), ...(v.spec.tls ?? [])].flatMap(r => r.route ?? []);
-  return [...new Set(routes.map(r => r.destination?.host).filter(host => host !== undefined))];
-});
-
 const l4RouteOf = memo(
   (virtualService: VirtualService, ...found: readonly (Service | EffectiveDestinationRule | undefined)[]): L4Route => {
-    const hosts = destinationHosts(virtualService);
+    const hosts = opaqueDestinationHosts(virtualService);
     const at = (host: Hostname, half: 0 | 1) => {
       const index = hosts.indexOf(host);
       return index < 0 ? undefined : found[index * 2 + half];
@@ -68,7 +64,7 @@ const l4RouteOf = memo(
 
 /** A VirtualService with the Services and rules that its TCP destinations have in the scope. */
 export function l4Route(virtualService: VirtualService, scope: L4Scope): L4Route {
-  const found = destinationHosts(virtualService).flatMap(host => {
+  const found = opaqueDestinationHosts(virtualService).flatMap(host => {
     const service = concrete(scope.serviceByHost, host);
     // A rule of a host that has no Service is not in force.
     return [service, service && scope.destinationRules.get(service.hostname)];
