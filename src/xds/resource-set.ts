@@ -163,6 +163,7 @@ export function lazySnapshot(
   for (const type of pushOrder) {
     let made: ResourceSet | undefined;
     Object.defineProperty(lazy, type, {
+      enumerable: true,
       get: () => {
         if (!made) known[type] = made = make(type, known[type]);
         return made;

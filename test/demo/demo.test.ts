@@ -5,17 +5,11 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, test } from 'node:test';
-import { findEnvoy } from '../support/envoy.ts';
+import { envoyMissing } from '../support/envoy.ts';
 import { steps } from './steps.ts';
 
-const missing = await findEnvoy().then(
-  () => false as const,
-  (error: Error) => `no Envoy: ${error.message}`,
-);
-if (missing && process.env['CI']) throw new Error(missing);
-
 test('the demo shows the effect of every step and takes everything away', {
-  skip: missing,
+  skip: await envoyMissing(),
   timeout: 300_000,
 }, async () => {
   const demo = spawn(process.execPath, [join(import.meta.dirname, 'demo.ts'), '--once'], {

@@ -4,10 +4,9 @@ import type { ListenerResource } from '../../src/translate/resource.ts';
 import type { World } from '../../src/world.ts';
 import { families } from '../conformance/family.ts';
 import { offlineScenarios } from '../conformance/offline.ts';
-import { ENVOY_VERSION, OLDEST_ENVOY_VERSION } from '../support/envoy.ts';
+import { ENVOY_VERSION, envoyMissing, OLDEST_ENVOY_VERSION } from '../support/envoy.ts';
 import { goldenCases, worldOf } from '../support/golden.ts';
 import { type NamedProxy, proxyOf } from '../support/proxies.ts';
-import { envoyMissing } from '../traffic/local-mesh.ts';
 import { isolationMissing, Quarantine } from './quarantine.ts';
 
 interface Case {

@@ -4,9 +4,8 @@ import { describe, test } from 'node:test';
 import { parseNode } from '../../src/model/proxy/node.ts';
 import { fromJson } from '../../src/proto/json.ts';
 import { missingExtensions } from '../../src/translate/envoy-filter/extension-names.ts';
-import { ENVOY_VERSION, OLDEST_ENVOY_VERSION, startEnvoy, validate } from '../support/envoy.ts';
+import { ENVOY_VERSION, envoyMissing, OLDEST_ENVOY_VERSION, startEnvoy, validate } from '../support/envoy.ts';
 import { until } from '../support/until.ts';
-import { envoyMissing } from '../traffic/local-mesh.ts';
 
 /** A port that was free a moment ago. */
 async function freePort(): Promise<number> {

@@ -6,8 +6,7 @@ import { describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { type FormatPlace, formatFault, HEADER_PLACE } from '../../src/proto/format.ts';
 import { commandTable } from '../../src/proto/format-commands.ts';
-import { ENVOY_VERSION, OLDEST_ENVOY_VERSION, startEnvoy } from '../support/envoy.ts';
-import { envoyMissing } from '../traffic/local-mesh.ts';
+import { ENVOY_VERSION, envoyMissing, OLDEST_ENVOY_VERSION, startEnvoy } from '../support/envoy.ts';
 
 type Place = 'log' | 'header';
 

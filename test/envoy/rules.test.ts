@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { pathText } from '../../src/proto/faults.ts';
-import { ENVOY_VERSION, validate } from '../support/envoy.ts';
-import { envoyMissing } from '../traffic/local-mesh.ts';
+import { ENVOY_VERSION, envoyMissing, validate } from '../support/envoy.ts';
 import { faultsOf, mutants } from './mutants.ts';
 import { original } from './original.ts';
 

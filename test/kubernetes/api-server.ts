@@ -11,10 +11,9 @@ import { until } from './until.ts';
 const CACHE = process.env['LAB_CACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'mesh-lab');
 const BIN = join(CACHE, 'bin');
 
-/** Why tests with a real API server cannot run here; false where they can. */
-export const noApiServer: string | false = ['etcd', 'kube-apiserver'].every(name => existsSync(join(BIN, name)))
-  ? false
-  : `no etcd and kube-apiserver in ${BIN}`;
+/** Why tests with a real API server cannot run here, for their `skip`. */
+export const noApiServer =
+  !['etcd', 'kube-apiserver'].every(name => existsSync(join(BIN, name))) && `no etcd and kube-apiserver in ${BIN}`;
 
 /** Istio's CRDs as YAML, those of deploy/. */
 export async function istioCrds(): Promise<string> {

@@ -3,9 +3,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { kindNames } from '../../src/config/kinds.ts';
 import type { RawObject } from '../../src/config/raw.ts';
-import { identify } from '../../src/model/identify.ts';
 import { pushOrder } from '../../src/xds/resource-types.ts';
-import { lacksIn } from '../support/golden.ts';
+import { expectedOf } from '../support/golden.ts';
 import { recased } from '../support/letter-case.ts';
 import { messagesOf } from '../support/translation.ts';
 import { findings } from '../support/validators.ts';
@@ -22,10 +21,8 @@ function check(objects: readonly RawObject[]): void {
   const filters = objects.some(({ kind }) => kind === 'EnvoyFilter');
   const unpatched = filters ? worldWith(objects.filter(({ kind }) => kind !== 'EnvoyFilter')) : undefined;
   for (const [name, proxy] of Object.entries(proxies)) {
-    const { translation } = world.of(proxy);
-    const found = findings(messagesOf(translation), {
-      problems: [...world.problems, ...translation.problems],
-      lacks: lacksIn(identify(world.mesh, proxy).scope),
+    const found = findings(messagesOf(world.of(proxy).translation), {
+      ...expectedOf(world, proxy),
       removed: unpatched?.of(proxy).translation.clusters.map(({ name }) => name) ?? [],
     });
     assert.deepEqual(found, [], name);

@@ -5,7 +5,7 @@ import { objectKey } from '../../src/object-key.ts';
 import { decode } from '../../src/proto/message.ts';
 import { counters } from '../../src/xds/counters.ts';
 import type { EncodedResource } from '../../src/xds/resource.ts';
-import { encodeResource, resourceSet } from '../../src/xds/resource-set.ts';
+import { encodeResource, lazySnapshot, resourceSet, snapshot } from '../../src/xds/resource-set.ts';
 import { madeSet } from './made-up.ts';
 
 const EMPTY = Buffer.alloc(0);
@@ -50,6 +50,19 @@ test('a set keeps its identity, and that of its resources, while they are equal'
   assert.notEqual(changed, set);
   assert.equal(changed.resources.get('a'), set.resources.get('a'));
   assert.notEqual(resourceSet('cluster', again.slice(1), set), set);
+});
+
+test('a snapshot whose sets are made when they are looked at can be walked like any other', () => {
+  const sets = { cluster: madeSet('cluster', { a: 1 }), route: madeSet('route', { r: 1 }) };
+  const made: string[] = [];
+  const lazy = lazySnapshot({}, type => {
+    made.push(type);
+    return snapshot(sets)[type];
+  });
+  assert.deepEqual(made, []);
+  assert.deepEqual(Object.entries(lazy), Object.entries(snapshot(sets)));
+  assert.deepEqual(made, Object.keys(lazy));
+  assert.equal(lazy.cluster, sets.cluster);
 });
 
 test('of two resources with one name the first counts', () => {

@@ -189,13 +189,22 @@ test('no such folder, no source', async () => {
   await assert.rejects(directorySource({ folder: import.meta.filename, log }).run(() => {}, signal).synced, /ENOTDIR/);
 });
 
-configSourceContract('a directory', false, async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'directory-'));
-  const file = (name: string) => join(folder, `${name}.yaml`);
+configSourceContract('a directory', async () => {
+  const home = await mkdtemp(join(tmpdir(), 'directory-'));
+  const folder = join(home, 'mesh');
+  const elsewhere = join(home, 'elsewhere');
+  await mkdir(folder);
+  let now = folder;
+  const file = (name: string) => join(now, `${name}.yaml`);
   return {
     source: () => directorySource({ folder, log }),
     put: object => writeFile(file(object.metadata.name), stringify(object)),
     remove: object => rm(file(object.metadata.name)),
-    close: () => rm(folder, { recursive: true }),
+    cut: async () => {
+      await rename(folder, elsewhere);
+      now = elsewhere;
+      return () => rename(elsewhere, folder);
+    },
+    close: () => rm(home, { recursive: true }),
   };
 });

@@ -63,6 +63,13 @@ export async function findEnvoy(version: string = ENVOY_VERSION): Promise<string
   return installing;
 }
 
+/** Why there is no Envoy of a version for a test, for its `skip`. */
+export const envoyMissing = (version?: string): Promise<string | false> =>
+  findEnvoy(version).then(
+    () => false as const,
+    (error: Error) => `no Envoy: ${error.message}`,
+  );
+
 /** A running Envoy. */
 export interface Envoy {
   readonly process: ChildProcess;

@@ -1,17 +1,19 @@
+import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { stringify } from 'yaml';
 import type { Problem } from '../../src/config/problem.ts';
 import { identify } from '../../src/model/identify.ts';
+import type { Proxy } from '../../src/model/proxy/proxy.ts';
 import type { Scope } from '../../src/model/scope/scope.ts';
 import { World } from '../../src/world.ts';
 import { pushOrder } from '../../src/xds/resource-types.ts';
 import { contentsOf, type Objects, readObjects, readYaml, yamlFiles } from './folder.ts';
 import { member } from './json.ts';
-import { type NamedProxy, proxiesOf, proxyOf } from './proxies.ts';
+import { hasAgent, type NamedProxy, proxiesOf, proxyOf } from './proxies.ts';
 import { shuffled } from './shuffle.ts';
 import { dumpOf, type Messages, messagesOf, messageTypes } from './translation.ts';
-import { outboundParts } from './validators.ts';
+import { type Expectations, outboundParts } from './validators.ts';
 
 const repository = join(import.meta.dirname, '..', '..');
 const goldenFolder = join(repository, 'test', 'golden');
@@ -74,12 +76,12 @@ export interface GoldenOutput {
   /** By type, `name bytes` of every resource in the order of the snapshot. */
   readonly bytes: Readonly<Record<string, readonly string[]>>;
   readonly problems: readonly Problem[];
-  /** Whether the proxy does not see the Service port or the subset that a cluster is named after. */
-  readonly lacks: (cluster: string) => boolean;
+  /** What a check of the messages may take for granted. */
+  readonly expected: Expectations;
 }
 
 /** Whether a scope has no Service port, or its rule no subset, that an outbound cluster is named after. */
-export const lacksIn =
+const lacksIn =
   ({ services, destinationRules }: Scope) =>
   (cluster: string): boolean => {
     const { host, port, subset } = outboundParts(cluster) ?? {};
@@ -88,23 +90,39 @@ export const lacksIn =
     return !destinationRules.get(service.hostname)?.rule.spec.subsets?.some(s => s.name === subset);
   };
 
+/** What a check of what a proxy is sent may take for granted. */
+export function expectedOf(world: World, proxy: Proxy): Expectations {
+  const { scope } = identify(world.mesh, proxy);
+  const { problems } = world.of(proxy).translation;
+  return { problems: [...world.problems, ...problems], lacks: lacksIn(scope), agent: hasAgent(proxy) };
+}
+
 /** Translates for every proxy of a case. */
 export const outputsOf = (world: World, proxies: readonly NamedProxy[]): readonly GoldenOutput[] =>
   proxies.map(proxy => {
     const { translation, snapshot } = world.of(proxyOf(proxy));
-    const { scope } = identify(world.mesh, proxyOf(proxy));
     const bytes = pushOrder.map((type): [string, readonly string[]] => [
       type,
-      [...snapshot[type].resources.values()].map(r => `${r.name} ${r.bytes.toString('base64')}`),
+      snapshot[type].list.map(r => `${r.name} ${r.bytes.toString('base64')}`),
     ]);
     return {
       proxy,
       messages: messagesOf(translation),
       bytes: Object.fromEntries(bytes),
       problems: translation.problems,
-      lacks: lacksIn(scope),
+      expected: expectedOf(world, proxyOf(proxy)),
     };
   });
+
+/** Fails where two worlds do not send the proxies of a case the same bytes and problems, or send nothing that could differ. */
+export function assertSame(found: readonly GoldenOutput[], expected: readonly GoldenOutput[]): void {
+  assert.ok(expected.length > 0, 'there is a proxy');
+  for (const [i, { proxy, bytes, problems }] of expected.entries()) {
+    assert.ok(bytes['cluster']?.length && bytes['listener']?.length, `${proxy.name} is sent something`);
+    assert.deepEqual(found[i]?.bytes, bytes, proxy.name);
+    assert.deepEqual(found[i]?.problems, problems, proxy.name);
+  }
+}
 
 const yaml = (value: unknown): string => stringify(value, { lineWidth: 0, aliasDuplicateObjects: false });
 

@@ -119,3 +119,6 @@ export function proxyOf(named: NamedProxy): Proxy {
   if (!parsed.ok) throw new Error(`${named.name}: ${parsed.message}`);
   return parsed.proxy;
 }
+
+/** Whether Istio's agent stands beside a proxy. */
+export const hasAgent = (proxy: Proxy): boolean => proxy.class.istioVersion !== '';

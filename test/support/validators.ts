@@ -12,20 +12,15 @@ export interface Expectations {
   readonly problems?: readonly Problem[];
   /** Whether the proxy does not see the Service port or subset of a cluster: a VirtualService that it sees may lead there all the same. */
   readonly lacks?: (cluster: string) => boolean;
+  /** Whether Istio's agent stands beside the proxy, whose bootstrap brings clusters along. */
+  readonly agent?: boolean;
   /** Clusters that an EnvoyFilter may have taken away. */
   readonly removed?: readonly string[];
 }
 
-/** Clusters that the bootstrap of Istio's agent brings along. */
-const ofTheBootstrap = [
-  'sds-grpc',
-  'xds-grpc',
-  'prometheus_stats',
-  'agent',
-  'zipkin',
-  'outbound_tracing',
-  'envoy_accesslog_service',
-];
+/** The cluster that every bootstrap has, and those that the one of Istio's agent has besides. */
+const ofEachBootstrap = ['xds-grpc'];
+const ofTheAgent = ['sds-grpc', 'prometheus_stats', 'agent', 'zipkin', 'outbound_tracing', 'envoy_accesslog_service'];
 
 /** What Problems say of a destination without a cluster. */
 const withoutCluster = /no cluster|connections there are closed|nothing is mirrored/;
@@ -137,9 +132,10 @@ function parts(list: string, json: unknown): readonly (readonly [part: JsonField
 
 function danglingNames(
   messages: Messages,
-  { problems = [], lacks = () => false, removed = [] }: Expectations,
+  { problems = [], lacks = () => false, agent = false, removed = [] }: Expectations,
 ): readonly string[] {
-  const known = new Set([...messages.clusters.map(c => c.name ?? ''), ...ofTheBootstrap, ...removed]);
+  const bootstrap = agent ? [...ofEachBootstrap, ...ofTheAgent] : ofEachBootstrap;
+  const known = new Set([...messages.clusters.map(c => c.name ?? ''), ...bootstrap, ...removed]);
   const routes = new Set(messages.routes.map(r => r.name));
   const assignments = new Set(messages.endpoints.map(e => e.cluster_name));
   const found: string[] = [];

@@ -93,7 +93,7 @@ describe('with a real API server', { skip: noApiServer, timeout: 300_000 }, () =
   });
   after(() => api?.close());
 
-  configSourceContract('Kubernetes', false, async () => {
+  configSourceContract('Kubernetes', async () => {
     await admin.json('/apis/networking.istio.io/v1/namespaces/contract/serviceentries', { method: 'DELETE' });
     const proxy = await TcpProxy.start(api.port);
     const client = await ApiClient.create({ kubeconfig: await api.kubeconfig({ token: 'admintoken' }, proxy.port) });

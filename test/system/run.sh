@@ -4,6 +4,7 @@
 #   kubernetes-source, control-plane   a real API server (test/lab): Go builds it on first use, in about eight minutes
 #   yaml                               kubectl's reader of YAML: Go builds it in a minute
 #   traffic-*                          pods' own networks with Istio's nat rules: root, iproute2, iptables
+#   patch-value                        istiod's reader of EnvoyFilters' values: Go builds it with istiod
 #   conformance                        the real istiod beside ours (npm run conformance): Go builds it on first use, in about eight minutes
 #   deploy                             a real node (test/lab/cluster): root, Debian with cgroup v1; 8 to 15 minutes on first use
 #
@@ -74,7 +75,7 @@ pod_networks() {
 
 # istiod: whether the real one can be had; says what lacks.
 istiod() {
-  if [ -x "$LAB_BIN/pilot-discovery" ] && [ -x "$LAB_BIN/xdsdump" ]; then
+  if [ -x "$LAB_BIN/pilot-discovery" ] && [ -x "$LAB_BIN/xdsdump" ] && [ -x "$LAB_BIN/patchvalue" ]; then
     return 0
   fi
   if ! have go; then
@@ -99,6 +100,11 @@ else
   else
     leave_out yaml "no Go"
   fi
+  if lacking=$(istiod); then
+    files+=(test/system/patch-value.test.ts)
+  else
+    leave_out patch-value "$lacking"
+  fi
   if lacking=$(api_server); then
     files+=(test/system/kubernetes-source.test.ts test/system/control-plane.test.ts)
   else
@@ -118,7 +124,7 @@ fi
 
 status=0
 if [ "${#files[@]}" -gt 0 ]; then
-  node --import ./test/support/seed.ts --test --test-concurrency=1 --test-reporter=spec "${files[@]}" || status=$?
+  test/run.sh --test-concurrency=1 "${files[@]}" || status=$?
 fi
 if [ "$conformance" = 1 ]; then
   node test/conformance/run.ts || status=$?

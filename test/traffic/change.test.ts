@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { envoyMissing } from '../support/envoy.ts';
 import { until } from '../support/until.ts';
 import type { Received } from './backend.ts';
-import { envoyMissing, type LocalMesh, startMesh } from './local-mesh.ts';
+import { type LocalMesh, startMesh } from './local-mesh.ts';
 
 const missing = await envoyMissing();
 

@@ -8,13 +8,12 @@ import type { PeerCertificate, TLSSocket } from 'node:tls';
 import { stringify } from 'yaml';
 import { bootstrapText } from '../support/bootstrap.ts';
 import { type KeyPair, selfSigned } from '../support/certificate.ts';
-import { type Envoy, startEnvoy } from '../support/envoy.ts';
+import { type Envoy, envoyMissing, startEnvoy } from '../support/envoy.ts';
 import { podObject, serviceObject, sliceObject } from '../support/kube-objects.ts';
 import { loopbackNetwork } from '../support/local-pod.ts';
 import { type Serve, startServe } from '../support/serve.ts';
 import { until } from '../support/until.ts';
 import { type Backend, startBackend } from './backend.ts';
-import { envoyMissing } from './local-mesh.ts';
 
 const missing = await envoyMissing();
 const HOST = 'shop.example.com';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { RawObject } from '../../src/config/raw.ts';
 import { bootstrapText } from '../support/bootstrap.ts';
-import { type Envoy, findEnvoy, startEnvoy } from '../support/envoy.ts';
+import { type Envoy, startEnvoy } from '../support/envoy.ts';
 import { type Answer, call } from '../support/http.ts';
 import { type EndpointShape, NAMESPACE, podObject, serviceObject, sliceObject } from '../support/kube-objects.ts';
 import { adminOf, type LocalPod, loopbackNetwork, podObjects } from '../support/local-pod.ts';
@@ -14,16 +14,6 @@ import { type Backend, startBackend } from './backend.ts';
 
 /** The port of every Service and backend. */
 export const PORT = 8080;
-
-/** Why tests with a real Envoy cannot run; false where they can. With CI set, that is an error. */
-export async function envoyMissing(version?: string): Promise<string | false> {
-  const missing = await findEnvoy(version).then(
-    () => false as const,
-    (error: Error) => `no Envoy: ${error.message}`,
-  );
-  if (missing && process.env['CI']) throw new Error(missing);
-  return missing;
-}
 
 /** What to ask for, and how. */
 export interface Question {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { OLDEST_ENVOY_VERSION } from '../support/envoy.ts';
+import { envoyMissing, OLDEST_ENVOY_VERSION } from '../support/envoy.ts';
 import { until } from '../support/until.ts';
 import type { Received } from './backend.ts';
-import { envoyMissing, type LocalMesh, startMesh } from './local-mesh.ts';
+import { type LocalMesh, startMesh } from './local-mesh.ts';
 
 const missing = await envoyMissing(OLDEST_ENVOY_VERSION);
 

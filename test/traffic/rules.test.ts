@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { binomialBounds } from '../support/binomial.ts';
+import { envoyMissing } from '../support/envoy.ts';
 import type { Answer } from '../support/http.ts';
 import { until } from '../support/until.ts';
 import type { Received } from './backend.ts';
-import { envoyMissing, type LocalMesh, startMesh } from './local-mesh.ts';
+import { type LocalMesh, startMesh } from './local-mesh.ts';
 
 /** Each rule has a Service of its own; all of them have the same three backends. */
 const services = ['split', 'canary', 'rewrite', 'abort', 'retry', 'timeout', 'mirror', 'plain', 'redirect', 'headers'];

@@ -4,6 +4,7 @@ import type { RawObject } from '../../src/config/raw.ts';
 import { networking, service } from '../model/support.ts';
 import { proxies, worldWith } from '../property/base-mesh.ts';
 import { eachObject } from '../support/json.ts';
+import { hasAgent } from '../support/proxies.ts';
 import { messagesOf } from '../support/translation.ts';
 import { findings } from '../support/validators.ts';
 
@@ -41,7 +42,7 @@ function clusters(
   const found: [string, string][] = [];
   for (const [name, each] of Object.entries(proxies)) {
     const { translation } = world.of(each);
-    assert.deepEqual(findings(messagesOf(translation), { problems: world.problems }), [], name);
+    assert.deepEqual(findings(messagesOf(translation), { problems: world.problems, agent: hasAgent(each) }), [], name);
     if (name !== proxy) continue;
     for (const { name: list, message } of [...translation.listeners, ...translation.routes])
       eachObject(message, object => {
@@ -133,7 +134,7 @@ test('a destination of TCP and TLS routes is an alias', () => {
   const proxy = proxies['client with agent'];
   assert.ok(proxy);
   const { translation } = world.of(proxy);
-  assert.deepEqual(findings(messagesOf(translation), { problems: world.problems }), []);
+  assert.deepEqual(findings(messagesOf(translation), { problems: world.problems, agent: hasAgent(proxy) }), []);
   const named = (name: string) =>
     JSON.stringify(
       messagesOf(translation)
@@ -173,7 +174,7 @@ test('a Sidecar that imports an alias imports what it stands for, by that name',
     const proxy = proxies['client with agent'];
     assert.ok(proxy);
     const { translation } = world.of(proxy);
-    assert.deepEqual(findings(messagesOf(translation), { problems: world.problems }), []);
+    assert.deepEqual(findings(messagesOf(translation), { problems: world.problems, agent: hasAgent(proxy) }), []);
     return translation.routes
       .find(({ name }) => name === '80')
       ?.message.virtual_hosts?.find(({ name }) => name?.startsWith('real.'))?.domains;

@@ -4,6 +4,7 @@ import type { RawObject } from '../../src/config/raw.ts';
 import { Cluster_DiscoveryType as Type } from '../../src/proto/generated/envoy/config/cluster/v3.ts';
 import { networking, service } from '../model/support.ts';
 import { proxies, worldWith } from '../property/base-mesh.ts';
+import { hasAgent } from '../support/proxies.ts';
 import { messagesOf } from '../support/translation.ts';
 import { findings } from '../support/validators.ts';
 
@@ -27,7 +28,7 @@ function sent(objects: readonly RawObject[], host = 'hub.example', proxy = proxi
   const world = worldWith(objects);
   for (const [name, each] of Object.entries(proxies)) {
     const { translation } = world.of(each);
-    assert.deepEqual(findings(messagesOf(translation), { problems: world.problems }), [], name);
+    assert.deepEqual(findings(messagesOf(translation), { problems: world.problems, agent: hasAgent(each) }), [], name);
   }
   assert.ok(proxy);
   const { translation } = world.of(proxy);
