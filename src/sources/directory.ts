@@ -262,6 +262,7 @@ class Directory {
     // Hidden files are editors' and version control's, and the inner side of a mounted ConfigMap.
     const entries = (await readdir(path)).filter(entry => !entry.startsWith('.')).sort(compare);
     // All at once: one after the other, each would wait for a turn of the event loop, and a change for as many as there are files.
+    const at = performance.now();
     const states = await Promise.allSettled(entries.map(entry => stat(join(path, entry), { bigint: true })));
     for (const [i, entry] of entries.entries()) {
       if (this.#signal.aborted) return;
@@ -271,7 +272,7 @@ class Directory {
         if (state?.status !== 'fulfilled') throw state?.reason;
         const found = state.value;
         if (found.isDirectory()) await this.#scanFolder(inner, scan, found);
-        else if (found.isFile() && isManifest(entry)) await this.#readFile(inner, found, scan);
+        else if (found.isFile() && isManifest(entry)) await this.#readFile(inner, found, at, scan);
       } catch (error) {
         await this.#keep(inner, error, scan);
       }
@@ -291,15 +292,15 @@ class Directory {
       unreadable.set(this.#keyOf(path), reasonOf(error));
   }
 
-  async #readFile(path: string, status: BigIntStats, { files, unreadable }: Scan): Promise<void> {
+  /** `now` is before `status`, and `since` after the one that it counts from: a loop that was busy between them is no rest. */
+  async #readFile(path: string, status: BigIntStats, now: number, { files, unreadable }: Scan): Promise<void> {
     const name = relative(this.#folder, path);
     const file = this.#files.get(name) ?? new File(name);
     files.set(name, file);
     const stamp = `${status.dev}:${status.ino}:${status.size}:${status.mtimeNs}:${status.ctimeNs}`;
-    const now = performance.now();
     if (file.seen !== stamp) {
       file.seen = stamp;
-      file.since = now;
+      file.since = performance.now();
     }
     if (file.failure) {
       const { failure } = file;
