@@ -2,6 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { BoundName } from '../bounds.ts';
 import type { Lane } from '../rounds/rounds.ts';
 import type { XdsType } from '../xds/resource-types.ts';
+import { Distribution } from './distribution.ts';
 
 /** Istio's short names of xDS types, as its dashboards have them. */
 export const SHORT_NAMES: Readonly<Record<XdsType, string>> = {
@@ -32,13 +33,12 @@ export interface Readings {
  */
 export class Metrics {
   readonly #registry = new Registry();
-  readonly #pushes: Counter<'type'>;
   readonly #rejects: Counter<'type'>;
-  readonly #configSize: Histogram<'type'>;
-  readonly #convergence: Histogram;
-  readonly #changeToAck: Histogram<'kind'>;
+  readonly #configSize: Distribution;
+  readonly #convergence: Distribution;
+  readonly #changeToAck: Distribution;
   readonly #changes: Counter<'kind'>;
-  readonly #pushTime: Histogram<'type'>;
+  readonly #pushTime: Distribution;
   readonly #build: Histogram;
   readonly #bounds: Counter<'bound'>;
   readonly #rounds: Counter<'lane'>;
@@ -46,7 +46,8 @@ export class Metrics {
   readonly #roundDelay: Histogram<'lane'>;
 
   constructor(version: string, readings: Readings) {
-    const registers = [this.#registry];
+    const register = this.#registry;
+    const registers = [register];
     // How late the event loop is shows at a tenth of a second too, and a timer that fires more often costs more than all else when nothing happens.
     collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: 100 });
     new Gauge({
@@ -78,11 +79,23 @@ export class Metrics {
         for (const [kind, up] of readings.watches()) this.set({ kind }, up ? 1 : 0);
       },
     });
-    this.#pushes = new Counter({
+    const configSize = new Distribution({
+      name: 'pilot_xds_config_size_bytes',
+      help: 'Size of the responses sent',
+      label: 'type',
+      buckets: [1, 10_000, 1_000_000, 4_000_000, 10_000_000, 40_000_000],
+      register,
+    });
+    this.#configSize = configSize;
+    new Counter({
       name: 'pilot_xds_pushes',
       help: 'Responses sent, by type',
       labelNames: ['type'],
       registers,
+      collect() {
+        this.reset();
+        for (const [type, count] of configSize.counts) this.inc({ type }, count);
+      },
     });
     this.#rejects = new Counter({
       name: 'pilot_total_xds_rejects',
@@ -90,25 +103,18 @@ export class Metrics {
       labelNames: ['type'],
       registers,
     });
-    this.#configSize = new Histogram({
-      name: 'pilot_xds_config_size_bytes',
-      help: 'Size of the responses sent',
-      labelNames: ['type'],
-      buckets: [1, 10_000, 1_000_000, 4_000_000, 10_000_000, 40_000_000],
-      registers,
-    });
-    this.#convergence = new Histogram({
+    this.#convergence = new Distribution({
       name: 'pilot_proxy_convergence_time',
       help: 'Seconds from a change until a proxy has acknowledged what it is owed for it',
       buckets: [0.1, 0.5, 1, 3, 5, 10, 20, 30],
-      registers,
+      register,
     });
-    this.#pushTime = new Histogram({
+    this.#pushTime = new Distribution({
       name: 'pilot_xds_push_time',
       help: 'Seconds from a change until a response for it was handed to the socket',
-      labelNames: ['type'],
+      label: 'type',
       buckets: SECONDS,
-      registers,
+      register,
     });
     this.#build = new Histogram({
       name: 'pilot_pushcontext_init_seconds',
@@ -116,12 +122,12 @@ export class Metrics {
       buckets: SECONDS,
       registers,
     });
-    this.#changeToAck = new Histogram({
+    this.#changeToAck = new Distribution({
       name: 'pilotlight_change_ack_seconds',
       help: "Seconds from a change's arrival to each proxy's ACK, by the kind of object that changed",
-      labelNames: ['kind'],
+      label: 'kind',
       buckets: SECONDS,
-      registers,
+      register,
     });
     this.#bounds = new Counter({
       name: 'pilotlight_bounds_met_total',
@@ -187,10 +193,9 @@ export class Metrics {
   }
 
   sent(type: XdsType, bytes: number, seconds: number | undefined): void {
-    const label = { type: SHORT_NAMES[type] };
-    this.#pushes.inc(label);
-    this.#configSize.observe(label, bytes);
-    if (seconds !== undefined) this.#pushTime.observe(label, seconds);
+    const label = SHORT_NAMES[type];
+    this.#configSize.observe(bytes, label);
+    if (seconds !== undefined) this.#pushTime.observe(seconds, label);
   }
 
   rejected(type: XdsType): void {
@@ -199,7 +204,7 @@ export class Metrics {
 
   acknowledged(kind: string, seconds: number): void {
     this.#convergence.observe(seconds);
-    this.#changeToAck.observe({ kind }, seconds);
+    this.#changeToAck.observe(seconds, kind);
   }
 
   /** The page in Prometheus' text format. */

@@ -44,10 +44,10 @@ export class AdsServer<C> {
   readonly #context: ConnectionContext<C>;
   readonly #connections = new Set<Connection<C>>();
   readonly #onPushed: () => void;
-  /** The streams that have not had their turn since the last push. */
-  readonly #unseen = new Set<Connection<C>>();
   readonly #unread: Unread<Connection<C>>;
   #streams = 0;
+  /** How many streams have not had their turn since the last push. */
+  #unseen = 0;
 
   constructor(handler: AdsHandler<C>, options: AdsServerOptions = {}) {
     const { identifier = '', clock = systemClock, limits, grace = 5_000, onPushed = () => {} } = options;
@@ -97,16 +97,22 @@ export class AdsServer<C> {
 
   /** The world changed: every stream is looked at, and sent what it is owed by now. One that still reads its last response is not waited for. */
   push(causes: readonly Cause[] = []): void {
-    for (const connection of this.#connections) if (connection.touch(causes)) this.#unseen.add(connection);
+    for (const connection of this.#connections) {
+      if (!connection.touch(causes) || connection.unseen) continue;
+      connection.unseen = true;
+      this.#unseen++;
+    }
   }
 
   /** Whether streams have not had their turn since the last push. */
   get pushing(): boolean {
-    return this.#unseen.size > 0;
+    return this.#unseen > 0;
   }
 
   #seen(connection: Connection<C>): void {
-    if (this.#unseen.delete(connection) && this.#unseen.size === 0) this.#onPushed();
+    if (!connection.unseen) return;
+    connection.unseen = false;
+    if (--this.#unseen === 0) this.#onPushed();
   }
 
   /** No stream is given a turn any more: to be called once the ports are closed. */

@@ -68,6 +68,8 @@ export class Connection<C> implements Stream<C> {
   readonly connectedAt: number;
   /** Bytes of what the client has said. */
   readonly kept: StreamKept;
+  /** Whether it has had no turn since the last push. */
+  unseen = false;
   readonly #context: ConnectionContext<C>;
   readonly #call: Call;
   readonly #others = new Map<string, string>();

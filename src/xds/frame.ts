@@ -1,8 +1,10 @@
 import { memo } from '../memo.ts';
 import { counters } from './counters.ts';
 import { type Entry, entry, entryOf } from './entry.ts';
+import type { NameSet } from './name-set.ts';
+import type { ResourceSet } from './resource-set.ts';
 import { resourceType } from './resource-types.ts';
-import { type Difference, resourcesIn, type View } from './view.ts';
+import { type Difference, resourcesIn, type Selection, type View } from './view.ts';
 import { FieldWriter, fieldSize } from './wire.ts';
 
 /** The two forms of the aggregated discovery service. */
@@ -50,15 +52,17 @@ export class Frames {
     if (identifier !== '') new FieldWriter(this.#controlPlane).text(1, identifier);
   }
 
-  readonly #whole = memo((to: View) => this.#weak(() => this.#build(this.#contentOfWhole(to))));
-  readonly #partial = memo((by: Difference, to: View, protocol: Protocol) =>
+  readonly #whole = memo((set: ResourceSet, names: NameSet) =>
+    this.#weak(() => this.#build(this.#contentOfWhole({ set, names }))),
+  );
+  readonly #partial = memo((by: Difference, to: ResourceSet, protocol: Protocol) =>
     this.#weak(() => this.#build(this.#contentOfPart(by, to, protocol))),
   );
 
   /** The response that takes a client to `to`. A root type is whole in every State-of-the-World response; all else is what differs. */
   response(protocol: Protocol, by: Difference, to: View): Frame {
-    if (protocol === 'sotw' && resourceType(to.set.type).root) return this.#whole(to)();
-    return this.#partial(by, to, protocol)();
+    if (protocol === 'sotw' && resourceType(to.set.type).root) return this.#whole(to.set, to.names)();
+    return this.#partial(by, to.set, protocol)();
   }
 
   /** A response of a type that is not in `resourceTypes`. */
@@ -84,16 +88,16 @@ export class Frames {
     };
   }
 
-  #contentOfWhole(to: View): Content {
+  #contentOfWhole(to: Selection): Content {
     const { typeUrl } = resourceType(to.set.type);
     const items = Array.from(resourcesIn(to), resource => entryOf(typeUrl, resource));
     return { protocol: 'sotw', typeUrl, version: to.set.version, items, removed: [] };
   }
 
-  #contentOfPart(by: Difference, to: View, protocol: Protocol): Content {
-    const { typeUrl } = resourceType(to.set.type);
+  #contentOfPart(by: Difference, to: ResourceSet, protocol: Protocol): Content {
+    const { typeUrl } = resourceType(to.type);
     const items = by.changed.map(resource => entryOf(typeUrl, resource));
-    return { protocol, typeUrl, version: to.set.version, items, removed: protocol === 'delta' ? by.removed : [] };
+    return { protocol, typeUrl, version: to.version, items, removed: protocol === 'delta' ? by.removed : [] };
   }
 
   /** Writes a DiscoveryResponse or a DeltaDiscoveryResponse; both have version 1, resources 2, type_url 4, nonce 5. */

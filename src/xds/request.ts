@@ -30,10 +30,18 @@ const errorOf = (detail: { readonly code?: number | undefined; readonly message?
 const worthKnowing = 512;
 const known = { sotw: new Interner<ReceivedRequest>(), delta: new Interner<ReceivedRequest>() };
 
+/** The last short answer of either protocol. The many who were sent one response answer it in the same words, one after the other. */
+const lastAnswer: { [P in Protocol]?: { readonly bytes: Buffer; readonly received: ReceivedRequest } } = {};
+
 /** Parses a DiscoveryRequest or DeltaDiscoveryRequest; long ones that are equal give one value. Throws on malformed bytes. */
 export function decodeRequest(protocol: Protocol, bytes: Buffer): ReceivedRequest {
-  if (bytes.length < worthKnowing) return decoded(protocol, bytes);
-  return known[protocol].intern(hash('sha256', bytes, 'base64url'), () => decoded(protocol, bytes));
+  if (bytes.length >= worthKnowing)
+    return known[protocol].intern(hash('sha256', bytes, 'base64url'), () => decoded(protocol, bytes));
+  const last = lastAnswer[protocol];
+  if (last?.bytes.equals(bytes)) return last.received;
+  const received = decoded(protocol, bytes);
+  if (received.request.nonce !== '' && !received.node) lastAnswer[protocol] = { bytes: Buffer.from(bytes), received };
+  return received;
 }
 
 function decoded(protocol: Protocol, bytes: Buffer): ReceivedRequest {

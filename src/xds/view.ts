@@ -5,13 +5,17 @@ import type { EncodedResource } from './resource.ts';
 import { emptySet, middles, ResourceSet } from './resource-set.ts';
 import type { XdsType } from './resource-types.ts';
 
-/**
- * What a client has, or is to have, of one type: the resources of `set` that `names` lists. `basis` is what the client had of the type that
- * this one warms. Interned, so that equal clients share their views and all that is computed from them.
- */
-export interface View {
+/** The resources of `set` that `names` lists. */
+export interface Selection {
   readonly set: ResourceSet;
   readonly names: NameSet;
+}
+
+/**
+ * What a client has, or is to have, of one type. `basis` is what the client had of the type that this one warms. Interned, so that equal
+ * clients share their views and all that is computed from them.
+ */
+export interface View extends Selection {
   readonly basis: View | undefined;
 }
 
@@ -27,8 +31,8 @@ export const emptyView = (type: XdsType): View => view(emptySet(type), NONE, und
 export const resourceIn = ({ set, names }: View, name: string): EncodedResource | undefined =>
   names.has(name) ? set.resources.get(name) : undefined;
 
-/** All resources of a view, in order. */
-export function* resourcesIn({ set, names }: View): Generator<EncodedResource> {
+/** All resources of a selection, in order. */
+export function* resourcesIn({ set, names }: Selection): Generator<EncodedResource> {
   if (names.all) yield* set.list;
   else if (names.size < set.list.length) {
     for (const name of [...names].sort()) {
@@ -65,7 +69,7 @@ const setDifference = memo((from: ResourceSet, to: ResourceSet): Difference => {
 });
 
 /** The names of resources that `a` asks for and `b` does not. */
-function* namesOnlyIn(a: View, b: View): Generator<string> {
+function* namesOnlyIn(a: Selection, b: Selection): Generator<string> {
   if (b.names.all || a.names === b.names) return;
   if (!a.names.all) yield* without(a.names, b.names);
   else for (const { name } of a.set.list) if (!b.names.has(name)) yield name;
@@ -75,29 +79,36 @@ function* namesOnlyIn(a: View, b: View): Generator<string> {
 const inOrder = (resources: readonly EncodedResource[]): readonly EncodedResource[] =>
   resources.toSorted((a, b) => (a.name < b.name ? -1 : 1));
 
-/** Costs what differs: between the sets, which is computed once for all views of them, and between the names. */
-function plainDifference(from: View, to: View): Difference {
-  const whole = setDifference(from.set, to.set);
-  if (from.names === to.names && (to.names.all || whole === SAME)) return whole;
-  const changed = whole.changed.filter(r => to.names.has(r.name));
-  const added = whole.added.filter(name => to.names.has(name));
-  const removed = whole.removed.filter(name => from.names.has(name));
-  for (const resource of changed)
-    if (from.set.resources.has(resource.name) && !from.names.has(resource.name)) added.push(resource.name);
-  const more: EncodedResource[] = [];
-  for (const name of namesOnlyIn(to, from)) {
-    const resource = to.set.resources.get(name);
-    // What changed is there already.
-    if (resource && resource.version === from.set.resources.get(name)?.version) more.push(resource);
-  }
-  for (const resource of inOrder(more)) {
-    changed.push(resource);
-    added.push(resource.name);
-  }
-  for (const name of namesOnlyIn(from, to))
-    if (from.set.resources.has(name) && to.set.resources.has(name)) removed.push(name);
-  return { changed, added, removed };
-}
+/**
+ * The difference apart from what the basis has to do with it: one for all whose views differ in their basis alone, and so is its frame. Costs what
+ * differs: between the sets, which is computed once for all views of them, and between the names.
+ */
+const plainDifference = memo(
+  (fromSet: ResourceSet, toSet: ResourceSet, fromNames: NameSet, toNames: NameSet): Difference => {
+    const from = { set: fromSet, names: fromNames };
+    const to = { set: toSet, names: toNames };
+    const whole = setDifference(fromSet, toSet);
+    if (from.names === to.names && (to.names.all || whole === SAME)) return whole;
+    const changed = whole.changed.filter(r => to.names.has(r.name));
+    const added = whole.added.filter(name => to.names.has(name));
+    const removed = whole.removed.filter(name => from.names.has(name));
+    for (const resource of changed)
+      if (from.set.resources.has(resource.name) && !from.names.has(resource.name)) added.push(resource.name);
+    const more: EncodedResource[] = [];
+    for (const name of namesOnlyIn(to, from)) {
+      const resource = to.set.resources.get(name);
+      // What changed is there already.
+      if (resource && resource.version === from.set.resources.get(name)?.version) more.push(resource);
+    }
+    for (const resource of inOrder(more)) {
+      changed.push(resource);
+      added.push(resource.name);
+    }
+    for (const name of namesOnlyIn(from, to))
+      if (from.set.resources.has(name) && to.set.resources.has(name)) removed.push(name);
+    return { changed, added, removed };
+  },
+);
 
 /**
  * The difference between two views. Envoy takes a changed cluster into use only when its endpoints have been sent again, and waits for
@@ -105,7 +116,7 @@ function plainDifference(from: View, to: View): Difference {
  */
 export const difference: (from: View, to: View) => Difference = memo((from: View, to: View): Difference => {
   if (from === to) return SAME;
-  const plain = plainDifference(from, to);
+  const plain = plainDifference(from.set, to.set, from.names, to.names);
   counters.differences++;
   if (from.basis === to.basis || !to.basis) return plain;
   const basis = difference(from.basis ?? emptyView(to.basis.set.type), to.basis);
