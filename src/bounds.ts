@@ -155,6 +155,12 @@ export const bounds = {
     of: 'of headers of one call; until it is admitted they count as its request',
     why: "node:http2's own; a token of a service account has 1 to 2 kB",
   },
+  'csr-bytes': {
+    most: 16 * KB,
+    unit: 'bytes',
+    of: 'in a certificate signing request',
+    why: 'one for an RSA key of 8,192 bits has 3 kB',
+  },
   'http-connections': {
     most: 1_024,
     unit: 'connections',

@@ -43,9 +43,11 @@ const standsOn: Readonly<Record<string, readonly string[]>> = {
   rounds: ['config'],
   sources: ['config', 'kubernetes'],
   model: ['config'],
+  // Certificates and identities; it knows no object of Istio but SPIFFE ids.
+  security: ['istio', 'grpc'],
   translate: ['model'],
   // What puts the line together: the files of src itself, the pages and the commands.
-  composition: ['translate', 'sources', 'rounds', 'xds'],
+  composition: ['translate', 'sources', 'rounds', 'xds', 'security'],
 };
 
 const base = /^src\/(bounds|clock|memo|node-http|object-key|persistent-map|tls)\.ts$/;
