@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
 
 /**
@@ -10,7 +11,11 @@ export async function until<T>(what: string, probe: () => T | Promise<T>, limitM
   while (performance.now() < deadline) {
     try {
       const value = await probe();
-      if (value) return value;
+      if (value) {
+        // Counts as what a test has asserted.
+        assert.ok(value);
+        return value;
+      }
       last = value;
     } catch (error) {
       last = error;
