@@ -126,6 +126,60 @@ export function keepMap<K, V>(previous: ReadonlyMap<K, V> | undefined, next: Rea
   return previous;
 }
 
+const serials = new WeakMap<object, number>();
+let serial = 0;
+
+/** A number that stands for a value: of an object one that no other has, of a text or a number any. */
+function numberOf(value: unknown): number {
+  if (isObject(value)) {
+    const known = serials.get(value) ?? ++serial;
+    if (known === serial) serials.set(value, known);
+    return known;
+  }
+  let hash = 0x811c9dc5;
+  for (const character of String(value)) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193);
+  return hash;
+}
+
+const mixed = (a: number, b: number): number => {
+  const h = Math.imul(a ^ b, 0x9e3779b1);
+  return h ^ (h >>> 15);
+};
+
+/** The values of one shape by a number that equal ones have. */
+class Kept<T extends object> {
+  readonly #values = new Map<number, WeakRef<T>>();
+  readonly #gone = new FinalizationRegistry<number>(at => {
+    if (this.#values.get(at)?.deref() === undefined) this.#values.delete(at);
+  });
+
+  /** The value that is there under `at`, where it is the `same`; else `value`. */
+  one(at: number, value: T, same: (known: T) => boolean): T {
+    const known = this.#values.get(at)?.deref();
+    if (known && same(known)) return known;
+    this.#values.set(at, new WeakRef(value));
+    this.#gone.register(value, at);
+    return value;
+  }
+}
+
+const keptLists = new Kept<readonly unknown[]>();
+const keptMaps = new Kept<ReadonlyMap<unknown, unknown>>();
+
+/** The one list of these items: lists with the same items in the same order are one value, for as long as somebody has it. */
+export function oneList<T>(list: readonly T[]): readonly T[] {
+  let at = list.length;
+  for (const item of list) at = mixed(at, numberOf(item));
+  return keptLists.one(at, list, known => sameItems(known, list)) as readonly T[];
+}
+
+/** The one map of these entries. */
+export function oneMap<K, V>(map: ReadonlyMap<K, V>): ReadonlyMap<K, V> {
+  let at = map.size;
+  for (const [key, value] of map) at = (at + mixed(numberOf(key), numberOf(value))) | 0;
+  return keptMaps.one(at, map, known => keepMap(known, map) === known) as ReadonlyMap<K, V>;
+}
+
 type WeakValues = Map<string, WeakRef<object>>;
 
 /** One for all: a registry is dear, and there is an interner for each object that texts are told apart for. */

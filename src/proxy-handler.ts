@@ -77,7 +77,7 @@ export function proxyHandler(context: ProxyHandlerContext): AdsHandler<Proxy> {
       log.info({ proxy: client.id, protocol, peer: peer.address }, 'a proxy connected'),
     onClose: ({ client }) => log.info({ proxy: client.id }, 'a proxy disconnected'),
     onSend(_, { type, frame, causes: [first] }) {
-      metrics.sent(type, frame.bytes.length, first && (clock.now() - first.at) / 1000);
+      metrics.sent(type, frame.size, first && (clock.now() - first.at) / 1000);
     },
     onAck(_, { delivery, causes }) {
       for (const { kind, at } of causes) metrics.acknowledged(kind, (delivery.at - at) / 1000);

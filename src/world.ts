@@ -11,18 +11,26 @@ import { type Translation, translate } from './translate/translate.ts';
 import {
   emptySet,
   encodeResource,
-  type LazySnapshot,
-  lazySnapshot,
+  joinedSet,
+  type Part,
+  part,
   type ResourceSet,
-  resourceSet,
   type Snapshot,
 } from './xds/resource-set.ts';
-import { pushOrder, type XdsMessage, type XdsType } from './xds/resource-types.ts';
+import type { XdsMessage, XdsType } from './xds/resource-types.ts';
 
 /** What one proxy is to have, and what was found wrong on the way. */
 export interface ProxyWorld {
   readonly translation: Translation;
-  readonly snapshot: LazySnapshot;
+  readonly snapshot: Snapshot;
+}
+
+/** What proxies of a class were last found to have, most often the next one's too. */
+interface Last {
+  readonly identity: Identity;
+  /** Stands for the world that it was made in. */
+  readonly moment: object;
+  readonly made: ProxyWorld;
 }
 
 /**
@@ -31,16 +39,16 @@ export interface ProxyWorld {
  */
 export class World {
   readonly mesh: MeshModel;
-  readonly #previous: WeakMap<object, ProxyWorld>;
-  /** What the last proxy of each class was found to have: most often the next one's too. */
-  readonly #last = new WeakMap<Proxy['class'], Identity & { readonly made: ProxyWorld }>();
+  readonly #last: WeakMap<Proxy['class'], Last>;
+  readonly #made = new WeakMap<Identity, ProxyWorld>();
+  readonly #moment = {};
 
   /** What was made ahead, kept for as long as this world is: what nobody holds is forgotten. */
   prepared: ProxyWorld | undefined;
 
   constructor(contents: ConfigContents, options: MeshOptions, before?: World) {
     this.mesh = buildMesh(contents, options, before?.mesh);
-    this.#previous = before ? before.#previous : new WeakMap();
+    this.#last = before ? before.#last : new WeakMap();
   }
 
   /** Everything that is wrong with the objects, whoever sees them. */
@@ -55,13 +63,18 @@ export class World {
 
   /** What `proxy` is to have. Equal proxies get one value; throws only where the program is wrong. */
   of(proxy: Proxy): ProxyWorld {
-    const { scope, workload, traits } = identify(this.mesh, proxy);
+    const identity = identify(this.mesh, proxy);
     const last = this.#last.get(proxy.class);
-    if (last?.scope === scope && last.workload === workload && last.traits === traits) return last.made;
-    const translation = translate(scope, workload, traits, this.mesh.endpoints, this.mesh.contents.Secret);
-    const made = proxyWorld(translation, this.#previous.get(proxy.class));
-    this.#previous.set(proxy.class, made);
-    this.#last.set(proxy.class, { scope, workload, traits, made });
+    if (last?.moment === this.#moment && last.identity === identity) return last.made;
+    const made = this.#made.get(identity) ?? this.#make(identity, last?.made);
+    this.#last.set(proxy.class, { identity, moment: this.#moment, made });
+    return made;
+  }
+
+  #make(identity: Identity, previous: ProxyWorld | undefined): ProxyWorld {
+    const translation = translate(identity, this.mesh.endpoints, this.mesh.contents.Secret);
+    const made = { translation, snapshot: encoded(translation, previous?.snapshot) };
+    this.#made.set(identity, made);
     return made;
   }
 }
@@ -71,50 +84,88 @@ const allProblems = memo((ofObjects: ConfigContents['problems'], ofMesh: readonl
   ...ofMesh,
 ]);
 
-const made = new WeakMap<Translation, ProxyWorld>();
+type EncodedType = keyof Translation['configuration'] & XdsType;
+type Sets = Pick<Snapshot, EncodedType | 'endpoint'>;
 
-function proxyWorld(translation: Translation, previous: ProxyWorld | undefined): ProxyWorld {
-  const known = made.get(translation);
-  if (known) return known;
-  const world = { translation, snapshot: encodeTranslation(translation, previous?.snapshot) };
-  made.set(translation, world);
-  return world;
+/** The sets of a proxy; that of its name table is made when it is asked for. */
+class ProxySnapshot implements Snapshot {
+  readonly cluster: ResourceSet;
+  readonly endpoint: ResourceSet;
+  readonly secret: ResourceSet;
+  readonly extension: ResourceSet;
+  readonly listener: ResourceSet;
+  readonly route: ResourceSet;
+  readonly #table: () => ResourceSet;
+  #nameTable: ResourceSet | undefined;
+
+  constructor({ cluster, endpoint, secret, extension, listener, route }: Sets, nameTable: () => ResourceSet) {
+    this.cluster = cluster;
+    this.endpoint = endpoint;
+    this.secret = secret;
+    this.extension = extension;
+    this.listener = listener;
+    this.route = route;
+    this.#table = nameTable;
+  }
+
+  get nameTable(): ResourceSet {
+    this.#nameTable ??= this.#table();
+    return this.#nameTable;
+  }
 }
 
-/** The snapshot for a stream whose other end nobody vouches for: without private keys. All else stays what it is, and as lazy. */
+/** The snapshot for a stream whose other end nobody vouches for: without private keys. All else stays what it is. */
 export const withoutSecrets = memo(
-  (whole: Snapshot): Snapshot => lazySnapshot({}, type => (type === 'secret' ? emptySet(type) : whole[type])),
+  (whole: Snapshot): Snapshot => new ProxySnapshot({ ...whole, secret: emptySet('secret') }, () => whole.nameTable),
 );
 
-/** Sets by the list that they were made from: lists are shared by all proxies of a scope, and so are the sets. */
-const sets = new WeakMap<readonly unknown[], ResourceSet>();
+/** Parts by the list that they were made from: lists are shared by all proxies that see the same, and so are the parts. */
+const parts = new WeakMap<readonly unknown[], Part>();
 
-function setOf<T extends XdsType>(
+function partOf<T extends XdsType>(
   type: T,
   list: readonly Resource<XdsMessage<T>>[],
-  previous: ResourceSet | undefined,
-): ResourceSet {
-  const known = sets.get(list);
+  previous: Part | undefined,
+): Part {
+  const known = parts.get(list);
   if (known) return known;
   const encoded = list.map(({ message, sources }) => encodeResource(type, message, sources));
-  const set = resourceSet(type, encoded, previous);
-  sets.set(list, set);
-  return set;
+  const made = part(encoded, previous);
+  parts.set(list, made);
+  return made;
 }
 
-const lists = {
-  cluster: 'clusters',
-  endpoint: 'endpoints',
-  extension: 'extensions',
-  listener: 'listeners',
-  route: 'routes',
-  secret: 'secrets',
-  nameTable: 'nameTables',
-} as const satisfies Record<XdsType, keyof Translation>;
+const setOf = <T extends XdsType>(
+  type: T,
+  lists: readonly (readonly Resource<XdsMessage<T>>[])[],
+  previous: ResourceSet | undefined,
+): ResourceSet =>
+  joinedSet(
+    type,
+    lists.map((list, i) => partOf(type, list, previous?.parts[i])),
+    previous,
+  );
 
-/** The name table changes with every Service, and few proxies ask for it. All else is made at once: what goes wrong is to show here. */
-function encodeTranslation(translation: Translation, previous: LazySnapshot | undefined): LazySnapshot {
-  const made = lazySnapshot(previous?.latest ?? {}, (type, before) => setOf(type, translation[lists[type]], before));
-  for (const type of pushOrder) if (type !== 'nameTable') void made[type];
+/** The sets of what does not depend on all endpoints. */
+const sets = new WeakMap<Translation['configuration'], Pick<Snapshot, EncodedType>>();
+
+function setsOf(configuration: Translation['configuration'], previous: Snapshot | undefined) {
+  const known = sets.get(configuration);
+  if (known) return known;
+  const made = {
+    cluster: setOf('cluster', configuration.cluster, previous?.cluster),
+    secret: setOf('secret', configuration.secret, previous?.secret),
+    extension: setOf('extension', configuration.extension, previous?.extension),
+    listener: setOf('listener', configuration.listener, previous?.listener),
+    route: setOf('route', configuration.route, previous?.route),
+  };
+  sets.set(configuration, made);
   return made;
+}
+
+function encoded(translation: Translation, previous: Snapshot | undefined): Snapshot {
+  const endpoint = setOf('endpoint', [translation.endpoints], previous?.endpoint);
+  return new ProxySnapshot({ ...setsOf(translation.configuration, previous), endpoint }, () =>
+    setOf('nameTable', [translation.nameTables], undefined),
+  );
 }

@@ -36,9 +36,15 @@ async function connected(protocol: Protocol, count: number, onSend: (proxy: Prox
     client.autoAck = true;
     after(() => client.close());
     client.subscribe('cluster');
-    client.subscribe('endpoint', [...endpoint.resources.keys()]);
+    client.subscribe(
+      'endpoint',
+      endpoint.list.map(r => r.name),
+    );
     client.subscribe('listener');
-    client.subscribe('route', [...route.resources.keys()]);
+    client.subscribe(
+      'route',
+      route.list.map(r => r.name),
+    );
     return client;
   });
   const settled = () =>

@@ -181,15 +181,19 @@ export class Call {
   }
 
   /** Writes a framed message. `done` is called once it has left this process, which a client that does not read delays, or cannot any more. */
-  write(frame: Buffer, done: () => void): void {
+  write(frame: readonly Buffer[], done: () => void): void {
     const stream = this.#stream;
     if (this.over || stream.destroyed || stream.closed) return void process.nextTick(done);
     this.#respond();
     if (this.#writing++ === 0) this.#writingSince = this.#readAt = this.transport.now();
-    stream.write(frame, () => {
+    const written = (): void => {
       this.#writing--;
       done();
-    });
+    };
+    const last = frame.length - 1;
+    if (last > 0) stream.cork();
+    for (const [i, buffer] of frame.entries()) stream.write(buffer, i === last ? written : undefined);
+    if (last > 0) stream.uncork();
   }
 
   /** Ends the call with a status, once what was written has gone out. */

@@ -15,7 +15,7 @@ import { shapeOf, withNamedPorts } from './proxy/workloads.ts';
 import type { Scope } from './scope/scope.ts';
 import type { Service } from './services/service.ts';
 
-/** All that translation knows of a proxy: three shared values. */
+/** All that translation knows of a proxy: three shared values, and one value for the three. */
 export interface Identity {
   readonly scope: Scope;
   readonly workload: Workload;
@@ -39,6 +39,10 @@ interface Known {
   readonly byEndpoints: boolean;
   readonly addressed: boolean;
 }
+
+const identityWith = memo(
+  (scope: Scope, workload: Workload, traits: Traits): Identity => Object.freeze({ scope, workload, traits }),
+);
 
 const known = new WeakMap<Proxy, Known>();
 
@@ -73,16 +77,16 @@ function identityOf(mesh: MeshModel, proxy: Proxy): Pick<Known, 'identity' | 'by
   if (!pod) shape = withNamedPorts(shape, proxy, all, entry?.spec.ports, endpoints);
   const place = pod ? pods.place(pod) : entry && workloadEntryInstance(entry, settings).place;
   const node = services.byNode ? nodeNamed(ofClass.nodeName || (pod?.node ?? '')) : undefined;
-  const identity = Object.freeze({
-    scope: stages.scopes.value.scopeOf(ofClass.type, namespace, shape.labels),
-    workload: stages.workloads.value.workloadOf(proxy, shape, endpoints, stages.addresses.value),
-    traits: traitsOf(
+  const identity = identityWith(
+    stages.scopes.value.scopeOf(ofClass.type, namespace, shape.labels),
+    stages.workloads.value.workloadOf(proxy, shape, endpoints, stages.addresses.value),
+    traitsOf(
       ofClass,
       ofClass.locality ?? place?.locality ?? nowhere,
       mesh.matchedMetadata,
       place?.network ?? settings.network,
       node,
     ),
-  });
+  );
   return { identity, byEndpoints: !pod || !selectingServices(all, shape.labels).length };
 }

@@ -72,6 +72,10 @@ const mendedResource = memo(
   },
 );
 
+/** What MeshConfig says is in many resources: it is said once. */
+const onceEach = (problems: readonly Problem[]): readonly Problem[] =>
+  problems.length > 1 ? [...new Map(problems.map(problem => [problemLine(problem), problem])).values()] : problems;
+
 const sendableList = memo(
   (
     type: ResourceName,
@@ -80,20 +84,29 @@ const sendableList = memo(
   ): Translated<MessageTypes[ResourceName]> => {
     if (list.every(({ faults }) => faults.length === 0)) return { resources: list, problems: [] };
     const all = list.map(given => mendedResource(type, minor, given));
-    // What MeshConfig says is in many resources: it is said once.
-    const lines = new Map(all.flatMap(r => r.problems).map(problem => [problemLine(problem), problem]));
-    return { resources: all.flatMap(r => r.resources), problems: [...lines.values()] };
+    return { resources: all.flatMap(r => r.resources), problems: all.flatMap(r => r.problems) };
   },
 );
 
-/** What of a list an Envoy takes: the very list where it takes all. What it refuses is mended, and where that cannot be it is not sent. */
-export const sendable = <N extends ResourceName>(
+/** What of each part an Envoy takes: the very list where it takes all. What it refuses is mended, and where that cannot be it is not sent. */
+export function sendable<N extends ResourceName>(
   type: N,
   { version: [, minor] }: EnvoyBuild,
-  list: readonly Resource<MessageTypes[N]>[],
-): Translated<MessageTypes[N]> =>
+  parts: readonly (readonly Resource<MessageTypes[N]>[])[],
+): SentParts<MessageTypes[N]> {
   // What is made of a list has the type of its messages.
-  sendableList(type, minor || NEWEST, list) as Translated<MessageTypes[N]>;
+  const sent = parts.map(list => sendableList(type, minor || NEWEST, list) as Translated<MessageTypes[N]>);
+  return {
+    parts: sent.map(({ resources }) => resources),
+    problems: onceEach(sent.flatMap(({ problems }) => problems)),
+  };
+}
+
+/** Resources in parts, each of which proxies share that have it. */
+export interface SentParts<M> {
+  readonly parts: readonly (readonly Resource<M>[])[];
+  readonly problems: readonly Problem[];
+}
 
 /** Taken for the version of an Envoy that does not say it. */
 const NEWEST = 999;

@@ -1,56 +1,112 @@
 import type { Problem } from '../config/problem.ts';
-import { memo } from '../memo.ts';
-import type { EndpointIndex } from '../model/endpoints/endpoint.ts';
-import type { Traits } from '../model/proxy/traits.ts';
-import type { Workload } from '../model/proxy/workload.ts';
+import { memo, oneMap } from '../memo.ts';
+import { type EndpointIndex, endpointsKey, type ServiceEndpoints } from '../model/endpoints/endpoint.ts';
+import type { Identity } from '../model/identify.ts';
+import type { EnvoyBuild } from '../model/proxy/traits.ts';
 import type { Scope } from '../model/scope/scope.ts';
-import { clusters } from './clusters/clusters.ts';
+import type { ClusterLoadAssignment } from '../proto/generated/envoy/config/endpoint/v3.ts';
+import { clusterEndpointReaders, clusters } from './clusters/clusters.ts';
 import { endpointAssignments } from './endpoints/assignments.ts';
 import { applyEnvoyFilters } from './envoy-filter/envoy-filter.ts';
 import { listeners } from './listeners/listeners.ts';
 import { outboundRouteNames } from './listeners/outbound/outbound.ts';
+import { headlessServices } from './listeners/outbound/plan.ts';
 import { type NameTableResource, nameTable } from './name-table.ts';
 import type {
   ClusterResource,
   EndpointResource,
   ExtensionResource,
   ListenerResource,
+  Resource,
   RouteResource,
+  Translated,
 } from './resource.ts';
 import { gatewayRoutes } from './routes/gateway.ts';
 import { outboundRoutes } from './routes/outbound.ts';
 import { type SecretIndex, type SecretResource, secrets } from './secrets/secrets.ts';
-import { sendable } from './sendable.ts';
+import { type SentParts, sendable } from './sendable.ts';
+
+/** Resources of a type in parts: what proxies have in common is one part of them all, and what is a proxy's own another. */
+type Parts<R> = readonly (readonly R[])[];
+
+/** What a proxy is to have by type, in parts, but for endpoints. */
+interface Configuration {
+  readonly cluster: Parts<ClusterResource>;
+  readonly listener: Parts<ListenerResource>;
+  readonly route: Parts<RouteResource>;
+  /** Filter configurations that listeners name and fetch over ECDS. */
+  readonly extension: Parts<ExtensionResource>;
+  /** Credentials of a gateway; private keys are in them. */
+  readonly secret: Parts<SecretResource>;
+  readonly problems: readonly Problem[];
+}
 
 /** Everything that a proxy is to have, by type, and the problems that showed while it was made. */
-export interface Translation {
-  readonly clusters: readonly ClusterResource[];
+export class Translation {
+  readonly configuration: Configuration;
   readonly endpoints: readonly EndpointResource[];
-  readonly listeners: readonly ListenerResource[];
-  readonly routes: readonly RouteResource[];
-  /** Filter configurations that listeners name and fetch over ECDS. */
-  readonly extensions: readonly ExtensionResource[];
-  /** Credentials of a gateway; private keys are in them. */
-  readonly secrets: readonly SecretResource[];
-  /** The table for the agent's DNS proxy; none where there is no agent. */
-  readonly nameTables: readonly NameTableResource[];
   readonly problems: readonly Problem[];
+  readonly #table: () => readonly NameTableResource[];
+
+  constructor(
+    configuration: Configuration,
+    assignments: SentParts<ClusterLoadAssignment>,
+    table: () => readonly NameTableResource[],
+  ) {
+    this.configuration = configuration;
+    this.endpoints = assignments.parts[0] ?? [];
+    this.problems = assignments.problems.length
+      ? [...configuration.problems, ...assignments.problems]
+      : configuration.problems;
+    this.#table = table;
+  }
+
+  get clusters(): readonly ClusterResource[] {
+    return this.configuration.cluster.flat();
+  }
+
+  get listeners(): readonly ListenerResource[] {
+    return this.configuration.listener.flat();
+  }
+
+  get routes(): readonly RouteResource[] {
+    return this.configuration.route.flat();
+  }
+
+  get extensions(): readonly ExtensionResource[] {
+    return this.configuration.extension.flat();
+  }
+
+  get secrets(): readonly SecretResource[] {
+    return this.configuration.secret.flat();
+  }
+
+  /** The table for the agent's DNS proxy; none where there is no agent. Made when it is asked for: few proxies do, and it changes with every Service. */
+  get nameTables(): readonly NameTableResource[] {
+    return this.#table();
+  }
 }
 
 const NO_TABLES: readonly NameTableResource[] = [];
 const oneTable = memo((table: NameTableResource): readonly NameTableResource[] => [table]);
 
-/** Translates what a proxy sees to what Envoy understands. The same values give the same translation, and lists that did not change stay the same. */
-export const translate = memo(
-  (
-    scope: Scope,
-    workload: Workload,
-    traits: Traits,
-    endpoints: EndpointIndex,
-    credentials: SecretIndex,
-  ): Translation => {
+/** What clusters, listeners and routes read of the endpoints: while that is the same, so are they. */
+const endpointsRead = memo((scope: Scope, endpoints: EndpointIndex): EndpointIndex => {
+  const readers = [...clusterEndpointReaders(scope), ...scope.egress.flatMap(e => headlessServices(e.services))];
+  const read = new Map<string, ServiceEndpoints>();
+  for (const service of readers) {
+    const key = endpointsKey(service);
+    const known = endpoints.get(key);
+    if (known) read.set(key, known);
+  }
+  return read.size ? oneMap(read) : NO_ENDPOINTS;
+});
+
+const NO_ENDPOINTS: EndpointIndex = new Map();
+
+const configurationOf = memo(
+  ({ scope, workload, traits }: Identity, endpoints: EndpointIndex, credentials: SecretIndex): Configuration => {
     const cds = clusters(scope, workload, traits, endpoints);
-    const eds = endpointAssignments(scope, workload, traits, endpoints);
     const lds = listeners(scope, workload, traits, endpoints);
     const sds = secrets(scope.namespace, scope.gateways, credentials);
     const routes =
@@ -59,17 +115,12 @@ export const translate = memo(
         : outboundRoutes(scope, traits, outboundRouteNames(scope, traits, endpoints, workload.ownAddresses));
     const { build } = traits;
     const sent = {
-      clusters: sendable('envoy.config.cluster.v3.Cluster', build, cds.resources),
-      endpoints: sendable('envoy.config.endpoint.v3.ClusterLoadAssignment', build, eds.resources),
-      listeners: sendable('envoy.config.listener.v3.Listener', build, lds.resources),
-      routes: sendable('envoy.config.route.v3.RouteConfiguration', build, routes),
-      secrets: sendable('envoy.extensions.transport_sockets.tls.v3.Secret', build, sds.resources),
+      clusters: sendable('envoy.config.cluster.v3.Cluster', build, lists(cds)),
+      listeners: sendable('envoy.config.listener.v3.Listener', build, lists(lds)),
+      routes: sendable('envoy.config.route.v3.RouteConfiguration', build, [routes]),
+      secrets: sendable('envoy.extensions.transport_sockets.tls.v3.Secret', build, [sds.resources]),
     };
-    const made = {
-      clusters: sent.clusters.resources,
-      listeners: sent.listeners.resources,
-      routes: sent.routes.resources,
-    };
+    const made = { clusters: sent.clusters.parts, listeners: sent.listeners.parts, routes: sent.routes.parts };
     const patched = applyEnvoyFilters(made, scope, workload, traits);
     const own = {
       clusters: sendable('envoy.config.cluster.v3.Cluster', build, patched.clusters),
@@ -77,19 +128,31 @@ export const translate = memo(
       routes: sendable('envoy.config.route.v3.RouteConfiguration', build, patched.routes),
     };
     return {
-      clusters: own.clusters.resources,
-      endpoints: sent.endpoints.resources,
-      listeners: own.listeners.resources,
-      routes: own.routes.resources,
-      extensions: patched.extensions,
-      secrets: sent.secrets.resources,
-      // Few proxies ask for it, and it changes with every Service.
-      get nameTables() {
-        return traits.agent ? oneTable(nameTable(scope, traits, endpoints)) : NO_TABLES;
-      },
-      problems: [cds, eds, lds, sds, ...Object.values(sent), patched, ...Object.values(own)].flatMap(
-        ({ problems }) => problems,
-      ),
+      cluster: own.clusters.parts,
+      listener: own.listeners.parts,
+      route: own.routes.parts,
+      extension: [patched.extensions],
+      secret: sent.secrets.parts,
+      problems: [...cds, ...lds, sds, ...Object.values(sent), patched, ...Object.values(own)].flatMap(m => m.problems),
     };
   },
 );
+
+const lists = <M>(parts: readonly Translated<M>[]): Parts<Resource<M>> => parts.map(({ resources }) => resources);
+
+const sentEndpoints = memo((build: EnvoyBuild, assignments: readonly EndpointResource[]) =>
+  sendable('envoy.config.endpoint.v3.ClusterLoadAssignment', build, [assignments]),
+);
+
+/**
+ * Translates what a proxy sees to what Envoy understands. What did not change stays the same: of a change of endpoints nothing is looked at but
+ * the assignments of those who see them, and what else reads them.
+ */
+export function translate(identity: Identity, endpoints: EndpointIndex, credentials: SecretIndex): Translation {
+  const { scope, traits } = identity;
+  return new Translation(
+    configurationOf(identity, endpointsRead(scope, endpoints), credentials),
+    sentEndpoints(traits.build, endpointAssignments(identity, endpoints)),
+    () => (traits.agent ? oneTable(nameTable(scope, traits, endpoints)) : NO_TABLES),
+  );
+}

@@ -240,14 +240,14 @@ export class Connection<C> implements Stream<C> {
     if (!more && !blocked) this.#causes = noCauses;
     this.#writingSince = now;
     this.#context.sending(this, frame);
-    this.#call.write(frame.bytes, () => {
+    this.#call.write(frame.buffers, () => {
       this.#writingSince = undefined;
       this.#context.sent(frame);
       release();
       if (more || this.#dirty) this.#turn();
     });
     handler.onSend?.(this, { type, frame, changed: by.changed.length, removed: by.removed.length, causes });
-    return frame.bytes.length;
+    return frame.size;
   }
 
   #turn(): boolean {
@@ -294,11 +294,11 @@ export class Connection<C> implements Stream<C> {
     const frame = this.#context.frames.other(this.protocol, typeUrl, answer, missing);
     this.#others.set(typeUrl, frame.nonce);
     this.#othersUnread++;
-    this.#otherBytes += frame.bytes.length;
+    this.#otherBytes += frame.size;
     if (this.#otherBytes > bounds['other-response-bytes'].most) throw new BoundError('other-response-bytes');
-    this.#call.write(frame.bytes, () => {
+    this.#call.write(frame.buffers, () => {
       this.#othersUnread--;
-      this.#otherBytes -= frame.bytes.length;
+      this.#otherBytes -= frame.size;
     });
   }
 }

@@ -2,20 +2,22 @@ import { memo } from '../memo.ts';
 import { counters } from './counters.ts';
 import { type Entry, entry, entryOf } from './entry.ts';
 import type { NameSet } from './name-set.ts';
+import type { EncodedResource } from './resource.ts';
 import type { ResourceSet } from './resource-set.ts';
-import { resourceType } from './resource-types.ts';
+import { resourceType, type XdsType } from './resource-types.ts';
 import { type Difference, resourcesIn, type Selection, type View } from './view.ts';
 import { FieldWriter, fieldSize } from './wire.ts';
 
 /** The two forms of the aggregated discovery service. */
 export type Protocol = 'sotw' | 'delta';
 
-/** A response as it goes to the socket: gRPC's five bytes and the message. Any number of connections write the same buffer. */
+/** A response as it goes to the socket: gRPC's five bytes and the message. Any number of connections write the same buffers, and so do frames that have much in common. */
 export interface Frame {
-  readonly bytes: Buffer;
+  readonly buffers: readonly Buffer[];
+  /** Bytes of all buffers. */
+  readonly size: number;
   readonly nonce: string;
   readonly version: string;
-  readonly resources: number;
 }
 
 /** A resource of a type that is not in `resourceTypes`. */
@@ -27,11 +29,18 @@ export interface OtherResource {
 
 const text = (value: string): number => (value === '' ? 0 : fieldSize(Buffer.byteLength(value)));
 
+/** So many resources of a part are put together once for all frames that have them. */
+const MANY = 32;
+
+/** What a part of a set sends: a few resources, or many that frames share. */
+type Section = { readonly few: readonly Entry[] } | { readonly many: Buffer };
+
 interface Content {
   readonly protocol: Protocol;
   readonly typeUrl: string;
   readonly version: string;
-  readonly items: readonly Entry[];
+  /** What each part of the set sends. */
+  readonly parts: readonly Section[];
   readonly removed: readonly string[];
 }
 
@@ -44,7 +53,7 @@ interface Content {
 export class Frames {
   readonly #controlPlane: Buffer;
   #serial = 0;
-  #kept: Frame[] = [];
+  #kept: (Frame | Buffer)[] = [];
 
   /** `identifier` is told to clients as the control plane's. */
   constructor(identifier: string) {
@@ -58,6 +67,9 @@ export class Frames {
   readonly #partial = memo((by: Difference, to: ResourceSet, protocol: Protocol) =>
     this.#weak(() => this.#build(this.#contentOfPart(by, to, protocol))),
   );
+  readonly #joined = memo((resources: readonly EncodedResource[], typeUrl: string, protocol: Protocol) =>
+    this.#weak(() => joined(entries(resources, typeUrl), protocol)),
+  );
 
   /** The response that takes a client to `to`. A root type is whole in every State-of-the-World response; all else is what differs. */
   response(protocol: Protocol, by: Difference, to: View): Frame {
@@ -68,7 +80,13 @@ export class Frames {
   /** A response of a type that is not in `resourceTypes`. */
   other(protocol: Protocol, typeUrl: string, resources: readonly OtherResource[], removed: readonly string[]): Frame {
     const items = resources.map(r => entry(r.typeUrl, r.name, '', r.value));
-    return this.#build({ protocol, typeUrl, version: '', items, removed: protocol === 'delta' ? removed : [] });
+    return this.#build({
+      protocol,
+      typeUrl,
+      version: '',
+      parts: [{ few: items }],
+      removed: protocol === 'delta' ? removed : [],
+    });
   }
 
   /** Lets go of the frames of the round that ended. */
@@ -76,8 +94,8 @@ export class Frames {
     this.#kept = [];
   }
 
-  #weak(build: () => Frame): () => Frame {
-    let known: WeakRef<Frame> | undefined;
+  #weak<T extends Frame | Buffer>(build: () => T): () => T {
+    let known: WeakRef<T> | undefined;
     return () => {
       const alive = known?.deref();
       if (alive) return alive;
@@ -89,39 +107,88 @@ export class Frames {
   }
 
   #contentOfWhole(to: Selection): Content {
-    const { typeUrl } = resourceType(to.set.type);
-    const items = Array.from(resourcesIn(to), resource => entryOf(typeUrl, resource));
-    return { protocol: 'sotw', typeUrl, version: to.set.version, items, removed: [] };
+    const { type, version, parts } = to.set;
+    const lists = to.names.all ? parts.map(part => part.list) : [[...resourcesIn(to)]];
+    return this.#content('sotw', type, version, lists, []);
   }
 
-  #contentOfPart(by: Difference, to: ResourceSet, protocol: Protocol): Content {
-    const { typeUrl } = resourceType(to.type);
-    const items = by.changed.map(resource => entryOf(typeUrl, resource));
-    return { protocol, typeUrl, version: to.version, items, removed: protocol === 'delta' ? by.removed : [] };
+  #contentOfPart(by: Difference, { type, version }: ResourceSet, protocol: Protocol): Content {
+    const lists = by.changes.map(change => change.changed);
+    return this.#content(protocol, type, version, lists, protocol === 'delta' ? by.removed : []);
+  }
+
+  #content(
+    protocol: Protocol,
+    type: XdsType,
+    version: string,
+    lists: readonly (readonly EncodedResource[])[],
+    removed: readonly string[],
+  ): Content {
+    const { typeUrl } = resourceType(type);
+    const parts = lists.map(list =>
+      list.length < MANY ? { few: entries(list, typeUrl) } : { many: this.#joined(list, typeUrl, protocol)() },
+    );
+    return { protocol, typeUrl, version, parts, removed };
   }
 
   /** Writes a DiscoveryResponse or a DeltaDiscoveryResponse; both have version 1, resources 2, type_url 4, nonce 5. */
-  #build({ protocol, typeUrl, version, items, removed }: Content): Frame {
+  #build({ protocol, typeUrl, version, parts, removed }: Content): Frame {
     counters.frames++;
     const nonce = (++this.#serial).toString(36);
-    const delta = protocol === 'delta';
-    let size = 5 + text(version) + text(typeUrl) + text(nonce);
-    for (const { bytes, anyStart, anyEnd } of items) size += fieldSize(delta ? bytes.length : anyEnd - anyStart);
+    let size = HEAD + text(version) + text(typeUrl) + text(nonce);
+    let shared = 0;
+    for (const part of parts) {
+      if ('many' in part) shared += part.many.length;
+      else size += sizeOf(part.few, protocol);
+    }
     for (const name of removed) size += fieldSize(Buffer.byteLength(name));
     if (this.#controlPlane.length > 0) size += fieldSize(this.#controlPlane.length);
 
-    const writer = new FieldWriter(Buffer.allocUnsafeSlow(size), 5);
+    const writer = new FieldWriter(Buffer.allocUnsafeSlow(size), HEAD);
     writer.buffer.writeUInt8(0, 0);
-    writer.buffer.writeUInt32BE(size - 5, 1);
+    writer.buffer.writeUInt32BE(size + shared - HEAD, 1);
     if (version !== '') writer.text(1, version);
-    for (const { bytes, anyStart, anyEnd } of items) {
-      if (delta) writer.bytes(2, bytes);
-      else writer.bytes(2, bytes, anyStart, anyEnd);
+    const buffers: Buffer[] = [];
+    let from = 0;
+    for (const part of parts) {
+      if ('many' in part) {
+        buffers.push(writer.buffer.subarray(from, writer.at), part.many);
+        from = writer.at;
+      } else {
+        write(part.few, protocol, writer);
+      }
     }
     writer.text(4, typeUrl);
     writer.text(5, nonce);
     for (const name of removed) writer.text(6, name);
-    if (this.#controlPlane.length > 0) writer.bytes(delta ? 7 : 6, this.#controlPlane);
-    return { bytes: writer.buffer, nonce, version, resources: items.length };
+    if (this.#controlPlane.length > 0) writer.bytes(protocol === 'delta' ? 7 : 6, this.#controlPlane);
+    buffers.push(writer.buffer.subarray(from));
+    return { buffers, size: size + shared, nonce, version };
   }
+}
+
+/** Of gRPC, before each message. */
+const HEAD = 5;
+
+const entries = (resources: readonly EncodedResource[], typeUrl: string): readonly Entry[] =>
+  resources.map(resource => entryOf(typeUrl, resource));
+
+function sizeOf(items: readonly Entry[], protocol: Protocol): number {
+  let size = 0;
+  for (const { bytes, anyStart, anyEnd } of items)
+    size += fieldSize(protocol === 'delta' ? bytes.length : anyEnd - anyStart);
+  return size;
+}
+
+function write(items: readonly Entry[], protocol: Protocol, writer: FieldWriter): void {
+  for (const { bytes, anyStart, anyEnd } of items) {
+    if (protocol === 'delta') writer.bytes(2, bytes);
+    else writer.bytes(2, bytes, anyStart, anyEnd);
+  }
+}
+
+function joined(items: readonly Entry[], protocol: Protocol): Buffer {
+  const writer = new FieldWriter(Buffer.allocUnsafeSlow(sizeOf(items, protocol)));
+  write(items, protocol, writer);
+  return writer.buffer;
 }

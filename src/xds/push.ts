@@ -48,7 +48,7 @@ interface Judged {
 }
 
 const clustersAdded = memo(
-  (by: Difference, endpoints: ResourceSet): NameSet => nameSet(by.added.filter(name => endpoints.resources.has(name))),
+  (by: Difference, endpoints: ResourceSet): NameSet => nameSet(by.added.filter(name => endpoints.has(name))),
 );
 
 /** Every type has its place from the beginning: V8 is quick with objects that are all of one shape. */

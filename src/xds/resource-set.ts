@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { memo } from '../memo.ts';
 import type { ObjectKey } from '../object-key.ts';
 import type { MessageTypes } from '../proto/generated/registry.ts';
 import { encode } from '../proto/message.ts';
@@ -17,28 +18,74 @@ import { concatFields } from './wire.ts';
 
 const digest = (bytes: Buffer | string): string => hash('sha256', bytes, 'base64url').slice(0, 16);
 
-/** All resources of one type that a proxy is to have, each name once. Immutable; kept by identity while nothing in it changes. */
-export class ResourceSet {
-  readonly type: XdsType;
+/** So many names are sooner looked for among all others than in a table of those. */
+const FEW = 16;
+
+/** Some of a set's resources, each name once: what many sets have in common is one part of them all. Immutable; kept by identity while nothing in it changes. */
+export class Part {
   /** In the order in which they were made. */
   readonly list: readonly EncodedResource[];
   #byName: ReadonlyMap<string, EncodedResource> | undefined;
   #version: string | undefined;
 
-  constructor(type: XdsType, list: readonly EncodedResource[]) {
-    this.type = type;
+  constructor(list: readonly EncodedResource[]) {
     this.list = list;
   }
 
-  /** By name; made when it is first asked for, which sets for clients that ask for everything never are. */
-  get resources(): ReadonlyMap<string, EncodedResource> {
+  get(name: string): EncodedResource | undefined {
+    if (this.list.length <= FEW) return this.list.find(resource => resource.name === name);
     this.#byName ??= new Map(this.list.map(resource => [resource.name, resource]));
-    return this.#byName;
+    return this.#byName.get(name);
   }
 
   /** Hash of the versions of all resources, which stand for their content and so for their names. */
   get version(): string {
     this.#version ??= digest(this.list.map(resource => resource.version).join());
+    return this.#version;
+  }
+}
+
+/** A part without resources. */
+export const NO_PART = new Part([]);
+
+/** All resources of one type that a proxy is to have, each name once. Immutable; kept by identity while nothing in it changes. */
+export class ResourceSet {
+  readonly type: XdsType;
+  /** The sets of equal proxies have equal parts in the same places. */
+  readonly parts: readonly Part[];
+  #version: string | undefined;
+
+  constructor(type: XdsType, parts: readonly Part[]) {
+    this.type = type;
+    this.parts = parts;
+  }
+
+  get size(): number {
+    return this.parts.reduce((size, { list }) => size + list.length, 0);
+  }
+
+  /** In the order in which they were made. */
+  get list(): readonly EncodedResource[] {
+    const [first, ...others] = this.parts;
+    return others.length ? this.parts.flatMap(part => part.list) : (first?.list ?? []);
+  }
+
+  get(name: string): EncodedResource | undefined {
+    for (const part of this.parts) {
+      const found = part.get(name);
+      if (found) return found;
+    }
+    return undefined;
+  }
+
+  has(name: string): boolean {
+    return this.get(name) !== undefined;
+  }
+
+  /** Stands for the content of all resources. */
+  get version(): string {
+    const [first = NO_PART, ...others] = this.parts;
+    this.#version ??= others.length ? digest(this.parts.map(part => part.version).join()) : first.version;
     return this.#version;
   }
 }
@@ -109,9 +156,6 @@ const firstOfEachName = (list: readonly EncodedResource[]): readonly EncodedReso
   return list.filter(({ name }) => !names.has(name) && names.add(name));
 };
 
-/** So many names are sooner looked for among all others than in a table of those. */
-const FEW = 16;
-
 const share = (some: readonly EncodedResource[], others: readonly EncodedResource[]): boolean => {
   if (some.length === 0) return false;
   if (some.length <= FEW) return some.some(({ name }) => others.some(other => other.name === name));
@@ -120,58 +164,46 @@ const share = (some: readonly EncodedResource[], others: readonly EncodedResourc
 };
 
 /**
- * The set of `list`, in its order. A resource that equals `previous`'s keeps that identity; when all do, the result is `previous` itself.
+ * The part of `list`, in its order. A resource that equals `previous`'s keeps that identity; when all do, the result is `previous` itself.
  * Of two resources with one name the first counts, since Envoy would reject the whole response.
  */
-export function resourceSet(
-  type: XdsType,
-  list: readonly EncodedResource[],
-  previous: ResourceSet = emptySet(type),
-): ResourceSet {
+export function part(list: readonly EncodedResource[], previous: Part = NO_PART): Part {
   const { start, before, after } = middles(previous.list, list);
   const known = new Map(before.map(resource => [resource.name, resource]));
   const unique = firstOfEachName(after);
   const around = [...list.slice(0, start), ...list.slice(start + after.length)];
   const added = unique.filter(({ name }) => !known.has(name));
-  if (share(added, around)) return resourceSet(type, firstOfEachName(list), previous);
+  if (share(added, around)) return part(firstOfEachName(list), previous);
   const kept = unique.map(resource => {
     const old = known.get(resource.name);
     return old?.version === resource.version ? old : resource;
   });
   if (kept.length === before.length && kept.every((resource, i) => resource === before[i])) return previous;
-  return new ResourceSet(type, [...around.slice(0, start), ...kept, ...around.slice(start)]);
+  return new Part([...around.slice(0, start), ...kept, ...around.slice(start)]);
 }
+
+const without = memo((some: Part, ...others: readonly Part[]): Part => {
+  const left = some.list.filter(({ name }) => !others.some(other => other.get(name)));
+  return left.length === some.list.length ? some : new Part(left);
+});
+
+const setOfParts = memo((type: XdsType, ...parts: readonly Part[]): ResourceSet => new ResourceSet(type, parts));
+
+/** The set of these parts; `previous` where it has the same. Of two resources with one name the first counts. */
+export function joinedSet(type: XdsType, parts: readonly Part[], previous?: ResourceSet): ResourceSet {
+  const distinct = parts.map((some, i) => (i === 0 ? some : without(some, ...parts.slice(0, i))));
+  const same = previous?.parts.length === distinct.length && distinct.every((one, i) => one === previous.parts[i]);
+  return same ? previous : setOfParts(type, ...distinct);
+}
+
+/** The set of one part. */
+export const resourceSet = (type: XdsType, list: readonly EncodedResource[], previous?: ResourceSet): ResourceSet =>
+  joinedSet(type, [part(list, previous?.parts[0])], previous);
 
 const empty = Object.fromEntries(pushOrder.map(type => [type, new ResourceSet(type, [])])) as unknown as Snapshot;
 
 /** The empty set of a type. */
 export const emptySet = (type: XdsType): ResourceSet => empty[type];
-
-/** A snapshot whose sets are made when they are first looked at: no client asks for every type. */
-export interface LazySnapshot extends Snapshot {
-  /** The last set that was made of each type, in this snapshot or one that it was made after. */
-  readonly latest: Partial<Snapshot>;
-}
-
-/** `make` gets the set of that type in `latest`, of the snapshot before. */
-export function lazySnapshot(
-  latest: Partial<Snapshot>,
-  make: (type: XdsType, previous: ResourceSet | undefined) => ResourceSet,
-): LazySnapshot {
-  const known: { [T in XdsType]?: ResourceSet } = { ...latest };
-  const lazy = Object.defineProperty({}, 'latest', { value: known });
-  for (const type of pushOrder) {
-    let made: ResourceSet | undefined;
-    Object.defineProperty(lazy, type, {
-      enumerable: true,
-      get: () => {
-        if (!made) known[type] = made = make(type, known[type]);
-        return made;
-      },
-    });
-  }
-  return Object.freeze(lazy) as LazySnapshot;
-}
 
 /** A snapshot of the given sets, with nothing of the other types. */
 export const snapshot = (sets: Partial<Snapshot> = {}): Snapshot => Object.freeze({ ...empty, ...sets });

@@ -16,11 +16,11 @@ const SOON = 1_000;
 const EVERY = 100;
 
 /**
- * What has been sent and not been read. Equal streams are sent one buffer, so that what is kept are the distinct responses: those that do not
+ * What has been sent and not been read. Equal streams are sent the same buffers, so that what is kept are the distinct ones: those that do not
  * read hold old ones. Where that is too much, or there are too many who never acknowledged anything, those are ended that have not read for longest.
  */
 export class Unread<R extends Reader> {
-  readonly #frames = new Map<Frame, number>();
+  readonly #buffers = new Map<Buffer, number>();
   /** Those that were sent something and have acknowledged nothing, the first to be sent something first. */
   readonly #unproven = new Map<R, number>();
   readonly #readers: Iterable<R>;
@@ -39,9 +39,11 @@ export class Unread<R extends Reader> {
   }
 
   sending(reader: R, frame: Frame): void {
-    const holders = this.#frames.get(frame) ?? 0;
-    this.#frames.set(frame, holders + 1);
-    if (holders === 0) this.#bytes += frame.bytes.length;
+    for (const buffer of frame.buffers) {
+      const holders = this.#buffers.get(buffer) ?? 0;
+      this.#buffers.set(buffer, holders + 1);
+      if (holders === 0) this.#bytes += buffer.length;
+    }
     const now = this.#now();
     if (!reader.known && !this.#unproven.has(reader)) this.#unproven.set(reader, now);
     this.#endUnproven(now);
@@ -49,9 +51,11 @@ export class Unread<R extends Reader> {
   }
 
   sent(frame: Frame): void {
-    const holders = this.#frames.get(frame) ?? 0;
-    if (holders > 1) this.#frames.set(frame, holders - 1);
-    else if (this.#frames.delete(frame)) this.#bytes -= frame.bytes.length;
+    for (const buffer of frame.buffers) {
+      const holders = this.#buffers.get(buffer) ?? 0;
+      if (holders > 1) this.#buffers.set(buffer, holders - 1);
+      else if (this.#buffers.delete(buffer)) this.#bytes -= buffer.length;
+    }
   }
 
   /** The stream has acknowledged something, or is over. */

@@ -2,7 +2,7 @@ import { memo } from '../memo.ts';
 import { counters } from './counters.ts';
 import { type NameSet, NONE, without } from './name-set.ts';
 import type { EncodedResource } from './resource.ts';
-import { emptySet, middles, ResourceSet } from './resource-set.ts';
+import { emptySet, middles, NO_PART, Part, ResourceSet } from './resource-set.ts';
 import type { XdsType } from './resource-types.ts';
 
 /** The resources of `set` that `names` lists. */
@@ -29,36 +29,72 @@ export const emptyView = (type: XdsType): View => view(emptySet(type), NONE, und
 
 /** The resource of this name, if the view has it. */
 export const resourceIn = ({ set, names }: View, name: string): EncodedResource | undefined =>
-  names.has(name) ? set.resources.get(name) : undefined;
+  names.has(name) ? set.get(name) : undefined;
 
 /** All resources of a selection, in order. */
 export function* resourcesIn({ set, names }: Selection): Generator<EncodedResource> {
   if (names.all) yield* set.list;
-  else if (names.size < set.list.length) {
+  else if (names.size < set.size) {
     for (const name of [...names].sort()) {
-      const resource = set.resources.get(name);
+      const resource = set.get(name);
       if (resource) yield resource;
     }
   } else for (const resource of set.list) if (names.has(resource.name)) yield resource;
 }
 
-/** What must be sent to a client that has one view, so that it has another. */
-export interface Difference {
+/** What differs between two parts of a type: sets that have both in common share it, and the bytes that are sent for it. */
+export interface Change {
   readonly changed: readonly EncodedResource[];
   /** The names among `changed` that the client did not have. */
   readonly added: readonly string[];
   readonly removed: readonly string[];
 }
 
+/** What must be sent to a client that has one view, so that it has another. */
+export class Difference implements Change {
+  /** None of them is empty. */
+  readonly changes: readonly Change[];
+
+  constructor(changes: readonly Change[]) {
+    this.changes = changes;
+  }
+
+  get changed(): readonly EncodedResource[] {
+    return this.#all(change => change.changed);
+  }
+
+  get added(): readonly string[] {
+    return this.#all(change => change.added);
+  }
+
+  get removed(): readonly string[] {
+    return this.#all(change => change.removed);
+  }
+
+  #all<T>(of: (change: Change) => readonly T[]): readonly T[] {
+    const [first, ...others] = this.changes;
+    return others.length ? this.changes.flatMap(of) : first ? of(first) : [];
+  }
+}
+
 /** Nothing. */
-export const SAME: Difference = Object.freeze({ changed: [], added: [], removed: [] });
+export const SAME = new Difference([]);
 
 /** Whether there is nothing to send. */
-export const isSame = (d: Difference): boolean => d.changed.length === 0 && d.removed.length === 0;
+export const isSame = (d: Difference): boolean => d.changes.length === 0;
 
-const setDifference = memo((from: ResourceSet, to: ResourceSet): Difference => {
-  if (from === to) return SAME;
-  const { before, after } = middles(from.list, to.list);
+const isEmpty = ({ changed, removed }: Change): boolean => changed.length === 0 && removed.length === 0;
+
+const onlyChange = memo((change: Change): Difference => new Difference([change]));
+
+function differenceOf(...changes: readonly Change[]): Difference {
+  const some = changes.filter(change => !isEmpty(change));
+  const [first, ...others] = some;
+  return others.length ? new Difference(some) : first ? onlyChange(first) : SAME;
+}
+
+function changeBetween(from: readonly EncodedResource[], to: readonly EncodedResource[]): Change {
+  const { before, after } = middles(from, to);
   const old = new Map(before.map(resource => [resource.name, resource]));
   const names = new Set(after.map(resource => resource.name));
   return {
@@ -66,13 +102,31 @@ const setDifference = memo((from: ResourceSet, to: ResourceSet): Difference => {
     added: after.flatMap(({ name }) => (old.has(name) ? [] : name)),
     removed: before.flatMap(({ name }) => (names.has(name) ? [] : name)),
   };
+}
+
+const partChange = memo((from: Part, to: Part): Change => changeBetween(from.list, to.list));
+
+/** Whether a resource has gone from one part to another. */
+function hasMoved(changes: readonly Change[]): boolean {
+  const removed = new Set(changes.flatMap(change => change.removed));
+  return removed.size > 0 && changes.some(({ added }) => added.some(name => removed.has(name)));
+}
+
+const setDifference = memo((from: ResourceSet, to: ResourceSet): Difference => {
+  if (from === to) return SAME;
+  const longer = from.parts.length > to.parts.length ? from.parts : to.parts;
+  const changes = longer.flatMap((_, i) => {
+    const [before = NO_PART, after = NO_PART] = [from.parts[i], to.parts[i]];
+    return before === after ? [] : partChange(before, after);
+  });
+  return hasMoved(changes) ? differenceOf(changeBetween(from.list, to.list)) : differenceOf(...changes);
 });
 
-/** The names of resources that `a` asks for and `b` does not. */
-function* namesOnlyIn(a: Selection, b: Selection): Generator<string> {
-  if (b.names.all || a.names === b.names) return;
-  if (!a.names.all) yield* without(a.names, b.names);
-  else for (const { name } of a.set.list) if (!b.names.has(name)) yield name;
+/** The names that `a` has and `b` has not; where `a` has all, those of `set`. */
+function* namesOnlyIn(a: NameSet, b: NameSet, set: ResourceSet): Generator<string> {
+  if (b.all || a === b) return;
+  if (!a.all) yield* without(a, b);
+  else for (const { name } of set.list) if (!b.has(name)) yield name;
 }
 
 /** Names are in no order; replicas are to send the same. */
@@ -84,31 +138,37 @@ const inOrder = (resources: readonly EncodedResource[]): readonly EncodedResourc
  * differs: between the sets, which is computed once for all views of them, and between the names.
  */
 const plainDifference = memo(
-  (fromSet: ResourceSet, toSet: ResourceSet, fromNames: NameSet, toNames: NameSet): Difference => {
-    const from = { set: fromSet, names: fromNames };
-    const to = { set: toSet, names: toNames };
+  (fromSet: ResourceSet, fromNames: NameSet, toSet: ResourceSet, toNames: NameSet): Difference => {
     const whole = setDifference(fromSet, toSet);
-    if (from.names === to.names && (to.names.all || whole === SAME)) return whole;
-    const changed = whole.changed.filter(r => to.names.has(r.name));
-    const added = whole.added.filter(name => to.names.has(name));
-    const removed = whole.removed.filter(name => from.names.has(name));
-    for (const resource of changed)
-      if (from.set.resources.has(resource.name) && !from.names.has(resource.name)) added.push(resource.name);
+    if (fromNames === toNames && (toNames.all || whole === SAME)) return whole;
+    const changed = whole.changed.filter(r => toNames.has(r.name));
+    const added = whole.added.filter(name => toNames.has(name));
+    const removed = whole.removed.filter(name => fromNames.has(name));
+    for (const { name } of changed) if (fromSet.has(name) && !fromNames.has(name)) added.push(name);
     const more: EncodedResource[] = [];
-    for (const name of namesOnlyIn(to, from)) {
-      const resource = to.set.resources.get(name);
+    for (const name of namesOnlyIn(toNames, fromNames, toSet)) {
+      const resource = toSet.get(name);
       // What changed is there already.
-      if (resource && resource.version === from.set.resources.get(name)?.version) more.push(resource);
+      if (resource && resource.version === fromSet.get(name)?.version) more.push(resource);
     }
     for (const resource of inOrder(more)) {
       changed.push(resource);
       added.push(resource.name);
     }
-    for (const name of namesOnlyIn(from, to))
-      if (from.set.resources.has(name) && to.set.resources.has(name)) removed.push(name);
-    return { changed, added, removed };
+    for (const name of namesOnlyIn(fromNames, toNames, fromSet))
+      if (fromSet.has(name) && toSet.has(name)) removed.push(name);
+    return differenceOf({ changed, added, removed });
   },
 );
+
+/** The resources of a set whose clusters changed, but for those that change themselves. */
+const warmed = memo((clusters: Change, own: Difference, set: ResourceSet, names: NameSet): Change => {
+  const changing = new Set(own.changed.map(r => r.name));
+  const again = clusters.changed.flatMap(({ name }) => {
+    return changing.has(name) || !names.has(name) ? [] : (set.get(name) ?? []);
+  });
+  return { changed: again, added: [], removed: [] };
+});
 
 /**
  * The difference between two views. Envoy takes a changed cluster into use only when its endpoints have been sent again, and waits for
@@ -116,13 +176,12 @@ const plainDifference = memo(
  */
 export const difference: (from: View, to: View) => Difference = memo((from: View, to: View): Difference => {
   if (from === to) return SAME;
-  const plain = plainDifference(from.set, to.set, from.names, to.names);
+  const plain = plainDifference(from.set, from.names, to.set, to.names);
   counters.differences++;
   if (from.basis === to.basis || !to.basis) return plain;
   const basis = difference(from.basis ?? emptyView(to.basis.set.type), to.basis);
-  const names = new Set(plain.changed.map(r => r.name));
-  const again = basis.changed.flatMap(({ name }) => (names.has(name) ? [] : (resourceIn(to, name) ?? [])));
-  return again.length === 0 ? plain : { ...plain, changed: [...plain.changed, ...again] };
+  const again = basis.changes.map(change => warmed(change, plain, to.set, to.names));
+  return again.every(isEmpty) ? plain : differenceOf(...plain.changes, ...again);
 });
 
 /** `plain`, and every name of `asked` answered even though nothing changed: sent if it is in `to`, else removed. */
@@ -139,7 +198,7 @@ export const differenceAsked = memo((plain: Difference, to: View, asked: NameSet
     if (!known && !removed.has(name)) gone.push(name);
   }
   if (again.length + gone.length === 0) return plain;
-  return { changed: [...plain.changed, ...inOrder(again)], added: plain.added, removed: [...plain.removed, ...gone] };
+  return differenceOf(...plain.changes, { changed: inOrder(again), added: [], removed: gone });
 });
 
 /** `to`, and whatever of `from` it no longer has: what a client has while the old is still in use. */
@@ -148,7 +207,7 @@ export const unionView = memo((from: View, to: View): View => {
   if (removed.length === 0) return to;
   const kept = removed.flatMap(name => (to.names.has(name) && resourceIn(from, name)) || []);
   if (kept.length === 0) return to;
-  const joined = view(new ResourceSet(to.set.type, [...to.set.list, ...kept]), to.names, to.basis);
+  const joined = view(new ResourceSet(to.set.type, [...to.set.parts, new Part(kept)]), to.names, to.basis);
   // A client that only has more than it needs keeps the view it has.
   return from.names === to.names && from.basis === to.basis && isSame(difference(from, joined)) ? from : joined;
 });
@@ -157,11 +216,11 @@ export const unionView = memo((from: View, to: View): View => {
 export function resumedView(to: View, extra: ReadonlyMap<string, string>): View {
   if (extra.size === 0) return to;
   const known = Array.from(extra, ([name, version]) => ({ name, version, bytes: Buffer.alloc(0), sources: [] }));
-  return view(new ResourceSet(to.set.type, [...to.set.list, ...known]), to.names, to.basis);
+  return view(new ResourceSet(to.set.type, [...to.set.parts, new Part(known)]), to.names, to.basis);
 }
 
 /** Whether every one of these names that is still wanted in `wanted` is in `held`. */
 export const holdsAll = memo((held: View, names: NameSet, wanted: ResourceSet): boolean => {
-  for (const name of names) if (wanted.resources.has(name) && !resourceIn(held, name)) return false;
+  for (const name of names) if (wanted.has(name) && !resourceIn(held, name)) return false;
   return true;
 });

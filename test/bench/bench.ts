@@ -33,8 +33,8 @@ function write(object: RawObject): void {
 }
 
 const namesOf = (snapshot: Snapshot) => ({
-  endpoint: [...snapshot.endpoint.resources.keys()],
-  route: [...snapshot.route.resources.keys()],
+  endpoint: snapshot.endpoint.list.map(r => r.name),
+  route: snapshot.route.list.map(r => r.name),
 });
 
 const rows: string[][] = [['what', 'measured', 'must be']];

@@ -6,6 +6,8 @@ export interface MeshSize {
   readonly endpoints: number;
   /** A VirtualService and a DestinationRule with subsets for each Service. */
   readonly rules?: boolean;
+  /** The n-th Service selects the n-th of so many workloads. */
+  readonly workloads?: number;
 }
 
 const name = (service: number): string => `svc-${service}`;
@@ -36,13 +38,14 @@ export const virtualService = (service: number, mark: string): RawObject => ({
   },
 });
 
-const service = (index: number): RawObject => ({
+export const service = (index: number, selector?: Readonly<Record<string, string>>): RawObject => ({
   apiVersion: 'v1',
   kind: 'Service',
   metadata: { name: name(index), namespace: 'load' },
   spec: {
     clusterIP: `10.96.${Math.floor(index / 250)}.${1 + (index % 250)}`,
     ports: [{ name: 'http', port: 80, targetPort: 8080 }],
+    ...(selector && { selector }),
   },
 });
 
@@ -55,11 +58,11 @@ export const destinationRule = (index: number): RawObject => ({
 });
 
 /** All objects of the mesh. */
-export function meshObjects({ services, endpoints, rules = false }: MeshSize): readonly RawObject[] {
+export function meshObjects({ services, endpoints, rules = false, workloads = 0 }: MeshSize): readonly RawObject[] {
   const all = Array.from({ length: services }, (_, i) => i);
   return [
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'load' } },
-    ...all.map(service),
+    ...all.map(i => service(i, i < workloads ? { app: `client-${i}` } : undefined)),
     ...all.map(i => slice(i, endpoints)),
     ...(rules ? [...all.map(i => virtualService(i, 'none')), ...all.map(destinationRule)] : []),
   ];

@@ -54,11 +54,12 @@ export function proxyNode(index: number, classes: number): Node {
 interface Head {
   typeUrl: string;
   nonce: string;
+  names: string[];
 }
 
-/** The type and the nonce of a response; its resources are skipped unread. */
+/** The type and the nonce of a response and the names of its resources, whose content is skipped unread. */
 function headOf(message: Buffer): Head {
-  const head = { typeUrl: '', nonce: '' };
+  const head: Head = { typeUrl: '', nonce: '', names: [] };
   let at = 0;
   const varint = (): number => {
     let value = 0;
@@ -73,7 +74,17 @@ function headOf(message: Buffer): Head {
     const size = varint();
     if (tag === (4 << 3) + 2) head.typeUrl = message.toString('latin1', at, at + size);
     if (tag === (5 << 3) + 2) head.nonce = message.toString('latin1', at, at + size);
-    at += size;
+    const end = at + size;
+    if (tag === (2 << 3) + 2) {
+      // Of a Resource the name comes last: https://github.com/envoyproxy/envoy/blob/v1.36.0/api/envoy/service/discovery/v3/discovery.proto
+      while (at < end) {
+        const field = varint();
+        const length = varint();
+        if (field === (3 << 3) + 2) head.names.push(message.toString('latin1', at, at + length));
+        at += length;
+      }
+    }
+    at = end;
   }
   return head;
 }
@@ -127,8 +138,11 @@ class ProxyStream {
   }
 
   #message(message: Buffer): void {
-    const { typeUrl, nonce } = headOf(message);
+    const { typeUrl, nonce, names } = headOf(message);
     this.#send(typeUrl, nonce, []);
+    // Envoy asks for the endpoints of a cluster that it had not.
+    const added = this.synced && typeUrl === resourceTypes.cluster.typeUrl;
+    if (added) this.#send(resourceTypes.endpoint.typeUrl, '', names);
     const next = order.find(type => !this.#asked.has(type));
     const answered = order.find(type => resourceTypes[type].typeUrl === typeUrl);
     if (next) this.#ask(next);

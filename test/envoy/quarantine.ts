@@ -154,7 +154,7 @@ export class Quarantine {
     const [connection] = this.#server.connections;
     if (!connection?.settled) return false;
     const versions = (type: XdsType): string => this.#heldOf(connection, type);
-    const wanted = (type: XdsType): string => textOf([...this.#now[type].resources.values()]);
+    const wanted = (type: XdsType): string => textOf([...this.#now[type].list]);
     return versions('cluster') === wanted('cluster') && versions('listener') === wanted('listener');
   }
 

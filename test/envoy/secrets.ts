@@ -27,7 +27,7 @@ const answering =
     call.listen({
       message(request) {
         const response = answer(request);
-        if (response) call.write(framed(response), () => {});
+        if (response) call.write([framed(response)], () => {});
       },
       end: () => call.end(status.OK, ''),
       close: () => {},

@@ -27,12 +27,15 @@ async function callTo(method: (call: Call) => void, channel: Readonly<Record<str
   return { call, received, ended, port };
 }
 
+/** A frame in two buffers. */
+const halves = (bytes: Buffer): readonly Buffer[] => [bytes.subarray(0, 3), bytes.subarray(3)];
+
 test('messages arrive in order and are answered in order, the status after them', async () => {
   const written: string[] = [];
   const { call, received, ended } = await callTo(one => {
     one.admit();
     one.listen({
-      message: bytes => one.write(frame(`${bytes} too`), () => written.push('done')),
+      message: bytes => one.write(halves(frame(`${bytes} too`)), () => written.push('done')),
       end: () => one.end(status.UNAVAILABLE, 'that was all: 100 %, ünd so weiter'),
       close: () => written.push('close'),
     });

@@ -114,7 +114,7 @@ for (const [known, bound] of [
     const { clock, met, calls, address } = await serving(made => {
       made.admit();
       made.known = known;
-      made.write(framed(Buffer.alloc(1 << 20)), () => {});
+      made.write([framed(Buffer.alloc(1 << 20))], () => {});
     });
     const on = session(address);
     const [stuck, reading] = [call(on), call(on)];
@@ -139,7 +139,7 @@ for (const [known, bound] of [
 test('all that is left is cut off once the time to stop is up', async () => {
   const { server, calls, address } = await serving(made => {
     made.admit();
-    made.write(framed(Buffer.alloc(8 << 20)), () => {});
+    made.write([framed(Buffer.alloc(8 << 20))], () => {});
   });
   const { stream } = call(session(address));
   stream.pause();

@@ -22,7 +22,7 @@ const echoing =
     peers.push(call.peer);
     call.admit();
     call.listen({
-      message: bytes => call.write(framed(Buffer.from(bytes)), () => {}),
+      message: bytes => call.write([framed(Buffer.from(bytes))], () => {}),
       end: () => call.end(status.OK, ''),
       close: () => {},
     });

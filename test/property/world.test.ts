@@ -43,7 +43,7 @@ test('whatever some objects say, capitals in their hosts change nothing of what 
   const sent = (objects: readonly RawObject[]) => {
     const world = worldWith(objects);
     return Object.values(proxies).map(proxy =>
-      pushOrder.map(type => [...world.of(proxy).snapshot[type].resources.values()].map(r => `${r.name} ${r.version}`)),
+      pushOrder.map(type => world.of(proxy).snapshot[type].list.map(r => `${r.name} ${r.version}`)),
     );
   };
   fc.assert(

@@ -89,7 +89,7 @@ test('whatever some objects say: the same bytes where every absent field is writ
   const bytesOf = (objects: readonly RawObject[]) => {
     const world = worldWith(objects);
     const sets = Object.values(proxies).map(proxy =>
-      pushOrder.map(type => [...world.of(proxy).snapshot[type].resources.values()].map(r => [r.name, r.version])),
+      pushOrder.map(type => world.of(proxy).snapshot[type].list.map(r => [r.name, r.version])),
     );
     return { sets, problems: world.problems };
   };

@@ -5,7 +5,7 @@ import { objectKey } from '../../src/object-key.ts';
 import { decode } from '../../src/proto/message.ts';
 import { counters } from '../../src/xds/counters.ts';
 import type { EncodedResource } from '../../src/xds/resource.ts';
-import { encodeResource, lazySnapshot, resourceSet, snapshot } from '../../src/xds/resource-set.ts';
+import { encodeResource, joinedSet, resourceSet } from '../../src/xds/resource-set.ts';
 import { madeSet } from './made-up.ts';
 
 const EMPTY = Buffer.alloc(0);
@@ -44,32 +44,34 @@ test('only the virtual host that changed is encoded again', () => {
 
 test('a set keeps its identity, and that of its resources, while they are equal', () => {
   const set = madeSet('cluster', { a: 1, b: 1 });
-  const again = [...set.resources.values()].map(r => ({ ...r }));
+  const again = set.list.map(r => ({ ...r }));
   assert.equal(resourceSet('cluster', again, set), set);
-  const changed = resourceSet('cluster', [...again, ...madeSet('cluster', { c: 1 }).resources.values()], set);
+  const changed = resourceSet('cluster', [...again, ...madeSet('cluster', { c: 1 }).list], set);
   assert.notEqual(changed, set);
-  assert.equal(changed.resources.get('a'), set.resources.get('a'));
+  assert.equal(changed.get('a'), set.get('a'));
   assert.notEqual(resourceSet('cluster', again.slice(1), set), set);
 });
 
-test('a snapshot whose sets are made when they are looked at can be walked like any other', () => {
-  const sets = { cluster: madeSet('cluster', { a: 1 }), route: madeSet('route', { r: 1 }) };
-  const made: string[] = [];
-  const lazy = lazySnapshot({}, type => {
-    made.push(type);
-    return snapshot(sets)[type];
-  });
-  assert.deepEqual(made, []);
-  assert.deepEqual(Object.entries(lazy), Object.entries(snapshot(sets)));
-  assert.deepEqual(made, Object.keys(lazy));
-  assert.equal(lazy.cluster, sets.cluster);
+test('sets of equal parts are one set, and of two parts that have a name the first counts', () => {
+  const [a, b] = [madeSet('cluster', { a: 1 }).parts[0], madeSet('cluster', { a: 2, b: 1 }).parts[0]];
+  assert.ok(a && b);
+  const set = joinedSet('cluster', [a, b]);
+  assert.equal(joinedSet('cluster', [a, b]), set);
+  assert.deepEqual(
+    set.list.map(r => [r.name, r]),
+    [
+      ['a', a.get('a')],
+      ['b', b.get('b')],
+    ],
+  );
+  assert.equal(set.get('a'), a.get('a'));
 });
 
 test('of two resources with one name the first counts', () => {
-  const [a] = madeSet('cluster', { a: 1 }).resources.values();
-  const [other] = madeSet('cluster', { a: 2 }).resources.values();
+  const [a] = madeSet('cluster', { a: 1 }).list;
+  const [other] = madeSet('cluster', { a: 2 }).list;
   assert.ok(a && other);
-  assert.equal(resourceSet('cluster', [a, other]).resources.get('a'), a);
+  assert.equal(resourceSet('cluster', [a, other]).get('a'), a);
 });
 
 test('a set is the first resources of each name, and what equals the previous one in it is kept, whatever came before', () => {
@@ -87,7 +89,7 @@ test('a set is the first resources of each name, and what equals the previous on
         [...expected],
       );
       for (const resource of set.list) {
-        const old = previous.resources.get(resource.name);
+        const old = previous.get(resource.name);
         if (old?.version === resource.version) assert.equal(resource, old);
       }
       const same = JSON.stringify([...expected]) === JSON.stringify(previous.list.map(r => [r.name, r.version]));

@@ -87,9 +87,11 @@ export class Rig implements AdsHandler<Client> {
   }
   onSend(
     c: Connection<Client>,
-    { type, frame }: { readonly type: XdsType; readonly frame: { readonly bytes: Buffer } },
+    { type, frame }: { readonly type: XdsType; readonly frame: { readonly buffers: readonly Buffer[] } },
   ): void {
-    this.sends.push({ id: c.client.id, type, bytes: frame.bytes });
+    const [first, ...others] = frame.buffers;
+    const bytes = first && !others.length ? first : Buffer.concat(frame.buffers);
+    this.sends.push({ id: c.client.id, type, bytes });
   }
   onAck(_: Connection<Client>, acked: Acked): void {
     this.acks.push(acked);

@@ -35,7 +35,7 @@ export const A2 = { a: 2, b: 1 };
 export const both: readonly Protocol[] = ['sotw', 'delta'];
 const ack = { nonce: 'last' } as const;
 const versionOf = (type: XdsType, name: string, content: number): string =>
-  madeSet(type, { [name]: content }).resources.get(name)?.version ?? '';
+  madeSet(type, { [name]: content }).get(name)?.version ?? '';
 
 /** Everything that a client can say about a type, and what it is to be sent then. */
 export const cases: readonly Case[] = [

@@ -113,7 +113,7 @@ describe('a subscription', () => {
     const fewer = wanted(s, madeSet('cluster', { b: 1 }), undefined);
     assert.equal(unionView(s.held, fewer), all);
     const replaced = unionView(s.held, wanted(s, madeSet('cluster', { b: 2, c: 1 }), undefined));
-    assert.deepEqual([...replaced.set.resources.keys()].sort(), ['a', 'b', 'c']);
+    assert.deepEqual(replaced.set.list.map(r => r.name).sort(), ['a', 'b', 'c']);
   });
 
   test('names the resource that a rejection complains of', () => {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { ALL, nameSet } from '../../src/xds/name-set.ts';
 import type { EncodedResource } from '../../src/xds/resource.ts';
-import { ResourceSet } from '../../src/xds/resource-set.ts';
+import { resourceSet } from '../../src/xds/resource-set.ts';
 import { difference, resourcesIn, type View, view } from '../../src/xds/view.ts';
 
 const letters = ['a', 'b', 'c', 'd', 'e'];
@@ -16,7 +16,7 @@ const resources = fc
 
 const anyView: fc.Arbitrary<View> = fc
   .tuple(resources, fc.option(fc.subarray(letters)))
-  .map(([list, names]) => view(new ResourceSet('route', list), names ? nameSet(names) : ALL, undefined));
+  .map(([list, names]) => view(resourceSet('route', list), names ? nameSet(names) : ALL, undefined));
 
 test('what must be sent is what a client does not have, or has in another version, whatever sets and names are', () => {
   fc.assert(

@@ -5,7 +5,7 @@ import type { RouteConfiguration } from '../../src/proto/generated/envoy/config/
 import type { NameTable } from '../../src/proto/generated/istio/networking/nds/v1.ts';
 import { fromJson, toJson } from '../../src/proto/json.ts';
 import type { MessageName, MessageTypes } from '../../src/proto/message.ts';
-import type { Resource } from '../../src/translate/resource.ts';
+import type { Resource, Translated } from '../../src/translate/resource.ts';
 import type { Translation } from '../../src/translate/translate.ts';
 import { eachObject, member } from './json.ts';
 import { type DiscoveryType, type Dump, type Json, readDump } from './xds-diff.ts';
@@ -19,6 +19,12 @@ export interface Messages {
   /** For the agent's DNS proxy. */
   readonly nameTables?: readonly NameTable[];
 }
+
+/** Parts as one list. */
+export const joined = <M>(parts: readonly Translated<M>[]): Translated<M> => ({
+  resources: parts.flatMap(part => part.resources),
+  problems: parts.flatMap(part => part.problems),
+});
 
 /** The lists of a translation, with the message that each holds and the name of its discovery service. */
 export const messageTypes = [

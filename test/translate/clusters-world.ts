@@ -7,6 +7,7 @@ import { clusters } from '../../src/translate/clusters/clusters.ts';
 import { endpointAssignments } from '../../src/translate/endpoints/assignments.ts';
 import type { ClusterResource, EndpointResource } from '../../src/translate/resource.ts';
 import { node, World } from '../model/support.ts';
+import { joined } from '../support/translation.ts';
 
 /** What a test asks of a proxy: its Node id and the metadata that matters. */
 export interface Who {
@@ -102,13 +103,16 @@ export function given(w: World, who: Who = SIDECAR) {
   const extensions = who.extensions?.map(name => ({ name }));
   const parsed = parseNode(node(`${who.id}~default.svc.cluster.local`, who.metadata, extensions && { extensions }));
   if (!parsed.ok) throw new Error(parsed.message);
-  const { scope, workload, traits } = identify(w.mesh, parsed.proxy);
-  const cds = clusters(scope, workload, traits, w.mesh.endpoints);
-  const eds = endpointAssignments(scope, workload, traits, w.mesh.endpoints);
+  const identity = identify(w.mesh, parsed.proxy);
+  const { scope, workload, traits } = identity;
+  const parts = clusters(scope, workload, traits, w.mesh.endpoints);
+  const cds = joined(parts);
+  const eds = endpointAssignments(identity, w.mesh.endpoints);
   const CDS = 'envoy.config.cluster.v3.Cluster';
   const EDS = 'envoy.config.endpoint.v3.ClusterLoadAssignment';
   return {
-    list: cds,
+    list: cds.resources,
+    parts: parts.map(part => part.resources),
     names: cds.resources.map(r => r.name).sort(),
     resource: (name: string): ClusterResource | undefined => cds.resources.find(r => r.name === name),
     cluster: (name: string): Json => {
@@ -116,14 +120,14 @@ export function given(w: World, who: Who = SIDECAR) {
       if (!found) throw new Error(`no cluster ${name}`);
       return asJson(toJson(CDS, decode(CDS, encode(CDS, found.message))));
     },
-    assigned: (name: string): EndpointResource | undefined => eds.resources.find(r => r.name === name),
+    assigned: (name: string): EndpointResource | undefined => eds.find(r => r.name === name),
     assignment: (name: string): Json => {
-      const found = eds.resources.find(r => r.name === name);
+      const found = eds.find(r => r.name === name);
       if (!found) throw new Error(`no assignment ${name}`);
       return asJson(toJson(EDS, decode(EDS, encode(EDS, found.message))));
     },
-    assignments: eds.resources.map(r => r.name).sort(),
-    problems: [...cds.problems, ...eds.problems] satisfies readonly Problem[],
+    assignments: eds.map(r => r.name).sort(),
+    problems: cds.problems satisfies readonly Problem[],
   };
 }
 

@@ -10,6 +10,7 @@ import {
 import { type ChainSpec, chainMatch } from '../../src/translate/listeners/chains/filter-chain.ts';
 import { listeners } from '../../src/translate/listeners/listeners.ts';
 import { World } from '../model/support.ts';
+import { joined } from '../support/translation.ts';
 import { duplicates } from '../support/validators.ts';
 import { listenerFindings, matchCriteria } from '../support/validators-listeners.ts';
 
@@ -116,7 +117,7 @@ function made(
 ) {
   const world = new World(yaml.join('---\n'));
   const { scope, workload, traits } = world.identify(id, metadata);
-  const { resources, problems } = listeners(scope, workload, traits, world.mesh.endpoints);
+  const { resources, problems } = joined(listeners(scope, workload, traits, world.mesh.endpoints));
   const messages = resources.map(({ message }) => message);
   assert.deepEqual(listenerFindings(messages), []);
   return {
@@ -302,7 +303,7 @@ test('no mesh gives a proxy of any family two chains or listeners for the same c
             ...CLIENT,
             INSTANCE_IPS: ips,
           });
-          const { resources, problems } = listeners(scope, workload, traits, world.mesh.endpoints);
+          const { resources, problems } = joined(listeners(scope, workload, traits, world.mesh.endpoints));
           assert.deepEqual(listenerFindings(resources.map(({ message }) => message)), [], `${type} ${ips}`);
           if (problems.some(({ message }) => message.endsWith('they go there'))) overlapping++;
         }

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { listeners } from '../../src/translate/listeners/listeners.ts';
 import { gatewayRoutes } from '../../src/translate/routes/gateway.ts';
 import { World } from '../model/support.ts';
+import { joined } from '../support/translation.ts';
 
 const OBJECTS = `
 apiVersion: v1
@@ -41,7 +42,7 @@ spec: {hosts: ["*"], gateways: [edge], http: ${http}}
 `);
   const metadata = { ISTIO_VERSION: '1.31.0', NAMESPACE: 'shop', LABELS: { app: 'edge' } };
   const { scope, workload, traits } = world.identify('router~10.1.0.9~edge-1.shop', metadata);
-  const { resources, problems } = listeners(scope, workload, traits, world.mesh.endpoints);
+  const { resources, problems } = joined(listeners(scope, workload, traits, world.mesh.endpoints));
   return { listeners: resources.map(r => r.message), problems, routes: gatewayRoutes(scope, workload) };
 }
 

@@ -8,6 +8,7 @@ import { listeners } from '../../src/translate/listeners/listeners.ts';
 import { conflict } from '../../src/translate/listeners/outbound/conflict.ts';
 import { goDuration } from '../../src/translate/proxy-config.ts';
 import { World } from '../model/support.ts';
+import { joined } from '../support/translation.ts';
 
 const service = (name: string, ip: string, ports: string) => `
 apiVersion: v1
@@ -35,7 +36,7 @@ const SIDECAR = 'sidecar~10.1.0.1~web-1.shop';
 
 function made(world: World, id = SIDECAR, metadata: Readonly<Record<string, unknown>> = AGENT) {
   const { scope, workload, traits } = world.identify(id, metadata);
-  const { resources, problems } = listeners(scope, workload, traits, world.mesh.endpoints);
+  const { resources, problems } = joined(listeners(scope, workload, traits, world.mesh.endpoints));
   return { byName: new Map(resources.map(r => [r.name, r])), problems };
 }
 
@@ -186,7 +187,7 @@ test('filters of Istio’s own build go only to a Node that lists them', () => {
   const names = (extensions: readonly string[] | undefined) => {
     const { scope, workload, traits } = world.identify(SIDECAR, AGENT);
     const build = { ...traits.build, extensions: extensions && new Set(extensions) };
-    const { resources } = listeners(scope, workload, { ...traits, build }, world.mesh.endpoints);
+    const { resources } = joined(listeners(scope, workload, { ...traits, build }, world.mesh.endpoints));
     const found = resources.find(r => r.name === '0.0.0.0_80')?.message.filter_chains?.[0];
     return hcmOf(found).http_filters?.map(f => f.name);
   };

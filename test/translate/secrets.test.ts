@@ -67,7 +67,7 @@ test('a gateway is sent the credentials that its Gateways name, and no others', 
     clusterId: 'Kubernetes',
   }).of(proxy);
 
-  assert.deepEqual([...snapshot.secret.resources.keys()].sort(), [
+  assert.deepEqual(snapshot.secret.list.map(r => r.name).sort(), [
     'kubernetes://mutual',
     'kubernetes://mutual-cacert',
     'kubernetes://web',
@@ -78,5 +78,5 @@ test('a gateway is sent the credentials that its Gateways name, and no others', 
     translation.problems.map(({ object, message }) => `${object}: ${message}`),
     ['Secret/ingress/crossed: the private key is not that of the certificate'],
   );
-  assert.equal(withoutSecrets(snapshot).secret.resources.size, 0, 'a stream that nobody vouches for gets no keys');
+  assert.equal(withoutSecrets(snapshot).secret.size, 0, 'a stream that nobody vouches for gets no keys');
 });

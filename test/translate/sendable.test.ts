@@ -32,9 +32,9 @@ function sent<M extends object>(
   type: ResourceName,
   message: M,
 ): { message: M | undefined; problems: readonly string[] } {
-  const { resources, problems } = sendable(type, build, [resource(type, 'n', message as never, [SERVICE])]);
+  const { parts, problems } = sendable(type, build, [[resource(type, 'n', message as never, [SERVICE])]]);
   assert.ok(problems.length > 0);
-  return { message: resources[0]?.message as M | undefined, problems: problems.map(p => `${p.object}: ${p.message}`) };
+  return { message: parts[0]?.[0]?.message as M | undefined, problems: problems.map(p => `${p.object}: ${p.message}`) };
 }
 
 const route = (name: string, more: Partial<Route> = {}): Route =>
@@ -230,8 +230,8 @@ describe('clusters and endpoints that Envoy would refuse', () => {
 
 test('what Envoy takes stays the very list', () => {
   const list = [resource('envoy.config.cluster.v3.Cluster', 'n', { name: 'n' }, [])];
-  const { resources, problems } = sendable('envoy.config.cluster.v3.Cluster', build, list);
-  assert.equal(resources, list);
+  const { parts, problems } = sendable('envoy.config.cluster.v3.Cluster', build, [list]);
+  assert.equal(parts[0], list);
   assert.deepEqual(problems, []);
 });
 

@@ -133,47 +133,49 @@ export function outboundClusters(
   return outboundList(own, clusterTraits(mesh, traits), ...readings);
 }
 
-const concatenated = memo(
+/** The clusters that connections leave by: to Services, and where no Service is meant. */
+const outgoing = memo(
   (
     outbound: Translated<Cluster>,
-    inbound: Translated<Cluster>,
     mesh: MeshSettings,
     traits: ClusterTraits,
     dynamicDns: ClusterResource | undefined,
   ): Translated<Cluster> => {
+    const { resources, problems } = outbound;
     const black = blackHoleCluster(mesh);
-    const sds = traits.credentialSocket ? [externalSdsCluster(mesh)] : [];
-    return Object.freeze({
-      resources: traits.sidecar
-        ? [
-            ...outbound.resources,
-            black,
-            passthroughCluster(mesh, traits),
-            ...(dynamicDns ? [dynamicDns] : []),
-            ...inbound.resources,
-            inboundPassthroughCluster(mesh, traits),
-            ...sds,
-          ]
-        : [...outbound.resources, black, ...sds],
-      problems: [...outbound.problems, ...inbound.problems],
-    });
+    const others = traits.sidecar
+      ? [black, passthroughCluster(mesh, traits), ...(dynamicDns ? [dynamicDns] : [])]
+      : [black];
+    return Object.freeze({ resources: [...resources, ...others], problems });
   },
 );
 
-/** Every cluster of a proxy, each name once. Gateways have no inbound and no passthrough clusters: nothing is redirected to them. */
+const lastClusters = memo((mesh: MeshSettings, traits: ClusterTraits): Translated<Cluster> => {
+  const inbound = traits.sidecar ? [inboundPassthroughCluster(mesh, traits)] : [];
+  const sds = traits.credentialSocket ? [externalSdsCluster(mesh)] : [];
+  return Object.freeze({ resources: [...inbound, ...sds], problems: [] });
+});
+
+/**
+ * Every cluster of a proxy, each name once: what it shares with all that see the same, its workload's own, and what any proxy has. Gateways
+ * have no inbound and no passthrough clusters: nothing is redirected to them.
+ */
 export function clusters(
   scope: Scope,
   workload: Workload,
   traits: Traits,
   endpoints: EndpointIndex,
-): Translated<Cluster> {
+): readonly Translated<Cluster>[] {
   const shared = clusterTraits(scope.mesh, traits);
   const dynamic = scope.outboundPolicy.mode === 'ALLOW_ANY_DYNAMIC_DNS';
-  return concatenated(
-    outboundClusters(scope, workload, traits, endpoints),
+  const outbound = outboundClusters(scope, workload, traits, endpoints);
+  const dynamicDns = dynamic ? dynamicDnsCluster(scope.mesh, shared, agentResolver(traits)) : undefined;
+  return [
+    outgoing(outbound, scope.mesh, shared, dynamicDns),
     inboundClusters(scope, workload, traits),
-    scope.mesh,
-    shared,
-    dynamic ? dynamicDnsCluster(scope.mesh, shared, agentResolver(traits)) : undefined,
-  );
+    lastClusters(scope.mesh, shared),
+  ];
 }
+
+/** What clusters read of endpoints: those of few Services. */
+export const clusterEndpointReaders = (scope: Scope): readonly Service[] => endpointReaders(clusterScope(scope));

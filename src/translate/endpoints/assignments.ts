@@ -3,23 +3,21 @@
 import { isIP } from 'node:net';
 import type { PeerAuthentication } from '../../istio/config.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
-import { eachOf, memo } from '../../memo.ts';
+import { eachOf, memo, oneList } from '../../memo.ts';
 import {
   type Endpoint,
   type EndpointIndex,
   endpointsKey,
   type ServiceEndpoints,
 } from '../../model/endpoints/endpoint.ts';
-import type { NodeName, Traits } from '../../model/proxy/traits.ts';
-import type { Workload } from '../../model/proxy/workload.ts';
+import type { Identity } from '../../model/identify.ts';
+import type { NodeName } from '../../model/proxy/traits.ts';
 import type { EffectiveDestinationRule } from '../../model/routing/destination-rules.ts';
-import type { Scope } from '../../model/scope/scope.ts';
 import type { Service } from '../../model/services/service.ts';
-import type { ClusterLoadAssignment } from '../../proto/generated/envoy/config/endpoint/v3.ts';
 import { locationReads } from '../destinations/balancing.ts';
 import { type ClusterScope, clusterScope } from '../destinations/cluster-scope.ts';
 import { type ClusterMode, edsClusters } from '../destinations/cluster-targets.ts';
-import { type EndpointResource, resource, type Translated } from '../resource.ts';
+import { type EndpointResource, resource } from '../resource.ts';
 import { clusterEndpoints, type EndpointView } from './cluster-endpoints.ts';
 import { policiesOf } from './peer-authentication.ts';
 import { locationOf, locationRead, type ProxyLocation } from './proxy-location.ts';
@@ -85,43 +83,33 @@ const plannerOf = memo(
     }),
 );
 
-const plans = memo(
-  (
-    scope: ClusterScope,
-    location: ProxyLocation,
-    node: NodeName | undefined,
-    sidecar: boolean,
-  ): readonly ServicePlan[] => {
-    const { mesh, destinationRules, peerAuthentications } = scope;
-    return scope.modes.flatMap(mode => {
-      const planner = plannerOf(mesh, destinationRules, peerAuthentications, location, node, sidecar, mode);
-      return planner(scope.services).filter(plan => plan !== undefined);
-    });
-  },
-);
+const plans = memo((scope: ClusterScope, location: ProxyLocation, node: NodeName | undefined, sidecar: boolean) => {
+  const { mesh, destinationRules, peerAuthentications } = scope;
+  const all = scope.modes.flatMap(mode => {
+    const planner = plannerOf(mesh, destinationRules, peerAuthentications, location, node, sidecar, mode);
+    return planner(scope.services).filter(plan => plan !== undefined);
+  });
+  // Proxies at other locations have the same where nothing depends on it.
+  return oneList(all);
+});
 
-const assignmentList = memo(
-  (services: readonly ServicePlan[], endpoints: EndpointIndex): Translated<ClusterLoadAssignment> => {
-    const resources: EndpointResource[] = [];
-    for (const { key, assign } of services) {
-      for (const assignment of assign(endpoints.get(key))) resources.push(assignment);
-    }
-    return { resources, problems: [] };
-  },
-);
+const plansFor = memo(({ scope, workload, traits }: Identity): readonly ServicePlan[] => {
+  const own = clusterScope(scope);
+  const node = own.byNode ? traits.node : undefined;
+  return plans(own, locationOf(own, workload, traits), node, traits.type === 'sidecar');
+});
+
+const assignments = memo((services: readonly ServicePlan[], endpoints: EndpointIndex): readonly EndpointResource[] => {
+  const resources: EndpointResource[] = [];
+  for (const { key, assign } of services) {
+    for (const assignment of assign(endpoints.get(key))) resources.push(assignment);
+  }
+  return resources;
+});
 
 /**
  * The load assignments for a proxy, one for each EDS cluster of its scope, empty ones included. When one Service's endpoints change, only
  * that Service's are made again; proxies on different nodes share all that does not depend on where they are.
  */
-export function endpointAssignments(
-  scope: Scope,
-  workload: Workload,
-  traits: Traits,
-  endpoints: EndpointIndex,
-): Translated<ClusterLoadAssignment> {
-  const own = clusterScope(scope);
-  const location = locationOf(own, workload, traits);
-  const node = own.byNode ? traits.node : undefined;
-  return assignmentList(plans(own, location, node, traits.type === 'sidecar'), endpoints);
-}
+export const endpointAssignments = (identity: Identity, endpoints: EndpointIndex): readonly EndpointResource[] =>
+  assignments(plansFor(identity), endpoints);

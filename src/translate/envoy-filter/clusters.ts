@@ -7,7 +7,7 @@ import { INBOUND_PASSTHROUGH_CLUSTER } from '../names.ts';
 import type { ClusterResource } from '../resource.ts';
 import { clusterNameParts, patchCluster } from './cluster.ts';
 import { clusterFaults } from './cluster-faults.ts';
-import { type PatchedList, patchedResource, patchedResources, withAdditions } from './list.ts';
+import { type PatchedList, type PatchedParts, patchedList, patchedResource, withAdditions } from './list.ts';
 import type { Patch } from './patch.ts';
 import type { ContextPatches } from './patch-set.ts';
 
@@ -32,15 +32,14 @@ const inboundHosts = memo((targets: readonly ServiceTarget[]): ReadonlyMap<numbe
   return hosts;
 });
 
-/** The clusters of a proxy after its patches. */
-export const patchClusters = memo(
+const patchedClusters = memo(
   (
     list: readonly ClusterResource[],
     contexts: readonly ContextPatches[],
     targets: readonly ServiceTarget[],
     sidecar: string,
-  ): PatchedList<Cluster> => {
-    const outcomes = patchedResources(list, resource => {
+  ): PatchedList<Cluster> =>
+    patchedList(list, resource => {
       const context = contextOf(resource, contexts);
       if (!context?.clusters.length) return { resource, failures: [] };
       const inbound = context.context === Context.SIDECAR_INBOUND;
@@ -50,7 +49,23 @@ export const patchClusters = memo(
         resource,
         patchCluster(resource.message, context.clusters, hosts ?? (inbound && sidecar ? [sidecar] : [])),
       );
-    });
-    return withAdditions('envoy.config.cluster.v3.Cluster', list, outcomes, contexts.flatMap(added), clusterFaults);
-  },
+    }),
 );
+
+const hasInbound = memo((list: readonly ClusterResource[]): boolean => list.some(({ name }) => isInbound(name)));
+const NO_TARGETS: readonly ServiceTarget[] = [];
+
+/** The clusters of a proxy after its patches. Only inbound ones depend on what the workload serves. */
+export function patchClusters(
+  parts: readonly (readonly ClusterResource[])[],
+  contexts: readonly ContextPatches[],
+  targets: readonly ServiceTarget[],
+  sidecar: string,
+): PatchedParts<Cluster> {
+  const patched = parts.map(list =>
+    hasInbound(list)
+      ? patchedClusters(list, contexts, targets, sidecar)
+      : patchedClusters(list, contexts, NO_TARGETS, ''),
+  );
+  return withAdditions('envoy.config.cluster.v3.Cluster', patched, contexts.flatMap(added), clusterFaults);
+}

@@ -26,9 +26,9 @@ import { type ChosenPatches, select } from './select.ts';
 
 /** What EnvoyFilters can change. */
 export interface Patchable {
-  readonly clusters: readonly ClusterResource[];
-  readonly listeners: readonly ListenerResource[];
-  readonly routes: readonly RouteResource[];
+  readonly clusters: readonly (readonly ClusterResource[])[];
+  readonly listeners: readonly (readonly ListenerResource[])[];
+  readonly routes: readonly (readonly RouteResource[])[];
 }
 
 /** What a proxy has after its EnvoyFilters: lists that none of them changes are the very lists that were given. */
@@ -73,12 +73,12 @@ function attempt(made: Patchable, set: PatchSet, workload: Workload, gateways: M
     ? patchClusters(made.clusters, contexts, targets, name)
     : undefined;
   const listeners = patchListeners(made.listeners, contexts);
-  const routes = first && patchRoutes(made.routes, first.routes, gateways);
+  const routes = first ? made.routes.map(list => patchRoutes(list, first.routes, gateways)) : [];
   return {
-    clusters: clusters?.resources ?? made.clusters,
-    listeners: listeners.resources,
-    routes: routes?.resources ?? made.routes,
-    failures: [clusters, listeners, routes, refusedExtensions(set.extensions)].flatMap(list => list?.failures ?? []),
+    clusters: clusters?.parts ?? made.clusters,
+    listeners: listeners.parts,
+    routes: first ? routes.map(({ resources }) => resources) : made.routes,
+    failures: [clusters, listeners, ...routes, refusedExtensions(set.extensions)].flatMap(list => list?.failures ?? []),
   };
 }
 

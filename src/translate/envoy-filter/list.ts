@@ -1,4 +1,4 @@
-import { keepList, memo } from '../../memo.ts';
+import { keepList, memo, oneList } from '../../memo.ts';
 import type { ObjectKey } from '../../object-key.ts';
 import { findAllFaults } from '../../proto/faults.ts';
 import { EnvoyFilter_Patch_Operation as Operation } from '../../proto/generated/istio/networking/v1alpha3.ts';
@@ -10,6 +10,12 @@ import type { Failure, Patch } from './patch.ts';
 /** What a proxy has of a type after its patches. */
 export interface PatchedList<M> {
   readonly resources: readonly Resource<M>[];
+  readonly failures: readonly Failure[];
+}
+
+/** The same, in the parts that proxies share. */
+export interface PatchedParts<M> {
+  readonly parts: readonly (readonly Resource<M>[])[];
   readonly failures: readonly Failure[];
 }
 
@@ -53,38 +59,40 @@ export function patchedResource<M extends Named>(
   return { resource: made, failures };
 }
 
-/** How many resources with failing patches are looked at before the others are tried without those patches. */
+/** How many failures are found in a list before the rest of it is tried without those patches. */
 const MOST_FAILING = 2;
 
-/** Each resource after its patches, and those after too many that fail as they are. */
-export function patchedResources<M extends Named>(
+/** A list after its patches: the very list where none applied. Those after too many that fail stay as they are. */
+export function patchedList<M extends Named>(
   list: readonly Resource<M>[],
   patched: (resource: Resource<M>) => PatchedResource<M>,
-): readonly PatchedResource<M>[] {
-  let failing = 0;
-  return list.map(resource => {
-    if (failing >= MOST_FAILING) return { resource, failures: [] };
+): PatchedList<M> {
+  const failures: Failure[] = [];
+  const resources = list.flatMap(resource => {
+    if (failures.length >= MOST_FAILING) return resource;
     const made = patched(resource);
-    if (made.failures.length) failing++;
-    return made;
+    failures.push(...made.failures);
+    return made.resource ?? [];
   });
+  return Object.freeze({ resources: keepList(list, resources), failures });
 }
 
 const NO_SOURCES: readonly ObjectKey[] = Object.freeze([]);
 
-/** Adds to `list`, as it came out, what patches add: of two resources with one name the first stays, as in istiod. */
+/** Lists as they came out, and what patches add as one more: of two resources with one name the first stays, as in istiod. */
 export function withAdditions<M extends Named>(
   type: ResourceName,
-  list: readonly Resource<M>[],
-  outcomes: readonly PatchedResource<M>[],
+  lists: readonly PatchedList<M>[],
   patches: readonly Patch<M>[],
   faultsOf: FaultsOf<M>,
-): PatchedList<M> {
+): PatchedParts<M> {
   const log: PatchLog = patchLog();
-  log.failures.push(...outcomes.flatMap(o => o.failures));
-  const resources = outcomes.flatMap(({ resource }) => resource ?? []);
+  log.failures.push(...lists.flatMap(list => list.failures));
+  const parts = lists.map(list => list.resources);
   const adding = patches.filter(patch => patch.operation === Operation.ADD);
-  const names = new Set(adding.length ? resources.map(resource => resource.name) : []);
+  if (!adding.length) return { parts, failures: log.failures };
+  const names = new Set(parts.flatMap(part => part.map(resource => resource.name)));
+  const added: Resource<M>[] = [];
   for (const patch of adding) {
     const [fault] = faultsOf(patch.value);
     if (fault) {
@@ -94,7 +102,7 @@ export function withAdditions<M extends Named>(
     const name = patch.value.name ?? '';
     if (names.has(name)) continue;
     names.add(name);
-    resources.push(remade(type, NO_SOURCES, patch.value, patch.filter) as Resource<M>);
+    added.push(remade(type, NO_SOURCES, patch.value, patch.filter) as Resource<M>);
   }
-  return Object.freeze({ resources: keepList(list, resources), failures: log.failures });
+  return { parts: added.length ? [...parts, oneList(added)] : parts, failures: log.failures };
 }

@@ -3,7 +3,7 @@ import { TrafficDirection } from '../../proto/generated/envoy/config/core/v3.ts'
 import type { Listener } from '../../proto/generated/envoy/config/listener/v3.ts';
 import { EnvoyFilter_PatchContext as Context } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import type { ListenerResource } from '../resource.ts';
-import { type PatchedList, patchedResource, patchedResources, withAdditions } from './list.ts';
+import { type PatchedList, type PatchedParts, patchedList, patchedResource, withAdditions } from './list.ts';
 import { patchListener } from './listener.ts';
 import { listenerFaults } from './listener-faults.ts';
 import { fail, patchLog } from './outcome.ts';
@@ -26,11 +26,11 @@ function addressOf({ address }: Listener): string | undefined {
 }
 
 /** Envoy refuses a second listener on an address, bound or not: the EnvoyFilter that brings one is not in force. */
-function withoutDoubles(made: PatchedList<Listener>, adding: readonly Patch<Listener>[]): PatchedList<Listener> {
+function withoutDoubles(made: PatchedParts<Listener>, adding: readonly Patch<Listener>[]): PatchedParts<Listener> {
   if (!adding.length || made.failures.length) return made;
   const log = patchLog();
   const taken = new Set<string>();
-  for (const { name, message } of made.resources) {
+  for (const { name, message } of made.parts.flat()) {
     const at = addressOf(message);
     if (at === undefined) continue;
     const patch = taken.has(at) ? adding.find(({ value }) => value === message) : undefined;
@@ -40,18 +40,25 @@ function withoutDoubles(made: PatchedList<Listener>, adding: readonly Patch<List
   return log.failures.length ? { ...made, failures: log.failures } : made;
 }
 
-/** The listeners of a proxy after its patches. */
-export const patchListeners = memo(
+const patchedListeners = memo(
   (list: readonly ListenerResource[], contexts: readonly ContextPatches[]): PatchedList<Listener> => {
     const [first, inbound] = contexts;
-    const outcomes = patchedResources(list, resource => {
+    return patchedList(list, resource => {
       const isInbound = resource.message.traffic_direction === TrafficDirection.INBOUND;
       const context = inbound && isInbound ? inbound : first;
       return context
         ? patchedResource(LISTENER, resource, patchListener(resource.message, context.listeners))
         : { resource, failures: [] };
     });
-    const adding = contexts.flatMap(added);
-    return withoutDoubles(withAdditions(LISTENER, list, outcomes, adding, listenerFaults), adding);
   },
 );
+
+/** The listeners of a proxy after its patches. */
+export function patchListeners(
+  parts: readonly (readonly ListenerResource[])[],
+  contexts: readonly ContextPatches[],
+): PatchedParts<Listener> {
+  const patched = parts.map(list => patchedListeners(list, contexts));
+  const adding = contexts.flatMap(added);
+  return withoutDoubles(withAdditions(LISTENER, patched, adding, listenerFaults), adding);
+}

@@ -1,8 +1,8 @@
-import { keepList, memo } from '../../memo.ts';
+import { memo } from '../../memo.ts';
 import type { MergedGateway } from '../../model/routing/merged-gateway.ts';
 import type { RouteConfiguration } from '../../proto/generated/envoy/config/route/v3.ts';
 import type { RouteResource } from '../resource.ts';
-import { type PatchedList, patchedResource, patchedResources } from './list.ts';
+import { type PatchedList, patchedList, patchedResource } from './list.ts';
 import { gatewayRouteParts, patchRouteConfiguration, type RoutePatches } from './route-configuration.ts';
 
 /** The ports of Gateways by the port in the names of their route configurations: that of the pod (istio: getTargetPortMap). */
@@ -18,27 +18,19 @@ const servicePorts = memo((merged: MergedGateway): ReadonlyMap<number, readonly 
 
 const NO_PORTS: readonly number[] = Object.freeze([]);
 
-/** The route configurations of a proxy after its patches. */
+/** A list of route configurations after its patches. */
 export const patchRoutes = memo(
   (
     list: readonly RouteResource[],
     patches: RoutePatches,
     gateways: MergedGateway | undefined,
-  ): PatchedList<RouteConfiguration> => {
-    const outcomes = patchedResources(list, resource => {
+  ): PatchedList<RouteConfiguration> =>
+    patchedList(list, resource => {
       const ports = gateways ? servicePorts(gateways).get(gatewayRouteParts(resource.name).port) : undefined;
       return patchedResource(
         'envoy.config.route.v3.RouteConfiguration',
         resource,
         patchRouteConfiguration(resource.message, patches, ports ?? NO_PORTS),
       );
-    });
-    return Object.freeze({
-      resources: keepList(
-        list,
-        outcomes.flatMap(({ resource }) => resource ?? []),
-      ),
-      failures: outcomes.flatMap(({ failures }) => failures),
-    });
-  },
+    }),
 );

@@ -1,5 +1,5 @@
-import type { Problem } from '../../config/problem.ts';
 import { canonicalAddress } from '../../istio/ip-families.ts';
+import { memo, oneMap } from '../../memo.ts';
 import type { Listener } from '../../proto/generated/envoy/config/listener/v3.ts';
 import type { ListenerResource, Translated } from '../resource.ts';
 
@@ -11,27 +11,31 @@ const addressesOf = ({ address, additional_addresses = [] }: Listener): readonly
     return pipe?.path ? [pipe.path] : [];
   });
 
-/**
- * Listeners, each address once: Envoy refuses a second listener of an address. `first` come first and stay; of the others the earlier one does.
- */
-export function distinct(
-  first: readonly ListenerResource[],
-  others: readonly ListenerResource[],
-): { readonly others: readonly ListenerResource[]; readonly problems: Translated<Listener>['problems'] } {
-  const taken = new Map<string, string>();
-  for (const { name, message } of first) for (const address of addressesOf(message)) taken.set(address, name);
-  const problems: Problem[] = [];
-  const kept = others.filter(({ name, message, sources }) => {
-    const addresses = addressesOf(message);
-    const at = addresses.find(address => taken.has(address));
-    if (at === undefined) {
-      for (const address of addresses) taken.set(address, name);
-      return true;
-    }
-    const [object] = sources;
-    const why = `its listener ${name} is left out: the listener ${taken.get(at)} has that address`;
-    if (object) problems.push({ object, path: '', message: why, severity: 'error' });
-    return false;
-  });
-  return { others: kept.length === others.length ? others : kept, problems };
-}
+/** The listener that has each of these addresses. */
+export const addressesTaken = (listeners: readonly ListenerResource[]): ReadonlyMap<string, string> =>
+  oneMap(new Map(listeners.flatMap(({ name, message }) => addressesOf(message).map(address => [address, name]))));
+
+/** Further listeners, each address once: Envoy refuses a second listener of an address. */
+export const othersBeside = memo(
+  (
+    ofOwn: ReadonlyMap<string, string>,
+    planned: Translated<Listener>,
+    more: readonly ListenerResource[],
+  ): Translated<Listener> => {
+    const taken = new Map(ofOwn);
+    const problems = [...planned.problems];
+    const resources = [...planned.resources, ...more].filter(({ name, message, sources }) => {
+      const addresses = addressesOf(message);
+      const at = addresses.find(address => taken.has(address));
+      if (at === undefined) {
+        for (const address of addresses) taken.set(address, name);
+        return true;
+      }
+      const [object] = sources;
+      const why = `its listener ${name} is left out: the listener ${taken.get(at)} has that address`;
+      if (object) problems.push({ object, path: '', message: why, severity: 'error' });
+      return false;
+    });
+    return Object.freeze({ resources, problems });
+  },
+);

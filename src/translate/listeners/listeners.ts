@@ -1,3 +1,4 @@
+import type { Problem } from '../../config/problem.ts';
 import { memo } from '../../memo.ts';
 import type { EndpointIndex } from '../../model/endpoints/endpoint.ts';
 import type { Traits } from '../../model/proxy/traits.ts';
@@ -6,7 +7,7 @@ import type { Scope } from '../../model/scope/scope.ts';
 import type { Listener } from '../../proto/generated/envoy/config/listener/v3.ts';
 import type { ListenerResource, Translated } from '../resource.ts';
 import { catchAll } from '../routes/catch-all.ts';
-import { distinct } from './addresses.ts';
+import { addressesTaken, othersBeside } from './addresses.ts';
 import { inboundContext, listenerContext, outboundContext } from './context.ts';
 import { gatewayListeners } from './gateway/gateway.ts';
 import { inboundListeners } from './inbound/inbound.ts';
@@ -21,7 +22,7 @@ function sidecarListeners(
   workload: Workload,
   traits: Traits,
   endpoints: EndpointIndex,
-): Translated<Listener> {
+): readonly Translated<Listener>[] {
   const out = listenerContext(scope, workload, traits, 'outbound');
   const outbound = outboundContext(scope, out);
   const within = listenerContext(scope, workload, traits, 'inbound');
@@ -37,28 +38,35 @@ function sidecarListeners(
       : [listenerResource(virtualOutbound(outbound.tcp, traits, outbound.catchAll, out.accessLogs, dynamic))];
   const inbound = inboundListeners(workload, traits, inboundContext(within), mutualTls, within.accessLogs);
   const planned = outboundListeners(scope, traits, endpoints, workload.ownAddresses, outbound);
-  const { others, problems } = distinct(
-    [...virtual, ...inbound.resources],
-    [...planned.resources, ...(scope.egress.some(({ port }) => !port) ? httpProxy(outbound.http) : [])],
-  );
+  const proxies = scope.egress.some(({ port }) => !port) ? httpProxy(outbound.http) : NO_LISTENERS;
+  const own = ownListeners(egressProxyProblems(scope), within.problems, inbound, ...virtual);
   // Envoy takes them one by one: where these have left an address, another listener may have it now.
-  const resources: readonly ListenerResource[] = [...virtual, ...inbound.resources, ...others];
-  return {
-    resources,
-    problems: [
-      ...egressProxyProblems(scope),
-      ...within.problems,
-      ...inbound.problems,
-      ...planned.problems,
-      ...problems,
-    ],
-  };
+  return [own, othersBeside(addressesTaken(own.resources), planned, proxies)];
 }
 
-/** The listeners of a proxy (istio: BuildListeners). */
-export const listeners = memo(
-  (scope: Scope, workload: Workload, traits: Traits, endpoints: EndpointIndex): Translated<Listener> =>
-    traits.type === 'router'
-      ? gatewayListeners(scope, workload, traits)
-      : sidecarListeners(scope, workload, traits, endpoints),
+const NO_LISTENERS: readonly ListenerResource[] = [];
+
+/** The listeners that a proxy is redirected to, and those of its own workload. */
+const ownListeners = memo(
+  (
+    ofEgress: readonly Problem[],
+    ofPolicies: readonly Problem[],
+    inbound: Translated<Listener>,
+    ...virtual: readonly ListenerResource[]
+  ): Translated<Listener> =>
+    Object.freeze({
+      resources: [...virtual, ...inbound.resources],
+      problems: [...ofEgress, ...ofPolicies, ...inbound.problems],
+    }),
 );
+
+/** The listeners of a proxy (istio: BuildListeners): its own, then those that it shares with all that see the same. */
+export const listeners = (
+  scope: Scope,
+  workload: Workload,
+  traits: Traits,
+  endpoints: EndpointIndex,
+): readonly Translated<Listener>[] =>
+  traits.type === 'router'
+    ? [gatewayListeners(scope, workload, traits)]
+    : sidecarListeners(scope, workload, traits, endpoints);
