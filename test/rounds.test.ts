@@ -37,7 +37,12 @@ class Rig {
   readonly begun: { readonly at: number; readonly changes: readonly ConfigChange[] }[] = [];
   #cpu = 0;
 
-  constructor(cost: (changes: readonly ConfigChange[]) => number, share = 0.25) {
+  constructor(
+    cost: (changes: readonly ConfigChange[]) => number,
+    /** What the answers to a round cost, which arrive three milliseconds after it. */
+    answers = 0,
+    share = 0.25,
+  ) {
     this.rounds = new Rounds({
       clock: this.clock,
       share,
@@ -47,6 +52,9 @@ class Rig {
         const changes = arrivals.map(({ change }) => change);
         this.begun.push({ at: this.clock.now(), changes });
         this.#cpu += cost(changes);
+        this.clock.after(3, () => {
+          this.#cpu += answers;
+        });
         return true;
       },
     });
@@ -77,6 +85,24 @@ test('the first change after quiet goes out at once, and what follows shares rou
   rig.rounds.add(endpoints('s-1', '10.0.0.2'));
   await rig.pass(0);
   assert.equal(rig.begun.length, 5);
+});
+
+test('what the answers to a round cost counts as its cost, as far as a change may be kept waiting', async () => {
+  const gaps = async (cost: number, answers: number): Promise<readonly number[]> => {
+    const rig = new Rig(() => cost, answers);
+    for (let i = 0; i < 300; i++) {
+      rig.rounds.add(endpoints(`s-${i}`, '10.0.0.1'));
+      await rig.pass(2);
+    }
+    return rig.begun.slice(1).map(({ at }, i) => at - (rig.begun[i]?.at ?? 0));
+  };
+  assert.deepEqual(new Set(await gaps(5, 5)), new Set([40]));
+  assert.deepEqual(new Set(await gaps(5, 500)), new Set([80]), 'a cheap round keeps none waiting for more than 75 ms');
+  assert.deepEqual(
+    new Set(await gaps(40, 500)),
+    new Set([140]),
+    'nor a dear one for more than two and a half times its cost',
+  );
 });
 
 test('of several changes of one object that wait, only the newest is looked at', async () => {
@@ -125,17 +151,19 @@ test('rounds take no more than their share, and nothing waits for longer than a 
   fc.assert(
     fc.property(
       fc.record({ begun: fc.nat(10_000), cost: fc.double({ min: 0, max: 2_000, noNaN: true }) }),
+      fc.double({ min: 0, max: 2_000, noNaN: true }),
       fc.nat(20_000),
       fc.double({ min: 0.01, max: 1, noNaN: true }),
-      (last, after, share) => {
+      (last, answers, after, share) => {
         const since = last.begun + after;
-        const at = nextRoundAt(last, since, share);
+        const spent = last.cost + answers;
+        const at = nextRoundAt(last, spent, since, share);
         compared++;
         assert.ok(at >= since);
-        const latest = Math.max(since, last.begun + last.cost) + Math.max(60, 1.5 * last.cost);
-        assert.ok(at <= latest);
-        if (at < latest && at > since) assert.ok(last.cost / (at - last.begun) <= share + 1e-9);
-        if (since >= last.begun + last.cost / share) assert.equal(at, since);
+        const latest = last.begun + last.cost + Math.max(75, 2.5 * last.cost);
+        assert.ok(at === since || at <= latest);
+        if (at < latest && at > since) assert.ok(spent / (at - last.begun) <= share + 1e-9);
+        if (since >= last.begun + spent / share) assert.equal(at, since);
       },
     ),
   );

@@ -31,7 +31,7 @@ export interface LaneStatus {
 /** What rounds need. */
 export interface RoundsContext {
   readonly clock: Clock;
-  /** The share of a core that a lane's rounds may take while changes keep coming. */
+  /** The share of a core that is to be used while changes keep coming. */
   readonly share: number;
   /** Milliseconds of CPU time that the process has used. */
   readonly cpu: () => number;
@@ -51,12 +51,14 @@ class LaneState {
   rounds = 0;
   changes = 0;
   last: Round | undefined;
+  /** CPU time that the process had used when the last round began. */
+  cpuBefore = 0;
 }
 
 /**
  * Decides when changes are taken in and pushed. The first one after quiet is at once; while changes keep coming, those of one lane share
- * rounds that are spaced by what they cost (`nextRoundAt`). Endpoints do not wait for configuration; a round of configuration takes along
- * whatever endpoints wait.
+ * rounds that are spaced by what they and the answers to them cost (`nextRoundAt`). Endpoints do not wait for configuration; a round of
+ * configuration takes along whatever endpoints wait.
  *
  * The loop goes on when a change arrives, when every stream has had its turn (`pushed`), and when a lane's time has come.
  */
@@ -66,7 +68,7 @@ export class Rounds {
     endpoints: new LaneState(),
     configuration: new LaneState(),
   };
-  #running: { readonly lane: LaneState; readonly begun: number; readonly cpu: number } | undefined;
+  #running: { readonly lane: LaneState; readonly begun: number } | undefined;
   #timer: { readonly at: number; readonly cancel: () => void } | undefined;
   #turn = false;
   #stopped = false;
@@ -85,7 +87,7 @@ export class Rounds {
   pushed(): void {
     const running = this.#running;
     if (!running) return;
-    running.lane.last = { begun: running.begun, cost: this.#context.cpu() - running.cpu };
+    running.lane.last = { begun: running.begun, cost: this.#context.cpu() - running.lane.cpuBefore };
     this.#running = undefined;
     this.#wake();
   }
@@ -112,9 +114,11 @@ export class Rounds {
 
   /** When a lane's round may begin; undefined where nothing waits. */
   #due(name: Lane): number | undefined {
-    const { backlog, last } = this.#lanes[name];
+    const { backlog, last, cpuBefore } = this.#lanes[name];
     if (backlog.since === undefined) return undefined;
-    return this.#running ? this.#running.begun + LONGEST_ROUND : nextRoundAt(last, backlog.since, this.#context.share);
+    if (this.#running) return this.#running.begun + LONGEST_ROUND;
+    const { cpu, share } = this.#context;
+    return nextRoundAt(last, cpu() - cpuBefore, backlog.since, share);
   }
 
   #wake(): void {
@@ -159,7 +163,8 @@ export class Rounds {
     if (run(arrivals)) {
       lane.rounds++;
       lane.changes += arrivals.length;
-      this.#running = { lane, begun: now, cpu: before };
+      lane.cpuBefore = before;
+      this.#running = { lane, begun: now };
       onRound?.(name, arrivals.length, now - since);
       if (!pushing()) this.pushed();
     }
