@@ -22,7 +22,9 @@ export interface CertificateAuthority {
   readonly key: PrivateKey;
   /** What a peer sends behind its leaf: the signer and what leads from it towards a root; empty where the signer is a root. */
   readonly intermediates: readonly X509Certificate[];
-  /** The roots that proxies trust; several while one takes over from another. */
+  /** The root that the signer leads to; itself where it is one. */
+  readonly root: X509Certificate;
+  /** The roots that proxies trust, `root` among them; several while one takes over from another. */
   readonly roots: readonly X509Certificate[];
   /** The end of the signer and of all that vouches for it, in milliseconds since 1970. A leaf ends no later. */
   readonly notAfter: number;
@@ -30,6 +32,12 @@ export interface CertificateAuthority {
 
 /** The roots as one PEM text: what a proxy has as `ROOTCA`, and the ConfigMap `istio-ca-root-cert` as `root-cert.pem`. */
 export const rootBundle = ({ roots }: CertificateAuthority): string => pemOf(roots);
+
+/** Whether both sign with the same certificate and trust the same roots. */
+export const isSameAuthority = (a: CertificateAuthority, b: CertificateAuthority): boolean =>
+  isSame(a.certificate, b.certificate) &&
+  pemOf(a.intermediates) === pemOf(b.intermediates) &&
+  rootBundle(a) === rootBundle(b);
 
 /** An authority as PEM texts, each with the field that it was read from. */
 export interface AuthorityFields {
@@ -96,6 +104,7 @@ export function readAuthority(fields: AuthorityFields, now: number): Read<Certif
     value: {
       certificate,
       key,
+      root: path.at(-1) ?? certificate,
       intermediates: isRoot ? beside : [certificate, ...beside],
       roots,
       notAfter: Math.min(...path.map(c => validityOf(c).notAfter)),

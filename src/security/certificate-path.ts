@@ -16,6 +16,8 @@ export function pathToRoot(
 ): CertificatePath | undefined {
   if (untimely(certificate, now) !== undefined) return undefined;
   const left = new Set(intermediates);
+  // A path length counts CAs alone: a leaf at the bottom is none.
+  const leaves = unfitSigner(certificate) === undefined ? 0 : 1;
 
   const mayHaveSigned = (issuer: X509Certificate, subject: X509Certificate, casBelow: number): boolean =>
     subject.checkIssued(issuer) &&
@@ -27,7 +29,7 @@ export function pathToRoot(
   const climb = (path: CertificatePath): CertificatePath | undefined => {
     const top = path.at(-1) ?? certificate;
     if (roots.some(root => isSame(root, top))) return path;
-    const casBelow = path.length - 1;
+    const casBelow = path.length - leaves;
     const root = roots.find(candidate => mayHaveSigned(candidate, top, casBelow));
     if (root) return [...path, root];
     for (const candidate of left) {

@@ -51,6 +51,7 @@ export async function makeRoot(trustDomain: string, now: number): Promise<Root> 
 export const rootAuthority = ({ certificate, key }: Root): CertificateAuthority => ({
   certificate,
   key,
+  root: certificate,
   intermediates: [],
   roots: [certificate],
   notAfter: validityOf(certificate).notAfter,
