@@ -1,3 +1,5 @@
+import { hash } from 'node:crypto';
+
 /**
  * Memoisation by identity, the only cache of the project.
  *
@@ -230,3 +232,22 @@ export function nameOf(value: object): string {
   names.set(value, name);
   return name;
 }
+
+const itemText = (item: unknown): string => (isObject(item) ? nameOf(item) : JSON.stringify(item));
+
+const equalLists = new Interner<readonly unknown[]>();
+const equalMaps = new Interner<ReadonlyMap<unknown, unknown>>();
+
+/** A text for what may have thousands of items. */
+const digest = (items: readonly string[]): string => hash('sha256', items.join(), 'base64url');
+
+const knownList = memo((list: readonly unknown[]) => equalLists.intern(digest(list.map(itemText)), () => list));
+const knownMap = memo((map: ReadonlyMap<unknown, unknown>) =>
+  equalMaps.intern(digest([...map].flatMap(([key, value]) => [itemText(key), itemText(value)])), () => map),
+);
+
+/** The one list that stands for all with these very items in this order. */
+export const equalList = <T>(list: readonly T[]): readonly T[] => knownList(list) as readonly T[];
+
+/** The one map that stands for all with these very entries in this order. */
+export const equalMap = <K, V>(map: ReadonlyMap<K, V>): ReadonlyMap<K, V> => knownMap(map) as ReadonlyMap<K, V>;

@@ -1,7 +1,7 @@
 import type { Problem } from './config/problem.ts';
 import type { ConfigContents } from './config/store.ts';
 import type { MeshOptions } from './istio/settings.ts';
-import { memo } from './memo.ts';
+import { equalList, memo } from './memo.ts';
 import { type Identity, identify } from './model/identify.ts';
 import { buildMesh, type MeshModel } from './model/mesh.ts';
 import type { Proxy } from './model/proxy/proxy.ts';
@@ -119,7 +119,7 @@ export const withoutSecrets = memo(
   (whole: Snapshot): Snapshot => new ProxySnapshot({ ...whole, secret: emptySet('secret') }, () => whole.nameTable),
 );
 
-/** Parts by the list that they were made from: lists are shared by all proxies that see the same, and so are the parts. */
+/** Parts by the list that they were made from, and by what that comes to: proxies that see the same share them. */
 const parts = new WeakMap<readonly unknown[], Part>();
 
 function partOf<T extends XdsType>(
@@ -129,8 +129,9 @@ function partOf<T extends XdsType>(
 ): Part {
   const known = parts.get(list);
   if (known) return known;
-  const encoded = list.map(({ message, sources }) => encodeResource(type, message, sources));
-  const made = part(encoded, previous);
+  const encoded = equalList(list.map(({ message, sources }) => encodeResource(type, message, sources)));
+  const made = parts.get(encoded) ?? part(encoded, previous);
+  parts.set(encoded, made);
   parts.set(list, made);
   return made;
 }

@@ -8,6 +8,7 @@ import type { ObjectKey } from '../object-key.ts';
 import type { NameTable, NameTable_NameInfo } from '../proto/generated/istio/networking/nds/v1.ts';
 import type { Resource } from './resource.ts';
 import { addressesFor } from './routes/domains.ts';
+import { namingOf } from './routes/naming.ts';
 
 export type NameTableResource = Resource<NameTable>;
 
@@ -45,7 +46,7 @@ function podEntries(service: Service, endpoints: ServiceEndpoints['endpoints']):
 const entriesOf = memo(
   (service: Service, traits: Traits, endpoints: ServiceEndpoints | undefined): readonly Entry[] => {
     if (!isHeadless(service)) {
-      const ips = addressesFor(service, traits).filter(address => isIP(address) !== 0);
+      const ips = addressesFor(service, namingOf(traits)).filter(address => isIP(address) !== 0);
       return ips.length ? [entry(service, ips)] : [];
     }
     const [first] = service.ports;

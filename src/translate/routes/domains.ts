@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net';
 import { isUnspecified, reachable } from '../../istio/ip-families.ts';
-import type { Traits } from '../../model/proxy/traits.ts';
 import type { Service } from '../../model/services/service.ts';
+import type { Naming } from './naming.ts';
 
 /** What decides which names a proxy may call a Service by. */
 export interface DomainContext {
@@ -63,20 +63,20 @@ export function alternateNames(hostname: string, context: DomainContext): string
  * The virtual IPs of a Service that a proxy can reach, as istiod chooses them (istio: Service.getAllAddressesForProxy): addresses that nobody
  * gave count where the agent answers DNS with them, whether or not it asks for them itself.
  */
-export function addressesFor(service: Service, traits: Traits): readonly string[] {
+export function addressesFor(service: Service, naming: Naming): readonly string[] {
   if (service.registry === 'External' && service.addresses.length)
     return service.addresses.filter(address => !isUnspecified(address));
-  const own = service.addresses.length || !traits.dnsCapture ? service.addresses : service.autoAllocated;
-  return reachable(own, traits);
+  const own = service.addresses.length || !naming.dnsCapture ? service.addresses : service.autoAllocated;
+  return reachable(own, naming);
 }
 
 /** The domains of a Service's virtual host, and which of them are short forms that give way to a host of that very name. */
 export function serviceDomains(
   service: Service,
-  traits: Traits,
+  naming: Naming,
   port: number | undefined,
 ): { readonly domains: readonly string[]; readonly alternates: ReadonlySet<string> } {
-  const context: DomainContext = { dnsDomain: traits.dnsDomain, port };
+  const context: DomainContext = { dnsDomain: naming.dnsDomain, port };
   const names: string[] = [service.hostname, ...service.aliases.map(alias => alias.hostname)];
   const alternates = new Set<string>();
   const domains = names.flatMap(name => {
@@ -90,7 +90,7 @@ export function serviceDomains(
       ? domains.map(domain => `*.${domain}`)
       : [];
   // istiod makes a Service of each address of a ServiceEntry; in a table by host the last one stays.
-  const reachable = addressesFor(service, traits);
+  const reachable = addressesFor(service, naming);
   const given = service.registry === 'External' && service.addresses.length > 0;
   const addresses = (given ? reachable.slice(-1) : reachable).flatMap(address => withPort(address, port));
   return { domains: [...domains, ...wildcards, ...addresses], alternates };

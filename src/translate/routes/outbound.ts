@@ -16,6 +16,7 @@ import type { RouteResource } from '../resource.ts';
 import { catchAll } from './catch-all.ts';
 import type { RouteContext } from './destination.ts';
 import { httpRoutes } from './http-route.ts';
+import { type Naming, namingAmong, namingOf } from './naming.ts';
 import { lookedAt, routeResource, virtualHost } from './route-resource.ts';
 import {
   type Candidate,
@@ -110,7 +111,7 @@ interface PortInput {
   readonly destinations: ReadonlyMap<Hostname, Service>;
   readonly rules: Rules;
   readonly mesh: MeshSettings;
-  readonly traits: Traits;
+  readonly naming: Naming;
   readonly port: number;
 }
 
@@ -199,19 +200,19 @@ const servicesOnPort = memo((services: readonly Service[], port: number): Servic
 });
 
 /** The virtual hosts of each Service on a port that no VirtualService speaks for. */
-const defaultHosts = memo((mesh: MeshSettings, rules: Rules, traits: Traits, port: number) =>
+const defaultHosts = memo((mesh: MeshSettings, rules: Rules, naming: Naming, port: number) =>
   eachOf((service: Service): readonly Candidate[] => {
     if (service.resolution === 'Alias') return [];
     return routedPorts(service, port).map(servicePort => {
       const routes = serviceRoutes(mesh, rules.get(service.hostname), service, servicePort);
-      return serviceHost(mesh, traits, servicePort.port, port === 0, service, routes);
+      return serviceHost(mesh, naming, servicePort.port, port === 0, service, routes);
     });
   }),
 );
 
 /** The virtual hosts of a port, by name (istio: BuildSidecarOutboundVirtualHosts). */
 function candidates(input: PortInput): readonly Candidate[] {
-  const { mesh, traits, port, rules } = input;
+  const { mesh, naming, port, rules } = input;
   const { byHost: onPort, sorted, wildcards } = servicesOnPort(input.services, port);
   const spokenFor = new Set<Service>();
   const out: Candidate[] = [];
@@ -245,10 +246,10 @@ function candidates(input: PortInput): readonly Candidate[] {
       const routes = routesAt(target.port);
       if (!routes.routes.length) continue;
       spokenFor.add(target.service);
-      out.push(serviceHost(mesh, traits, target.port, port === 0, target.service, routes));
+      out.push(serviceHost(mesh, naming, target.port, port === 0, target.service, routes));
     }
   }
-  for (const [i, hosts] of defaultHosts(mesh, rules, traits, port)(sorted).entries()) {
+  for (const [i, hosts] of defaultHosts(mesh, rules, naming, port)(sorted).entries()) {
     const service = sorted[i];
     if (service && !spokenFor.has(service)) for (const host of hosts) out.push(host);
   }
@@ -264,9 +265,9 @@ const byPort = memo(
     destinations: ReadonlyMap<Hostname, Service>,
     rules: Rules,
     mesh: MeshSettings,
-    traits: Traits,
+    naming: Naming,
     port: number,
-  ): readonly Candidate[] => candidates({ services, virtualServices, destinations, rules, mesh, traits, port }),
+  ): readonly Candidate[] => candidates({ services, virtualServices, destinations, rules, mesh, naming, port }),
 );
 
 const sourcesOf = (hosts: readonly Candidate[]): RouteResource['sources'] => [
@@ -310,6 +311,7 @@ const sniffed = memo((hosts: readonly Candidate[], service: Service, port: numbe
 export const outboundRoutes = memo(
   (scope: Scope, traits: Traits, named: readonly NamedRoutes[]): readonly RouteResource[] => {
     const last = catchAll(scope.outboundPolicy, scope.mesh);
+    const naming = namingOf(traits);
     return named.map(({ name, port, egress: opener, alone }) => {
       // A port that a Sidecar names is routed by what the Sidecar says of it, even where a later listener opened it.
       const egress = scope.egress.find(e => port > 0 && (!e.port || e.port.number === port)) ?? opener;
@@ -320,7 +322,7 @@ export const outboundRoutes = memo(
         serviceByHost,
         destinationRules,
         scope.mesh,
-        traits,
+        namingAmong(naming, egress.services),
         port,
       );
       return alone ? sniffed(hosts, alone, port) : shared(hosts, last, name, port);

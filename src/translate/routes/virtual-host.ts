@@ -1,7 +1,8 @@
 import type { MeshSettings } from '../../istio/settings.ts';
 import { memo } from '../../memo.ts';
-import type { Traits } from '../../model/proxy/traits.ts';
+
 import type { EffectiveDestinationRule } from '../../model/routing/destination-rules.ts';
+
 import type { Service, ServicePort } from '../../model/services/service.ts';
 import type { ObjectKey } from '../../object-key.ts';
 import type { Route, VirtualHost } from '../../proto/generated/envoy/config/route/v3.ts';
@@ -9,6 +10,7 @@ import { outboundClusterName } from '../names.ts';
 import { serviceDomains } from './domains.ts';
 import { hashOfPort, hashPolicy } from './hash-policy.ts';
 import { defaultRoute } from './http-route.ts';
+import { type Naming, namingFor } from './naming.ts';
 import { lookedAt, virtualHost } from './route-resource.ts';
 
 /** Routes with what they came from. Kept by identity while their VirtualService, Services and rules are. */
@@ -52,10 +54,9 @@ export const serviceRoutes = memo(
   },
 );
 
-/** The virtual host of a Service on a port, under every name that the proxy may call it by. `ports`: names get their `:port` forms too. */
-export const serviceHost = memo(
-  (mesh: MeshSettings, traits: Traits, port: number, ports: boolean, service: Service, routes: Routes): Candidate => {
-    const { domains, alternates } = serviceDomains(service, traits, ports ? port : undefined);
+const hostCalled = memo(
+  (mesh: MeshSettings, naming: Naming, port: number, ports: boolean, service: Service, routes: Routes): Candidate => {
+    const { domains, alternates } = serviceDomains(service, naming, ports ? port : undefined);
     return {
       virtualHost: hostOf(hostAndPort(service.hostname, port), domains, routes.routes, mesh),
       alternates,
@@ -64,6 +65,16 @@ export const serviceHost = memo(
     };
   },
 );
+
+/** The virtual host of a Service on a port, under every name that the proxy may call it by. `ports`: names get their `:port` forms too. */
+export const serviceHost = (
+  mesh: MeshSettings,
+  naming: Naming,
+  port: number,
+  ports: boolean,
+  service: Service,
+  routes: Routes,
+): Candidate => hostCalled(mesh, namingFor(naming, service), port, ports, service, routes);
 
 /** The virtual host of a VirtualService's host that is no Service. `ports`: its name gets a `:port` form too. */
 export const plainHost = memo(
