@@ -1,7 +1,7 @@
 import type { Problem } from '../config/problem.ts';
 import type { ConfigContents } from '../config/store.ts';
 import { type MeshOptions, type MeshSettings, meshSettings, rootNamespaceOf } from '../istio/settings.ts';
-import { memo } from '../memo.ts';
+import { equalList, memo } from '../memo.ts';
 import { type ObjectKey, objectKey } from '../object-key.ts';
 import { inSelectedNamespaces } from './discovery-selectors.ts';
 import { type AddressIndex, type AddressInputs, buildAddresses } from './endpoints/address-index.ts';
@@ -17,7 +17,7 @@ import { buildExternalEndpoints, type ExternalEndpoints, type ExternalInputs } f
 import { buildKubeEndpoints, type KubeEndpointInputs, type KubeEndpoints } from './endpoints/kube-endpoints.ts';
 import { groupSlices, type SliceGroups } from './endpoints/slices.ts';
 import { type Stage, stage } from './incremental/derive.ts';
-import { LastValues } from './incremental/last-values.ts';
+import { LastRecords } from './incremental/last-records.ts';
 import { buildPolicies, type PolicyIndex, type PolicyInputs } from './policies/policies.ts';
 import { matchedMetadata } from './proxy/proxy-traits.ts';
 import { type WorkloadIndex, type WorkloadInputs, workloadIndex } from './proxy/workloads.ts';
@@ -77,7 +77,7 @@ export interface MeshModel {
   /** Metadata that EnvoyFilters match. */
   readonly matchedMetadata: readonly string[];
   readonly stages: Stages;
-  readonly lastValues: LastValues;
+  readonly lastRecords: LastRecords;
 }
 
 const joinProblems = memo((...lists: readonly (readonly Problem[])[]): readonly Problem[] => lists.flat());
@@ -88,7 +88,7 @@ const joinProblems = memo((...lists: readonly (readonly Problem[])[]): readonly 
  */
 export function buildMesh(given: ConfigContents, options: MeshOptions, previous?: MeshModel): MeshModel {
   const before = previous?.stages;
-  const lastValues = previous?.lastValues ?? new LastValues();
+  const lastRecords = previous?.lastRecords ?? new LastRecords();
 
   const config = given.MeshConfig.get('MeshConfig/istio' as ObjectKey) ?? [...given.MeshConfig.values()][0];
   const root = given.Namespace.get(objectKey('Namespace', '', rootNamespaceOf(config, options)));
@@ -175,7 +175,7 @@ export function buildMesh(given: ConfigContents, options: MeshOptions, previous?
     contents.EnvoyFilter,
     settings.value,
   ];
-  const policies = stage(before?.policies, policyInputs, () => buildPolicies(policyInputs, lastValues));
+  const policies = stage(before?.policies, policyInputs, () => buildPolicies(policyInputs, lastRecords));
   const sidecars = sidecarIndex(contents.Sidecar, settings.value.rootNamespace);
 
   const scopeInputs: ScopeInputs = [
@@ -188,10 +188,10 @@ export function buildMesh(given: ConfigContents, options: MeshOptions, previous?
     joinIdentities(kubeIdentities.value, externalIdentities.value),
     settings.value,
   ];
-  const scopes = stage(before?.scopes, scopeInputs, () => scopeIndex(scopeInputs, lastValues));
+  const scopes = stage(before?.scopes, scopeInputs, () => scopeIndex(scopeInputs, lastRecords));
   const workloadInputs: WorkloadInputs = [services.value, externalEndpoints.value, sidecars, policies.value];
-  const workloads = stage(before?.workloads, workloadInputs, () => workloadIndex(workloadInputs, lastValues));
-  const metadata = lastValues.list('matched metadata', matchedMetadata(contents.EnvoyFilter));
+  const workloads = stage(before?.workloads, workloadInputs, () => workloadIndex(workloadInputs, lastRecords));
+  const metadata = equalList(matchedMetadata(contents.EnvoyFilter));
   const objects = [contents.Pod, contents.Node, contents.WorkloadEntry];
   const basisInputs = [...objects, settings.value, services.value, scopes.value, workloads.value, metadata];
   return {
@@ -228,6 +228,6 @@ export function buildMesh(given: ConfigContents, options: MeshOptions, previous?
       workloads,
       basis: stage(before?.basis, basisInputs, () => Object.freeze({})),
     },
-    lastValues,
+    lastRecords,
   };
 }

@@ -1,12 +1,12 @@
 import type { Sidecar } from '../../istio/config.ts';
 import { mergeLabels } from '../../istio/labels.ts';
-import { Interner, memo, nameOf } from '../../memo.ts';
+import { equalList, Interner, memo, nameOf } from '../../memo.ts';
 import { type AddressIndex, servicesAt } from '../endpoints/address-index.ts';
 import { type EndpointIndex, endpointsKey, serves } from '../endpoints/endpoint.ts';
 import type { ExternalEndpoints } from '../endpoints/external-endpoints.ts';
 import type { PodShape } from '../endpoints/pods.ts';
 import { internShape } from '../endpoints/pods.ts';
-import type { LastValues } from '../incremental/last-values.ts';
+import type { LastRecords } from '../incremental/last-records.ts';
 import type { PolicyIndex } from '../policies/policies.ts';
 import { type SidecarIndex, sidecarFor } from '../scope/sidecars.ts';
 import type { Service, ServiceTarget } from '../services/service.ts';
@@ -134,7 +134,7 @@ const noAddresses: readonly string[] = Object.freeze([]);
 /** The workloads of one mesh; every part of a workload that is as before is the one before. */
 export function workloadIndex(
   [services, external, sidecars, policies]: WorkloadInputs,
-  last: LastValues,
+  last: LastRecords,
 ): WorkloadIndex {
   const known = new Interner<Workload>();
   /** Of proxies whose addresses say nothing about them. */
@@ -153,7 +153,7 @@ export function workloadIndex(
     const names = targets
       .map(({ service, port, targetPort }) => `${service.source}/${service.hostname}:${port.port}:${targetPort}`)
       .join();
-    const ownAddresses = last.list(`own ${own.join()}`, own);
+    const ownAddresses = equalList(own);
     const id = `${namespace} ${JSON.stringify(shape)} ${names} ${own.join()}`;
     return last.record(
       `workload ${proxy.class.type} ${id}`,
@@ -162,7 +162,7 @@ export function workloadIndex(
         labels: shape.labels,
         name: shape.workload,
         serviceAccount: shape.serviceAccount,
-        targets: last.list(`targets ${namespace} ${names}`, targets),
+        targets: equalList(targets),
         policies: policies.policiesFor(namespace, shape.labels),
         sidecar,
         ownAddresses,

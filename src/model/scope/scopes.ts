@@ -3,11 +3,11 @@ import type { Gateway, Sidecar, VirtualService } from '../../istio/config.ts';
 import { byAge, selects } from '../../istio/object.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import { expandTrustDomains } from '../../istio/spiffe.ts';
-import { Interner, memo, nameOf } from '../../memo.ts';
+import { equalList, equalMap, Interner, memo, nameOf } from '../../memo.ts';
 import type { IstioEgressListener } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { endpointsKey } from '../endpoints/endpoint.ts';
 import type { Identities } from '../endpoints/endpoint-index.ts';
-import type { LastValues } from '../incremental/last-values.ts';
+import type { LastRecords } from '../incremental/last-records.ts';
 import type { PolicyIndex } from '../policies/policies.ts';
 import { type DestinationRuleIndex, decideRules, rulesFor } from '../routing/destination-rules.ts';
 import type { GatewayBinding } from '../routing/merged-gateway.ts';
@@ -99,26 +99,21 @@ interface Imports {
 }
 
 /** The scopes of one mesh; every part of a scope that is as before is the one before. */
-export function scopeIndex(inputs: ScopeInputs, last: LastValues): ScopeIndex {
+export function scopeIndex(inputs: ScopeInputs, last: LastRecords): ScopeIndex {
   const [services, virtualServices, destinationRules, sidecars, gateways, policies, identities, settings] = inputs;
   const aliases = settings.config.trustDomainAliases ?? none;
   const known = new Interner<Scope>();
 
   /** What an egress listener imports, and where its routes lead besides. */
-  const imports = (
-    listener: IstioEgressListener | undefined,
-    namespace: string,
-    labels: Labels,
-    name: string,
-  ): Imports => {
+  const imports = (listener: IstioEgressListener | undefined, namespace: string, labels: Labels): Imports => {
     const visible = visibleServices(services, namespace);
     const imported = listener ? importedServices(visible, listener, namespace) : unambiguous(visible, namespace);
-    const list = last.list(`services ${name}`, imported);
+    const list = equalList(imported);
     const all = virtualServicesFor(virtualServices, namespace, 'mesh');
     const routes = listener ? importedVirtualServices(all, egressHosts(listener, namespace)) : all;
     const decision = decideRoutes(routes, { namespace, labels, gateway: 'mesh' });
     const routed = routedServices(unionOf(list), routes, listener && listenerPort(listener), services, namespace);
-    return { listener, services: list, routes, decision, routed: last.list(`routed ${name}`, routed) };
+    return { listener, services: list, routes, decision, routed: equalList(routed) };
   };
 
   const egressListener = (
@@ -131,8 +126,8 @@ export function scopeIndex(inputs: ScopeInputs, last: LastValues): ScopeIndex {
         port: listener?.port,
         bind: listener?.bind ?? '',
         captureMode: captureModes[listener?.captureMode ?? 0] ?? 'DEFAULT',
-        services: last.list(`own services ${name}`, ownPorts(list, hosts)),
-        virtualServices: last.list(`routes ${name} ${decision}`, applyingTo(routes, decision)),
+        services: equalList(ownPorts(list, hosts)),
+        virtualServices: equalList(applyingTo(routes, decision)),
       }),
     );
 
@@ -151,16 +146,16 @@ export function scopeIndex(inputs: ScopeInputs, last: LastValues): ScopeIndex {
         key += `${id};`;
         return last.record(`gateway ${id}`, {
           gateway,
-          virtualServices: last.list(`gateway routes ${id}`, applyingTo(routes, decision)),
+          virtualServices: equalList(applyingTo(routes, decision)),
         });
       });
-    return { list: last.list(`gateways ${key}`, list), key };
+    return { list: equalList(list), key };
   };
 
   const make = (type: 'sidecar' | 'router', namespace: string, labels: Labels): Scope => {
     const sidecar = type === 'sidecar' ? sidecarFor(sidecars, namespace, labels) : undefined;
     const name = `${namespace} ${sidecar?.meta.key ?? ''}`;
-    const imported = listenersOf(sidecar).map((listener, i) => imports(listener, namespace, labels, `${name} ${i}`));
+    const imported = listenersOf(sidecar).map(listener => imports(listener, namespace, labels));
     const lists = imported.flatMap(({ services: list, routed }) => (routed.length ? [list, routed] : [list]));
     const hosts = unionOf(...lists);
     const rules = decideRules(destinationRules, namespace, labels);
@@ -175,23 +170,14 @@ export function scopeIndex(inputs: ScopeInputs, last: LastValues): ScopeIndex {
         namespace,
         sidecar,
         outboundPolicy: throughAlias(outboundPolicyOf(settings, sidecar), hosts.byHost),
-        egress: last.list(
-          `listeners ${name} ${decisions}`,
-          imported.map((from, i) => egressListener(from, hosts, `${name} ${i}`)),
-        ),
-        services: last.list(`all services ${name}`, hosts.services),
+        egress: equalList(imported.map((from, i) => egressListener(from, hosts, `${name} ${i}`))),
+        services: equalList(hosts.services),
         serviceByHost: hosts.byHost,
-        destinationRules: last.map(
-          `rules ${name} ${rules}`,
-          rulesFor(destinationRules, hosts.services, namespace, rules),
-        ),
-        inboundRules: last.map(
-          `rules ${name} ${general}`,
-          rulesFor(destinationRules, hosts.services, namespace, general),
-        ),
-        identities: last.map(`identities ${name}`, identitiesFor(hosts.services, identities, aliases)),
+        destinationRules: equalMap(rulesFor(destinationRules, hosts.services, namespace, rules)),
+        inboundRules: equalMap(rulesFor(destinationRules, hosts.services, namespace, general)),
+        identities: equalMap(identitiesFor(hosts.services, identities, aliases)),
         peerAuthentications: policies.peerAuthentications,
-        gateways: last.list(`bindings ${gatewaysOf.key}`, gatewaysOf.list),
+        gateways: equalList(gatewaysOf.list),
       }),
     );
   };
