@@ -20,9 +20,9 @@ setFlagsFromString('--expose-gc');
 const collect: () => void = runInNewContext('gc');
 
 /** HELD_PROXIES=20000 asks for as many proxies as a large cluster restarts in a day. */
-const PROXIES = Number(process.env['HELD_PROXIES'] ?? 700);
+const PROXIES = Number(process.env['HELD_PROXIES'] ?? 500);
 /** The first ones have code compiled and tables grown. */
-const FIRST = 300;
+const FIRST = 500;
 /** The share that V8's own tables, which shrink later than their content, may differ by. */
 const MOST_LEFT = 1.05;
 
