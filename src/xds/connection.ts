@@ -70,6 +70,7 @@ export class Connection<C> implements Stream<C> {
   readonly kept: StreamKept;
   /** Whether it has had no turn since the last push. */
   unseen = false;
+  waitsIn: object | undefined;
   readonly #context: ConnectionContext<C>;
   readonly #call: Call;
   readonly #others = new Map<string, string>();

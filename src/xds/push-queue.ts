@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { Line } from './line.ts';
 
 /** What bounds the work on responses. */
 export interface PushLimits {
@@ -16,6 +17,8 @@ export interface Waiter {
   readonly known: boolean;
   /** The connection that it is a stream of. Connections take turns, and so do the streams of each. */
   readonly transport: object;
+  /** Where it waits, if it does: the queue's own. A map beside it would be filled and emptied with every push. */
+  waitsIn: object | undefined;
 }
 
 interface Slot {
@@ -24,37 +27,60 @@ interface Slot {
   readonly since: number;
 }
 
+/** Those of one connection that wait. */
+interface Group<C> {
+  readonly waiters: Line<C>;
+  /** Whether it has a turn coming. */
+  inLine: boolean;
+}
+
 /** Those that wait, by connection; the one whose turn it is comes first. */
 class Lane<C extends Waiter> {
-  readonly #groups = new Map<object, Set<C>>();
+  readonly #groups = new WeakMap<object, Group<C>>();
+  readonly #turns = new Line<Group<C>>();
+  /** How many wait. */
+  size = 0;
   /** Bytes that are on their way. */
   inFlight = 0;
 
-  get empty(): boolean {
-    return this.#groups.size === 0;
-  }
-
   add(waiter: C): void {
-    const group = this.#groups.get(waiter.transport);
-    if (group) group.add(waiter);
-    else this.#groups.set(waiter.transport, new Set([waiter]));
+    waiter.waitsIn = this;
+    this.size++;
+    const group = this.#groupOf(waiter.transport);
+    group.waiters.push(waiter);
+    if (group.inLine) return;
+    group.inLine = true;
+    this.#turns.push(group);
   }
 
+  /** Takes one out that waits here. */
   delete(waiter: C): void {
-    const group = this.#groups.get(waiter.transport);
-    if (group?.delete(waiter) && group.size === 0) this.#groups.delete(waiter.transport);
+    if (waiter.waitsIn !== this) return;
+    waiter.waitsIn = undefined;
+    this.size--;
+    this.#groups.get(waiter.transport)?.waiters.delete(waiter);
   }
 
   /** Takes the next one out. */
   next(): C | undefined {
-    const [first] = this.#groups;
-    if (!first) return undefined;
-    const [transport, group] = first;
-    const [waiter] = group;
-    this.#groups.delete(transport);
-    if (waiter) group.delete(waiter);
-    if (group.size > 0) this.#groups.set(transport, group);
-    return waiter;
+    for (let group = this.#turns.shift(); group; group = this.#turns.shift()) {
+      const waiter = group.waiters.shift();
+      group.inLine = group.waiters.size > 0;
+      if (group.inLine) this.#turns.push(group);
+      if (!waiter) continue;
+      waiter.waitsIn = undefined;
+      this.size--;
+      return waiter;
+    }
+    return undefined;
+  }
+
+  #groupOf(transport: object): Group<C> {
+    const known = this.#groups.get(transport);
+    if (known) return known;
+    const made = { waiters: new Line<C>(), inLine: false };
+    this.#groups.set(transport, made);
+    return made;
   }
 }
 
@@ -84,7 +110,6 @@ export class PushQueue<C extends Waiter> {
   readonly #onIdle: () => void;
   readonly #known = new Lane<C>();
   readonly #others = new Lane<C>();
-  readonly #queued = new Map<C, Lane<C>>();
   readonly #slots = new Set<Slot>();
   #credit = 0;
   #saved = MOST_SAVED;
@@ -102,24 +127,22 @@ export class PushQueue<C extends Waiter> {
 
   /** Streams that wait for their turn. */
   get length(): number {
-    return this.#queued.size;
+    return this.#known.size + this.#others.size;
   }
 
   /** Gives a stream a turn. */
   enqueue(waiter: C): void {
     const lane = waiter.known ? this.#known : this.#others;
-    const before = this.#queued.get(waiter);
-    if (before === lane) return;
-    before?.delete(waiter);
+    if (waiter.waitsIn === lane) return;
+    this.remove(waiter);
     lane.add(waiter);
-    this.#queued.set(waiter, lane);
     this.#schedule();
   }
 
   /** Forgets a stream. */
   remove(waiter: C): void {
-    this.#queued.get(waiter)?.delete(waiter);
-    this.#queued.delete(waiter);
+    this.#known.delete(waiter);
+    this.#others.delete(waiter);
   }
 
   #schedule(): void {
@@ -139,7 +162,6 @@ export class PushQueue<C extends Waiter> {
     for (let lane = this.#nextLane(); lane; lane = this.#nextLane()) {
       const waiter = lane.next();
       if (!waiter) continue;
-      this.#queued.delete(waiter);
       this.#send(lane, waiter);
       const before = now;
       now = performance.now();
@@ -150,19 +172,20 @@ export class PushQueue<C extends Waiter> {
       this.#schedule();
       return;
     }
-    if (this.#queued.size > 0) this.#wait();
+    if (this.length > 0) this.#wait();
     else if (this.#slots.size === 0) this.#onIdle();
   }
 
   /** Whose turn it is; nobody's where all that wait must wait for bytes to leave. */
   #nextLane(): Lane<C> | undefined {
-    const [known, others] = [this.#ready(this.#known), this.#saved > 0 && this.#ready(this.#others)];
+    const known = this.#ready(this.#known);
+    const others = this.#saved > 0 && this.#ready(this.#others);
     if (known && others) return this.#credit > 0 ? this.#others : this.#known;
     return known ? this.#known : others ? this.#others : undefined;
   }
 
   #ready(lane: Lane<C>): boolean {
-    return !lane.empty && lane.inFlight < this.#limits.inFlight;
+    return lane.size > 0 && lane.inFlight < this.#limits.inFlight;
   }
 
   #send(lane: Lane<C>, waiter: C): void {
@@ -178,7 +201,7 @@ export class PushQueue<C extends Waiter> {
   #release(slot: Slot): void {
     if (!this.#slots.delete(slot)) return;
     slot.lane.inFlight -= slot.bytes;
-    if (this.#queued.size > 0 || this.#slots.size === 0) this.#schedule();
+    if (this.length > 0 || this.#slots.size === 0) this.#schedule();
   }
 
   /** Goes on when responses have been stalled for long enough, and the others have saved some time. */
@@ -194,6 +217,6 @@ export class PushQueue<C extends Waiter> {
   /** Stops waiting for stalled responses. */
   close(): void {
     this.#cancelStall?.();
-    for (const waiter of [...this.#queued.keys()]) this.remove(waiter);
+    for (const lane of [this.#known, this.#others]) while (lane.next());
   }
 }
