@@ -1,23 +1,22 @@
 import { BoundLog } from './bound-log.ts';
 import { type Caller, overPlaintext, type Rights, rightsOf } from './caller.ts';
 import { type Clock, systemClock } from './clock.ts';
-import { kindOf } from './config/kinds.ts';
-import { type ConfigChange, ConfigStore } from './config/store.ts';
+import type { ConfigChange } from './config/store.ts';
 import { debugPages } from './http/debug.ts';
 import { Metrics } from './http/metrics.ts';
 import type { Pages } from './http/page.ts';
 import { readiness, type WatchState } from './http/ready.ts';
+import { Intake } from './intake.ts';
 import type { Log } from './log.ts';
 import type { Proxy } from './model/proxy/proxy.ts';
 import { identifyBy, openPorts, type Port } from './ports.ts';
 import { ProblemLog } from './problem-log.ts';
 import { proxyHandler } from './proxy-handler.ts';
-import type { Arrival } from './rounds/backlog.ts';
 import { Rounds } from './rounds/rounds.ts';
 import type { Settings } from './settings.ts';
 import type { ConfigSource } from './sources/source.ts';
 import { VERSION } from './version.ts';
-import { World } from './world.ts';
+import type { World } from './world.ts';
 import { AdsServer } from './xds/ads-server.ts';
 import type { Cause } from './xds/handler.ts';
 
@@ -43,16 +42,6 @@ export interface ControlPlane {
   stop(): Promise<void>;
 }
 
-const kindOfChange = (change: ConfigChange): string => {
-  switch (change.op) {
-    case 'upsert':
-      return kindOf(change.object) ?? change.object.kind;
-    case 'problems':
-      return 'File';
-    default:
-      return change.kind;
-  }
-};
 
 /** Milliseconds of CPU time that this process has used. */
 function cpuMillis(): number {
@@ -67,19 +56,17 @@ function cpuMillis(): number {
  */
 export async function startControlPlane(settings: Settings, dependencies: Dependencies): Promise<ControlPlane> {
   const { sources, log, clock = systemClock, watches = () => [], onWorld = () => {} } = dependencies;
-  const store = new ConfigStore();
   const stopping = new AbortController();
   let world: World | undefined;
   let whole = false;
 
-  const build = (causes: readonly Cause[]): void => {
-    const began = performance.now();
+  const serve = (next: World, causes: readonly Cause[], seconds: number): void => {
     const first = !world;
-    world = new World(store.contents(), settings.mesh, world);
-    metrics.built((performance.now() - began) / 1000);
-    problems.ofMesh(world.problems);
-    onWorld(world);
-    if (first) prepare(world);
+    world = next;
+    metrics.built(seconds);
+    problems.ofMesh(next.problems);
+    onWorld(next);
+    if (first) prepare(next);
     ads.push(causes);
   };
 
@@ -91,28 +78,23 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     }
   };
 
-  /** Takes a change in; its cause, where it changes anything. */
-  const apply = ({ change, at }: Arrival): readonly Cause[] => {
-    if (!store.apply(change)) return [];
-    const kind = kindOfChange(change);
-    metrics.changed(kind);
-    return [{ kind, at }];
-  };
+  const intake = new Intake({
+    mesh: settings.mesh,
+    signal: stopping.signal,
+    onChange: kind => metrics.changed(kind),
+    onWorld: serve,
+  });
 
   const emit = (change: ConfigChange): void => {
     if (whole) rounds.add(change);
-    else apply({ change, at: clock.now() });
+    else intake.add({ change, at: clock.now() });
   };
 
   const rounds = new Rounds({
     clock,
     share: settings.pushShare,
     cpu: cpuMillis,
-    run(arrivals) {
-      const causes = arrivals.flatMap(apply);
-      if (causes.length) build(causes);
-      return causes.length > 0;
-    },
+    run: arrivals => intake.take(arrivals),
     pushing: () => ads.pushing,
     onRound: (lane, changes, delay) => metrics.round(lane, changes, delay / 1000),
   });
@@ -127,7 +109,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
       return counts;
     },
     services: () => world?.mesh.services.length ?? 0,
-    virtualServices: () => store.contents().VirtualService.size,
+    virtualServices: () => world?.mesh.contents.VirtualService.size ?? 0,
     problems: () => world?.problems.length ?? 0,
     watches: () =>
       new Map(watches().map(watch => [watch.name, watch.state === 'watching' || watch.state === 'absent'])),
@@ -183,7 +165,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
   const ready = Promise.all(running).then(() => {
     if (stopping.signal.aborted) return;
     whole = true;
-    build([]);
+    intake.begin();
   });
   ready.catch(() => undefined);
 

@@ -3,7 +3,7 @@ import type { ConfigContents } from './config/store.ts';
 import type { MeshOptions } from './istio/settings.ts';
 import { equalList, memo } from './memo.ts';
 import { type Identity, identify } from './model/identify.ts';
-import { buildMesh, type MeshModel } from './model/mesh.ts';
+import { buildingMesh, buildMesh, type MeshModel } from './model/mesh.ts';
 import type { Proxy } from './model/proxy/proxy.ts';
 import { warmUpProxy } from './model/warm-up-proxy.ts';
 import type { Resource } from './translate/resource.ts';
@@ -46,9 +46,19 @@ export class World {
   /** What was made ahead, kept for as long as this world is: what nobody holds is forgotten. */
   prepared: ProxyWorld | undefined;
 
-  constructor(contents: ConfigContents, options: MeshOptions, before?: World) {
-    this.mesh = buildMesh(contents, options, before?.mesh);
+  constructor(
+    contents: ConfigContents,
+    options: MeshOptions,
+    before?: World,
+    mesh = buildMesh(contents, options, before?.mesh),
+  ) {
+    this.mesh = mesh;
     this.#last = before ? before.#last : new WeakMap();
+  }
+
+  /** The same in slices: yields between them. */
+  static *building(contents: ConfigContents, options: MeshOptions, before?: World): Generator<undefined, World> {
+    return new World(contents, options, before, yield* buildingMesh(contents, options, before?.mesh));
   }
 
   /** Everything that is wrong with the objects, whoever sees them. */

@@ -50,7 +50,7 @@ const standsOn: Readonly<Record<string, readonly string[]>> = {
   composition: ['translate', 'sources', 'rounds', 'xds', 'security'],
 };
 
-const base = /^src\/(bounds|clock|memo|node-http|object-key|persistent-map|tls)\.ts$/;
+const base = /^src\/(bounds|clock|memo|node-http|object-key|persistent-map|slices|tls)\.ts$/;
 
 function layerOf(path: string): string {
   const folder = /^src\/([a-z]+)\//.exec(path)?.[1];

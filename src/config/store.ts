@@ -71,6 +71,18 @@ export class ConfigStore {
     return this.#contents;
   }
 
+  /** The same, but for kinds of which nothing new is to be seen yet: they are as in `before`, and so are all problems. */
+  contentsWithout(kinds: ReadonlySet<Kind>, before: ConfigContents): ConfigContents {
+    if (!kinds.size) return this.contents();
+    const views = kindNames.map(kind => [kind, kinds.has(kind) ? before[kind] : this.#tables[kind].view()]);
+    return Object.freeze({ ...Object.fromEntries(views), problems: before.problems }) as unknown as ConfigContents;
+  }
+
+  /** Does a part of what `contents()` will have to, where there is much of it. */
+  prepare(): void {
+    for (const kind of kindNames) this.#tables[kind].prepare();
+  }
+
   #problems: ReadonlyMap<ObjectKey, readonly Problem[]> = new Map();
 
   #view(): ConfigContents {
@@ -105,6 +117,9 @@ interface Entry<T> {
   readonly inForce: T | undefined;
 }
 
+/** So many changed objects are taken into a view in one go: a few milliseconds. */
+const mostPending = 2_000;
+
 /** One kind's objects. A view is made when it is asked for, once for any number of changes. */
 class KindTable<K extends Kind> {
   readonly #row: KindRow<K>;
@@ -125,6 +140,10 @@ class KindTable<K extends Kind> {
       this.#pending.clear();
     }
     return this.#view;
+  }
+
+  prepare(): void {
+    if (this.#pending.size >= mostPending) this.view();
   }
 
   problems(): ReadonlyMap<ObjectKey, readonly Problem[]> {

@@ -3,6 +3,7 @@ import type { ConfigContents } from '../config/store.ts';
 import { type MeshOptions, type MeshSettings, meshSettings, rootNamespaceOf } from '../istio/settings.ts';
 import { equalList, memo } from '../memo.ts';
 import { type ObjectKey, objectKey } from '../object-key.ts';
+import { inOneGo } from '../slices.ts';
 import { inSelectedNamespaces } from './discovery-selectors.ts';
 import { type AddressIndex, type AddressInputs, buildAddresses } from './endpoints/address-index.ts';
 import type { EndpointIndex } from './endpoints/endpoint.ts';
@@ -16,7 +17,7 @@ import {
 import { buildExternalEndpoints, type ExternalEndpoints, type ExternalInputs } from './endpoints/external-endpoints.ts';
 import { buildKubeEndpoints, type KubeEndpointInputs, type KubeEndpoints } from './endpoints/kube-endpoints.ts';
 import { groupSlices, type SliceGroups } from './endpoints/slices.ts';
-import { type Stage, stage } from './incremental/derive.ts';
+import { type Stage, stage, stageInSlices } from './incremental/derive.ts';
 import { LastRecords } from './incremental/last-records.ts';
 import { buildPolicies, type PolicyIndex, type PolicyInputs } from './policies/policies.ts';
 import { matchedMetadata } from './proxy/proxy-traits.ts';
@@ -86,13 +87,22 @@ const joinProblems = memo((...lists: readonly (readonly Problem[])[]): readonly 
  * Builds the mesh. With the previous mesh at hand only what changed is made again, and everything equal keeps its identity: a change costs
  * a comparison of identities for each object of its kind, and what it touches.
  */
-export function buildMesh(given: ConfigContents, options: MeshOptions, previous?: MeshModel): MeshModel {
+export const buildMesh = (given: ConfigContents, options: MeshOptions, previous?: MeshModel): MeshModel =>
+  inOneGo(buildingMesh(given, options, previous));
+
+/** The same in slices: yields between them. */
+export function* buildingMesh(
+  given: ConfigContents,
+  options: MeshOptions,
+  previous?: MeshModel,
+): Generator<undefined, MeshModel> {
   const before = previous?.stages;
   const lastRecords = previous?.lastRecords ?? new LastRecords();
 
   const config = given.MeshConfig.get('MeshConfig/istio' as ObjectKey) ?? [...given.MeshConfig.values()][0];
   const root = given.Namespace.get(objectKey('Namespace', '', rootNamespaceOf(config, options)));
   const network = root?.meta.labels['topology.istio.io/network'] ?? '';
+  yield undefined;
   const settings = stage(
     before?.settings,
     [config, network, options.domain, options.rootNamespace, options.clusterId],
@@ -102,14 +112,16 @@ export function buildMesh(given: ConfigContents, options: MeshOptions, previous?
   const contents = inSelectedNamespaces(given, settings.value.config.discoverySelectors);
   if (previous?.contents === contents && before?.settings === settings) return previous;
 
-  const services = stage<ServiceInputs, ServiceIndex>(
+  const services = yield* stageInSlices(
     before?.services,
     [contents.Service, contents.ServiceEntry, contents.Namespace, settings.value],
-    last => buildServices([contents.Service, contents.ServiceEntry, contents.Namespace, settings.value], last),
+    buildServices,
   );
+  yield undefined;
   const slices: SliceStage = stage(before?.slices, [contents.EndpointSlice], last =>
     groupSlices([contents.EndpointSlice], last),
   );
+  yield undefined;
   const endpointObjects: SliceStage = stage(before?.endpointObjects, [contents.Endpoints], last =>
     groupSlices([contents.Endpoints], last),
   );
@@ -122,6 +134,7 @@ export function buildMesh(given: ConfigContents, options: MeshOptions, previous?
     contents.WorkloadEntry,
     settings.value,
   ];
+  yield undefined;
   const kubeEndpoints = stage(before?.kubeEndpoints, kubeInputs, last => buildKubeEndpoints(kubeInputs, last));
   const externalInputs: ExternalInputs = [
     contents.ServiceEntry,
@@ -131,26 +144,28 @@ export function buildMesh(given: ConfigContents, options: MeshOptions, previous?
     contents.Node,
     settings.value,
   ];
+  yield undefined;
   const externalEndpoints = stage(before?.externalEndpoints, externalInputs, last =>
     buildExternalEndpoints(externalInputs, last),
   );
   const endpoints = joinEndpoints(kubeEndpoints.value.services, externalEndpoints.value);
   const kubeIdInputs: IdentityInputs = [kubeEndpoints.value.services];
+  yield undefined;
   const kubeIdentities = stage(before?.kubeIdentities, kubeIdInputs, last => buildIdentities(kubeIdInputs, last));
   const externalIdInputs: IdentityInputs = [externalEndpoints.value];
+  yield undefined;
   const externalIdentities = stage(before?.externalIdentities, externalIdInputs, last =>
     buildIdentities(externalIdInputs, last),
   );
 
   const addressInputs: AddressInputs = [kubeEndpoints.value.services];
+  yield undefined;
   const addresses = stage(before?.addresses, addressInputs, last => buildAddresses(addressInputs, last));
 
   const virtualInputs: VirtualServiceInputs = [contents.VirtualService, settings.value];
-  const virtualServices = stage(before?.virtualServices, virtualInputs, last =>
-    buildVirtualServices(virtualInputs, last),
-  );
+  const virtualServices = yield* stageInSlices(before?.virtualServices, virtualInputs, buildVirtualServices);
   const ruleInputs: DestinationRuleInputs = [contents.DestinationRule, settings.value];
-  const destinationRules = stage(before?.destinationRules, ruleInputs, last => buildDestinationRules(ruleInputs, last));
+  const destinationRules = yield* stageInSlices(before?.destinationRules, ruleInputs, buildDestinationRules);
   const referenceInputs: ReferenceInputs = [
     virtualServices.value.qualified.values,
     services.value.byHost,
@@ -158,7 +173,7 @@ export function buildMesh(given: ConfigContents, options: MeshOptions, previous?
     contents.Gateway,
     settings.value,
   ];
-  const references = stage(before?.references, referenceInputs, last => checkReferences(referenceInputs, last));
+  const references = yield* stageInSlices(before?.references, referenceInputs, checkReferences);
   const unmatchedInputs: UnmatchedInputs = [
     destinationRules.value.qualified.values,
     contents.Sidecar,
@@ -166,7 +181,7 @@ export function buildMesh(given: ConfigContents, options: MeshOptions, previous?
     virtualServices.value.qualified.values,
     contents.DestinationRule,
   ];
-  const unmatched = stage(before?.unmatched, unmatchedInputs, last => findUnmatchedHosts(unmatchedInputs, last));
+  const unmatched = yield* stageInSlices(before?.unmatched, unmatchedInputs, findUnmatchedHosts);
   const policyInputs: PolicyInputs = [
     contents.PeerAuthentication,
     contents.RequestAuthentication,
@@ -175,6 +190,7 @@ export function buildMesh(given: ConfigContents, options: MeshOptions, previous?
     contents.EnvoyFilter,
     settings.value,
   ];
+  yield undefined;
   const policies = stage(before?.policies, policyInputs, () => buildPolicies(policyInputs, lastRecords));
   const sidecars = sidecarIndex(contents.Sidecar, settings.value.rootNamespace);
 
@@ -188,6 +204,7 @@ export function buildMesh(given: ConfigContents, options: MeshOptions, previous?
     joinIdentities(kubeIdentities.value, externalIdentities.value),
     settings.value,
   ];
+  yield undefined;
   const scopes = stage(before?.scopes, scopeInputs, () => scopeIndex(scopeInputs, lastRecords));
   const workloadInputs: WorkloadInputs = [services.value, externalEndpoints.value, sidecars, policies.value];
   const workloads = stage(before?.workloads, workloadInputs, () => workloadIndex(workloadInputs, lastRecords));

@@ -7,8 +7,11 @@ export interface Arrival {
   readonly at: number;
 }
 
-const keyOf = (change: Exclude<ConfigChange, { op: 'replace' }>): string => {
+/** What a change is about: of two with the same key the newer one alone counts. */
+export const keyOf = (change: ConfigChange): string => {
   switch (change.op) {
+    case 'replace':
+      return `${change.kind} `;
     case 'upsert': {
       const { namespace = '', name } = change.object.metadata;
       return `${kindOf(change.object)} ${namespace}/${name}`;
@@ -47,7 +50,7 @@ export class Backlog {
     this.#since ??= now;
     if (change.op === 'replace') {
       for (const key of [...this.#arrivals.keys()]) if (key.startsWith(`${change.kind} `)) this.#arrivals.delete(key);
-      this.#arrivals.set(`${change.kind} `, { change, at: now });
+      this.#arrivals.set(keyOf(change), { change, at: now });
       return;
     }
     const key = keyOf(change);

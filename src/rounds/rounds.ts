@@ -9,7 +9,7 @@ export type Lane = 'endpoints' | 'configuration';
 export const lanes: readonly Lane[] = ['endpoints', 'configuration'];
 
 /** Where endpoints come from: calls fail while one that is gone is still sent. */
-const endpointKinds: ReadonlySet<Kind | undefined> = new Set(['EndpointSlice', 'Pod', 'WorkloadEntry']);
+export const endpointKinds: ReadonlySet<Kind | undefined> = new Set(['EndpointSlice', 'Pod', 'WorkloadEntry']);
 
 const laneOf = (change: ConfigChange): Lane => {
   if (change.op === 'problems') return 'configuration';
@@ -35,8 +35,8 @@ export interface RoundsContext {
   readonly share: number;
   /** Milliseconds of CPU time that the process has used. */
   readonly cpu: () => number;
-  /** Takes changes in and gives every stream a turn; whether anything was changed by them. */
-  readonly run: (arrivals: readonly Arrival[]) => boolean;
+  /** Takes changes in and gives every stream a turn; whether anything was changed by them. Later, where there are many. */
+  readonly run: (arrivals: readonly Arrival[]) => boolean | Promise<boolean>;
   /** Whether streams still wait for their turn. */
   readonly pushing: () => boolean;
   /** A round has begun; `delay` is for how long its first change waited, in milliseconds. */
@@ -53,6 +53,8 @@ class LaneState {
   last: Round | undefined;
   /** CPU time that the process had used when the last round began. */
   cpuBefore = 0;
+  /** Many changes are being taken in. */
+  taking = false;
 }
 
 /**
@@ -114,8 +116,8 @@ export class Rounds {
 
   /** When a lane's round may begin; undefined where nothing waits. */
   #due(name: Lane): number | undefined {
-    const { backlog, last, cpuBefore } = this.#lanes[name];
-    if (backlog.since === undefined) return undefined;
+    const { backlog, last, cpuBefore, taking } = this.#lanes[name];
+    if (backlog.since === undefined || (taking && name === 'configuration')) return undefined;
     if (this.#running) return this.#running.begun + LONGEST_ROUND;
     const { cpu, share } = this.#context;
     return nextRoundAt(last, cpu() - cpuBefore, backlog.since, share);
@@ -160,13 +162,24 @@ export class Rounds {
     const since = lane.backlog.since ?? now;
     const arrivals = [...(name === 'configuration' ? configuration.backlog.take() : []), ...endpoints.backlog.take()];
     const before = cpu();
-    if (run(arrivals)) {
+    const took = (changed: boolean): void => {
+      if (!changed) return;
       lane.rounds++;
       lane.changes += arrivals.length;
       lane.cpuBefore = before;
-      this.#running = { lane, begun: now };
+      this.#running = { lane, begun: clock.now() };
       onRound?.(name, arrivals.length, now - since);
       if (!pushing()) this.pushed();
+    };
+    const changed = run(arrivals);
+    if (typeof changed === 'boolean') took(changed);
+    else {
+      lane.taking = true;
+      void changed.then(later => {
+        lane.taking = false;
+        took(later);
+        this.#wake();
+      });
     }
     this.#wake();
   }

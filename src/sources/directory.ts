@@ -9,10 +9,10 @@ import type { RawObject } from '../config/raw.ts';
 import type { ConfigChange } from '../config/store.ts';
 import { compare } from '../istio/object.ts';
 import { type ObjectKey, objectKey } from '../object-key.ts';
+import { inSlices } from '../slices.ts';
 import { readText, TooLargeError } from './file-text.ts';
 import type { ManifestObject } from './found.ts';
 import { Manifest } from './manifest.ts';
-import { inSlices } from './slices.ts';
 import type { ConfigSource } from './source.ts';
 import { codeOf, reasonOf, rest, retryAfter } from './unreadable.ts';
 

@@ -1,7 +1,8 @@
 import { bounds } from '../bounds.ts';
 import type { Problem } from '../config/problem.ts';
 import { type ObjectKey, objectKey } from '../object-key.ts';
-import { afterComments, inOneGo, lineOf, partsOf } from '../yaml/documents.ts';
+import { inOneGo } from '../slices.ts';
+import { afterComments, lineOf, partsOf } from '../yaml/documents.ts';
 import { type Decoded, decode } from './encoding.ts';
 import { type Found, findIn, type ManifestObject } from './found.ts';
 

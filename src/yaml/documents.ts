@@ -1,3 +1,4 @@
+import { inOneGo } from '../slices.ts';
 import { Composer, type DuplicateKey } from './composer.ts';
 import { YamlError } from './cursor.ts';
 
@@ -97,14 +98,6 @@ export function* readPart(text: string): Generator<undefined, PartContents> {
   } catch (error) {
     if (!(error instanceof YamlError)) throw error;
     return { documents, duplicates, error: { line: error.line, message: error.message } };
-  }
-}
-
-/** What a generator returns, without its pauses. */
-export function inOneGo<T>(work: Generator<unknown, T>): T {
-  for (;;) {
-    const step = work.next();
-    if (step.done) return step.value;
   }
 }
 

@@ -17,12 +17,12 @@ async function inOneBreath(steps: readonly (() => Promise<void>)[]): Promise<boo
     await pause(10);
     longest = Math.max(longest, performance.now() - began);
   }
-  return longest < 60;
+  return longest < 40;
 }
 
 /** Tries until the machine lets it be in one breath. */
 async function untilInOneBreath(attempt: (n: number) => Promise<boolean>): Promise<void> {
-  for (let n = 0; n < 20; n++) if (await attempt(n)) return;
+  for (let n = 0; n < 50; n++) if (await attempt(n)) return;
   assert.fail('the machine is too busy for this test');
 }
 
@@ -53,7 +53,7 @@ test('a file that becomes too large is not read on its way there', async () => {
   await untilInOneBreath(async n => {
     const name = `large-${n}.yaml`;
     const calm = await inOneBreath([
-      () => folder.write(name, service(`large-${n}`) + '#'.repeat(2 << 20)),
+      () => folder.write(name, `${'#'.repeat(2 << 20)}\n---\n${service(`large-${n}`)}`),
       () => truncate(join(folder.path, name), most + 1),
     ]);
     await until('the problem', () => folder.problemsOf(name).startsWith(`it has ${most + 1} bytes`));

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { inOneGo, partsOf, readPart } from '../../src/yaml/documents.ts';
+import { inOneGo } from '../../src/slices.ts';
+import { partsOf, readPart } from '../../src/yaml/documents.ts';
 
 /** What a reader makes of a text: the documents that are not empty, before the error where there is one. */
 export interface Answer {

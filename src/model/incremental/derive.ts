@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ObjectMeta } from '../../istio/object.ts';
 import type { ObjectKey } from '../../object-key.ts';
 import { PersistentMap } from '../../persistent-map.ts';
+import { inOneGo } from '../../slices.ts';
 
 interface WithMeta {
   readonly meta: ObjectMeta;
@@ -77,12 +78,20 @@ export interface Derived<T, R> {
  * Makes a value of every object. Only objects that changed since `previous` are made again (all of them where `by` changed), and a value
  * equal to the one before is the one before.
  */
-export function derive<T extends WithMeta, R>(
+export const derive = <T extends WithMeta, R>(
   from: ReadonlyMap<ObjectKey, T>,
   by: unknown,
   make: (object: T) => R,
   previous: Derived<T, R> | undefined,
-): Derived<T, R> {
+): Derived<T, R> => inOneGo(deriving(from, by, make, previous));
+
+/** The same in slices: yields between them. */
+export function* deriving<T extends WithMeta, R>(
+  from: ReadonlyMap<ObjectKey, T>,
+  by: unknown,
+  make: (object: T) => R,
+  previous: Derived<T, R> | undefined,
+): Generator<undefined, Derived<T, R>> {
   if (previous?.from === from && previous.by === by) return previous;
   const remake = (object: T): R => {
     const before = previous?.values.get(object.meta.key);
@@ -91,13 +100,17 @@ export function derive<T extends WithMeta, R>(
   };
   if (!previous || previous.by !== by) {
     const all: [ObjectKey, R][] = [];
-    for (const [key, object] of from) all.push([key, remake(object)]);
+    for (const [key, object] of from) {
+      all.push([key, remake(object)]);
+      yield undefined;
+    }
     return { from, by, values: PersistentMap.of(all) };
   }
   const changed: [ObjectKey, R | undefined][] = [];
   for (const { before, after } of changesBetween(previous.from, from)) {
     const key = (after ?? before)?.meta.key;
     if (key !== undefined) changed.push([key, after && remake(after)]);
+    yield undefined;
   }
   return { from, by, values: previous.values.with(changed) };
 }
@@ -117,4 +130,16 @@ export function stage<I extends readonly unknown[], V>(
   return previous && inputs.every((input, i) => input === previous.inputs[i])
     ? previous
     : { inputs, value: make(previous) };
+}
+
+/** The same for what is made in slices: yields between them. */
+export function* stageInSlices<I extends readonly unknown[], V>(
+  previous: Stage<I, V> | undefined,
+  inputs: I,
+  making: (inputs: I, previous: Stage<I, V> | undefined) => Generator<undefined, V>,
+): Generator<undefined, Stage<I, V>> {
+  yield undefined;
+  return previous && inputs.every((input, i) => input === previous.inputs[i])
+    ? previous
+    : { inputs, value: yield* making(inputs, previous) };
 }

@@ -6,7 +6,7 @@ import { byAge, selects } from '../../istio/object.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import { keepList, memo, memoSaid } from '../../memo.ts';
 import type { ObjectKey } from '../../object-key.ts';
-import { type Derived, derive, type Stage } from '../incremental/derive.ts';
+import { type Derived, deriving, type Stage } from '../incremental/derive.ts';
 import type { Hostname, Service } from '../services/service.ts';
 
 /** The DestinationRule in force for a host: rules of one host and namespace are merged as istiod does. */
@@ -132,12 +132,12 @@ const byPrecedence = (a: DestinationRule, b: DestinationRule): number =>
   Number(!selectorOf(a)) - Number(!selectorOf(b)) || byAge(a, b);
 
 /** The index (istio: setDestinationRules). */
-export function buildDestinationRules(
+export function* buildDestinationRules(
   [objects, settings]: DestinationRuleInputs,
   previous: Stage<DestinationRuleInputs, DestinationRuleIndex> | undefined,
-): DestinationRuleIndex {
+): Generator<undefined, DestinationRuleIndex> {
   const { rootNamespace, domain, config } = settings;
-  const qualified = derive(
+  const qualified = yield* deriving(
     objects,
     settings,
     rule => {
@@ -154,6 +154,7 @@ export function buildDestinationRules(
   const problems = new Map<string, Problem>();
   let wildcards = false;
   for (const rule of [...qualified.values.values()].sort(byPrecedence)) {
+    yield undefined;
     const { namespace } = rule.meta;
     const host = rule.spec.host ?? '';
     if (isWildcard(host)) wildcards = true;

@@ -15,7 +15,7 @@ import { visibilityOf } from '../../istio/visibility.ts';
 import { keepList, keepMap, memo } from '../../memo.ts';
 import { objectKey } from '../../object-key.ts';
 import type { HTTPRoute } from '../../proto/generated/istio/networking/v1alpha3.ts';
-import { type Derived, derive, type Stage } from '../incremental/derive.ts';
+import { type Derived, deriving, type Stage } from '../incremental/derive.ts';
 import type { Hostname, Service } from '../services/service.ts';
 import type { ServiceIndex } from '../services/service-index.ts';
 import type { DestinationRuleIndex } from './destination-rules.ts';
@@ -210,14 +210,15 @@ const together = memo((services: object, subsets: object, gateways: object, sett
  * Finds VirtualServices that name hosts, subsets, ports or Gateways which are not there. One is looked at again only when it, or what it
  * names, changed.
  */
-export function checkReferences(
+export function* checkReferences(
   [objects, services, rules, gateways, settings]: ReferenceInputs,
   previous: Stage<ReferenceInputs, References> | undefined,
-): References {
+): Generator<undefined, References> {
   const last = previous?.value;
   const subsets = last && previous.inputs[2] === rules ? last.subsets : subsetsOf(rules, last?.subsets);
   const wildcards = [...subsets.keys()].filter(isWildcard).sort();
-  const checked = derive(
+  yield undefined;
+  const checked = yield* deriving(
     objects,
     together(services, subsets, gateways, settings),
     object => {

@@ -4,7 +4,7 @@ import { type DestinationRule, type Sidecar, writtenPath } from '../../istio/con
 import { covers, isWildcard, overlaps } from '../../istio/hosts.ts';
 import { visibleTo } from '../../istio/visibility.ts';
 import { keepList, memo } from '../../memo.ts';
-import { type Derived, derive, type Stage } from '../incremental/derive.ts';
+import { type Derived, deriving, type Stage } from '../incremental/derive.ts';
 import type { Hostname, Service } from '../services/service.ts';
 import type { ServiceIndex } from '../services/service-index.ts';
 import type { DestinationRuleIndex } from './destination-rules.ts';
@@ -94,13 +94,19 @@ function checkSidecar(sidecar: Sidecar, services: ServiceIndex['byHost'], routes
 const together = memo((...values: readonly object[]) => values);
 
 /** Finds hosts that name nothing. An object is looked at again only when it or what is there to be named has changed. */
-export function findUnmatchedHosts(
+export function* findUnmatchedHosts(
   [rules, sidecars, services, virtualServices, written]: UnmatchedInputs,
   previous: Stage<UnmatchedInputs, UnmatchedHosts> | undefined,
-): UnmatchedHosts {
+): Generator<undefined, UnmatchedHosts> {
   const last = previous?.value;
-  const ofRules = derive(rules, services, rule => checkRule(rule, written.get(rule.meta.key), services), last?.rules);
-  const ofSidecars = derive(
+  const ofRules = yield* deriving(
+    rules,
+    services,
+    rule => checkRule(rule, written.get(rule.meta.key), services),
+    last?.rules,
+  );
+
+  const ofSidecars = yield* deriving(
     sidecars,
     together(services, virtualServices),
     sidecar => checkSidecar(sidecar, services, virtualServices),

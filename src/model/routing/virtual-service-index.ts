@@ -7,7 +7,7 @@ import { gatewaysOf } from '../../istio/virtual-service.ts';
 import { namespacesOf, visibilityOf, visibleTo } from '../../istio/visibility.ts';
 import { keepList, keepMap, memo } from '../../memo.ts';
 import { objectKey } from '../../object-key.ts';
-import { type Derived, derive, type Stage } from '../incremental/derive.ts';
+import { type Derived, deriving, type Stage } from '../incremental/derive.ts';
 import { delegateConflicts, mergeDelegates } from './delegates.ts';
 import { qualifyVirtualService } from './virtual-service.ts';
 
@@ -77,12 +77,12 @@ const keepLists = (previous: Lists | undefined, next: Lists): Lists =>
   keepMap(previous, new Map([...next].map(([name, list]) => [name, keepList(previous?.get(name), list)])));
 
 /** The index; every list in it keeps its identity while its content does. */
-export function buildVirtualServices(
+export function* buildVirtualServices(
   [objects, settings]: VirtualServiceInputs,
   previous: Stage<VirtualServiceInputs, VirtualServiceIndex> | undefined,
-): VirtualServiceIndex {
+): Generator<undefined, VirtualServiceIndex> {
   const last = previous?.value;
-  const qualified = derive(
+  const qualified = yield* deriving(
     objects,
     settings,
     object => qualifyVirtualService(object, settings.domain),
@@ -94,6 +94,7 @@ export function buildVirtualServices(
   const problems: Problem[] = [];
   const roots = [...qualified.values.values()].filter(object => object.spec.hosts?.length).sort(byAge);
   for (const root of roots) {
+    yield undefined;
     const object = merged(root, qualified.values, settings, problems);
     const seenBy = visibility(object, settings);
     for (const gateway of new Set(gatewaysOf(object))) {

@@ -7,7 +7,7 @@ import type { MeshSettings } from '../../istio/settings.ts';
 import { namespacesOf } from '../../istio/visibility.ts';
 import { keepList, keepMap, memo } from '../../memo.ts';
 import type { ObjectKey } from '../../object-key.ts';
-import { type Derived, derive, type Stage } from '../incremental/derive.ts';
+import { type Derived, deriving, type Stage } from '../incremental/derive.ts';
 import { resolveAliases } from './aliases.ts';
 import { allocationKey, autoAllocate } from './auto-allocation.ts';
 import { visibilityCap } from './entry-visibility.ts';
@@ -84,16 +84,16 @@ const keepLists = <K, T>(
 };
 
 /** The index; everything in it that is as before keeps its identity. */
-export function buildServices(
+export function* buildServices(
   [services, serviceEntries, namespaces, settings]: ServiceInputs,
   previous: Stage<ServiceInputs, ServiceIndex> | undefined,
-): ServiceIndex {
+): Generator<undefined, ServiceIndex> {
   const last = previous?.value;
   const distribution =
     previous?.inputs[2] === namespaces
       ? previous.value.parts.distribution
       : keepMap(last?.parts.distribution, distributionOf(namespaces));
-  const kube = derive(
+  const kube = yield* deriving(
     services,
     both(settings, distribution),
     service => kubeService(service, settings, distribution.get(service.meta.namespace)),
@@ -102,7 +102,7 @@ export function buildServices(
   const allocated =
     last && previous?.inputs[1] === serviceEntries ? last.parts.allocated : allocate(serviceEntries, last);
   const capped = settings.config.serviceEntryVisibility?.applyToSidecars;
-  const entries = derive(
+  const entries = yield* deriving(
     serviceEntries,
     both(settings, memoPair(distribution, allocated, capped ? namespaces : settings)),
     entry =>
@@ -119,9 +119,12 @@ export function buildServices(
   if (last && kube.values === last.parts.kube.values && entries.values === last.parts.entries.values) {
     return { ...last, parts };
   }
+  yield undefined;
   const sorted = [...kube.values.values(), ...[...entries.values.values()].flat()].sort(byCreation);
+  yield undefined;
   const { services: all, problems } = resolveAliases(sorted, last?.all);
   const index = indexed(keepList(last?.all, all), last);
+  yield undefined;
   const found = [...problems, ...hostConflicts(index.byHost, serviceEntries)];
   return { ...index, problems: keepList(last?.problems, found), parts };
 }
