@@ -42,7 +42,6 @@ export interface ControlPlane {
   stop(): Promise<void>;
 }
 
-
 /** Milliseconds of CPU time that this process has used. */
 function cpuMillis(): number {
   const { user, system } = process.cpuUsage();
