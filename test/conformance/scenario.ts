@@ -52,15 +52,18 @@ export function scenario(name: string, reference: string, family: Family = 'ipv4
   };
 }
 
+const bases = new Map<Family, readonly RawObject[]>();
+
 /** The objects of the mesh that every scenario is brought into. */
-export const baseObjects = (family: Family): readonly RawObject[] =>
-  inFamily(
-    readObjects(
-      baseFolder,
-      yamlFiles(baseFolder).filter(file => !file.endsWith('/meshconfig.yaml')),
-    ).objects,
-    family,
-  );
+export function baseObjects(family: Family): readonly RawObject[] {
+  let objects = bases.get(family);
+  if (!objects) {
+    const files = yamlFiles(baseFolder).filter(file => !file.endsWith('/meshconfig.yaml'));
+    objects = inFamily(readObjects(baseFolder, files).objects, family);
+    bases.set(family, objects);
+  }
+  return objects;
+}
 
 /** The names of all scenarios; those with settings of their own come last, since istiod takes a while to follow them. */
 export function scenarioNames(): readonly string[] {

@@ -1,28 +1,31 @@
 import type { FilterChain, FilterChainMatch, Listener } from '../../src/proto/generated/envoy/config/listener/v3.ts';
-import { duplicates } from './validators.ts';
+import { duplicates } from './duplicates.ts';
 
-/** Addresses and filter chain matches that Envoy would refuse as ambiguous. */
-export function listenerFindings(listeners: readonly Listener[]): readonly string[] {
+/** Addresses that two listeners have. */
+export function addressFindings(listeners: readonly Listener[]): readonly string[] {
   const addresses = listeners.flatMap(listener =>
     [listener.address, ...(listener.additional_addresses ?? []).map(a => a.address)].flatMap(address => {
       const socket = address?.socket_address;
       return socket ? [`${socket.protocol === 1 ? 'udp' : 'tcp'} ${socket.address}:${socket.port_value}`] : [];
     }),
   );
-  return [
-    ...duplicates(addresses).map(address => `two listeners have the address ${address}`),
-    ...listeners.flatMap(chainFindings),
-  ];
+  return duplicates(addresses).map(address => `two listeners have the address ${address}`);
 }
 
-function chainFindings(listener: Listener): readonly string[] {
+/** {@link addressFindings}, and {@link chainFindings} of each. */
+export const listenerFindings = (listeners: readonly Listener[]): readonly string[] => [
+  ...addressFindings(listeners),
+  ...listeners.flatMap(chainFindings),
+];
+
+/** Filter chain matches that Envoy would refuse as ambiguous, and filters that it would not take. */
+export function chainFindings(listener: Listener): readonly string[] {
   const chains = listener.filter_chains ?? [];
-  const where = `listener '${listener.name}'`;
   const criteria = chains.flatMap(chain => matchCriteria(chain.filter_chain_match));
   return [
-    ...duplicates(criteria).map(text => `${where}: two filter chains match ${text}`),
+    ...duplicates(criteria).map(text => `two filter chains match ${text}`),
     ...[...chains, ...(listener.default_filter_chain ? [listener.default_filter_chain] : [])].flatMap(chain =>
-      filterFindings(where, chain),
+      filterFindings(chain),
     ),
   ];
 }
@@ -61,13 +64,13 @@ const terminal = [
   'envoy.filters.network.thrift_proxy',
 ];
 
-function filterFindings(where: string, chain: FilterChain): readonly string[] {
+function filterFindings(chain: FilterChain): readonly string[] {
   const names = (chain.filters ?? []).map(f => f.typed_config?.type_url ?? '');
   const ends = names.map(url =>
     terminal.some(t => url.includes(t.replace('envoy.filters', 'envoy.extensions.filters'))),
   );
-  if (names.length === 0) return [`${where}: filter chain '${chain.name ?? ''}' has no filter`];
+  if (names.length === 0) return [`filter chain '${chain.name ?? ''}' has no filter`];
   return ends.indexOf(true) === names.length - 1
     ? []
-    : [`${where}: filter chain '${chain.name ?? ''}' must have exactly one terminal filter, as its last`];
+    : [`filter chain '${chain.name ?? ''}' must have exactly one terminal filter, as its last`];
 }

@@ -51,7 +51,7 @@ const cases: readonly [string, Partial<Messages>, RegExp][] = [
   [
     'a gap in the priorities',
     { endpoints: [{ cluster_name: 'b', endpoints: [{ priority: 1 }] }] },
-    /load assignment 'b' has the priorities 1/,
+    /endpoints 'b': it has the priorities 1/,
   ],
   [
     'domains that differ in case only',

@@ -10,8 +10,8 @@ import {
 import { type ChainSpec, chainMatch } from '../../src/translate/listeners/chains/filter-chain.ts';
 import { listeners } from '../../src/translate/listeners/listeners.ts';
 import { World } from '../model/support.ts';
+import { duplicates } from '../support/duplicates.ts';
 import { joined } from '../support/translation.ts';
-import { duplicates } from '../support/validators.ts';
 import { listenerFindings, matchCriteria } from '../support/validators-listeners.ts';
 
 const chain = (
