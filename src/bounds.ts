@@ -161,6 +161,18 @@ export const bounds = {
     of: 'in a certificate signing request',
     why: 'one for an RSA key of 8,192 bits has 3 kB',
   },
+  'token-reviews': {
+    most: 10_000,
+    unit: 'requests',
+    of: 'to the API server about tokens, under way or waiting; the token of a further one is refused',
+    why: 'one for each connection that there can be',
+  },
+  'known-tokens': {
+    most: 20_000,
+    unit: 'items',
+    of: 'of tokens of which is known whose they are, for a minute; the oldest is forgotten for the next',
+    why: 'a token for each connection, and the one before it',
+  },
   'http-connections': {
     most: 1_024,
     unit: 'connections',

@@ -18,3 +18,26 @@ export function expandTrustDomains(ids: Iterable<string>, aliases: readonly stri
   }
   return [...all].sort(compare);
 }
+
+/** The SPIFFE id of a service account, taken apart. */
+export interface SpiffeId {
+  /** `spiffe://cluster.local/ns/default/sa/bookinfo` */
+  readonly uri: string;
+  readonly trustDomain: string;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+}
+
+/** The SPIFFE id of a service account, with its parts. */
+export const spiffeIdOf = (trustDomain: string, namespace: string, serviceAccount: string): SpiffeId => ({
+  uri: spiffeId(trustDomain, namespace, serviceAccount),
+  trustDomain,
+  namespace,
+  serviceAccount,
+});
+
+/** Takes an id apart (istio: spiffe.ParseIdentity); undefined where it is none of a service account. */
+export function parseSpiffeId(uri: string): SpiffeId | undefined {
+  const [, trustDomain, namespace, account] = /^spiffe:\/\/([^/]+)\/ns\/([^/]+)\/sa\/([^/]+)$/.exec(uri) ?? [];
+  return trustDomain && namespace && account ? spiffeIdOf(trustDomain, namespace, account) : undefined;
+}
