@@ -22,6 +22,7 @@ import type { Cause } from './xds/handler.ts';
 
 /** What a control plane is made of besides its settings. */
 export interface Dependencies {
+  /** Of an object that several have the first one's is in force. */
   readonly sources: readonly ConfigSource[];
   readonly log: Log;
   readonly clock?: Clock;
@@ -78,15 +79,16 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
   };
 
   const intake = new Intake({
+    sources: sources.map(({ name }) => name),
     mesh: settings.mesh,
     signal: stopping.signal,
     onChange: kind => metrics.changed(kind),
     onWorld: serve,
   });
 
-  const emit = (change: ConfigChange): void => {
-    if (whole) rounds.add(change);
-    else intake.add({ change, at: clock.now() });
+  const emit = (change: ConfigChange, source: string): void => {
+    if (whole) rounds.add(change, source);
+    else intake.add({ change, source, at: clock.now() });
   };
 
   const rounds = new Rounds({
@@ -160,7 +162,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     ads.close();
   };
 
-  const running = sources.map(source => source.run(emit, stopping.signal).synced);
+  const running = sources.map(source => source.run(change => emit(change, source.name), stopping.signal).synced);
   const ready = Promise.all(running).then(() => {
     if (stopping.signal.aborted) return;
     whole = true;

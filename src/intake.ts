@@ -21,6 +21,8 @@ const nameOfKind = (change: ConfigChange): string =>
 
 /** What an intake needs. */
 export interface IntakeContext {
+  /** The names of the sources, by precedence. */
+  readonly sources: readonly string[];
   readonly mesh: MeshOptions;
   readonly signal: AbortSignal;
   /** An object of a kind has changed. */
@@ -42,7 +44,7 @@ interface Batch {
  * the world with them is served when all of them are in it; endpoints that change meanwhile are served without them.
  */
 export class Intake {
-  readonly store = new ConfigStore();
+  readonly store: ConfigStore;
   readonly #context: IntakeContext;
   #world: World | undefined;
   /** What the world was built from. */
@@ -52,6 +54,7 @@ export class Intake {
 
   constructor(context: IntakeContext) {
     this.#context = context;
+    this.store = new ConfigStore(context.sources);
   }
 
   /** Takes a change in before there is a world. */
@@ -77,7 +80,7 @@ export class Intake {
   #takeAtOnce(arrivals: readonly Arrival[]): boolean {
     const causes: Cause[] = [];
     for (const arrival of arrivals) {
-      this.#batch?.overtaken.add(keyOf(arrival.change));
+      this.#batch?.overtaken.add(keyOf(arrival));
       if (this.#apply(arrival)) causes.push({ kind: nameOfKind(arrival.change), at: arrival.at });
     }
     if (causes.length) this.#serve(causes);
@@ -99,7 +102,7 @@ export class Intake {
     let changed = false;
     for (const arrival of arrivals) {
       yield undefined;
-      if (overtaken.has(keyOf(arrival.change)) || !this.#apply(arrival)) continue;
+      if (overtaken.has(keyOf(arrival)) || !this.#apply(arrival)) continue;
       changed = true;
       if (causes.length < mostCauses) causes.push({ kind: nameOfKind(arrival.change), at: arrival.at });
       this.store.prepare();
@@ -116,8 +119,8 @@ export class Intake {
     return changed;
   }
 
-  #apply({ change }: Arrival): boolean {
-    if (!this.store.apply(change)) return false;
+  #apply({ change, source }: Arrival): boolean {
+    if (!this.store.apply(change, source)) return false;
     this.#context.onChange(nameOfKind(change));
     return true;
   }

@@ -2,6 +2,7 @@ import type { Problem } from './config/problem.ts';
 import type { ConfigContents } from './config/store.ts';
 import type { MeshOptions } from './istio/settings.ts';
 import { equalList, memo } from './memo.ts';
+import { converted } from './model/conversions.ts';
 import { type Identity, identify } from './model/identify.ts';
 import { buildingMesh, buildMesh, type MeshModel } from './model/mesh.ts';
 import type { Proxy } from './model/proxy/proxy.ts';
@@ -50,7 +51,7 @@ export class World {
     contents: ConfigContents,
     options: MeshOptions,
     before?: World,
-    mesh = buildMesh(contents, options, before?.mesh),
+    mesh = buildMesh(converted(contents), options, before?.mesh),
   ) {
     this.mesh = mesh;
     this.#last = before ? before.#last : new WeakMap();
@@ -58,7 +59,7 @@ export class World {
 
   /** The same in slices: yields between them. */
   static *building(contents: ConfigContents, options: MeshOptions, before?: World): Generator<undefined, World> {
-    return new World(contents, options, before, yield* buildingMesh(contents, options, before?.mesh));
+    return new World(contents, options, before, yield* buildingMesh(converted(contents), options, before?.mesh));
   }
 
   /** Everything that is wrong with the objects, whoever sees them. */

@@ -31,6 +31,7 @@ function started(): {
 } {
   const worlds: World[] = [];
   const intake = new Intake({
+    sources: ['source'],
     mesh: { domain: 'cluster.local', rootNamespace: 'istio-system', clusterId: 'Kubernetes' },
     signal: new AbortController().signal,
     onChange: () => {},
@@ -38,7 +39,7 @@ function started(): {
   });
   intake.begin();
   worlds.length = 0;
-  return { intake, worlds, take: changes => intake.take(changes.map(change => ({ change, at: 0 }))) };
+  return { intake, worlds, take: changes => intake.take(changes.map(change => ({ change, source: 'source', at: 0 }))) };
 }
 
 const hostsIn = ({ mesh: { contents } }: World): ReadonlySet<string | undefined> =>

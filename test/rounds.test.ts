@@ -75,14 +75,14 @@ test('the first change after quiet goes out at once, and what follows shares rou
   const times = (): readonly number[] => rig.begun.map(({ at }) => at - started);
   const started = rig.clock.now();
   for (let i = 0; i < 50; i++) {
-    rig.rounds.add(endpoints(`s-${i}`, '10.0.0.1'));
+    rig.rounds.add(endpoints(`s-${i}`, '10.0.0.1'), 'source');
     await rig.pass(2);
   }
   await rig.pass(100);
   assert.deepEqual(times(), [0, 40, 80, 120], 'a round of 10 ms is a quarter of 40 ms');
   assert.equal(rig.begun.flatMap(({ changes }) => changes).length, 50);
   await rig.pass(1_000);
-  rig.rounds.add(endpoints('s-1', '10.0.0.2'));
+  rig.rounds.add(endpoints('s-1', '10.0.0.2'), 'source');
   await rig.pass(0);
   assert.equal(rig.begun.length, 5);
 });
@@ -91,7 +91,7 @@ test('what the answers to a round cost counts as its cost, as far as a change ma
   const gaps = async (cost: number, answers: number): Promise<readonly number[]> => {
     const rig = new Rig(() => cost, answers);
     for (let i = 0; i < 300; i++) {
-      rig.rounds.add(endpoints(`s-${i}`, '10.0.0.1'));
+      rig.rounds.add(endpoints(`s-${i}`, '10.0.0.1'), 'source');
       await rig.pass(2);
     }
     return rig.begun.slice(1).map(({ at }, i) => at - (rig.begun[i]?.at ?? 0));
@@ -108,7 +108,7 @@ test('what the answers to a round cost counts as its cost, as far as a change ma
 test('of several changes of one object that wait, only the newest is looked at', async () => {
   const rig = new Rig(() => 10);
   for (const address of ['10.0.0.1', '10.0.0.2', '10.0.0.3']) {
-    rig.rounds.add(endpoints('one', address));
+    rig.rounds.add(endpoints('one', address), 'source');
     await rig.pass(1);
   }
   await rig.pass(100);
@@ -123,25 +123,25 @@ test('endpoints do not wait for dear rounds of configuration, which take waiting
   const rig = new Rig(changes =>
     changes.some(change => change.op === 'upsert' && change.object.kind === 'DestinationRule') ? 200 : 5,
   );
-  rig.rounds.add(rule('a', 'a.example.com'));
+  rig.rounds.add(rule('a', 'a.example.com'), 'source');
   await rig.pass(1);
-  rig.rounds.add(rule('b', 'b.example.com'));
-  rig.rounds.add(endpoints('s', '10.0.0.1'));
+  rig.rounds.add(rule('b', 'b.example.com'), 'source');
+  rig.rounds.add(endpoints('s', '10.0.0.1'), 'source');
   await rig.pass(1);
   assert.deepEqual(
     rig.begun.map(({ changes }) => changes),
     [[rule('a', 'a.example.com')], [endpoints('s', '10.0.0.1')]],
   );
-  rig.rounds.add(endpoints('s', '10.0.0.2'));
-  rig.rounds.add(endpoints('s', '10.0.0.3'));
+  rig.rounds.add(endpoints('s', '10.0.0.2'), 'source');
+  rig.rounds.add(endpoints('s', '10.0.0.3'), 'source');
   await rig.pass(1_000);
   assert.deepEqual(
     rig.begun.slice(2).map(({ changes }) => changes),
     [[endpoints('s', '10.0.0.3')], [rule('b', 'b.example.com')]],
   );
   await rig.pass(1_000);
-  rig.rounds.add(rule('a', 'c.example.com'));
-  rig.rounds.add(endpoints('s', '10.0.0.4'));
+  rig.rounds.add(rule('a', 'c.example.com'), 'source');
+  rig.rounds.add(endpoints('s', '10.0.0.4'), 'source');
   await rig.pass(0);
   assert.deepEqual(rig.begun.at(-1)?.changes, [rule('a', 'c.example.com'), endpoints('s', '10.0.0.4')]);
 });
@@ -200,7 +200,7 @@ test('what is in force after a storm is what it would be had every change been t
       });
       for (const [each, ms] of steps) {
         direct.apply(each);
-        rig.rounds.add(each);
+        rig.rounds.add(each, 'source');
         await rig.pass(ms);
       }
       await rig.pass(300);

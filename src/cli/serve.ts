@@ -10,7 +10,7 @@ import { ListenError } from '../ports.ts';
 import type { Settings } from '../settings.ts';
 import { directorySource } from '../sources/directory.ts';
 import { KubernetesSource } from '../sources/kubernetes/kubernetes.ts';
-import { meshConfigFile, withoutMeshConfig } from '../sources/mesh-config-file.ts';
+import { meshConfigFile } from '../sources/mesh-config-file.ts';
 import { VERSION } from '../version.ts';
 import { checkFolder } from './folder.ts';
 import { listenError, osError } from './os-error.ts';
@@ -24,8 +24,7 @@ async function inputsOf({ source, meshConfig, mesh }: Settings, log: Log): Promi
   const file = meshConfig === undefined ? [] : [meshConfigFile({ file: meshConfig, log })];
   if (source.kind === 'directory') {
     await checkFolder(source.folder);
-    const directory = directorySource({ folder: source.folder, log });
-    return { sources: file.length ? [withoutMeshConfig(directory), ...file] : [directory] };
+    return { sources: [...file, directorySource({ folder: source.folder, log })] };
   }
   const { kubeconfig, context } = source;
   const client = await ApiClient.create({ kubeconfig, context }).catch((error: Error) => {
@@ -37,7 +36,7 @@ async function inputsOf({ source, meshConfig, mesh }: Settings, log: Log): Promi
     meshConfigMap: file.length ? undefined : { namespace: mesh.rootNamespace, name: 'istio' },
   });
   return {
-    sources: [kubernetes, ...file],
+    sources: [...file, kubernetes],
     watches: () => kubernetes.status(),
     // Nothing waits for a Secret: one that is missing or may not be read must not keep the mesh from being served.
     onWorld: ({ mesh: { contents } }) => void kubernetes.secrets(gatewaySecrets(contents.Gateway, contents.Pod)),

@@ -53,10 +53,13 @@ export interface KindTypes {
 /** A kind of object that Pilotlight reads. */
 export type Kind = keyof KindTypes;
 
-/** One kind: how the API server names it, and how it is read. */
+/**
+ * One kind: how the API server names it, and how it is read. `kind` names it in keys, problems and pages: as the API does, with the group behind
+ * it, as kubectl takes it, where another group's kind has the name already (`Gateway.gateway.networking.k8s.io`).
+ */
 export interface KindRow<K extends Kind> {
   readonly kind: K;
-  /** Empty for the core group. */
+  /** The API's group; empty for the core group. */
   readonly group: string;
   /** The versions that are read, the preferred one first. All have the same fields. */
   readonly versions: readonly string[];
@@ -172,14 +175,23 @@ export const kinds = {
 /** The names of all kinds, in the order of the table: what others refer to comes first. */
 export const kindNames = Object.keys(kinds) as readonly Kind[];
 
-const isKind = (name: string): name is Kind => Object.hasOwn(kinds, name);
+/** The API's own name of a kind. */
+export const apiKind = (kind: string): string => kind.split('.', 1)[0] ?? kind;
+
+/** Finds the kind of an object by group, version and the API's name: kinds of two groups may share a name. */
+export function kindFinder<K extends string>(
+  rows: readonly { readonly kind: K; readonly group: string; readonly versions: readonly string[] }[],
+): (object: { readonly apiVersion: string; readonly kind: string }) => K | undefined {
+  const byApi = new Map(rows.map(row => [`${row.group}/${apiKind(row.kind)}`, row]));
+  return ({ apiVersion, kind }) => {
+    const slash = apiVersion.lastIndexOf('/');
+    const row = byApi.get(`${slash < 0 ? '' : apiVersion.slice(0, slash)}/${kind}`);
+    return row?.versions.includes(apiVersion.slice(slash + 1)) ? row.kind : undefined;
+  };
+}
+
+const find = kindFinder<Kind>(Object.values(kinds));
 
 /** The kind of an object by its apiVersion and kind; undefined for a kind, group or version that is not read. */
-export function kindOf(object: { readonly apiVersion: string; readonly kind: string }): Kind | undefined {
-  if (!isKind(object.kind)) return undefined;
-  const row: KindRow<Kind> = kinds[object.kind];
-  if (object.kind === 'MeshConfig') return object.kind;
-  const slash = object.apiVersion.lastIndexOf('/');
-  const group = slash < 0 ? '' : object.apiVersion.slice(0, slash);
-  return group === row.group && row.versions.includes(object.apiVersion.slice(slash + 1)) ? object.kind : undefined;
-}
+export const kindOf = (object: { readonly apiVersion: string; readonly kind: string }): Kind | undefined =>
+  object.kind === 'MeshConfig' ? object.kind : find(object);

@@ -1,14 +1,13 @@
-import { bounds } from '../bounds.ts';
 import { type ObjectKey, objectKey } from '../object-key.ts';
-import { PersistentMap } from '../persistent-map.ts';
-import { equal, freeze, isDeeperThan } from './json.ts';
-import { type Kind, type KindRow, type KindTypes, kindNames, kindOf, kinds } from './kinds.ts';
-import type { Parsed, Problem } from './problem.ts';
+import { equal, freeze } from './json.ts';
+import { KindTable } from './kind-table.ts';
+import { type Kind, type KindTypes, kindNames, kindOf, kinds } from './kinds.ts';
+import type { Problem } from './problem.ts';
 import type { RawObject } from './raw.ts';
 
 /** What a source says has changed. */
 export type ConfigChange =
-  /** These are all objects of the kind; what is missing is gone. */
+  /** These are all objects of the kind that the source has; what is missing is gone from it. */
   | { readonly op: 'replace'; readonly kind: Kind; readonly objects: readonly RawObject[] }
   | { readonly op: 'upsert'; readonly object: RawObject }
   | { readonly op: 'delete'; readonly kind: Kind; readonly namespace: string; readonly name: string }
@@ -28,37 +27,50 @@ export type ConfigContents = {
 
 /**
  * The checked objects of all sources. The newest valid version of an object is in force; of a version that is not
- * valid and restricts it is what its parser makes of it.
+ * valid and restricts it is what its parser makes of it. No source takes away what another one has.
  */
 export class ConfigStore {
-  readonly #tables = Object.fromEntries(kindNames.map(kind => [kind, new KindTable(kinds[kind])])) as unknown as {
-    readonly [K in Kind]: KindTable<K>;
-  };
-  readonly #reported = new Map<ObjectKey, readonly Problem[]>();
+  /** The sources by precedence. */
+  readonly #sources: string[];
+  readonly #tables: { readonly [K in Kind]: KindTable<K> };
+  /** What the sources themselves find wrong, by source. */
+  readonly #reported = new Map<string, Map<ObjectKey, readonly Problem[]>>();
   #problemsChanged = true;
   #contents: ConfigContents | undefined;
 
-  /** Takes a change in; says whether `contents()` differs by it. Constant time an object. */
-  apply(change: ConfigChange): boolean {
-    const changed = this.#apply(change);
+  /** `sources`: their names, the first of those that have an object has its say. One that is not among them comes last. */
+  constructor(sources: readonly string[] = []) {
+    this.#sources = [...sources];
+    const tables = kindNames.map(kind => [kind, new KindTable(kinds[kind], this.#sources)]);
+    this.#tables = Object.fromEntries(tables);
+  }
+
+  /** Takes a change of a source in; says whether `contents()` differs by it. Constant time an object. */
+  apply(change: ConfigChange, source = ''): boolean {
+    if (!this.#sources.includes(source)) this.#sources.push(source);
+    const changed = this.#apply(change, source);
     if (changed) this.#contents = undefined;
     return changed;
   }
 
-  #apply(change: ConfigChange): boolean {
+  #apply(change: ConfigChange, source: string): boolean {
     switch (change.op) {
-      case 'replace':
-        return this.#tables[change.kind].replace(change.objects.filter(object => kindOf(object) === change.kind));
+      case 'replace': {
+        const objects = change.objects.filter(object => kindOf(object) === change.kind);
+        return this.#tables[change.kind].replace(objects, source);
+      }
       case 'upsert': {
         const kind = kindOf(change.object);
-        return kind !== undefined && this.#tables[kind].upsert(change.object);
+        return kind !== undefined && this.#tables[kind].upsert(change.object, source);
       }
       case 'delete':
-        return this.#tables[change.kind].delete(objectKey(change.kind, change.namespace, change.name));
+        return this.#tables[change.kind].delete(objectKey(change.kind, change.namespace, change.name), source);
       case 'problems': {
-        if (equal(this.#reported.get(change.object) ?? [], change.problems)) return false;
-        if (change.problems.length) this.#reported.set(change.object, freeze(change.problems));
-        else this.#reported.delete(change.object);
+        const reported = this.#reported.get(source) ?? new Map<ObjectKey, readonly Problem[]>();
+        if (equal(reported.get(change.object) ?? [], change.problems)) return false;
+        this.#reported.set(source, reported);
+        if (change.problems.length) reported.set(change.object, freeze(change.problems));
+        else reported.delete(change.object);
         this.#problemsChanged = true;
         return true;
       }
@@ -88,160 +100,16 @@ export class ConfigStore {
   #view(): ConfigContents {
     const tables = kindNames.map(kind => this.#tables[kind]);
     if (this.#problemsChanged || tables.some(table => table.problemsChanged)) {
-      const problems = new Map(this.#reported);
-      for (const table of tables) {
-        for (const [key, found] of table.problems()) problems.set(key, [...(problems.get(key) ?? []), ...found]);
-      }
+      const problems = new Map<ObjectKey, readonly Problem[]>();
+      for (const found of [...this.#reported.values(), ...tables.map(table => table.problems())])
+        for (const [key, list] of found) {
+          const known = problems.get(key);
+          problems.set(key, known ? [...known, ...list] : list);
+        }
       this.#problems = problems;
       this.#problemsChanged = false;
     }
     const views = Object.fromEntries(kindNames.map(kind => [kind, this.#tables[kind].view()]));
     return Object.freeze({ ...views, problems: this.#problems }) as unknown as ConfigContents;
   }
-}
-
-const maxLevels = bounds['object-levels'].most;
-
-const tooDeep = (object: ObjectKey): { readonly ok: false; readonly problems: readonly Problem[] } => ({
-  ok: false,
-  problems: [{ object, path: '', message: `it is nested more than ${maxLevels} deep`, severity: 'error' }],
-});
-
-/** What tells one version of an object from the next: the API server's version, or all of it where it has none. */
-type Seen = RawObject | { readonly metadata: Pick<RawObject['metadata'], 'resourceVersion' | 'uid'> };
-
-interface Entry<T> {
-  /** The newest version, valid or not. */
-  readonly seen: Seen;
-  readonly lastValid: T | undefined;
-  readonly inForce: T | undefined;
-}
-
-/** So many changed objects are taken into a view in one go: a few milliseconds. */
-const mostPending = 2_000;
-
-/** One kind's objects. A view is made when it is asked for, once for any number of changes. */
-class KindTable<K extends Kind> {
-  readonly #row: KindRow<K>;
-  readonly #entries = new Map<ObjectKey, Entry<KindTypes[K]>>();
-  readonly #problems = new Map<ObjectKey, readonly Problem[]>();
-  #view = PersistentMap.of<ObjectKey, KindTypes[K]>();
-  /** What differs from the view. */
-  readonly #pending = new Map<ObjectKey, KindTypes[K] | undefined>();
-  problemsChanged = false;
-
-  constructor(row: KindRow<K>) {
-    this.#row = row;
-  }
-
-  view(): ReadonlyMap<ObjectKey, KindTypes[K]> {
-    if (this.#pending.size) {
-      this.#view = this.#view.with(this.#pending);
-      this.#pending.clear();
-    }
-    return this.#view;
-  }
-
-  prepare(): void {
-    if (this.#pending.size >= mostPending) this.view();
-  }
-
-  problems(): ReadonlyMap<ObjectKey, readonly Problem[]> {
-    this.problemsChanged = false;
-    return this.#problems;
-  }
-
-  replace(objects: readonly RawObject[]): boolean {
-    let changed = false;
-    const kept = new Set<ObjectKey>();
-    for (const object of objects) {
-      kept.add(this.#key(object));
-      changed = this.upsert(object) || changed;
-    }
-    for (const key of [...this.#entries.keys()]) if (!kept.has(key)) changed = this.delete(key) || changed;
-    return changed;
-  }
-
-  delete(key: ObjectKey): boolean {
-    const known = this.#entries.get(key);
-    if (!known) return false;
-    this.#entries.delete(key);
-    const reported = this.#setProblems(key, []);
-    return this.#setValue(key, known.inForce, undefined) || reported;
-  }
-
-  upsert(raw: RawObject): boolean {
-    const key = this.#key(raw);
-    const known = this.#entries.get(key);
-    // An API server takes objects 10,000 deep; the functions that walk them call themselves.
-    const deep = isDeeperThan(maxLevels, raw);
-    if (known && !deep && isSame(known.seen, raw)) return false;
-    const { problems, ...entry } = this.#outcome(key, deep ? tooDeep(key) : this.#row.parse(raw), known);
-    this.#entries.set(key, { seen: deep ? { metadata: {} } : seenOf(raw), ...entry });
-    const reported = this.#setProblems(key, problems);
-    return this.#setValue(key, known?.inForce, entry.inForce) || reported;
-  }
-
-  #outcome(
-    object: ObjectKey,
-    parsed: Parsed<KindTypes[K]>,
-    known: Entry<KindTypes[K]> | undefined,
-  ): Omit<Entry<KindTypes[K]>, 'seen'> & { readonly problems: readonly Problem[] } {
-    const { problems } = parsed;
-    if (parsed.ok) {
-      const value = keep(known?.inForce, parsed.value);
-      return { lastValid: value, inForce: value, problems };
-    }
-    const lastValid = known?.lastValid;
-    const closed = parsed.close?.(lastValid);
-    if (!closed) {
-      return { lastValid, inForce: lastValid, problems: lastValid ? problems.map(lastGoodStays) : problems };
-    }
-    const meaning: Problem = { object, path: '', message: closed.meaning, severity: 'error' };
-    return { lastValid, inForce: keep(known?.inForce, closed.value), problems: [...problems, meaning] };
-  }
-
-  #key(raw: RawObject): ObjectKey {
-    return objectKey(this.#row.kind, this.#row.namespaced ? (raw.metadata.namespace ?? '') : '', raw.metadata.name);
-  }
-
-  #setValue(key: ObjectKey, before: KindTypes[K] | undefined, value: KindTypes[K] | undefined): boolean {
-    if (before === value) return false;
-    this.#pending.set(key, value && freeze(value));
-    return true;
-  }
-
-  #setProblems(key: ObjectKey, problems: readonly Problem[]): boolean {
-    if (equal(this.#problems.get(key) ?? [], problems)) return false;
-    if (problems.length) this.#problems.set(key, freeze(problems));
-    else this.#problems.delete(key);
-    this.problemsChanged = true;
-    return true;
-  }
-}
-
-const lastGoodStays = (problem: Problem): Problem =>
-  problem.severity === 'error'
-    ? { ...problem, message: `${problem.message} (the last valid version of the object stays in force)` }
-    : problem;
-
-/** Versions alone for what has them: the raw objects of a large cluster are half of its memory. */
-const seenOf = (raw: RawObject): Seen => {
-  const { resourceVersion, uid } = raw.metadata;
-  return resourceVersion === undefined ? raw : { metadata: { resourceVersion, uid } };
-};
-
-const isSame = (a: Seen, b: RawObject): boolean =>
-  a.metadata.resourceVersion !== undefined && b.metadata.resourceVersion !== undefined
-    ? a.metadata.resourceVersion === b.metadata.resourceVersion && a.metadata.uid === b.metadata.uid
-    : equal(a, b);
-
-/**
- * `next`, or `previous` where they differ at most in resourceVersion: a status update or a node's heartbeat is no change of configuration
- * and must not make anything again.
- */
-function keep<T extends KindTypes[Kind]>(previous: T | undefined, next: T): T {
-  if (!previous) return next;
-  const meta = { ...next.meta, resourceVersion: previous.meta.resourceVersion };
-  return equal({ ...next, meta }, previous) ? previous : next;
 }

@@ -4,11 +4,13 @@ import type { ConfigChange } from '../config/store.ts';
 /** A change and when it arrived, in milliseconds of the clock. */
 export interface Arrival {
   readonly change: ConfigChange;
+  /** The source that says so. */
+  readonly source: string;
   readonly at: number;
 }
 
-/** What a change is about: of two with the same key the newer one alone counts. */
-export const keyOf = (change: ConfigChange): string => {
+/** What a change is about; the whole kind's is the beginning of its objects'. */
+const subjectOf = (change: ConfigChange): string => {
   switch (change.op) {
     case 'replace':
       return `${change.kind} `;
@@ -23,8 +25,12 @@ export const keyOf = (change: ConfigChange): string => {
   }
 };
 
+/** Whose change it is, and about what: of two with the same key the newer one alone counts. */
+export const keyOf = ({ source, change }: Pick<Arrival, 'source' | 'change'>): string =>
+  `${source}\n${subjectOf(change)}`;
+
 /**
- * Changes that wait for the next round. Of several of one object only the newest is left, so that what nobody will see is never parsed, and
+ * Changes that wait for the next round. Of several of one object by one source only the newest is left, so that what nobody will see is never parsed, and
  * no storm takes more memory than the objects that it is about.
  */
 export class Backlog {
@@ -46,19 +52,19 @@ export class Backlog {
     return this.#replaced;
   }
 
-  add(change: ConfigChange, now: number): void {
+  add(change: ConfigChange, source: string, now: number): void {
     this.#since ??= now;
+    const key = keyOf({ source, change });
     if (change.op === 'replace') {
-      for (const key of [...this.#arrivals.keys()]) if (key.startsWith(`${change.kind} `)) this.#arrivals.delete(key);
-      this.#arrivals.set(keyOf(change), { change, at: now });
+      for (const known of [...this.#arrivals.keys()]) if (known.startsWith(key)) this.#arrivals.delete(known);
+      this.#arrivals.set(key, { change, source, at: now });
       return;
     }
-    const key = keyOf(change);
     const before = this.#arrivals.get(key);
     if (before) this.#replaced++;
     // The newest goes last: what replaces a whole kind must not come after it.
     this.#arrivals.delete(key);
-    this.#arrivals.set(key, { change, at: before?.at ?? now });
+    this.#arrivals.set(key, { change, source, at: before?.at ?? now });
   }
 
   /** All that waits, oldest first; nothing waits then. */

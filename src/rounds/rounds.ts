@@ -80,8 +80,8 @@ export class Rounds {
   }
 
   /** A change arrived. */
-  add(change: ConfigChange): void {
-    this.#lanes[laneOf(change)].backlog.add(change, this.#context.clock.now());
+  add(change: ConfigChange, source: string): void {
+    this.#lanes[laneOf(change)].backlog.add(change, source, this.#context.clock.now());
     this.#wake();
   }
 

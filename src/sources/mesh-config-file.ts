@@ -143,17 +143,3 @@ export const meshConfigFile = (options: {
   name: `mesh configuration ${options.file}`,
   run: (emit, signal) => ({ synced: new Followed(options, emit, signal).start() }),
 });
-
-const isMeshConfig = (change: ConfigChange): boolean =>
-  change.op === 'upsert'
-    ? change.object.kind === 'MeshConfig'
-    : change.op !== 'problems' && change.kind === 'MeshConfig';
-
-/** A source without its own settings of the mesh, for when they come from a file. */
-export const withoutMeshConfig = (source: ConfigSource): ConfigSource => ({
-  name: source.name,
-  run: (emit, signal) =>
-    source.run(change => {
-      if (!isMeshConfig(change)) emit(change);
-    }, signal),
-});

@@ -1,4 +1,4 @@
-import { type Kind, type KindRow, kinds } from '../config/kinds.ts';
+import { apiKind, type Kind, type KindRow, kinds } from '../config/kinds.ts';
 
 /** Why an object is not read: nothing to say, a word for its user, or a mistake: there is no such kind. */
 export type Unread = { readonly silent: true } | { readonly skipped: string } | { readonly mistake: string };
@@ -53,7 +53,7 @@ export function unread(apiVersion: string, kind: string): Unread {
   const known = alsoThere[group];
   if (!known || known.has(kind))
     return { skipped: `of kind ${kind} (${apiVersion}) skipped${withoutEffect(group, kind)}` };
-  const meant = rows.find(row => row.kind.toLowerCase() === kind.toLowerCase() && row.kind !== 'MeshConfig');
-  const advice = meant ? `; ${meant.kind} is of ${apiVersions(meant).join(', ')}` : '';
+  const meant = rows.find(row => apiKind(row.kind).toLowerCase() === kind.toLowerCase() && row.kind !== 'MeshConfig');
+  const advice = meant ? `; ${apiKind(meant.kind)} is of ${apiVersions(meant).join(', ')}` : '';
   return { mistake: `there is no kind ${kind} in ${apiVersion}${advice}` };
 }

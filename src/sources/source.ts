@@ -2,6 +2,7 @@ import type { ConfigChange } from '../config/store.ts';
 
 /** Where objects come from: a directory, a Kubernetes API server. */
 export interface ConfigSource {
+  /** Tells it from the others. */
   readonly name: string;
   /**
    * Emits changes until `signal` aborts. `synced` resolves once every kind has been listed, so that what was emitted is a whole world; it

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { kindOf } from '../../src/config/kinds.ts';
+import { apiKind, kindFinder, kindOf, kinds } from '../../src/config/kinds.ts';
 import type { RawObject } from '../../src/config/raw.ts';
 import { ConfigStore } from '../../src/config/store.ts';
 import { objectKey } from '../../src/object-key.ts';
@@ -172,4 +172,69 @@ test('an object that is nested too deep is a problem, whoever took it before', (
       assert.equal(store.contents().problems.size, 0);
     }
   }
+});
+
+test('a source takes nothing away that another one has', () => {
+  const store = new ConfigStore(['cluster', 'folder']);
+  const names = () => [...store.contents().Service.keys()].sort();
+  store.apply({ op: 'replace', kind: 'Service', objects: [service('a', 80), service('b', 80)] }, 'cluster');
+  store.apply({ op: 'upsert', object: service('c', 80) }, 'folder');
+  assert.deepEqual(names(), [key('Service', 'a'), key('Service', 'b'), key('Service', 'c')]);
+
+  store.apply({ op: 'replace', kind: 'Service', objects: [service('b', 80)] }, 'cluster');
+  assert.deepEqual(names(), [key('Service', 'b'), key('Service', 'c')]);
+  assert.equal(store.apply({ op: 'delete', kind: 'Service', namespace: 'default', name: 'b' }, 'folder'), false);
+  store.apply({ op: 'replace', kind: 'Service', objects: [] }, 'folder');
+  assert.deepEqual(names(), [key('Service', 'b')]);
+});
+
+test('of an object that two sources have the first one’s is in force, and the other’s when that is gone', () => {
+  const store = new ConfigStore(['cluster', 'folder']);
+  const at = key('Service', 'a');
+  const port = () => store.contents().Service.get(at)?.ports[0]?.port;
+  store.apply({ op: 'upsert', object: service('a', 81) }, 'folder');
+  assert.equal(port(), 81);
+  assert.equal(store.apply({ op: 'upsert', object: service('a', 80) }, 'cluster'), true);
+  assert.equal(port(), 80);
+  assert.match(
+    store.contents().problems.get(at)?.[0]?.message ?? '',
+    /in force is what the cluster says, not the folder/,
+  );
+
+  assert.equal(store.apply({ op: 'upsert', object: service('a', 82) }, 'folder'), false);
+  assert.equal(port(), 80);
+  assert.equal(store.apply({ op: 'delete', kind: 'Service', namespace: 'default', name: 'a' }, 'cluster'), true);
+  assert.equal(port(), 82);
+  assert.equal(store.contents().problems.size, 0);
+});
+
+test('problems that two sources find about one thing stand beside one another', () => {
+  const store = new ConfigStore();
+  const file = objectKey('File', '', 'a.yaml');
+  const problem = (message: string) => [{ object: file, path: '', message, severity: 'error' as const }];
+  store.apply({ op: 'problems', object: file, problems: problem('first') }, 'cluster');
+  store.apply({ op: 'problems', object: file, problems: problem('second') }, 'folder');
+  store.apply({ op: 'problems', object: file, problems: [] }, 'cluster');
+  assert.deepEqual(store.contents().problems.get(file), problem('second'));
+});
+
+test('kinds of two groups that share a name are two kinds', () => {
+  const istio = kinds.Gateway;
+  const other = {
+    ...istio,
+    kind: 'Gateway.gateway.networking.k8s.io',
+    group: 'gateway.networking.k8s.io',
+    versions: ['v1'],
+  };
+  const find = kindFinder([istio, other]);
+  assert.equal(find({ apiVersion: 'networking.istio.io/v1', kind: 'Gateway' }), 'Gateway');
+  assert.equal(find({ apiVersion: 'gateway.networking.k8s.io/v1', kind: 'Gateway' }), other.kind);
+  assert.equal(find({ apiVersion: 'gateway.networking.k8s.io/v2', kind: 'Gateway' }), undefined);
+  assert.notEqual(objectKey(istio.kind, 'default', 'a'), objectKey(other.kind, 'default', 'a'));
+});
+
+test('every kind is named as the API names it, with its group where that is not enough', () => {
+  const rows = Object.values(kinds);
+  assert.equal(new Set(rows.map(({ kind, group }) => `${group}/${apiKind(kind)}`)).size, rows.length);
+  for (const { kind, group } of rows) assert.ok(kind === apiKind(kind) || kind === `${apiKind(kind)}.${group}`, kind);
 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { ConfigChange } from '../../src/config/store.ts';
 import { silentLog as log } from '../../src/log.ts';
-import { meshConfigFile, withoutMeshConfig } from '../../src/sources/mesh-config-file.ts';
+import { meshConfigFile } from '../../src/sources/mesh-config-file.ts';
 import { until } from '../support/until.ts';
 
 const textOf = (change: ConfigChange | undefined): unknown => {
@@ -88,26 +88,4 @@ test('what cannot be read is a problem until it can be, and its last text stays'
 test('a file that is not there is told at once', async () => {
   const source = meshConfigFile({ file: join(tmpdir(), 'no-such-mesh.yaml'), log });
   await assert.rejects(source.run(() => {}, AbortSignal.abort()).synced, { code: 'ENOENT' });
-});
-
-test('beside a file the settings of the source itself do not count, and all else does', () => {
-  const mesh = { apiVersion: '', kind: 'MeshConfig', metadata: { name: 'istio' } };
-  const service = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'a', namespace: 'default' } };
-  const all: ConfigChange[] = [
-    { op: 'replace', kind: 'MeshConfig', objects: [mesh] },
-    { op: 'upsert', object: mesh },
-    { op: 'delete', kind: 'MeshConfig', namespace: '', name: 'istio' },
-    { op: 'upsert', object: service },
-    { op: 'delete', kind: 'Service', namespace: 'default', name: 'a' },
-  ];
-  const told: ConfigChange[] = [];
-  const source = withoutMeshConfig({
-    name: 'source',
-    run(emit) {
-      for (const change of all) emit(change);
-      return { synced: Promise.resolve() };
-    },
-  });
-  source.run(change => told.push(change), AbortSignal.abort());
-  assert.deepEqual(told, all.slice(3));
 });

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { type Kind, kinds } from '../../config/kinds.ts';
+import { apiKind, type Kind, kinds } from '../../config/kinds.ts';
 import type { RawObject } from '../../config/raw.ts';
 import type { ConfigChange } from '../../config/store.ts';
 import type { SecretName } from '../../istio/gateway-secrets.ts';
@@ -62,7 +62,7 @@ export class KubernetesSource implements ConfigSource {
     const watches = Object.values(kinds).flatMap(({ kind, group, versions, plural }) => {
       if (kind === 'MeshConfig' || kind === 'Secret') return [];
       const collection = {
-        kind,
+        kind: apiKind(kind),
         group,
         versions,
         plural,
