@@ -257,3 +257,25 @@ test('a route behind one that matches everything is a warning', () => {
     [['spec.http[1]', 'warning']],
   );
 });
+
+test('it is said whether there was never a route, or none is left', () => {
+  const said = (spec: string) => {
+    const { problems } = parsed('VirtualService', `{hosts: [a], ${spec}}`);
+    return problems.filter(({ path }) => path === 'spec').map(({ message }) => message);
+  };
+  assert.deepEqual(said(''), ['one of http, tls and tcp is needed']);
+  for (const kind of ['http', 'tls', 'tcp']) assert.deepEqual(said(`${kind}: [null]`), ['no route is left'], kind);
+});
+
+test('hosts in the form of SNIs of AUTO_PASSTHROUGH are for gateways whose TLS routes match SNIs', () => {
+  const errors = (host: string, ...routes: readonly string[]) => {
+    const tls = routes.map(match => `{match: [{sniHosts: [${match}]}, {port: 443}], ${to}}`);
+    const { problems } = parsed('VirtualService', `{hosts: ["${host}"], gateways: [g], tls: [${tls}], tcp: [{${to}}]}`);
+    return problems.filter(({ path, severity }) => path === 'spec.hosts[0]' && severity === 'error').length;
+  };
+  const name = 'outbound_.80_._.a.b';
+  assert.equal(errors(name, name), 0);
+  assert.equal(errors(name, name, ''), 0);
+  assert.equal(errors('outbound_.x_._.a.b', name), 1);
+  assert.equal(errors(name), 1);
+});

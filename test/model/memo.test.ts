@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { eachOf, memo } from '../../src/memo.ts';
+import { eachOf, keepList, keepMap, memo } from '../../src/memo.ts';
 
 test('the same arguments give the same result, made once', () => {
   let made = 0;
@@ -77,4 +77,24 @@ test('of a list in which some items came, went or were replaced, only the new on
   assert.equal(after[1], before[0]);
   assert.equal(after.at(-1), before.at(-1));
   assert.equal(each(changed), after);
+});
+
+test('of two equal lists or maps the one before is kept, of others the new one', () => {
+  const value = fc.constantFrom<unknown>(undefined, ...items.slice(0, 2));
+  const pairs = fc.array(fc.tuple(fc.constantFrom('a', 'b', 'c'), value), { maxLength: 3 });
+  let kept = 0;
+  fc.assert(
+    fc.property(pairs, pairs, (a, b) => {
+      const [lists, maps] = [[a.map(([, v]) => v), b.map(([, v]) => v)] as const, [new Map(a), new Map(b)] as const];
+      const same = (x: readonly unknown[], y: readonly unknown[]) =>
+        x.length === y.length && x.every((v, i) => v === y[i]);
+      assert.equal(keepList(...lists), same(...lists) ? lists[0] : lists[1]);
+      const sorted = maps.map(map => [...map].sort(([x], [y]) => (x < y ? -1 : 1)).flat()) as [unknown[], unknown[]];
+      assert.equal(keepMap(...maps), same(...sorted) ? maps[0] : maps[1]);
+      if (same(...sorted) && maps[0].size) kept++;
+    }),
+    { seed: 1, numRuns: 1_000 },
+  );
+  assert.ok(kept > 10, `${kept} maps are kept`);
+  assert.deepEqual([keepList(undefined, items), keepMap(undefined, new Map([[1, 2]])).size], [items, 1]);
 });
