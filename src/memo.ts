@@ -1,5 +1,3 @@
-import { hash } from 'node:crypto';
-
 /**
  * Memoisation by identity, the only cache of the project.
  *
@@ -167,12 +165,29 @@ class Kept<T extends object> {
 
 const keptLists = new Kept<readonly unknown[]>();
 const keptMaps = new Kept<ReadonlyMap<unknown, unknown>>();
+const keptRecords = new Kept<object>();
+const EMPTY: readonly never[] = Object.freeze([]);
 
 /** The one list of these items: lists with the same items in the same order are one value, for as long as somebody has it. */
 export function oneList<T>(list: readonly T[]): readonly T[] {
+  if (list.length === 0) return EMPTY;
   let at = list.length;
   for (const item of list) at = mixed(at, numberOf(item));
   return keptLists.one(at, list, known => sameItems(known, list)) as readonly T[];
+}
+
+const sameFields = (a: object, b: object): boolean => {
+  const names = Object.keys(b);
+  return (
+    names.length === Object.keys(a).length && names.every(name => Object.is(Reflect.get(a, name), Reflect.get(b, name)))
+  );
+};
+
+/** The one record of these fields, frozen. */
+export function one<T extends object>(record: T): T {
+  let at = 1;
+  for (const [name, value] of Object.entries(record)) at = (at + mixed(numberOf(name), numberOf(value))) | 0;
+  return keptRecords.one(at, Object.freeze(record), known => sameFields(known, record)) as T;
 }
 
 /** The one map of these entries. */
@@ -232,22 +247,3 @@ export function nameOf(value: object): string {
   names.set(value, name);
   return name;
 }
-
-const itemText = (item: unknown): string => (isObject(item) ? nameOf(item) : JSON.stringify(item));
-
-const equalLists = new Interner<readonly unknown[]>();
-const equalMaps = new Interner<ReadonlyMap<unknown, unknown>>();
-
-/** A text for what may have thousands of items. */
-const digest = (items: readonly string[]): string => hash('sha256', items.join(), 'base64url');
-
-const knownList = memo((list: readonly unknown[]) => equalLists.intern(digest(list.map(itemText)), () => list));
-const knownMap = memo((map: ReadonlyMap<unknown, unknown>) =>
-  equalMaps.intern(digest([...map].flatMap(([key, value]) => [itemText(key), itemText(value)])), () => map),
-);
-
-/** The one list that stands for all with these very items in this order. */
-export const equalList = <T>(list: readonly T[]): readonly T[] => knownList(list) as readonly T[];
-
-/** The one map that stands for all with these very entries in this order. */
-export const equalMap = <K, V>(map: ReadonlyMap<K, V>): ReadonlyMap<K, V> => knownMap(map) as ReadonlyMap<K, V>;

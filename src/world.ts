@@ -1,7 +1,7 @@
 import type { Problem } from './config/problem.ts';
 import type { ConfigContents } from './config/store.ts';
 import type { MeshOptions } from './istio/settings.ts';
-import { equalList, memo } from './memo.ts';
+import { memo, oneList } from './memo.ts';
 import { converted } from './model/conversions.ts';
 import { type Identity, identify } from './model/identify.ts';
 import { buildingMesh, buildMesh, type MeshModel } from './model/mesh.ts';
@@ -140,7 +140,7 @@ function partOf<T extends XdsType>(
 ): Part {
   const known = parts.get(list);
   if (known) return known;
-  const encoded = equalList(list.map(({ message, sources }) => encodeResource(type, message, sources)));
+  const encoded = oneList(list.map(({ message, sources }) => encodeResource(type, message, sources)));
   const made = parts.get(encoded) ?? part(encoded, previous);
   parts.set(encoded, made);
   parts.set(list, made);

@@ -1,6 +1,6 @@
 import type { ConfigContents } from '../config/store.ts';
 import type { WorkloadEntry } from '../istio/config.ts';
-import { memo } from '../memo.ts';
+import { memo, one } from '../memo.ts';
 import type { AddressIndex } from './endpoints/address-index.ts';
 import { nowhere } from './endpoints/locality.ts';
 import { podIndex, podShape } from './endpoints/pods.ts';
@@ -12,7 +12,7 @@ import { selectingServices } from './proxy/targets.ts';
 import { nodeNamed, type Traits } from './proxy/traits.ts';
 import type { Workload } from './proxy/workload.ts';
 import { shapeOf, withNamedPorts } from './proxy/workloads.ts';
-import type { Scope } from './scope/scope.ts';
+import type { ProxyShape, Scope } from './scope/scope.ts';
 import type { Service } from './services/service.ts';
 
 /** All that translation knows of a proxy: three shared values, and one value for the three. */
@@ -34,15 +34,13 @@ const none: readonly Service[] = Object.freeze([]);
 interface Known {
   /** Of the mesh that it was made in. */
   readonly basis: IdentityBasis;
+  /** What is known of a shape lives as long as it does. */
+  readonly shape: ProxyShape;
   readonly identity: Identity;
   /** Whether endpoints of the proxy's own addresses have a say in it, and whether there were any. */
   readonly byEndpoints: boolean;
   readonly addressed: boolean;
 }
-
-const identityWith = memo(
-  (scope: Scope, workload: Workload, traits: Traits): Identity => Object.freeze({ scope, workload, traits }),
-);
 
 const known = new WeakMap<Proxy, Known>();
 
@@ -58,12 +56,12 @@ export function identify(mesh: MeshModel, proxy: Proxy): Identity {
   const last = known.get(proxy);
   const addressed = isAddressed(mesh.stages.addresses.value, proxy.addresses);
   if (last?.basis === basis && !(last.byEndpoints && (addressed || last.addressed))) return last.identity;
-  const { identity, byEndpoints } = identityOf(mesh, proxy);
-  known.set(proxy, { basis, identity, byEndpoints, addressed });
-  return identity;
+  const found = identityOf(mesh, proxy);
+  known.set(proxy, { basis, addressed, ...found });
+  return found.identity;
 }
 
-function identityOf(mesh: MeshModel, proxy: Proxy): Pick<Known, 'identity' | 'byEndpoints'> {
+function identityOf(mesh: MeshModel, proxy: Proxy): Pick<Known, 'shape' | 'identity' | 'byEndpoints'> {
   const { contents, settings, stages, endpoints } = mesh;
   const { class: ofClass, namespace, addresses } = proxy;
   const pods = podIndex(contents.Pod, contents.Node, settings);
@@ -71,22 +69,23 @@ function identityOf(mesh: MeshModel, proxy: Proxy): Pick<Known, 'identity' | 'by
   const services = stages.services.value;
   const all = services.inNamespace.get(namespace) ?? none;
 
-  let shape = shapeOf(ofClass, pod && podShape(pod));
+  let ofPod = shapeOf(ofClass, pod && podShape(pod));
   const entries = contents.WorkloadEntry;
   const entry = pod || !entries.size ? undefined : entriesByAddress(entries).get(`${namespace} ${addresses[0] ?? ''}`);
-  if (!pod) shape = withNamedPorts(shape, proxy, all, entry?.spec.ports, endpoints);
+  if (!pod) ofPod = withNamedPorts(ofPod, proxy, all, entry?.spec.ports, endpoints);
   const place = pod ? pods.place(pod) : entry && workloadEntryInstance(entry, settings).place;
   const node = services.byNode ? nodeNamed(ofClass.nodeName || (pod?.node ?? '')) : undefined;
-  const identity = identityWith(
-    stages.scopes.value.scopeOf(ofClass.type, namespace, shape.labels),
-    stages.workloads.value.workloadOf(proxy, shape, endpoints, stages.addresses.value),
-    traitsOf(
+  const shape = one({ type: ofClass.type, namespace, pod: ofPod });
+  const identity = one({
+    scope: stages.scopes.value.scopeOf(shape),
+    workload: stages.workloads.value.workloadOf(proxy, shape, endpoints, stages.addresses.value),
+    traits: traitsOf(
       ofClass,
       ofClass.locality ?? place?.locality ?? nowhere,
       mesh.matchedMetadata,
       place?.network ?? settings.network,
       node,
     ),
-  );
-  return { identity, byEndpoints: !pod || !selectingServices(all, shape.labels).length };
+  });
+  return { shape, identity, byEndpoints: !pod || !selectingServices(all, ofPod.labels).length };
 }

@@ -1,7 +1,7 @@
 import type { Problem } from '../config/problem.ts';
 import type { ConfigContents } from '../config/store.ts';
 import { type MeshOptions, type MeshSettings, meshSettings, rootNamespaceOf } from '../istio/settings.ts';
-import { equalList, memo } from '../memo.ts';
+import { memo, oneList } from '../memo.ts';
 import { type ObjectKey, objectKey } from '../object-key.ts';
 import { inOneGo } from '../slices.ts';
 import { inSelectedNamespaces } from './discovery-selectors.ts';
@@ -18,7 +18,6 @@ import { buildExternalEndpoints, type ExternalEndpoints, type ExternalInputs } f
 import { buildKubeEndpoints, type KubeEndpointInputs, type KubeEndpoints } from './endpoints/kube-endpoints.ts';
 import { groupSlices, type SliceGroups } from './endpoints/slices.ts';
 import { type Stage, stage, stageInSlices } from './incremental/derive.ts';
-import { LastRecords } from './incremental/last-records.ts';
 import { buildPolicies, type PolicyIndex, type PolicyInputs } from './policies/policies.ts';
 import { matchedMetadata } from './proxy/proxy-traits.ts';
 import { type WorkloadIndex, type WorkloadInputs, workloadIndex } from './proxy/workloads.ts';
@@ -78,7 +77,6 @@ export interface MeshModel {
   /** Metadata that EnvoyFilters match. */
   readonly matchedMetadata: readonly string[];
   readonly stages: Stages;
-  readonly lastRecords: LastRecords;
 }
 
 const joinProblems = memo((...lists: readonly (readonly Problem[])[]): readonly Problem[] => lists.flat());
@@ -97,7 +95,6 @@ export function* buildingMesh(
   previous?: MeshModel,
 ): Generator<undefined, MeshModel> {
   const before = previous?.stages;
-  const lastRecords = previous?.lastRecords ?? new LastRecords();
 
   const config = given.MeshConfig.get('MeshConfig/istio' as ObjectKey) ?? [...given.MeshConfig.values()][0];
   const root = given.Namespace.get(objectKey('Namespace', '', rootNamespaceOf(config, options)));
@@ -191,7 +188,7 @@ export function* buildingMesh(
     settings.value,
   ];
   yield undefined;
-  const policies = stage(before?.policies, policyInputs, () => buildPolicies(policyInputs, lastRecords));
+  const policies = stage(before?.policies, policyInputs, () => buildPolicies(policyInputs));
   const sidecars = sidecarIndex(contents.Sidecar, settings.value.rootNamespace);
 
   const scopeInputs: ScopeInputs = [
@@ -205,10 +202,10 @@ export function* buildingMesh(
     settings.value,
   ];
   yield undefined;
-  const scopes = stage(before?.scopes, scopeInputs, () => scopeIndex(scopeInputs, lastRecords));
+  const scopes = stage(before?.scopes, scopeInputs, () => scopeIndex(scopeInputs));
   const workloadInputs: WorkloadInputs = [services.value, externalEndpoints.value, sidecars, policies.value];
-  const workloads = stage(before?.workloads, workloadInputs, () => workloadIndex(workloadInputs, lastRecords));
-  const metadata = equalList(matchedMetadata(contents.EnvoyFilter));
+  const workloads = stage(before?.workloads, workloadInputs, () => workloadIndex(workloadInputs));
+  const metadata = oneList(matchedMetadata(contents.EnvoyFilter));
   const objects = [contents.Pod, contents.Node, contents.WorkloadEntry];
   const basisInputs = [...objects, settings.value, services.value, scopes.value, workloads.value, metadata];
   return {
@@ -245,6 +242,5 @@ export function* buildingMesh(
       workloads,
       basis: stage(before?.basis, basisInputs, () => Object.freeze({})),
     },
-    lastRecords,
   };
 }

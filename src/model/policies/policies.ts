@@ -9,10 +9,9 @@ import type {
 } from '../../istio/config.ts';
 import { byAge, compare, type ObjectMeta, selects } from '../../istio/object.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
-import { equalList } from '../../memo.ts';
+import { one, oneList } from '../../memo.ts';
 import type { ObjectKey } from '../../object-key.ts';
 import type { PolicyTargetReference } from '../../proto/generated/istio/type/v1beta1.ts';
-import type { LastRecords } from '../incremental/last-records.ts';
 
 /** The policies that select a workload, each list in istiod's order: PeerAuthentications and
  * RequestAuthentications of the namespace, then the root namespace's; AuthorizationPolicies the other way round; Telemetry from the mesh's to
@@ -140,7 +139,7 @@ function telemetriesFor(all: ByNamespace<Telemetry>, root: string, namespace: st
 }
 
 /** The index. Lists of policies keep their identity while their content does. */
-export function buildPolicies(inputs: PolicyInputs, last: LastRecords): PolicyIndex {
+export function buildPolicies(inputs: PolicyInputs): PolicyIndex {
   const [peers, requests, authorizations, telemetries, filters, settings] = inputs;
   const root = settings.rootNamespace;
   const effective = effectivePeers(peers);
@@ -169,18 +168,16 @@ export function buildPolicies(inputs: PolicyInputs, last: LastRecords): PolicyIn
           a.meta.createdAt - b.meta.createdAt ||
           compare(`${a.meta.name}.${a.meta.namespace}`, `${b.meta.name}.${b.meta.namespace}`),
       );
-    const found = {
-      peerAuthentications: equalList(from(peersBy, [namespace, root])),
-      requestAuthentications: equalList(from(requestsBy, [namespace, root])),
-      authorizationPolicies: equalList(from(authorizationsBy, [root, namespace])),
-      telemetries: equalList(telemetriesFor(telemetriesBy, root, namespace, labels)),
-      envoyFilters: equalList(envoyFilters),
-    };
-    const name = Object.values(found).flatMap(list => list.map(policy => policy.meta.key));
-    return last.record(`policies ${namespace} ${name.join()}`, Object.freeze(found));
+    return one({
+      peerAuthentications: oneList(from(peersBy, [namespace, root])),
+      requestAuthentications: oneList(from(requestsBy, [namespace, root])),
+      authorizationPolicies: oneList(from(authorizationsBy, [root, namespace])),
+      telemetries: oneList(telemetriesFor(telemetriesBy, root, namespace, labels)),
+      envoyFilters: oneList(envoyFilters),
+    });
   };
   return {
-    peerAuthentications: equalList(effective.list),
+    peerAuthentications: oneList(effective.list),
     problems: effective.problems,
     policiesFor,
   };

@@ -1,13 +1,13 @@
 import type { Sidecar } from '../../istio/config.ts';
 import { mergeLabels } from '../../istio/labels.ts';
-import { equalList, Interner, memo, nameOf } from '../../memo.ts';
+import { memo, one, oneList } from '../../memo.ts';
 import { type AddressIndex, servicesAt } from '../endpoints/address-index.ts';
 import { type EndpointIndex, endpointsKey, serves } from '../endpoints/endpoint.ts';
 import type { ExternalEndpoints } from '../endpoints/external-endpoints.ts';
 import type { PodShape } from '../endpoints/pods.ts';
 import { internShape } from '../endpoints/pods.ts';
-import type { LastRecords } from '../incremental/last-records.ts';
-import type { PolicyIndex } from '../policies/policies.ts';
+import type { PolicyIndex, WorkloadPolicies } from '../policies/policies.ts';
+import type { ProxyShape } from '../scope/scope.ts';
 import { type SidecarIndex, sidecarFor } from '../scope/sidecars.ts';
 import type { Service, ServiceTarget } from '../services/service.ts';
 import type { ServiceIndex } from '../services/service-index.ts';
@@ -25,7 +25,7 @@ export type WorkloadInputs = readonly [
 /** Finds the workload of proxies. */
 export interface WorkloadIndex {
   /** `endpoints`, and `addresses` made from them, are asked only for what no selector tells. */
-  workloadOf(proxy: Proxy, shape: PodShape, endpoints: EndpointIndex, addresses: AddressIndex): Workload;
+  workloadOf(proxy: Proxy, shape: ProxyShape, endpoints: EndpointIndex, addresses: AddressIndex): Workload;
 }
 
 interface PodPort {
@@ -131,70 +131,58 @@ const none: readonly Service[] = Object.freeze([]);
 const noTargets: readonly ServiceTarget[] = Object.freeze([]);
 const noAddresses: readonly string[] = Object.freeze([]);
 
-/** The workloads of one mesh; every part of a workload that is as before is the one before. */
-export function workloadIndex(
-  [services, external, sidecars, policies]: WorkloadInputs,
-  last: LastRecords,
-): WorkloadIndex {
-  const known = new Interner<Workload>();
-  /** Of proxies whose addresses say nothing about them. */
-  const plain = new WeakMap<ProxyClass, WeakMap<PodShape, Workload>>();
+/** What the labels of proxies of a shape tell about them. */
+interface Selected {
+  readonly services: readonly Service[];
+  readonly targets: readonly ServiceTarget[];
+  readonly sidecar: Sidecar | undefined;
+  readonly policies: WorkloadPolicies;
+}
 
-  const make = (
-    proxy: Proxy,
-    shape: PodShape,
-    byAddress: readonly ServiceTarget[],
-    selecting: readonly Service[],
-    sidecar: Sidecar | undefined,
-    own: readonly string[],
-  ): Workload => {
-    const { namespace } = proxy;
-    const targets = sortTargets([...selectedTargets(selecting, shape.ports), ...byAddress]);
-    const names = targets
-      .map(({ service, port, targetPort }) => `${service.source}/${service.hostname}:${port.port}:${targetPort}`)
-      .join();
-    const ownAddresses = equalList(own);
-    const id = `${namespace} ${JSON.stringify(shape)} ${names} ${own.join()}`;
-    return last.record(
-      `workload ${proxy.class.type} ${id}`,
-      Object.freeze({
-        namespace,
-        labels: shape.labels,
-        name: shape.workload,
-        serviceAccount: shape.serviceAccount,
-        targets: equalList(targets),
-        policies: policies.policiesFor(namespace, shape.labels),
-        sidecar,
-        ownAddresses,
-      }),
-    );
+/** The workloads of one mesh; every part of a workload that is as before is the one before. */
+export function workloadIndex([services, external, sidecars, policies]: WorkloadInputs): WorkloadIndex {
+  const selected = memo(({ type, namespace, pod }: ProxyShape): Selected => {
+    const selecting = selectingServices(services.inNamespace.get(namespace) ?? none, pod.labels);
+    return {
+      services: selecting,
+      targets: selectedTargets(selecting, pod.ports),
+      sidecar: type === 'sidecar' ? sidecarFor(sidecars, namespace, pod.labels) : undefined,
+      policies: policies.policiesFor(namespace, pod.labels),
+    };
+  });
+
+  /** `more` are targets by address. */
+  const workload = (shape: ProxyShape, more: readonly ServiceTarget[], own: readonly string[]): Workload => {
+    const { targets, sidecar, policies: found } = selected(shape);
+    return one({
+      namespace: shape.namespace,
+      labels: shape.pod.labels,
+      name: shape.pod.workload,
+      serviceAccount: shape.pod.serviceAccount,
+      targets: oneList(sortTargets([...targets, ...more])),
+      policies: found,
+      sidecar,
+      ownAddresses: oneList(own),
+    });
   };
+  /** Of proxies whose addresses say nothing about them. */
+  const plain = memo((shape: ProxyShape): Workload => workload(shape, noTargets, noAddresses));
 
   return {
-    workloadOf(proxy, shape, endpoints, addresses) {
-      const all = services.inNamespace.get(proxy.namespace) ?? none;
+    workloadOf({ addresses: own }, shape, endpoints, addresses) {
+      const all = services.inNamespace.get(shape.namespace) ?? none;
       const outside = externalTargets(all, external);
-      const byAddress = outside.size ? proxy.addresses.flatMap(address => outside.get(address) ?? []) : noTargets;
-      const bySelector = selectingServices(all, shape.labels);
-      const [address] = proxy.addresses;
+      const byAddress = outside.size ? own.flatMap(address => outside.get(address) ?? []) : noTargets;
+      const { services: selecting, sidecar } = selected(shape);
+      const [address] = own;
       const direct =
-        bySelector.length || address === undefined
+        selecting.length || address === undefined
           ? noTargets
           : addressedTargets(servicesAt(addresses, withoutSelector(all), address), endpoints, address);
-      const extra = direct.length ? [...direct, ...byAddress] : byAddress;
-      const sidecar = proxy.class.type === 'sidecar' ? sidecarFor(sidecars, proxy.namespace, shape.labels) : undefined;
-      const isHeadless = bySelector.some(s => s.headless) || extra.some(target => target.service.headless);
-      const own = isHeadless || usesOwnAddress(sidecar) ? proxy.addresses : noAddresses;
-      const isPlain = !extra.length && own === noAddresses;
-      const ofClass = isPlain ? (plain.get(proxy.class) ?? new WeakMap<PodShape, Workload>()) : undefined;
-      const equal = ofClass?.get(shape);
-      if (equal) return equal;
-      const key = `${proxy.class.type} ${proxy.namespace} ${nameOf(shape)} ${own.join()} ${extra
-        .map(({ service, port, targetPort }) => `${service.source}/${service.hostname}:${port.port}:${targetPort}`)
-        .join()}`;
-      const workload = known.intern(key, () => make(proxy, shape, extra, bySelector, sidecar, own));
-      if (ofClass) plain.set(proxy.class, ofClass.set(shape, workload));
-      return workload;
+      const more = direct.length ? [...direct, ...byAddress] : byAddress;
+      const isHeadless = selecting.some(s => s.headless) || more.some(target => target.service.headless);
+      if (isHeadless || usesOwnAddress(sidecar)) return workload(shape, more, own);
+      return more.length ? workload(shape, more, noAddresses) : plain(shape);
     },
   };
 }

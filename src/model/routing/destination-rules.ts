@@ -4,7 +4,7 @@ import { type DestinationRule, writtenPath } from '../../istio/config.ts';
 import { findHost, type HostTable, isWildcard, resolveShortname } from '../../istio/hosts.ts';
 import { byAge, selects } from '../../istio/object.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
-import { keepList, memo, memoSaid } from '../../memo.ts';
+import { keepList, memo, memoSaid, oneList, oneMap } from '../../memo.ts';
 import type { ObjectKey } from '../../object-key.ts';
 import { type Derived, deriving, type Stage } from '../incremental/derive.ts';
 import type { Hostname, Service } from '../services/service.ts';
@@ -200,13 +200,13 @@ function candidates(index: DestinationRuleIndex, service: Service, client: strin
   return exportedTo(index.exported.get(index.rootNamespace), hostname, client);
 }
 
-/** One digit for each rule of the namespace with a workloadSelector: whether it selects the labels. */
-export const decideRules = (
+/** The rules of the namespace whose workloadSelector selects the labels. */
+export const selectingRules = (
   index: DestinationRuleIndex,
   namespace: string,
   labels: Readonly<Record<string, string>>,
-): string =>
-  (index.selecting.get(namespace) ?? []).map(rule => (selects(selectorOf(rule) ?? {}, labels) ? '1' : '0')).join('');
+): readonly DestinationRule[] =>
+  oneList((index.selecting.get(namespace) ?? []).filter(rule => selects(selectorOf(rule) ?? {}, labels)));
 
 /** The one of several rules of a host: the first with a selector that selects the proxy, else the one without. */
 function choose(list: readonly Candidate[], selected: ReadonlySet<DestinationRule['meta']['key']>) {
@@ -218,20 +218,19 @@ function choose(list: readonly Candidate[], selected: ReadonlySet<DestinationRul
   return general;
 }
 
-/** The rule in force for each Service that has one, for clients of a namespace whose selectors were decided so. */
+/** The rule in force for each Service that has one, for clients of a namespace that these rules with a selector select. */
 export const rulesFor: (
   index: DestinationRuleIndex,
   services: readonly Service[],
+  selecting: readonly DestinationRule[],
   namespace: string,
-  decision: string,
-) => ReadonlyMap<Hostname, EffectiveDestinationRule> = memoSaid((index, services, namespace, decision) => {
-  const selecting = index.selecting.get(namespace) ?? [];
-  const selected = new Set(selecting.filter((_, i) => decision[i] === '1').map(rule => rule.meta.key));
+) => ReadonlyMap<Hostname, EffectiveDestinationRule> = memoSaid((index, services, selecting, namespace) => {
+  const selected = new Set(selecting.map(rule => rule.meta.key));
   const found = new Map<Hostname, EffectiveDestinationRule>();
   for (const service of services) {
     if (found.has(service.hostname) || !(index.wildcards || index.hosts.has(service.hostname))) continue;
     const rule = choose(candidates(index, service, namespace), selected);
     if (rule) found.set(service.hostname, rule);
   }
-  return found;
+  return oneMap(found);
 });

@@ -1,6 +1,6 @@
 import type { VirtualService } from '../../istio/config.ts';
 import { selects } from '../../istio/object.ts';
-import { memo, memoSaid } from '../../memo.ts';
+import { keepList, memo, one, oneList } from '../../memo.ts';
 import type { HTTPMatchRequest } from '../../proto/generated/istio/networking/v1alpha3.ts';
 
 /** Who asks: what the conditions of a match are about. */
@@ -42,57 +42,39 @@ const conditionalIn = memo(({ spec }: VirtualService): boolean =>
   ),
 );
 
-/** One digit for each match of the VirtualService, in order: whether it applies. */
-function decide({ spec }: VirtualService, source: Source): string {
-  let decision = '';
-  for (const { match } of spec.http ?? []) for (const m of match ?? []) decision += applies(m, source) ? '1' : '0';
-  const opaque: readonly Matched[] = [...(spec.tls ?? []), ...(spec.tcp ?? [])];
-  for (const { match } of opaque) {
-    for (const m of match ?? []) decision += appliesOpaque(m, source) ? '1' : '0';
-  }
-  return decision;
+/** The routes of a list with the matches that apply alone; one that had matches and has none left is left out. */
+function routesFor<M extends Conditions, R extends { readonly match?: readonly M[] | undefined }>(
+  routes: readonly R[] | undefined,
+  isFor: (match: M) => boolean,
+): readonly R[] | undefined {
+  if (!routes) return undefined;
+  const kept = routes.flatMap((route): readonly R[] => {
+    if (!route.match?.length) return [route];
+    const match = route.match.filter(isFor);
+    if (match.length === route.match.length) return [route];
+    return match.length ? [one({ ...route, match: oneList(match) })] : [];
+  });
+  return keepList(routes, oneList(kept));
 }
 
-/** The VirtualService without matches that were decided `0`; a route that had matches and has none left is left out. */
-const without = memoSaid((object: VirtualService, decision: string): VirtualService => {
-  let at = 0;
-  const keep = <R extends Matched>(routes: readonly R[] | undefined): readonly R[] | undefined =>
-    routes?.flatMap((route): readonly R[] => {
-      if (!route.match?.length) return [route];
-      const match = route.match.filter(() => decision[at++] === '1');
-      if (match.length === route.match.length) return [route];
-      return match.length ? [{ ...route, match }] : [];
-    });
-  const { http, tls, tcp, ...rest } = object.spec;
-  const spec = { ...rest, http: keep(http), tls: keep(tls), tcp: keep(tcp) };
-  return Object.freeze({ ...object, spec: Object.freeze(spec) });
-});
+function asSeenBy(object: VirtualService, source: Source): VirtualService {
+  const { http, tls, tcp } = object.spec;
+  const spec = {
+    http: routesFor(http, match => applies(match, source)),
+    tls: routesFor(tls, match => appliesOpaque(match, source)),
+    tcp: routesFor(tcp, match => appliesOpaque(match, source)),
+  };
+  const same = spec.http === http && spec.tls === tls && spec.tcp === tcp;
+  return same ? object : one({ ...object, spec: one({ ...object.spec, ...spec }) });
+}
 
-const conditional = memo((objects: readonly VirtualService[]): readonly VirtualService[] =>
-  objects.filter(conditionalIn),
-);
-
-const decided = memoSaid((objects: readonly VirtualService[], decisions: string): readonly VirtualService[] => {
-  const each = decisions.split(',');
-  let at = 0;
-  return Object.freeze(
-    objects.map(object => {
-      if (!conditionalIn(object)) return object;
-      const decision = each[at++] ?? '';
-      return decision.includes('0') ? without(object, decision) : object;
-    }),
-  );
-});
-
-/** How the conditions of all matches come out for a source, as text; equal texts, equal outcome. */
-export const decideRoutes = (objects: readonly VirtualService[], source: Source): string =>
-  conditional(objects)
-    .map(object => decide(object, source))
-    .join(',');
+const isAnyConditional = memo((objects: readonly VirtualService[]): boolean => objects.some(conditionalIn));
 
 /**
  * The VirtualServices as one source sees them: matches that cannot be its (`sourceLabels`, `sourceNamespace`, `gateways`) are gone, so that
  * nothing that is made from them has to know the proxy. Sources for which everything comes out the same get the same list.
  */
-export const applyingTo = (objects: readonly VirtualService[], decision: string): readonly VirtualService[] =>
-  decision ? decided(objects, decision) : objects;
+export const applyingTo = (objects: readonly VirtualService[], source: Source): readonly VirtualService[] =>
+  isAnyConditional(objects)
+    ? oneList(objects.map(object => (conditionalIn(object) ? asSeenBy(object, source) : object)))
+    : objects;

@@ -1,7 +1,7 @@
 import type { VirtualService } from '../../istio/config.ts';
 import { parseProtocol } from '../../istio/protocol.ts';
 import { visibleTo } from '../../istio/visibility.ts';
-import { memo, memoSaid } from '../../memo.ts';
+import { memo, memoSaid, one, oneList, oneMap } from '../../memo.ts';
 import type { ObjectKey } from '../../object-key.ts';
 import type { IstioEgressListener } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { routeTargets } from '../routing/virtual-service.ts';
@@ -9,29 +9,28 @@ import type { Hostname, Service } from '../services/service.ts';
 import type { ServiceIndex } from '../services/service-index.ts';
 import { type EgressHosts, egressHosts, importsHost, isExcluded } from './egress-hosts.ts';
 
-/** A Service with fewer ports; the Service itself where none is missing, undefined where none is left. */
-const withPorts = memo((service: Service, numbers: string): Service | undefined => {
-  const wanted = new Set(numbers.split(',').map(Number));
-  const ports = service.ports.filter(port => wanted.has(port.port));
+/** A Service with those of its ports that are wanted; the Service itself where none is missing, undefined where none is left. */
+function withPorts(service: Service, isWanted: (port: number) => boolean): Service | undefined {
+  const ports = service.ports.filter(({ port }) => isWanted(port));
   if (ports.length === service.ports.length) return service;
-  return ports.length ? Object.freeze({ ...service, ports: Object.freeze(ports) }) : undefined;
-});
+  return ports.length ? one({ ...service, ports: oneList(ports) }) : undefined;
+}
 
-/** A Service with only the aliases that are imported too. */
-const withAliases = memo((service: Service, hosts: EgressHosts, from: string): Service => {
-  const known = hosts.get(from);
-  const aliases = service.aliases.filter(alias => known && importsHost(known, alias.hostname));
-  return aliases.length === service.aliases.length ? service : Object.freeze({ ...service, aliases });
-});
+/** A Service with those of its aliases that are imported too. */
+function withAliases(service: Service, isImported: (alias: Service['aliases'][number]) => boolean): Service {
+  const aliases = service.aliases.filter(isImported);
+  return aliases.length === service.aliases.length ? service : one({ ...service, aliases: oneList(aliases) });
+}
 
 /** A Service that is imported by nothing but names of ExternalName Services for it, with those names; undefined where there are none. */
-const byAlias = memo((service: Service, hosts: EgressHosts): Service | undefined => {
-  const aliases = service.aliases.filter(
+function byAlias(service: Service, hosts: EgressHosts): Service | undefined {
+  const found = withAliases(
+    service,
     ({ hostname, namespace }) =>
       !isExcluded(hosts, namespace, hostname) && [namespace, '*'].some(from => importsFrom(hosts, from, hostname)),
   );
-  return aliases.length ? Object.freeze({ ...service, aliases: Object.freeze(aliases) }) : undefined;
-});
+  return found.aliases.length ? found : undefined;
+}
 
 /** The one port that an egress listener serves; undefined where it serves every port (none given, or a generic HTTP proxy). */
 export function listenerPort({ port }: IstioEgressListener): number | undefined {
@@ -66,7 +65,7 @@ const chosenFor: (services: readonly Service[], namespace: string) => readonly S
         (known.registry !== 'Kubernetes' && service.registry === 'Kubernetes' && known.namespace !== namespace);
       if (better) chosen.set(service.hostname, service);
     }
-    return services.filter(s => chosen.get(s.hostname)?.namespace === s.namespace);
+    return oneList(services.filter(s => chosen.get(s.hostname)?.namespace === s.namespace));
   },
 );
 
@@ -90,24 +89,26 @@ export const importedServices: (
     if (isExcluded(hosts, service.namespace, service.hostname)) continue;
     const from = [service.namespace, '*'].find(name => importsFrom(hosts, name, service.hostname));
     const found = from !== undefined ? service : service.aliases.length ? byAlias(service, hosts) : undefined;
-    const trimmed = found && (port === undefined ? found : withPorts(found, String(port)));
+    const trimmed = found && (port === undefined ? found : withPorts(found, own => own === port));
     if (!trimmed) continue;
     if (from === undefined) byOtherName.add(trimmed);
     else named.add(service.hostname);
-    imported.push(from !== undefined && trimmed.aliases.length ? withAliases(trimmed, hosts, from) : trimmed);
+    imported.push(
+      from === undefined ? trimmed : withAliases(trimmed, ({ hostname }) => importsFrom(hosts, from, hostname)),
+    );
   }
   // Of a host that several namespaces have those count that are imported themselves.
   const chosen = imported.filter(service => !(byOtherName.has(service) && named.has(service.hostname)));
-  return unambiguous(chosen, namespace);
+  return unambiguous(oneList(chosen), namespace);
 });
-
-const portList = (service: Service): string => service.ports.map(port => `${port.port}/${port.name}`).join();
 
 /** A Service with the further ports of another one. */
 export const joined = memo((a: Service, b: Service): Service => {
   const numbers = new Set(a.ports.map(port => port.port));
-  const ports = [...a.ports, ...b.ports.filter(port => !numbers.has(port.port))];
-  return Object.freeze({ ...a, ports: Object.freeze(ports) });
+  const more = b.ports.filter(port => !numbers.has(port.port));
+  if (!more.length) return a;
+  const ports = [...a.ports, ...more];
+  return one({ ...a, ports: oneList(ports) });
 });
 
 /** Services in which every port of a host is there once, with the index by host. */
@@ -129,9 +130,9 @@ const byPrecedence = (a: Service, b: Service): number =>
 /** Splits the ports of a host among those who have it: each to the first. */
 function share(rivals: readonly Service[], owners: Map<string, ObjectKey>): readonly Service[] {
   return [...rivals].sort(byPrecedence).flatMap(service => {
-    const free = service.ports.map(({ port }) => port).filter(port => !owners.has(`${service.hostname}:${port}`));
-    for (const port of free) owners.set(`${service.hostname}:${port}`, service.source);
-    return withPorts(service, free.join()) ?? [];
+    const part = withPorts(service, port => !owners.has(`${service.hostname}:${port}`));
+    for (const { port } of part?.ports ?? []) owners.set(`${service.hostname}:${port}`, service.source);
+    return part ?? [];
   });
 }
 
@@ -151,7 +152,7 @@ function union(lists: readonly (readonly Service[])[]): HostList {
     const at = known.findIndex(other => other.source === service.source);
     const same = known[at];
     if (!same) known.push(service);
-    else if (same !== service && portList(same) !== portList(service)) known[at] = joined(same, service);
+    else known[at] = joined(same, service);
   }
   const services: Service[] = [];
   const byHost = new Map<Hostname, Service>();
@@ -163,9 +164,7 @@ function union(lists: readonly (readonly Service[])[]): HostList {
     const [first, ...others] = parts;
     if (first) byHost.set(hostname, others.reduce(joined, first));
   }
-  const [only] = lists;
-  const same = lists.length === 1 && only?.length === services.length && only.every((s, i) => s === services[i]);
-  return { services: same && only ? only : services, byHost, owners: owners ?? NO_OWNERS };
+  return { services: oneList(services), byHost: oneMap(byHost), owners: owners ?? NO_OWNERS };
 }
 
 /** The union of lists; the same lists give the same result. */
@@ -175,13 +174,13 @@ export const unionOf: (...lists: readonly (readonly Service[])[]) => HostList = 
 export const ownPorts: (services: readonly Service[], hosts: HostList) => readonly Service[] = memo(
   (services, { owners }) => {
     if (!owners.size) return services;
-    const own = services.flatMap(service => {
-      const numbers = service.ports
-        .map(({ port }) => port)
-        .filter(port => (owners.get(`${service.hostname}:${port}`) ?? service.source) === service.source);
-      return service.ports.length ? (withPorts(service, numbers.join()) ?? []) : service;
-    });
-    return own.every((service, i) => service === services[i]) ? services : own;
+    return oneList(
+      services.flatMap(service => {
+        const isOwn = (port: number): boolean =>
+          (owners.get(`${service.hostname}:${port}`) ?? service.source) === service.source;
+        return service.ports.length ? (withPorts(service, isOwn) ?? []) : service;
+      }),
+    );
   },
 );
 
@@ -209,8 +208,8 @@ export function routedServices(
   const add = (services: readonly Service[], ports: ReadonlySet<number>): void => {
     for (const service of services) {
       if (known.byHost.get(service.hostname) === service) continue;
-      const wanted = port !== undefined ? String(port) : ports.has(0) ? '' : [...ports].sort((a, b) => a - b).join();
-      const trimmed = wanted && !service.aliasOf ? withPorts(service, wanted) : service;
+      const all = service.aliasOf || (port === undefined && ports.has(0));
+      const trimmed = all ? service : withPorts(service, own => (port === undefined ? ports.has(own) : own === port));
       if (trimmed) found.push(trimmed);
     }
   };
@@ -222,5 +221,5 @@ export function routedServices(
       for (const { aliasOf } of named) if (aliasOf) add(seen(aliasOf), ports);
     }
   }
-  return found;
+  return oneList(found);
 }

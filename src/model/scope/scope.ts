@@ -1,6 +1,7 @@
 import type { PeerAuthentication, Sidecar, VirtualService } from '../../istio/config.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import type { SidecarPort } from '../../proto/generated/istio/networking/v1alpha3.ts';
+import type { PodShape } from '../endpoints/pods.ts';
 import type { EffectiveDestinationRule } from '../routing/destination-rules.ts';
 import type { GatewayBinding } from '../routing/merged-gateway.ts';
 import type { Hostname, Service } from '../services/service.ts';
@@ -47,4 +48,11 @@ export interface Scope {
   readonly peerAuthentications: readonly PeerAuthentication[];
   /** For `router` proxies: the Gateways that select the proxy, and VirtualServices bound to each (by `namespace/name`), oldest first. Empty for sidecars. */
   readonly gateways: readonly GatewayBinding[];
+}
+
+/** What of proxies decides what they see and serve, but for their addresses: equal for all pods of a Deployment, and one value. */
+export interface ProxyShape {
+  readonly type: 'sidecar' | 'router';
+  readonly namespace: string;
+  readonly pod: PodShape;
 }

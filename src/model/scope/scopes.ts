@@ -1,17 +1,16 @@
 import type { ConfigContents } from '../../config/store.ts';
-import type { Gateway, Sidecar, VirtualService } from '../../istio/config.ts';
+import type { DestinationRule, Gateway, Sidecar, VirtualService } from '../../istio/config.ts';
 import { byAge, selects } from '../../istio/object.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import { expandTrustDomains } from '../../istio/spiffe.ts';
-import { equalList, equalMap, Interner, memo, nameOf } from '../../memo.ts';
+import { memo, memoSaid, one, oneList, oneMap } from '../../memo.ts';
 import type { IstioEgressListener } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { endpointsKey } from '../endpoints/endpoint.ts';
 import type { Identities } from '../endpoints/endpoint-index.ts';
-import type { LastRecords } from '../incremental/last-records.ts';
 import type { PolicyIndex } from '../policies/policies.ts';
-import { type DestinationRuleIndex, decideRules, rulesFor } from '../routing/destination-rules.ts';
+import { type DestinationRuleIndex, rulesFor, selectingRules } from '../routing/destination-rules.ts';
 import type { GatewayBinding } from '../routing/merged-gateway.ts';
-import { applyingTo, decideRoutes } from '../routing/source-conditions.ts';
+import { applyingTo } from '../routing/source-conditions.ts';
 import { type VirtualServiceIndex, virtualServicesFor } from '../routing/virtual-service-index.ts';
 import { concrete } from '../services/aliases.ts';
 import type { Hostname, Service } from '../services/service.ts';
@@ -26,10 +25,8 @@ import {
   unambiguous,
   unionOf,
 } from './imports.ts';
-import type { EgressListener, Scope } from './scope.ts';
+import type { EgressListener, ProxyShape, Scope } from './scope.ts';
 import { outboundPolicyOf, type SidecarIndex, sidecarFor } from './sidecars.ts';
-
-type Labels = Readonly<Record<string, string>>;
 
 export type ScopeInputs = readonly [
   services: ServiceIndex,
@@ -44,8 +41,7 @@ export type ScopeInputs = readonly [
 
 /** Finds the scope of proxies. */
 export interface ScopeIndex {
-  /** The scope of proxies with these labels (one object for equal labels) in a namespace; made once. */
-  scopeOf(type: 'sidecar' | 'router', namespace: string, labels: Labels): Scope;
+  scopeOf(shape: ProxyShape): Scope;
 }
 
 const captureModes = ['DEFAULT', 'IPTABLES', 'NONE'] as const;
@@ -74,7 +70,7 @@ const identitiesFor = memo(
       const plain = !service.subjectAltNames.length && !aliases.length;
       found.set(key, plain && ids ? ids : accountsOf(service.subjectAltNames, ids, aliases));
     }
-    return found;
+    return oneMap(found);
   },
 );
 
@@ -89,102 +85,92 @@ function throughAlias(policy: Scope['outboundPolicy'], byHost: HostList['byHost'
   return hostname && hostname !== host ? withProxyHost(policy, hostname) : policy;
 }
 
+/** What one egress listener imports, whatever labels a proxy has. */
 interface Imports {
   readonly listener: IstioEgressListener | undefined;
   readonly services: readonly Service[];
   readonly routes: readonly VirtualService[];
-  /** How the conditions of the routes on the proxy come out. */
-  readonly decision: string;
+  /** Where the routes lead besides. */
   readonly routed: readonly Service[];
 }
 
+/** What all egress listeners of a Sidecar import in a namespace. */
+interface Imported {
+  readonly listeners: readonly Imports[];
+  readonly hosts: HostList;
+}
+
+const NO_BINDINGS: readonly GatewayBinding[] = Object.freeze([]);
+const NO_RULES: readonly DestinationRule[] = Object.freeze([]);
+
 /** The scopes of one mesh; every part of a scope that is as before is the one before. */
-export function scopeIndex(inputs: ScopeInputs, last: LastRecords): ScopeIndex {
+export function scopeIndex(inputs: ScopeInputs): ScopeIndex {
   const [services, virtualServices, destinationRules, sidecars, gateways, policies, identities, settings] = inputs;
   const aliases = settings.config.trustDomainAliases ?? none;
-  const known = new Interner<Scope>();
 
-  /** What an egress listener imports, and where its routes lead besides. */
-  const imports = (listener: IstioEgressListener | undefined, namespace: string, labels: Labels): Imports => {
+  const importsOf = (listener: IstioEgressListener | undefined, namespace: string): Imports => {
     const visible = visibleServices(services, namespace);
-    const imported = listener ? importedServices(visible, listener, namespace) : unambiguous(visible, namespace);
-    const list = equalList(imported);
+    const list = oneList(listener ? importedServices(visible, listener, namespace) : unambiguous(visible, namespace));
     const all = virtualServicesFor(virtualServices, namespace, 'mesh');
     const routes = listener ? importedVirtualServices(all, egressHosts(listener, namespace)) : all;
-    const decision = decideRoutes(routes, { namespace, labels, gateway: 'mesh' });
     const routed = routedServices(unionOf(list), routes, listener && listenerPort(listener), services, namespace);
-    return { listener, services: list, routes, decision, routed: equalList(routed) };
+    return { listener, services: list, routes, routed };
   };
 
-  const egressListener = (
-    { listener, services: list, routes, decision }: Imports,
-    hosts: HostList,
-    name: string,
-  ): EgressListener =>
-    Object.freeze(
-      last.record(`egress ${name} ${decision}`, {
-        port: listener?.port,
-        bind: listener?.bind ?? '',
-        captureMode: captureModes[listener?.captureMode ?? 0] ?? 'DEFAULT',
-        services: equalList(ownPorts(list, hosts)),
-        virtualServices: equalList(applyingTo(routes, decision)),
-      }),
+  const importedBy = memoSaid((sidecar: Sidecar | undefined, namespace: string): Imported => {
+    const listeners = listenersOf(sidecar).map(listener => importsOf(listener, namespace));
+    const lists = listeners.flatMap(({ services: list, routed }) => (routed.length ? [list, routed] : [list]));
+    return { listeners, hosts: unionOf(...lists) };
+  });
+
+  const bindings = ({ namespace, pod: { labels } }: ProxyShape): readonly GatewayBinding[] =>
+    oneList(
+      sorted(gateways)
+        .filter(({ spec }) => selects(spec.selector ?? {}, labels))
+        .map(gateway => {
+          const name = `${gateway.meta.namespace}/${gateway.meta.name}`;
+          const routes = virtualServicesFor(virtualServices, namespace, name);
+          return one({ gateway, virtualServices: applyingTo(routes, { namespace, labels, gateway: name }) });
+        }),
     );
 
-  const bindings = (
-    namespace: string,
-    labels: Labels,
-  ): { readonly list: readonly GatewayBinding[]; readonly key: string } => {
-    let key = '';
-    const list = sorted(gateways)
-      .filter(({ spec }) => selects(spec.selector ?? {}, labels))
-      .map(gateway => {
-        const name = `${gateway.meta.namespace}/${gateway.meta.name}`;
-        const routes = virtualServicesFor(virtualServices, namespace, name);
-        const decision = decideRoutes(routes, { namespace, labels, gateway: name });
-        const id = `${namespace} ${name} ${decision}`;
-        key += `${id};`;
-        return last.record(`gateway ${id}`, {
-          gateway,
-          virtualServices: equalList(applyingTo(routes, decision)),
-        });
-      });
-    return { list: equalList(list), key };
-  };
+  /** Held as long as a scope is: the next proxy of other labels most often imports the same. */
+  const held = new WeakMap<Scope, Imported>();
 
-  const make = (type: 'sidecar' | 'router', namespace: string, labels: Labels): Scope => {
-    const sidecar = type === 'sidecar' ? sidecarFor(sidecars, namespace, labels) : undefined;
-    const name = `${namespace} ${sidecar?.meta.key ?? ''}`;
-    const imported = listenersOf(sidecar).map(listener => imports(listener, namespace, labels));
-    const lists = imported.flatMap(({ services: list, routed }) => (routed.length ? [list, routed] : [list]));
-    const hosts = unionOf(...lists);
-    const rules = decideRules(destinationRules, namespace, labels);
-    const general = rules.replaceAll('1', '0');
-    const gatewaysOf = type === 'router' ? bindings(namespace, labels) : { list: [], key: '' };
-    const decisions = imported.map(({ decision }) => decision).join(' ');
-    const id = `${name} ${decisions} ${rules} ${gatewaysOf.key}`;
-    return last.record(
-      `scope ${type} ${id}`,
-      Object.freeze({
+  return {
+    scopeOf: memo((shape: ProxyShape): Scope => {
+      const { type, namespace, pod } = shape;
+      const { labels } = pod;
+      const sidecar = type === 'sidecar' ? sidecarFor(sidecars, namespace, labels) : undefined;
+      const imported = importedBy(sidecar, namespace);
+      const { hosts } = imported;
+      const egress = imported.listeners.map(
+        ({ listener, services: list, routes }): EgressListener =>
+          one({
+            port: listener?.port,
+            bind: listener?.bind ?? '',
+            captureMode: captureModes[listener?.captureMode ?? 0] ?? 'DEFAULT',
+            services: ownPorts(list, hosts),
+            virtualServices: applyingTo(routes, { namespace, labels, gateway: 'mesh' }),
+          }),
+      );
+      const rules = selectingRules(destinationRules, namespace, labels);
+      const scope = one<Scope>({
         mesh: settings,
         namespace,
         sidecar,
         outboundPolicy: throughAlias(outboundPolicyOf(settings, sidecar), hosts.byHost),
-        egress: equalList(imported.map((from, i) => egressListener(from, hosts, `${name} ${i}`))),
-        services: equalList(hosts.services),
+        egress: oneList(egress),
+        services: hosts.services,
         serviceByHost: hosts.byHost,
-        destinationRules: equalMap(rulesFor(destinationRules, hosts.services, namespace, rules)),
-        inboundRules: equalMap(rulesFor(destinationRules, hosts.services, namespace, general)),
-        identities: equalMap(identitiesFor(hosts.services, identities, aliases)),
+        destinationRules: rulesFor(destinationRules, hosts.services, rules, namespace),
+        inboundRules: rulesFor(destinationRules, hosts.services, NO_RULES, namespace),
+        identities: identitiesFor(hosts.services, identities, aliases),
         peerAuthentications: policies.peerAuthentications,
-        gateways: equalList(gatewaysOf.list),
-      }),
-    );
-  };
-
-  return {
-    scopeOf(type, namespace, labels) {
-      return known.intern(`${type} ${namespace} ${nameOf(labels)}`, () => make(type, namespace, labels));
-    },
+        gateways: type === 'router' ? bindings(shape) : NO_BINDINGS,
+      });
+      held.set(scope, imported);
+      return scope;
+    }),
   };
 }
