@@ -63,6 +63,24 @@ const issuerOf = memo((signer: X509Certificate) => {
   };
 });
 
+/** How many names are remembered; a mesh has fewer service accounts that renew at a time. */
+const mostNames = 1_024;
+const nameExtensions = new Map<string, Extension>();
+
+/** The extension of names, critical. Pods of one service account share it: it is a tenth of a certificate, too. */
+function namesExtension(names: readonly string[]): Extension {
+  const key = names.join();
+  const known = nameExtensions.get(key);
+  if (known) return known;
+  const made = new SubjectAlternativeNameExtension(
+    names.map(value => ({ type: kindOf(value), value })),
+    true,
+  );
+  if (nameExtensions.size >= mostNames) nameExtensions.clear();
+  nameExtensions.set(key, made);
+  return made;
+}
+
 const kindOf = (name: string): 'url' | 'ip' | 'dns' =>
   name.startsWith('spiffe://') ? 'url' : isIP(name) ? 'ip' : 'dns';
 
@@ -73,7 +91,6 @@ const kindOf = (name: string): 'url' | 'ip' | 'dns' =>
 export async function issue(authority: CertificateAuthority, leaf: Leaf, now: number): Promise<Issued> {
   const issuer = issuerOf(authority.certificate);
   const notAfter = Math.min(now + leaf.life * SECOND, authority.notAfter);
-  const names = leaf.names.map(value => ({ type: kindOf(value), value }));
   const certificate = await X509CertificateGenerator.create({
     subject: leaf.commonName === undefined ? '' : [{ CN: [leaf.commonName] }],
     issuer: issuer.name,
@@ -82,7 +99,7 @@ export async function issue(authority: CertificateAuthority, leaf: Leaf, now: nu
     publicKey: new Uint8Array(leaf.publicKey.export({ type: 'spki', format: 'der' })),
     signingKey: authority.key.signingKey,
     signingAlgorithm: authority.key.algorithm,
-    extensions: [...issuer.extensions, new SubjectAlternativeNameExtension(names, true)],
+    extensions: [...issuer.extensions, namesExtension(leaf.names)],
   });
   return {
     chain: [`${certificate.toString('pem')}\n`, ...authority.intermediates.map(String)],

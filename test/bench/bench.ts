@@ -14,6 +14,7 @@ import { Fleet } from './fleet.ts';
 import { imageProgram } from './image.ts';
 import { meshObjects, slice, virtualService } from './mesh.ts';
 import { cpuOf, median, ownCpu, residentOf, table } from './process.ts';
+import { signingCosts } from './signing.ts';
 import { proxyOf, WorldServer } from './world-server.ts';
 
 const services = 1_000;
@@ -163,7 +164,10 @@ try {
   for (const object of meshObjects({ services, endpoints })) write(object);
   const store = await readFolder();
   const [only] = process.argv.slice(2);
-  if (only !== 'memory') await measurePushes(store);
+  if (only !== 'memory') {
+    await measurePushes(store);
+    for (const [what, cpu] of await signingCosts()) row(what, `${ms(cpu)} CPU`, '2.5 ms');
+  }
   if (only !== 'pushes') {
     const world = new World(store.contents(), options);
     await measureMemory(namesOf(world.of(proxyOf(0, 1)).snapshot));
