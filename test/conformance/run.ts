@@ -22,7 +22,7 @@ import { Score } from './score.ts';
 
 const usage = `usage: npm run conformance -- [OPTIONS] [SCENARIO ...]
 
-Brings each scenario of test/conformance/scenarios into a real API server, asks the real istiod what it sends each proxy, translates the same
+Brings each case of test/cases that does not stand alone into a real API server, asks the real istiod what it sends each proxy, translates the same
 objects, and compares. What istiod said is kept in ~/.cache/pilotlight/conformance, by a hash of its input.
   -v N            show up to N differences of each resource
   --fresh         ask istiod again

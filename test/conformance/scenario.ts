@@ -1,21 +1,15 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RawObject } from '../../src/config/raw.ts';
+import { caseFolder, caseNames, isAlone } from '../support/case.ts';
 import { readObjects, yamlFiles } from '../support/folder.ts';
 import { type Family, inFamily } from './family.ts';
 
 const here = import.meta.dirname;
 export const baseFolder = join(here, 'base');
-const scenarioFolder = join(here, 'scenarios');
 
-/** Files of a scenario that are not objects. */
-const aside = ['proxies.yaml', 'meshconfig.yaml'];
-
-/**
- * A folder with the objects that are brought into the base mesh (`input.yaml`), the proxies that are looked at (`proxies.yaml`) and, where
- * the mesh's settings matter, a `meshconfig.yaml` in place of the base's.
- */
+/** A case that is brought into the base mesh; its settings of the mesh, where it has some, stand in place of the base's. */
 export interface Scenario {
   readonly name: string;
   readonly folder: string;
@@ -25,29 +19,20 @@ export interface Scenario {
   readonly hash: string;
 }
 
-const objectFiles = (folder: string): readonly string[] =>
-  yamlFiles(folder).filter(file => !aside.some(name => file.endsWith(`/${name}`)));
-
-/** Where the folder's MeshConfig is, or the base's. */
-const meshConfigOf = (folder: string): string => {
-  const own = join(folder, 'meshconfig.yaml');
-  return existsSync(own) ? own : join(baseFolder, 'meshconfig.yaml');
-};
-
 /** Reads a scenario as it is in a cluster of a family. Throws where its YAML is broken. */
 export function scenario(name: string, reference: string, family: Family = 'ipv4'): Scenario {
-  const folder = join(scenarioFolder, name);
-  const { objects, problems } = readObjects(folder, objectFiles(folder));
-  const [problem] = problems.filter(p => p.severity === 'error');
+  const { folder, objects: read, meshConfig = join(baseFolder, 'meshconfig.yaml'), calls } = caseFolder(name);
+  const [problem] = read.problems.filter(p => p.severity === 'error');
   if (problem) throw new Error(`${name}: ${problem.object} ${problem.path}: ${problem.message}`);
   const hash = createHash('sha256').update(reference);
   if (family !== 'ipv4') hash.update(family);
-  for (const file of [...yamlFiles(baseFolder), ...yamlFiles(folder)]) hash.update(readFileSync(file));
+  const asked = yamlFiles(folder).filter(file => file !== calls);
+  for (const file of [...yamlFiles(baseFolder), ...asked]) hash.update(readFileSync(file));
   return {
     name,
     folder,
-    objects: inFamily(objects, family),
-    meshConfig: meshConfigOf(folder),
+    objects: inFamily(read.objects, family),
+    meshConfig,
     hash: hash.digest('hex').slice(0, 24),
   };
 }
@@ -67,10 +52,7 @@ export function baseObjects(family: Family): readonly RawObject[] {
 
 /** The names of all scenarios; those with settings of their own come last, since istiod takes a while to follow them. */
 export function scenarioNames(): readonly string[] {
-  const names = readdirSync(scenarioFolder, { withFileTypes: true })
-    .filter(entry => entry.isDirectory())
-    .map(entry => entry.name)
-    .sort();
-  const hasMesh = (name: string): boolean => existsSync(join(scenarioFolder, name, 'meshconfig.yaml'));
+  const names = caseNames().filter(name => !isAlone(name));
+  const hasMesh = (name: string): boolean => caseFolder(name).meshConfig !== undefined;
   return [...names.filter(name => !hasMesh(name)), ...names.filter(hasMesh)];
 }

@@ -1,24 +1,15 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import type { ListenerResource } from '../../src/translate/resource.ts';
-import type { World } from '../../src/world.ts';
 import { families } from '../conformance/family.ts';
 import { offlineScenarios } from '../conformance/offline.ts';
+import type { Case } from '../support/case.ts';
 import { ENVOY_VERSION, envoyMissing, OLDEST_ENVOY_VERSION } from '../support/envoy.ts';
-import { goldenCases, worldOf } from '../support/golden.ts';
+import { goldenCases } from '../support/golden.ts';
 import { type NamedProxy, proxyOf } from '../support/proxies.ts';
 import { isolationMissing, Quarantine } from './quarantine.ts';
 
-interface Case {
-  readonly name: string;
-  readonly proxies: readonly NamedProxy[];
-  world(): World;
-}
-
-const cases: readonly Case[] = [
-  ...goldenCases().map(golden => ({ name: golden.name, proxies: golden.proxies, world: () => worldOf(golden) })),
-  ...offlineScenarios(),
-];
+const cases: readonly Case[] = [...goldenCases(), ...offlineScenarios()];
 
 /** The scenarios where the cluster has other families of addresses than IPv4: for the newest Envoy, since what differs is older than any. */
 const otherFamilies: readonly Case[] = families

@@ -7,7 +7,7 @@ import type { Messages } from '../support/translation.ts';
 import { type Call, type Choice, mutualTls, type Outcome } from './call.ts';
 import { dnsAnswer } from './name-table.ts';
 
-/** A call as people write it, and what they mean it to come to. One entry of `calls/SCENARIO.yaml`. */
+/** A call as people write it, and what they mean it to come to. One entry of a case's `calls.yaml`. */
 export interface Meaning {
   readonly says: string;
   /** The proxy of the application that calls, or (`at`) the one that is called: a server's, or a gateway. */

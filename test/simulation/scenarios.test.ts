@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
-import { globSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
-import { basename, join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { World } from '../../src/world.ts';
 import { inIpv4 } from '../conformance/family.ts';
 import { offlineScenario } from '../conformance/offline.ts';
 import { scenarioNames } from '../conformance/scenario.ts';
+import { caseFolder } from '../support/case.ts';
 import { readYaml } from '../support/folder.ts';
 import type { JsonFields } from '../support/json.ts';
 import { type NamedProxy, proxyOf } from '../support/proxies.ts';
@@ -22,10 +21,10 @@ const silent: Readonly<Record<string, string>> = {
   'pc-proxy-config': 'concurrency, environment variables and image are for the agent and the injection only',
 };
 
-/** `calls/NAME.yaml`: what calls in the conformance scenario NAME are meant to come to. */
-const files = globSync(join(import.meta.dirname, 'calls', '*.yaml')).sort();
-
-function meaningsOf(file: string): readonly Meaning[] {
+/** What calls in a scenario are meant to come to; undefined where it does not say. */
+function meaningsOf(name: string): readonly Meaning[] | undefined {
+  const file = caseFolder(name).calls;
+  if (file === undefined) return undefined;
   const entries = readYaml(file);
   if (!Array.isArray(entries) || entries.length === 0) throw new Error(`${file} says nothing`);
   return entries.map(meaningOf);
@@ -52,6 +51,9 @@ function outcomeOf({ proxies, world }: Cluster, meaning: Meaning): { call: Call;
   return { call, outcome: { ...inWords(simulate(messages, call)), ...(dns && { dns }) } };
 }
 
+/** Scenarios that say what calls come to. */
+const loud: string[] = [];
+
 /** Calls that were made in a cluster of IPv6 as well, and others: nobody there calls an address of IPv4. */
 const inIpv6 = { made: 0, left: 0 };
 
@@ -61,9 +63,10 @@ function comparable(outcome: JsonFields): JsonFields {
   return Array.isArray(found['endpoints']) ? { ...found, endpoints: found['endpoints'].toSorted() } : found;
 }
 
-for (const file of files) {
-  const name = basename(file, '.yaml');
-  const meanings = meaningsOf(file);
+for (const name of scenarioNames()) {
+  const meanings = meaningsOf(name);
+  if (!meanings) continue;
+  loud.push(name);
   const scenario = offlineScenario(name);
   const ofIpv6 = offlineScenario(name, 'ipv6');
   const given = { proxies: scenario.proxies, world: scenario.world() };
@@ -86,8 +89,8 @@ for (const file of files) {
 }
 
 test('every scenario says what its calls come to, or why there are none', () => {
-  const loud = scenarioNames().filter(name => !(name in silent));
-  assert.deepEqual(files.map(file => basename(file, '.yaml')).sort(), loud.toSorted());
+  const expected = scenarioNames().filter(name => !(name in silent));
+  assert.deepEqual(loud, expected, 'calls.yaml in the folder of the scenario says it');
 });
 
 // `null` for a word that no outcome has would hold whatever happens.

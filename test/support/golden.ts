@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { stringify } from 'yaml';
 import type { Problem } from '../../src/config/problem.ts';
 import { identify } from '../../src/model/identify.ts';
@@ -8,59 +8,29 @@ import type { Proxy } from '../../src/model/proxy/proxy.ts';
 import type { Scope } from '../../src/model/scope/scope.ts';
 import { World } from '../../src/world.ts';
 import { pushOrder } from '../../src/xds/resource-types.ts';
-import { contentsOf, type Objects, readObjects, readYaml, yamlFiles } from './folder.ts';
-import { member } from './json.ts';
+import { type Case, caseFolder, caseNames, isAlone } from './case.ts';
+import { contentsOf, readObjects, yamlFiles } from './folder.ts';
 import { hasAgent, type NamedProxy, proxiesOf, proxyOf } from './proxies.ts';
 import { shuffled } from './shuffle.ts';
 import { dumpOf, type Messages, messagesOf, messageTypes } from './translation.ts';
 import { type Expectations, outboundParts } from './validators.ts';
 
-const repository = join(import.meta.dirname, '..', '..');
-const goldenFolder = join(repository, 'test', 'golden');
-
-/** Files of a case that are not objects. */
-const aboutTheCase = ['case.yaml', 'proxies.yaml', 'problems.yaml'];
-
-/**
- * A folder with objects in YAML, the proxies that are asked for (`proxies.yaml`, `nodes/*.json`) and what they are to be sent. `case.yaml` may
- * say what it is about (`about`) and add folders of the repository to the objects (`inputs`).
- */
-export interface GoldenCase {
-  readonly name: string;
-  readonly folder: string;
-  readonly objects: Objects;
-  readonly proxies: readonly NamedProxy[];
+/** A case that stands alone. */
+export function goldenCase(name: string): Case {
+  const { folder, objects: own, meshConfig } = caseFolder(name);
+  const settings = meshConfig === undefined ? undefined : readObjects(folder, [meshConfig]);
+  const objects = {
+    objects: [...own.objects, ...(settings?.objects ?? [])],
+    problems: [...own.problems, ...(settings?.problems ?? [])],
+  };
+  return { name, folder, objects, proxies: proxiesOf(folder, contentsOf(objects)), world: () => worldOf({ objects }) };
 }
 
-const texts = (value: unknown): readonly string[] => (Array.isArray(value) ? value.map(String) : []);
-
-/** Reads a case. Throws where it is incomplete. */
-export function goldenCase(folder: string): GoldenCase {
-  const about = readYaml(join(folder, 'case.yaml'));
-  const own = yamlFiles(folder).filter(file => !aboutTheCase.includes(basename(file)));
-  const shared = texts(member(about, 'inputs')).flatMap(input => yamlFiles(join(repository, input)));
-  const objects = [readObjects(folder, own), ...shared.map(file => readObjects(dirname(file), [file]))];
-  const all = {
-    objects: objects.flatMap(read => read.objects),
-    problems: objects.flatMap(read => read.problems),
-  };
-  return {
-    name: basename(folder),
-    folder,
-    objects: all,
-    proxies: proxiesOf(folder, contentsOf(all)),
-  };
-}
-
-/** Every case, by name. */
-export const goldenCases = (): readonly GoldenCase[] =>
-  readdirSync(goldenFolder, { withFileTypes: true })
-    .filter(entry => entry.isDirectory())
-    .map(entry => goldenCase(join(goldenFolder, entry.name)))
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
+/** Every case that stands alone, by name. */
+export const goldenCases = (): readonly Case[] => caseNames().filter(isAlone).map(goldenCase);
 
 /** The world of a case; `seed` shuffles its objects. */
-export function worldOf({ objects }: Pick<GoldenCase, 'objects'>, seed?: number): World {
+export function worldOf({ objects }: Pick<Case, 'objects'>, seed?: number): World {
   const given = seed === undefined ? objects : { ...objects, objects: shuffled(objects.objects, seed) };
   return new World(contentsOf(given), {
     domain: 'cluster.local',
