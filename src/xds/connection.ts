@@ -235,7 +235,7 @@ export class Connection<C> implements Stream<C> {
     const frame = frames.response(this.protocol, by, target);
     const now = clock.now();
     const sent = onSent(subscription, target, by, { nonce: frame.nonce, version: frame.version, at: now });
-    this.#state = afterStep(this.#state, step, sent, snapshot.endpoint, now);
+    this.#state = afterStep(this.#state, step, sent, snapshot, now);
     const causes = this.#causes;
     this.#sentFor[type] = causes;
     if (!more && !blocked) this.#causes = noCauses;

@@ -1,13 +1,13 @@
 import { memo } from '../memo.ts';
 import { type NameSet, NONE, nameSet, union } from './name-set.ts';
 import type { ResourceSet, Snapshot } from './resource-set.ts';
-import { pushOrder, resourceType, type XdsType } from './resource-types.ts';
+import { namingOrder, pushOrder, resourceType, warmedType, warmingType, type XdsType } from './resource-types.ts';
 import { owed, resume, type Subscription, wanted } from './subscription.ts';
 import { type Difference, holdsAll, unionView, type View } from './view.ts';
 
 /** The subscriptions of one stream and what orders its responses. Immutable. */
 export interface StreamState {
-  readonly subscriptions: { readonly [T in XdsType]: Subscription | undefined };
+  readonly subscriptions: EachType<Subscription>;
   /** Clusters that are new to the client and whose endpoints it has not acknowledged yet; routes wait for them. */
   readonly awaited: { readonly names: NameSet; readonly since: number } | undefined;
   /** Since when a change of listeners or routes has had to wait. */
@@ -37,26 +37,52 @@ export interface Plan {
   readonly wakeAt: number | undefined;
 }
 
-interface Judged {
+/** What is wanted of one type. */
+interface Want {
+  /** The subscription with everything recorded that needs no response. */
   readonly subscription: Subscription;
+  /** What the client is to have: what there is, and what of that which is no more it keeps for now. */
   readonly target: View;
+  /** What is owed so that it has that. */
   readonly by: Difference | undefined;
-  /** Whether something that is no longer wanted is kept for now. */
-  readonly keeps: boolean;
-  /** Nothing is owed, under way or still to be taken away. */
+  /** Until when it keeps something that it is not to have in the end; undefined where there is no such thing. */
+  readonly keptUntil: number | undefined;
+  /** Whether nothing is owed, under way or still to be taken away. */
   readonly settled: boolean;
 }
 
-const clustersAdded = memo(
-  (by: Difference, endpoints: ResourceSet): NameSet => nameSet(by.added.filter(name => endpoints.has(name))),
+type EachType<V> = { readonly [T in XdsType]: V | undefined };
+
+/** What holds responses back. */
+interface Gates {
+  /** Until when the next response of a type has to wait; undefined when it need not. */
+  readonly closedUntil: EachType<number>;
+  /** Since when a change of listeners or routes has had to wait for clusters. */
+  readonly waiting: number | undefined;
+}
+
+/** The client's answer is waited for, and no time changes that. */
+const ANSWER = Number.POSITIVE_INFINITY;
+
+/** The names that are new to a client and have something to warm them. */
+const coldNames = memo(
+  (by: Difference, warming: ResourceSet): NameSet => nameSet(by.added.filter(name => warming.has(name))),
 );
 
 /** Every type has its place from the beginning: V8 is quick with objects that are all of one shape. */
-const nothing = Object.fromEntries(pushOrder.map(type => [type, undefined])) as StreamState['subscriptions'];
+const ofNoType = <V>(): { -readonly [T in XdsType]: EachType<V>[T] } => ({
+  cluster: undefined,
+  endpoint: undefined,
+  secret: undefined,
+  extension: undefined,
+  listener: undefined,
+  route: undefined,
+  nameTable: undefined,
+});
 
 /** A stream without subscriptions. */
 export const newStream = (since: number): StreamState => ({
-  subscriptions: nothing,
+  subscriptions: ofNoType(),
   awaited: undefined,
   waiting: undefined,
   since,
@@ -77,121 +103,158 @@ export const withSubscription = (state: StreamState, subscription: Subscription)
  * never waits.
  */
 export function plan(before: StreamState, snapshot: Snapshot, now: number, grace: number): Plan {
-  let state = settleAwaited(before, snapshot, now, grace);
-  const judged: { [T in XdsType]?: Judged } = {};
-  let wakeAt: number | undefined;
-  let blocked = false;
-  const wait = (until: number): void => {
-    blocked = true;
-    wakeAt = Math.min(wakeAt ?? until, until);
-  };
-
-  /** Whether nothing of `type` can name what another type wants to take away. */
-  const letsGo = (type: XdsType): boolean => {
-    const verdict = judge(type);
-    if (verdict) return verdict.settled;
-    // A client that comes back with clusters asks for its listeners and routes in a moment.
-    const comesBack = state.subscriptions.cluster?.resumed === true && now < state.since + grace;
-    if (comesBack) wait(state.since + grace);
-    return !comesBack;
-  };
-
-  function judge(type: XdsType): Judged | undefined {
-    const known = judged[type];
-    if (known) return known;
-    const given = state.subscriptions[type];
-    if (!given) return undefined;
-    const { warms, removal } = resourceType(type);
-    const clusters = warms && state.subscriptions[warms];
-    const all = wanted(given, snapshot[type], clusters?.held);
-    if (given.pending && type !== 'cluster' && all.names !== given.held.names) {
-      // The names changed, and nothing can be sent until the client answers: what it is owed is not told each time that it asks for more.
-      const waits = { subscription: given, target: given.held, by: undefined, keeps: true, settled: false };
-      judged[type] = waits;
-      return waits;
-    }
-    const subscription = resume(given, all, clusters?.refreshed ?? NONE);
-    const kept = removal === 'at once' || subscription.held === all ? all : unionView(subscription.held, all);
-    const trimmed = kept === all || (removal !== 'never' && removal !== 'at once' && removal.every(letsGo));
-    const target = trimmed ? all : kept;
-    const by = owed(subscription, target);
-    const keeps = !trimmed && removal !== 'never';
-    const verdict = { subscription, target, by, keeps, settled: !by && !keeps && !subscription.pending };
-    judged[type] = verdict;
-    return verdict;
-  }
-
-  let step: Step | undefined;
-  let more = false;
-  let gated = false;
-  for (const type of pushOrder) {
-    const verdict = judge(type);
-    if (!verdict) continue;
-    const { subscription, target, by, keeps } = verdict;
-    if (keeps) blocked = true;
-    const recorded = !by && subscription.held !== target ? { ...subscription, held: target } : subscription;
-    if (recorded !== state.subscriptions[type]) state = withSubscription(state, recorded);
-    if (!by) continue;
-    const behind = resourceType(type).gated && (subscription.resumed || subscription.sent !== undefined);
-    if (behind) gated = true;
-    if (subscription.pending) {
-      // Envoy acknowledges clusters once they are warm. One that waits for a secret never is, and what is owed may be its cure.
-      const until = (subscription.sent?.at ?? now) + grace;
-      if (type !== 'cluster') blocked = true;
-      else if (now < until) wait(until);
-      if (type !== 'cluster' || now < until) continue;
-    }
-    const until = behind ? gateClosedUntil(state, judge('cluster'), now, grace) : undefined;
-    if (until !== undefined) {
-      if (state.waiting === undefined) state = { ...state, waiting: now };
-      wait(until);
-    } else if (step) more = true;
-    else step = { type, target, by };
-  }
-  if (!gated && state.waiting !== undefined) state = { ...state, waiting: undefined };
-  // Changed clusters make their endpoints due.
-  if (step && pushOrder.some(type => resourceType(type).warms === step.type)) more = true;
-  return { state, step, more, blocked, wakeAt };
+  const state = settleAwaited(before, snapshot, now, grace);
+  const wants = wantsOf(state, snapshot, now, grace);
+  const gates = gatesOf(state, wants, now, grace);
+  return next(recorded(state, wants, gates.waiting), wants, gates);
 }
 
-/** Forgets the new clusters that are awaited once their endpoints are acknowledged, or have been waited for long enough. */
-function settleAwaited(state: StreamState, snapshot: Snapshot, now: number, grace: number): StreamState {
-  const { awaited } = state;
-  if (!awaited) return state;
-  const acked = state.subscriptions.endpoint?.acked?.view;
-  const arrived = acked !== undefined && holdsAll(acked, awaited.names, snapshot.endpoint);
-  return arrived || now >= awaited.since + grace ? { ...state, awaited: undefined } : state;
-}
-
-/** Until when listeners and routes have to wait; undefined when they need not. */
-function gateClosedUntil(
-  state: StreamState,
-  clusters: Judged | undefined,
+/** What is wanted of each type that the client has subscribed to. */
+function wantsOf(
+  { subscriptions, since }: StreamState,
+  snapshot: Snapshot,
   now: number,
   grace: number,
+): EachType<Want> {
+  // A client that comes back with clusters asks for its listeners and routes in a moment.
+  const returning = subscriptions[warmedType]?.resumed && now < since + grace ? since + grace : undefined;
+  const wants = ofNoType<Want>();
+  for (const type of namingOrder) {
+    const given = subscriptions[type];
+    if (given) wants[type] = wantOf(given, snapshot[type], wants, returning);
+  }
+  return wants;
+}
+
+function wantOf(given: Subscription, set: ResourceSet, others: EachType<Want>, returning: number | undefined): Want {
+  const { warms, removal } = resourceType(given.type);
+  const warmed = warms && others[warms]?.subscription;
+  const all = wanted(given, set, warmed?.held);
+  // The names changed, and nothing can be sent until the client answers: what it is owed is not told each time that it asks for more.
+  if (given.pending && given.type !== warmedType && all.names !== given.held.names)
+    return { subscription: given, target: given.held, by: undefined, keptUntil: ANSWER, settled: false };
+  const subscription = resume(given, all, warmed?.refreshed ?? NONE);
+  const kept = removal === 'at once' || subscription.held === all ? all : unionView(subscription.held, all);
+  const keptUntil = kept === all || typeof removal === 'string' ? undefined : namedUntil(removal, others, returning);
+  const target = keptUntil === undefined && removal !== 'never' ? all : kept;
+  const by = owed(subscription, target);
+  return {
+    subscription: !by && subscription.held !== target ? { ...subscription, held: target } : subscription,
+    target,
+    by,
+    keptUntil,
+    settled: !by && keptUntil === undefined && !subscription.pending,
+  };
+}
+
+/** Until when what is no more may still be named by something of these types; undefined when it is not. */
+function namedUntil(
+  types: readonly XdsType[],
+  wants: EachType<Want>,
+  returning: number | undefined,
 ): number | undefined {
+  for (const type of types) {
+    const want = wants[type];
+    if (want && !want.settled) return ANSWER;
+    if (!want && returning !== undefined) return returning;
+  }
+  return undefined;
+}
+
+/** Which types have to wait, and until when. */
+function gatesOf(state: StreamState, wants: EachType<Want>, now: number, grace: number): Gates {
+  const warm = warmUntil(state, wants[warmedType]?.by, now, grace);
+  const closedUntil = ofNoType<number>();
+  let [names, waits] = [false, false];
+  for (const type of pushOrder) {
+    const want = wants[type];
+    if (!want?.by) continue;
+    const answer = answeredUntil(want.subscription, now, grace);
+    const gated = namesNews(want.subscription);
+    closedUntil[type] = answer ?? (gated ? warm : undefined);
+    names ||= gated;
+    waits ||= gated && answer === undefined && warm !== undefined;
+  }
+  return { closedUntil, waiting: waits ? (state.waiting ?? now) : names ? state.waiting : undefined };
+}
+
+/** Until when the answer to the last response of a type is waited for. */
+function answeredUntil({ type, pending, sent }: Subscription, now: number, grace: number): number | undefined {
+  if (!pending) return undefined;
+  if (type !== warmedType) return ANSWER;
+  // Envoy acknowledges clusters once they are warm. One that waits for a secret never is, and what is owed may be its cure.
+  const until = (sent?.at ?? now) + grace;
+  return now < until ? until : undefined;
+}
+
+/** Whether the next response may name something new. The first to a client that has nothing yet names only what it gets as well. */
+const namesNews = ({ type, resumed, sent }: Subscription): boolean =>
+  resourceType(type).gated && (resumed || sent !== undefined);
+
+/** Until when news of clusters, of which `by` is still to be sent, or the endpoints of new ones are to be acknowledged before anything may name them. */
+function warmUntil(state: StreamState, by: Difference | undefined, now: number, grace: number): number | undefined {
   const { awaited, waiting, subscriptions } = state;
-  const { sent, pending } = subscriptions.cluster ?? {};
-  const unacknowledged = news(pending) || (pending !== undefined && news(clusters?.by)) ? sent : undefined;
+  const { sent, pending } = subscriptions[warmedType] ?? {};
+  const unacknowledged = news(pending) || (pending !== undefined && news(by)) ? sent : undefined;
   const until = Math.min(Math.max(unacknowledged?.at ?? 0, awaited?.since ?? 0), waiting ?? now) + grace;
   return (unacknowledged || awaited) && now < until ? until : undefined;
 }
 
 const news = (by: Difference | undefined): boolean => by !== undefined && by.changed.length > 0;
 
+const earlier = (a: number | undefined, b: number | undefined): number | undefined =>
+  a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
+
+/** The first response, in push order, that no gate holds back. */
+function next(state: StreamState, wants: EachType<Want>, { closedUntil }: Gates): Plan {
+  let step: Step | undefined;
+  let more = false;
+  let waits: number | undefined;
+  for (const type of pushOrder) {
+    const want = wants[type];
+    if (!want) continue;
+    const closed = closedUntil[type];
+    waits = earlier(waits, earlier(want.keptUntil, closed));
+    if (!want.by || closed !== undefined) continue;
+    if (step) more = true;
+    else step = { type, target: want.target, by: want.by };
+  }
+  // What was changed makes due what warms it.
+  if (step?.type === warmedType) more = true;
+  return { state, step, more, blocked: waits !== undefined, wakeAt: waits === ANSWER ? undefined : waits };
+}
+
+/** The state with everything recorded that needs no response. */
+function recorded(state: StreamState, wants: EachType<Want>, waiting: number | undefined): StreamState {
+  const same = pushOrder.every(type => wants[type]?.subscription === state.subscriptions[type]);
+  if (same && waiting === state.waiting) return state;
+  const subscriptions = ofNoType<Subscription>();
+  for (const type of pushOrder) subscriptions[type] = wants[type]?.subscription;
+  return { ...state, subscriptions, waiting };
+}
+
+/** Forgets the new clusters that are awaited once their endpoints are acknowledged, or have been waited for long enough. */
+function settleAwaited(state: StreamState, snapshot: Snapshot, now: number, grace: number): StreamState {
+  const { awaited } = state;
+  if (!awaited) return state;
+  const acked = state.subscriptions[warmingType]?.acked?.view;
+  const arrived = acked !== undefined && holdsAll(acked, awaited.names, snapshot[warmingType]);
+  return arrived || now >= awaited.since + grace ? { ...state, awaited: undefined } : state;
+}
+
 /** The state after a step has been sent: new clusters with endpoints are awaited. */
 export function afterStep(
   state: StreamState,
   { type, by }: Step,
   subscription: Subscription,
-  endpoints: ResourceSet,
+  snapshot: Snapshot,
   now: number,
 ): StreamState {
   const before = state.subscriptions[type];
-  const next = withSubscription(state, subscription);
+  const sent = withSubscription(state, subscription);
   // A client that has nothing yet has no routes to keep whole.
-  if (type !== 'cluster' || (!before?.sent && !before?.resumed)) return next;
-  const added = clustersAdded(by, endpoints);
-  if (added === NONE) return next;
-  return { ...next, awaited: { names: union(state.awaited?.names ?? NONE, added), since: now } };
+  if (type !== warmedType || (!before?.sent && !before?.resumed)) return sent;
+  const cold = coldNames(by, snapshot[warmingType]);
+  if (cold === NONE) return sent;
+  return { ...sent, awaited: { names: union(state.awaited?.names ?? NONE, cold), since: now } };
 }

@@ -115,6 +115,30 @@ export const pushOrder = [
   'nameTable',
 ] as const satisfies readonly XdsType[];
 
+const warming = pushOrder.flatMap(type => {
+  const { warms } = resourceType(type);
+  return warms ? [{ type, warms }] : [];
+})[0];
+if (!warming) throw new Error('no type warms another');
+
+/** The type whose resources the client takes into use only when they are warm, and acknowledges then: Envoy's clusters. */
+export const warmedType = warming.warms;
+/** The type that warms them. */
+export const warmingType = warming.type;
+
+/** Types before those that they may name or be warmed by, so that it is known of each whether anything still names what is no more. */
+export const namingOrder: readonly XdsType[] = (() => {
+  const order: XdsType[] = [];
+  const add = (type: XdsType): void => {
+    if (order.includes(type)) return;
+    const { removal, warms } = resourceType(type);
+    for (const first of [...(typeof removal === 'string' ? [] : removal), ...(warms ? [warms] : [])]) add(first);
+    order.push(type);
+  };
+  for (const type of pushOrder) add(type);
+  return order;
+})();
+
 const byUrl = new Map<string, XdsType>(pushOrder.map(type => [resourceTypes[type].typeUrl, type]));
 
 /** The type behind a type URL; undefined for one that is not served. */

@@ -65,7 +65,7 @@ export class Exchange {
       );
       const nonce = `${++this.#serial}`;
       const sent = onSent(before, target, by, { nonce, version: target.set.version, at: this.now });
-      this.#state = afterStep(state, step, sent, this.#snapshot.endpoint, this.now);
+      this.#state = afterStep(state, step, sent, this.#snapshot, this.now);
       this.#open.set(type, nonce);
       this.#nonces.set(type, nonce);
       const changed = by.changed.map(r => `+${r.name}`);
