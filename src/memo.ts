@@ -176,18 +176,28 @@ export function oneList<T>(list: readonly T[]): readonly T[] {
   return keptLists.one(at, list, known => sameItems(known, list)) as readonly T[];
 }
 
-const sameFields = (a: object, b: object): boolean => {
+const fieldNumbers = new Map<string, number>();
+
+/** The number of a field's name, of which there are few. */
+function fieldNumber(name: string): number {
+  const known = fieldNumbers.get(name);
+  if (known !== undefined) return known;
+  const number = numberOf(name);
+  fieldNumbers.set(name, number);
+  return number;
+}
+
+function sameFields(a: object, b: object): boolean {
   const names = Object.keys(b);
-  return (
-    names.length === Object.keys(a).length && names.every(name => Object.is(Reflect.get(a, name), Reflect.get(b, name)))
-  );
-};
+  const isSame = (name: string): boolean => Object.is(Reflect.get(a, name), Reflect.get(b, name));
+  return names.length === Object.keys(a).length && names.every(isSame);
+}
 
 /** The one record of these fields, frozen. */
 export function one<T extends object>(record: T): T {
   let at = 1;
-  for (const [name, value] of Object.entries(record)) at = (at + mixed(numberOf(name), numberOf(value))) | 0;
-  return keptRecords.one(at, Object.freeze(record), known => sameFields(known, record)) as T;
+  for (const name of Object.keys(record)) at = (at + mixed(fieldNumber(name), numberOf(Reflect.get(record, name)))) | 0;
+  return Object.freeze(keptRecords.one(at, record, known => sameFields(known, record)) as T);
 }
 
 /** The one map of these entries. */

@@ -56,12 +56,16 @@ export function identify(mesh: MeshModel, proxy: Proxy): Identity {
   const last = known.get(proxy);
   const addressed = isAddressed(mesh.stages.addresses.value, proxy.addresses);
   if (last?.basis === basis && !(last.byEndpoints && (addressed || last.addressed))) return last.identity;
-  const found = identityOf(mesh, proxy);
+  const found = identityOf(mesh, proxy, last?.shape);
   known.set(proxy, { basis, addressed, ...found });
   return found.identity;
 }
 
-function identityOf(mesh: MeshModel, proxy: Proxy): Pick<Known, 'shape' | 'identity' | 'byEndpoints'> {
+function identityOf(
+  mesh: MeshModel,
+  proxy: Proxy,
+  last: ProxyShape | undefined,
+): Pick<Known, 'shape' | 'identity' | 'byEndpoints'> {
   const { contents, settings, stages, endpoints } = mesh;
   const { class: ofClass, namespace, addresses } = proxy;
   const pods = podIndex(contents.Pod, contents.Node, settings);
@@ -75,7 +79,7 @@ function identityOf(mesh: MeshModel, proxy: Proxy): Pick<Known, 'shape' | 'ident
   if (!pod) ofPod = withNamedPorts(ofPod, proxy, all, entry?.spec.ports, endpoints);
   const place = pod ? pods.place(pod) : entry && workloadEntryInstance(entry, settings).place;
   const node = services.byNode ? nodeNamed(ofClass.nodeName || (pod?.node ?? '')) : undefined;
-  const shape = one({ type: ofClass.type, namespace, pod: ofPod });
+  const shape = last?.pod === ofPod ? last : one({ type: ofClass.type, namespace, pod: ofPod });
   const identity = one({
     scope: stages.scopes.value.scopeOf(shape),
     workload: stages.workloads.value.workloadOf(proxy, shape, endpoints, stages.addresses.value),

@@ -122,18 +122,20 @@ const configurationOf = memo(
     };
     const made = { clusters: sent.clusters.parts, listeners: sent.listeners.parts, routes: sent.routes.parts };
     const patched = applyEnvoyFilters(made, scope, workload, traits);
-    const own = {
+    const own = patched && {
       clusters: sendable('envoy.config.cluster.v3.Cluster', build, patched.clusters),
       listeners: sendable('envoy.config.listener.v3.Listener', build, patched.listeners),
       routes: sendable('envoy.config.route.v3.RouteConfiguration', build, patched.routes),
     };
+    const { clusters: cluster, listeners: listener, routes: route } = own ?? sent;
+    const ofPatches = own ? [patched, ...Object.values(own)] : [];
     return {
-      cluster: own.clusters.parts,
-      listener: own.listeners.parts,
-      route: own.routes.parts,
-      extension: [patched.extensions],
+      cluster: cluster.parts,
+      listener: listener.parts,
+      route: route.parts,
+      extension: patched ? [patched.extensions] : [],
       secret: sent.secrets.parts,
-      problems: [...cds, ...lds, sds, ...Object.values(sent), patched, ...Object.values(own)].flatMap(m => m.problems),
+      problems: [...cds, ...lds, sds, ...Object.values(sent), ...ofPatches].flatMap(m => m.problems),
     };
   },
 );

@@ -38,7 +38,6 @@ export interface Patched extends Patchable {
 }
 
 const NO_EXTENSIONS: readonly ExtensionResource[] = Object.freeze([]);
-const NO_PROBLEMS: readonly Problem[] = Object.freeze([]);
 
 /** What is served over ECDS: only what EnvoyFilters add (istio: InsertedExtensionConfigurations). Of two with one name, the first. */
 const extensionList = memo((patches: readonly Patch<TypedExtensionConfig>[]): readonly ExtensionResource[] => {
@@ -103,11 +102,16 @@ function without(
 
 /**
  * Applies the EnvoyFilters that select a workload, in their order. A patch that cannot be applied, or that makes something that Envoy would
- * reject, is left out with a problem; all others are in force.
+ * reject, is left out with a problem; all others are in force. Undefined where there are none.
  */
-export function applyEnvoyFilters(made: Patchable, scope: Scope, workload: Workload, traits: Traits): Patched {
+export function applyEnvoyFilters(
+  made: Patchable,
+  scope: Scope,
+  workload: Workload,
+  traits: Traits,
+): Patched | undefined {
   const { envoyFilters } = workload.policies;
-  if (!envoyFilters.length) return { ...made, extensions: NO_EXTENSIONS, problems: NO_PROBLEMS };
+  if (!envoyFilters.length) return undefined;
   const selection = select(envoyFilters, traits);
   const gateways = traits.type === 'router' ? mergeGateways(scope.gateways, workload.targets) : undefined;
   const problems = [...selection.problems];

@@ -12,8 +12,10 @@ const addressesOf = ({ address, additional_addresses = [] }: Listener): readonly
   });
 
 /** The listener that has each of these addresses. */
-export const addressesTaken = (listeners: readonly ListenerResource[]): ReadonlyMap<string, string> =>
-  oneMap(new Map(listeners.flatMap(({ name, message }) => addressesOf(message).map(address => [address, name]))));
+export const addressesTaken = memo(
+  (listeners: readonly ListenerResource[]): ReadonlyMap<string, string> =>
+    oneMap(new Map(listeners.flatMap(({ name, message }) => addressesOf(message).map(address => [address, name])))),
+);
 
 /** Further listeners, each address once: Envoy refuses a second listener of an address. */
 export const othersBeside = memo(

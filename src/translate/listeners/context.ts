@@ -1,6 +1,6 @@
 import type { Problem } from '../../config/problem.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
-import { memo } from '../../memo.ts';
+import { memo, one } from '../../memo.ts';
 import type { Traits } from '../../model/proxy/traits.ts';
 import type { Workload } from '../../model/proxy/workload.ts';
 import type { Scope } from '../../model/scope/scope.ts';
@@ -10,7 +10,7 @@ import type { PluginConfig } from '../../proto/generated/stats.ts';
 import { agentResolver, sharedForwardProxy } from '../clusters/dynamic-dns.ts';
 import { tcpStats } from '../filters/istio-build.ts';
 import { NO_SECURITY, type SecurityFilters, securityFilters } from '../filters/security.ts';
-import { providerHosts } from '../provider-cluster.ts';
+import { type ProviderHosts, providerHosts } from '../provider-cluster.ts';
 import type { ListenerClass } from '../proxy-config.ts';
 import type { HttpContext } from './chains/http-connection-manager.ts';
 import type { TcpContext } from './chains/network-filters.ts';
@@ -68,8 +68,6 @@ const httpContext = memo(
     }),
 );
 
-const bothContexts = memo((tcp: TcpContext, http: HttpContext) => Object.freeze({ tcp, http }));
-
 /** What a class of listeners of a proxy has in common: the contexts of its chains, and the listeners' own access log. */
 export interface ListenerContext {
   readonly chains: { readonly tcp: TcpContext; readonly http: HttpContext };
@@ -78,38 +76,54 @@ export interface ListenerContext {
   readonly problems: readonly Problem[];
 }
 
+const contextOf = memo(
+  (
+    mesh: MeshSettings,
+    traits: Traits,
+    hosts: ProviderHosts,
+    listener: ListenerClass,
+    isDynamic: boolean,
+    isGuarded: boolean,
+    workload: Workload,
+  ): ListenerContext => {
+    const telemetries = telemetriesOf(mesh, workload);
+    const logs = accessLogs(mesh, telemetries, traits.build, hosts, listener);
+    const tracing = tracingOf(mesh, telemetries, hosts, traits, spanIdentity(workload), listener);
+    const metrics = metricsConfigs(mesh, telemetries, listener);
+    const dynamicDns = isDynamic ? sharedForwardProxy(traits, agentResolver(traits)) : undefined;
+    const security = isGuarded ? securityFilters(mesh, workload, hosts, traits.type === 'router') : NO_SECURITY;
+    return {
+      chains: one({
+        tcp: tcpContext(mesh, traits, logs, security, metrics, listener),
+        http: httpContext(mesh, traits, logs, tracing, security, metrics, listener, dynamicDns),
+      }),
+      accessLogs: logs.listener,
+      problems: security.problems,
+    };
+  },
+);
+
 /** The context of a class of a workload's listeners. Its parts are interned, so that what does not depend on the workload is shared. */
 export function listenerContext(
   scope: Scope,
   workload: Workload,
   traits: Traits,
   listener: ListenerClass,
-  guarded = listener !== 'outbound',
-): ListenerContext {
-  const { mesh } = scope;
-  const telemetries = telemetriesOf(mesh, workload);
-  const hosts = providerHosts(scope);
-  const logs = accessLogs(mesh, telemetries, traits.build, hosts, listener);
-  const tracing = tracingOf(mesh, telemetries, hosts, traits, spanIdentity(workload), listener);
-  const metrics = metricsConfigs(mesh, telemetries, listener);
-  const isDynamic = listener === 'outbound' && scope.outboundPolicy.mode === 'ALLOW_ANY_DYNAMIC_DNS';
-  const dynamicDns = isDynamic ? sharedForwardProxy(traits, agentResolver(traits)) : undefined;
   // Policies guard what comes in; a sidecar's own calls are guarded where they arrive.
-  const security = guarded ? securityFilters(mesh, workload, hosts, traits.type === 'router') : NO_SECURITY;
-  return {
-    chains: bothContexts(
-      tcpContext(mesh, traits, logs, security, metrics, listener),
-      httpContext(mesh, traits, logs, tracing, security, metrics, listener, dynamicDns),
-    ),
-    accessLogs: logs.listener,
-    problems: security.problems,
-  };
+  isGuarded = listener !== 'outbound',
+): ListenerContext {
+  const isDynamic = listener === 'outbound' && scope.outboundPolicy.mode === 'ALLOW_ANY_DYNAMIC_DNS';
+  return contextOf(scope.mesh, traits, providerHosts(scope), listener, isDynamic, isGuarded, workload);
 }
 
+const withCatchAll = memo(
+  ({ tcp, http }: ListenerContext['chains'], catchAll: OutboundContext['catchAll']): OutboundContext =>
+    Object.freeze({ tcp, http, catchAll }),
+);
+
 /** The context of a sidecar's outbound listeners. */
-export function outboundContext(scope: Scope, { chains }: ListenerContext): OutboundContext {
-  return { ...chains, catchAll: catchAllFilters(chains.tcp, catchAllCluster(scope.outboundPolicy)) };
-}
+export const outboundContext = (scope: Scope, { chains }: ListenerContext): OutboundContext =>
+  withCatchAll(chains, catchAllFilters(chains.tcp, catchAllCluster(scope.outboundPolicy)));
 
 /** The context of a sidecar's inbound chains. */
 export const inboundContext = ({ chains }: ListenerContext): InboundContext => chains;

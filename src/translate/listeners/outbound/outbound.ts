@@ -224,17 +224,19 @@ function planOf(
 }
 
 /** The listeners for connections that leave a workload, one for each address and port that something in the scope answers to. */
-export function outboundListeners(
-  scope: Scope,
-  traits: Traits,
-  endpoints: EndpointIndex,
-  ownAddresses: readonly string[],
-  { tcp, http, catchAll }: OutboundContext,
-): Translated<Listener> {
-  const plan = planOf(scope, traits, endpoints, ownAddresses);
-  const routes = scope.egress.map(e => l4VirtualServices(e.virtualServices));
-  return plannedResources(plan, tcp, http, catchAll, scope.serviceByHost, scope.destinationRules, ...routes);
-}
+export const outboundListeners = memo(
+  (
+    scope: Scope,
+    traits: Traits,
+    endpoints: EndpointIndex,
+    ownAddresses: readonly string[],
+    { tcp, http, catchAll }: OutboundContext,
+  ): Translated<Listener> => {
+    const plan = planOf(scope, traits, endpoints, ownAddresses);
+    const routes = scope.egress.map(e => l4VirtualServices(e.virtualServices));
+    return plannedResources(plan, tcp, http, catchAll, scope.serviceByHost, scope.destinationRules, ...routes);
+  },
+);
 
 type PlannedRoutes = Omit<NamedRoutes, 'egress'> & { readonly egress: number };
 
@@ -266,13 +268,10 @@ const namedRoutes = memo(
 );
 
 /** The route configurations that a scope's outbound listeners name over RDS. */
-export function outboundRouteNames(
-  scope: Scope,
-  traits: Traits,
-  endpoints: EndpointIndex,
-  ownAddresses: readonly string[],
-): readonly NamedRoutes[] {
-  const plan = planOf(scope, traits, endpoints, ownAddresses);
-  const proxies = httpProxyPort(scope.mesh, traits) > 0;
-  return namedRoutes(plannedRoutes(plan, wildcards(traits)[0]), scope.egress, proxies);
-}
+export const outboundRouteNames = memo(
+  (scope: Scope, traits: Traits, endpoints: EndpointIndex, ownAddresses: readonly string[]): readonly NamedRoutes[] => {
+    const plan = planOf(scope, traits, endpoints, ownAddresses);
+    const proxies = httpProxyPort(scope.mesh, traits) > 0;
+    return namedRoutes(plannedRoutes(plan, wildcards(traits)[0]), scope.egress, proxies);
+  },
+);
