@@ -1,12 +1,15 @@
 import type { Peer } from './grpc/peer.ts';
 import type { Status } from './grpc/status.ts';
+import { type Authenticator, authenticate, type Caller as ProvenCaller } from './security/authenticate.ts';
 
 /** Who calls. */
 export type Caller =
   /** A process of this machine. It proves nothing: who is on this machine can read what this process can. */
   | { readonly kind: 'local' }
   /** Anybody else, over plaintext. */
-  | { readonly kind: 'anonymous' };
+  | { readonly kind: 'anonymous' }
+  /** Who proved its identity, over TLS. */
+  | { readonly kind: 'workload'; readonly proven: ProvenCaller };
 
 /** What a caller may have beyond what every caller has. */
 export interface Rights {
@@ -19,7 +22,8 @@ export interface Rights {
 /** Who a peer is found to be, or why it is not let in. */
 export type Identified =
   | { readonly ok: true; readonly caller: Caller }
-  | { readonly ok: false; readonly code: Status; readonly message: string };
+  /** `reason` is for the log: who is not known learns no more than `message`. */
+  | { readonly ok: false; readonly code: Status; readonly message: string; readonly reason?: string };
 
 /** How a port finds out who calls. */
 export type Identify = (peer: Peer) => Identified | Promise<Identified>;
@@ -36,12 +40,32 @@ export const overPlaintext: Identify = ({ address }) => ({
   caller: isLoopback(address) ? { kind: 'local' } : { kind: 'anonymous' },
 });
 
-/** What each caller may have: the one place where that is decided. `plaintextSecrets` is the setting of that name. */
-export function rightsOf(caller: Caller, plaintextSecrets: boolean): Rights {
+/** Over TLS: the first of the authenticators that knows a peer says who it is; whom none knows is not let in, as with istiod. */
+export const overTls =
+  (authenticators: readonly Authenticator[]): Identify =>
+  async ({ certificates, header }) => {
+    const [clusterId = ''] = header('clusterid');
+    const shown = { certificates, authorization: header('authorization'), clusterId };
+    const found = await authenticate(authenticators, shown, 'authentication failure');
+    return found.ok ? { ok: true, caller: { kind: 'workload', proven: found.caller } } : found;
+  };
+
+/** What the rights of callers depend on. */
+export interface RightsSettings {
+  readonly plaintextSecrets: boolean;
+  /** The namespace whose service accounts may look at all proxies. */
+  readonly rootNamespace: string;
+}
+
+/** What each caller may have: the one place where that is decided. */
+export function rightsOf(caller: Caller, { plaintextSecrets, rootNamespace }: RightsSettings): Rights {
   switch (caller.kind) {
     case 'local':
       return { gatewayKeys: true, debugPages: true };
     case 'anonymous':
       return { gatewayKeys: plaintextSecrets, debugPages: true };
+    case 'workload':
+      // Whether a gateway may read Secrets of its namespace is not asked yet, so it gets none.
+      return { gatewayKeys: false, debugPages: caller.proven.identity.namespace === rootNamespace };
   }
 }

@@ -9,10 +9,11 @@ import { readiness, type WatchState } from './http/ready.ts';
 import { Intake } from './intake.ts';
 import type { Log } from './log.ts';
 import type { Proxy } from './model/proxy/proxy.ts';
-import { identifyBy, openPorts, type Port } from './ports.ts';
+import { openPorts, type Port } from './ports.ts';
 import { ProblemLog } from './problem-log.ts';
 import { proxyHandler } from './proxy-handler.ts';
 import { Rounds } from './rounds/rounds.ts';
+import type { Security } from './secure-port.ts';
 import type { Settings } from './settings.ts';
 import type { ConfigSource } from './sources/source.ts';
 import { VERSION } from './version.ts';
@@ -27,6 +28,8 @@ export interface Dependencies {
   readonly log: Log;
   readonly clock?: Clock;
   readonly watches?: () => readonly WatchState[];
+  /** What vouches for proxies; needed for the TLS port. */
+  readonly security?: Security;
   /** Called with every world that is served, before proxies are looked at. */
   readonly onWorld?: (world: World) => void;
 }
@@ -36,6 +39,8 @@ export interface ControlPlane {
   /** Where proxies connect, and where the pages are: `host:port`. */
   readonly xds: string;
   readonly http: string;
+  /** Where proxies connect over TLS, once it is open. */
+  tls(): string;
   /** Resolves once every kind has been listed and proxies are served. */
   readonly ready: Promise<void>;
   /** The world that is served now; undefined before it is whole. */
@@ -55,7 +60,7 @@ function cpuMillis(): number {
  * (`Rounds`). Rejects with a ListenError.
  */
 export async function startControlPlane(settings: Settings, dependencies: Dependencies): Promise<ControlPlane> {
-  const { sources, log, clock = systemClock, watches = () => [], onWorld = () => {} } = dependencies;
+  const { sources, log, security, clock = systemClock, watches = () => [], onWorld = () => {} } = dependencies;
   const stopping = new AbortController();
   let world: World | undefined;
   let whole = false;
@@ -118,10 +123,12 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
 
   const problems = new ProblemLog(log);
   const boundLog = new BoundLog(log, clock);
-  const rights = (caller: Caller): Rights => rightsOf(caller, settings.plaintextSecrets);
+  const rights = (caller: Caller): Rights =>
+    rightsOf(caller, { plaintextSecrets, rootNamespace: settings.mesh.rootNamespace });
+  const { plaintextSecrets } = settings;
   const handler = proxyHandler({
     world: () => world,
-    identify: identifyBy(() => table),
+    identify: peer => ports.identify(peer),
     rightsOf: rights,
     clock,
     log,
@@ -169,10 +176,26 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     intake.begin();
   });
   ready.catch(() => undefined);
+  if (settings.tls && security) {
+    const context = {
+      address: settings.tls,
+      mesh: settings.mesh,
+      settings: () => world?.mesh.settings,
+      methods: ads.methods,
+      clock,
+      log,
+      ports,
+      signal: stopping.signal,
+    };
+    // The settings of the mesh say what its trust domain is. The library of X.509 is for those who use it: it takes memory.
+    const opening = ready.then(async () => (await import('./secure-port.ts')).runSecurePort(context, security));
+    opening.catch((error: unknown) => log.error({ err: error }, 'the TLS port cannot be opened'));
+  }
 
   return {
     xds: ports.reachedAt('xds'),
     http: ports.reachedAt('http'),
+    tls: () => ports.reachedAt('tls'),
     ready,
     world: () => world,
     stop,

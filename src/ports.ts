@@ -9,7 +9,7 @@ import { type Address, hostAndPort, reachedAt } from './settings.ts';
 import type { ServerTls } from './tls.ts';
 
 /** The ports that there can be, as their options have them: `--http-address`. */
-export type PortName = 'http' | 'monitoring' | 'xds';
+export type PortName = 'http' | 'monitoring' | 'xds' | 'tls';
 
 /** A row of the table of what listens. */
 export interface Port {
@@ -47,18 +47,13 @@ export interface PortsContext {
 export interface OpenPorts {
   /** Where a port is reached from this machine: `host:port`. */
   reachedAt(name: PortName): string;
+  /** Who a peer is, as the port that it came to finds out. */
+  readonly identify: Identify;
+  /** Opens another port. Rejects with a ListenError. */
+  open(port: Port): Promise<void>;
   /** Stops accepting, lets what is being written go out, and ends all streams; after `graceMs` what is left is cut off. */
   close(graceMs?: number): Promise<void>;
 }
-
-/** How a peer is identified by the port of the table that it came to. */
-export const identifyBy =
-  (table: () => readonly Port[]): Identify =>
-  peer => {
-    const port = table().find(({ name }) => name === peer.port);
-    if (!port) throw new Error(`a peer came to a port that is not in the table: ${peer.port}`);
-    return port.identify(peer);
-  };
 
 /** Opens the ports of a table, one after the other. Where one cannot be opened those before it are closed; rejects with a ListenError. */
 export async function openPorts(table: readonly Port[], context: PortsContext): Promise<OpenPorts> {
@@ -66,17 +61,10 @@ export async function openPorts(table: readonly Port[], context: PortsContext): 
     clock: context.clock,
     onBound: (bound, transport) => context.boundMet(bound, transport?.address),
   });
-  const reached = new Map<PortName, string>();
+  const opened = new Map<string, { readonly port: Port; readonly reachedAt: string }>();
   const closing = [(graceMs: number) => grpc.stop(status.UNAVAILABLE, 'the control plane is stopping', graceMs)];
-  const close = async (graceMs = 5_000): Promise<void> => {
-    await Promise.all(closing.map(each => each(graceMs)));
-  };
-  const listener = {
-    rightsOf: context.rightsOf,
-    failed: context.pageFailed,
-    bound: context.boundMet,
-  };
-  const open = async ({ serves, ...port }: Port): Promise<string> => {
+  const listener = { rightsOf: context.rightsOf, failed: context.pageFailed, bound: context.boundMet };
+  const listen = async ({ serves, ...port }: Port): Promise<string> => {
     if ('pages' in serves) {
       const server = await startHttp({ ...port, pages: serves.pages }, listener);
       closing.push(() => server.stop());
@@ -85,15 +73,29 @@ export async function openPorts(table: readonly Port[], context: PortsContext): 
     const bound = await grpc.listen({ ...port, address: hostAndPort(port.address), methods: serves.grpc });
     return reachedAt({ host: port.address.host, port: bound });
   };
-  for (const port of table)
-    try {
-      reached.set(port.name, await open(port));
-    } catch (error) {
-      await close();
-      throw new ListenError(port, error);
-    }
-  return {
-    reachedAt: name => reached.get(name) ?? '',
-    close,
+  const ports: OpenPorts = {
+    reachedAt: name => opened.get(name)?.reachedAt ?? '',
+    identify(peer) {
+      const at = opened.get(peer.port);
+      if (!at) throw new Error(`a peer came to a port that is not open: ${peer.port}`);
+      return at.port.identify(peer);
+    },
+    async open(port) {
+      try {
+        opened.set(port.name, { port, reachedAt: await listen(port) });
+      } catch (error) {
+        throw new ListenError(port, error);
+      }
+    },
+    async close(graceMs = 5_000) {
+      await Promise.all(closing.map(each => each(graceMs)));
+    },
   };
+  try {
+    for (const port of table) await ports.open(port);
+  } catch (error) {
+    await ports.close();
+    throw error;
+  }
+  return ports;
 }

@@ -7,6 +7,7 @@ import type { Log } from './log.ts';
 import { parseNode } from './model/proxy/node.ts';
 import type { Proxy } from './model/proxy/proxy.ts';
 import type { ProblemLog } from './problem-log.ts';
+import { checkNode } from './security/node-check.ts';
 import { type World, withoutSecrets } from './world.ts';
 import type { Admission, AdsHandler } from './xds/handler.ts';
 import type { Snapshot } from './xds/resource-set.ts';
@@ -28,6 +29,15 @@ const MOST_UNKNOWN_TYPES = 100;
 
 /** So many of the resources that a proxy rejects are in the log's line. */
 const MOST_NAMED = 10;
+
+/** Whether a caller may be the proxy that it says it is. */
+function checkCaller(identified: Identified & { readonly ok: true }, proxy: Proxy): Identified {
+  const { caller } = identified;
+  if (caller.kind !== 'workload') return identified;
+  const serviceAccount = proxy.class.metadata['SERVICE_ACCOUNT'] ?? '';
+  const checked = checkNode(caller.proven, { namespace: proxy.namespace, serviceAccount, pod: proxy.name });
+  return checked.ok ? identified : checked;
+}
 
 /** What proxies are, and what each is to have: the side of the ADS server that knows Istio. */
 export function proxyHandler(context: ProxyHandlerContext): AdsHandler<Proxy> {
@@ -65,8 +75,13 @@ export function proxyHandler(context: ProxyHandlerContext): AdsHandler<Proxy> {
       }
       const { proxy } = parsed;
       const admission = (identified: Identified): Admission<Proxy> => {
-        if (!identified.ok) return identified;
-        rights.set(proxy, context.rightsOf(identified.caller));
+        const node = identified.ok ? checkCaller(identified, proxy) : identified;
+        if (!node.ok) {
+          const { code, message, reason = message } = node;
+          log.warn({ proxy: proxy.id, peer: peer.address, problem: reason }, 'a proxy was refused');
+          return { ok: false, code, message };
+        }
+        rights.set(proxy, context.rightsOf(node.caller));
         return { ok: true, client: proxy };
       };
       const identified = context.identify(peer);

@@ -22,6 +22,8 @@ export interface Settings {
   readonly source: SourceSettings;
   readonly xds: Address;
   readonly http: Address;
+  /** Where proxies prove who they are; nowhere without. */
+  readonly tls: Address | undefined;
   /** A second address for the pages, so that probes have the first to themselves. */
   readonly monitoring: Address | undefined;
   /** A MeshConfig file that takes the place of the source's own. */
@@ -50,6 +52,10 @@ export const serveOptions = {
   kubeconfig: { value: 'FILE', help: 'Watch the cluster of this kubeconfig (default: the cluster this runs in)' },
   context: { value: 'NAME', help: "The kubeconfig's context" },
   'xds-address': { value: 'HOST:PORT', help: 'Where proxies connect (ADS over plaintext gRPC)', default: ':15010' },
+  'tls-address': {
+    value: 'HOST:PORT',
+    help: 'Where proxies connect over TLS and have their certificates signed; needs a cluster (istiod: :15012)',
+  },
   'http-address': { value: 'HOST:PORT', help: '/ready, /debug and /metrics', default: ':8080' },
   'monitoring-address': {
     value: 'HOST:PORT',
@@ -128,12 +134,15 @@ export function serveSettings(args: Arguments): Settings {
   const { config, kubeconfig, context } = options;
   if (config !== undefined && (kubeconfig ?? context) !== undefined)
     throw new UsageError('--config reads a folder and --kubeconfig a cluster: choose one');
+  if (config !== undefined && options['tls-address'] !== undefined)
+    throw new UsageError('--tls-address needs a cluster, which vouches for proxies: a folder cannot');
   const logLevel = LOG_LEVELS.find(level => level === options['log-level']);
   if (!logLevel)
     throw new UsageError(`--log-level: '${options['log-level']}'; expected one of ${LOG_LEVELS.join(', ')}`);
   return {
     source: config === undefined ? { kind: 'kubernetes', kubeconfig, context } : { kind: 'directory', folder: config },
     xds: address('xds-address', options['xds-address'] ?? serveOptions['xds-address'].default),
+    tls: options['tls-address'] === undefined ? undefined : address('tls-address', options['tls-address']),
     http: address('http-address', options['http-address'] ?? serveOptions['http-address'].default),
     monitoring:
       options['monitoring-address'] === undefined

@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { bounds } from './bounds.ts';
@@ -11,6 +12,12 @@ export interface TlsIdentity {
   readonly clientRoots?: readonly (string | Buffer)[];
 }
 
+/** Goes on with a connection that is secured. */
+type Secured = (socket: TLSSocket, certificates: readonly X509Certificate[]) => void;
+
+/** What a client certificate must be beside signed by a root; it is followed by what came behind it. */
+export type Verify = (certificates: readonly X509Certificate[]) => boolean;
+
 /**
  * TLS on connections that its owner accepts, so that they are bounded before a handshake begins. A client may come without a certificate; one
  * whose certificate does not verify is cut off, as istiod does.
@@ -18,10 +25,12 @@ export interface TlsIdentity {
 export class ServerTls {
   readonly #server: Server;
   /** Whose handshake is under way, by both ends of their connections: a TLS server does not say on which connection its socket stands. */
-  readonly #handshakes = new Map<string, (secured: TLSSocket) => void>();
+  readonly #handshakes = new Map<string, Secured>();
+  readonly #verify: Verify;
 
   /** `protocol` is the only one that is spoken (ALPN): h2 or http/1.1. */
-  constructor(protocol: string, identity: TlsIdentity) {
+  constructor(protocol: string, identity: TlsIdentity, verify: Verify = () => true) {
+    this.#verify = verify;
     const options = {
       ALPNProtocols: [protocol],
       handshakeTimeout: bounds['first-request-ms'].most,
@@ -38,7 +47,7 @@ export class ServerTls {
   }
 
   /** Begins a handshake. `secured` is called once it is over; where it fails the connection is closed. */
-  accept(socket: Socket, secured: (secured: TLSSocket) => void): void {
+  accept(socket: Socket, secured: Secured): void {
     const ends = endsOf(socket);
     this.#handshakes.set(ends, secured);
     socket.once('close', () => {
@@ -51,10 +60,25 @@ export class ServerTls {
     const ends = endsOf(socket);
     const secured = this.#handshakes.get(ends);
     this.#handshakes.delete(ends);
-    const forged = !socket.authorized && socket.getPeerX509Certificate() !== undefined;
+    const certificates = clientCertificates(socket);
+    const forged = certificates.length > 0 && !(socket.authorized && this.#verify(certificates));
     if (!secured || forged) socket.destroy();
-    else secured(socket);
+    else secured(socket, certificates);
   }
+}
+
+/** A client that sends more than so many is taken for one that sends these. */
+const LONGEST_CHAIN = 10;
+
+/** What a client showed, its own certificate first; empty where it showed none. */
+export function clientCertificates(socket: TLSSocket): readonly X509Certificate[] {
+  const chain: X509Certificate[] = [];
+  let next = socket.getPeerX509Certificate();
+  while (next && chain.length < LONGEST_CHAIN) {
+    chain.push(next);
+    next = next.issuerCertificate;
+  }
+  return chain;
 }
 
 const contextOptions = ({ certificate, key, clientRoots = [] }: TlsIdentity) => ({

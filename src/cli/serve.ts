@@ -1,12 +1,17 @@
 import { readFile } from 'node:fs/promises';
+import { systemClock } from '../clock.ts';
 import { type Io, UsageError } from '../command.ts';
 import { type ControlPlane, type Dependencies, startControlPlane } from '../control-plane.ts';
 import { gatewaySecrets } from '../istio/gateway-secrets.ts';
 import type { KubePod } from '../istio/kubernetes.ts';
 import { compare } from '../istio/object.ts';
 import { ApiClient } from '../kubernetes/api-client.ts';
+import { reviewBy } from '../kubernetes/token-review.ts';
+import { untilAborted, Writer } from '../kubernetes/writer.ts';
 import { createLog, type Log } from '../log.ts';
 import { ListenError } from '../ports.ts';
+import type { FollowSecret } from '../secret-authority.ts';
+import type { Security } from '../secure-port.ts';
 import type { Settings } from '../settings.ts';
 import { directorySource } from '../sources/directory.ts';
 import { KubernetesSource } from '../sources/kubernetes/kubernetes.ts';
@@ -38,8 +43,23 @@ async function inputsOf({ source, meshConfig, mesh }: Settings, log: Log): Promi
   return {
     sources: [...file, kubernetes],
     watches: () => kubernetes.status(),
+    security: clusterSecurity(kubernetes, client, mesh.rootNamespace, log),
     // Nothing waits for a Secret: one that is missing or may not be read must not keep the mesh from being served.
     onWorld: ({ mesh: { contents } }) => void kubernetes.secrets(gatewaySecrets(contents.Gateway, contents.Pod)),
+  };
+}
+
+/** The cluster vouches for proxies, and keeps the mesh's certificate authority. */
+function clusterSecurity(kubernetes: KubernetesSource, client: ApiClient, namespace: string, log: Log): Security {
+  const follow: FollowSecret = (name, told, signal) => kubernetes.followSecret(name, told, signal);
+  const writer = (signal: AbortSignal) =>
+    new Writer({ client, fieldManager: 'pilotlight', permit: untilAborted(signal) });
+  return {
+    async followAuthority(...args) {
+      const { followAuthority } = await import('../secret-authority.ts');
+      return followAuthority({ follow, writer, namespace, clock: systemClock, log }, ...args);
+    },
+    review: reviewBy(client),
   };
 }
 

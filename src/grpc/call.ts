@@ -106,7 +106,7 @@ export class Call {
       address: transport.address,
       port: transport.port,
       header: name => this.#metadata.get(name).map(String),
-      certificate: this.#raw.getAuthContext().sslPeerCertificate?.raw,
+      certificates: transport.certificates,
     };
   }
 

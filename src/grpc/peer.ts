@@ -1,3 +1,5 @@
+import type { X509Certificate } from 'node:crypto';
+
 /** Where a call or a request comes from. */
 export interface Origin {
   /** `address:port`, without brackets: `10.1.0.5:4711`, `::1:4711`. */
@@ -10,8 +12,8 @@ export interface Origin {
 export interface Peer extends Origin {
   /** The values of a header, such as `authorization`. */
   header(name: string): readonly string[];
-  /** The verified client certificate, DER-encoded. */
-  readonly certificate: Buffer | undefined;
+  /** The client certificate and what came behind it, verified; empty without. */
+  readonly certificates: readonly X509Certificate[];
 }
 
 /** The address of a socket's other end. A socket for both families shows peers of IPv4 as `::ffff:10.1.0.5`. */

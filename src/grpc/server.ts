@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto';
 import { createServer, type Server as Listener, type ListenOptions, type Socket } from 'node:net';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { type BoundName, bounds } from '../bounds.ts';
@@ -145,13 +146,14 @@ export class GrpcServer {
     }
     if (this.#silent.size >= bounds['silent-connections'].most) this.#displace();
     const transport = new Transport(socket, port.name, this.#context);
-    const secured = (ready: Socket): void => {
+    const secured = (ready: Socket, certificates: readonly X509Certificate[]): void => {
+      transport.certificates = certificates;
       Object.defineProperty(ready, TRANSPORT, { value: transport });
       begin(ready);
     };
     this.#transports.add(transport);
     this.#silent.add(transport);
-    this.#accepted.set(socket, () => (port.tls ? port.tls.accept(socket, secured) : secured(socket)));
+    this.#accepted.set(socket, () => (port.tls ? port.tls.accept(socket, secured) : secured(socket, [])));
     socket.on('error', () => {});
     socket.once('close', () => {
       this.#accepted.delete(socket);

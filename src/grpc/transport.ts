@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { type BoundName, bounds } from '../bounds.ts';
 import { Account } from './account.ts';
@@ -41,6 +42,8 @@ export class Transport {
   readonly address: string;
   /** The name of the port that it came to. */
   readonly port: string;
+  /** The client certificate and what came behind it, once it is secured. */
+  certificates: readonly X509Certificate[] = [];
   readonly #socket: Socket;
   readonly #context: TransportContext;
   #admittedCalls = 0;

@@ -3,6 +3,7 @@ import { TLSSocket } from 'node:tls';
 import type { Caller, Identify, Rights } from '../caller.ts';
 import { addressOf, type Peer } from '../grpc/peer.ts';
 import { BoundError } from '../grpc/status.ts';
+import { clientCertificates } from '../tls.ts';
 import type { Bodies } from './bodies.ts';
 import { type Answer, type Entry, type PageRequest, type Pages, pieces } from './page.ts';
 import type { PageWriter } from './page-writer.ts';
@@ -51,7 +52,7 @@ const peerOf = ({ socket, headers }: IncomingMessage, port: string): Peer => ({
   port,
   header: name => [headers[name] ?? []].flat(),
   // A client whose certificate does not verify is not let in.
-  certificate: socket instanceof TLSSocket ? socket.getPeerX509Certificate()?.raw : undefined,
+  certificates: socket instanceof TLSSocket ? clientCertificates(socket) : [],
 });
 
 /** Why a peer may not have a page; undefined where it may. */

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # npm run test:system: the tests that need real peers. Arguments are test files; without them all of test/system run, one after the other.
 #
-#   kubernetes-*, control-plane        a real API server (test/lab): Go builds it on first use, in about eight minutes
+#   kubernetes-*, identity, control-plane
+#                                      a real API server (test/lab): Go builds it on first use, in about eight minutes
 #   yaml                               kubectl's reader of YAML: Go builds it in a minute
 #   traffic-*                          pods' own networks with Istio's nat rules: root, iproute2, iptables
 #   patch-value                        istiod's reader of EnvoyFilters' values: Go builds it with istiod
@@ -106,9 +107,9 @@ else
     leave_out patch-value "$lacking"
   fi
   if lacking=$(api_server); then
-    files+=(test/system/kubernetes-*.test.ts test/system/control-plane.test.ts)
+    files+=(test/system/kubernetes-*.test.ts test/system/identity.test.ts test/system/control-plane.test.ts)
   else
-    leave_out "kubernetes-*, control-plane" "$lacking"
+    leave_out "kubernetes-*, identity, control-plane" "$lacking"
   fi
   if lacking=$(api_server) && lacking=$(istiod); then
     conformance=1

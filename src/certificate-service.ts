@@ -1,0 +1,52 @@
+import type { Identify } from './caller.ts';
+import type { Clock } from './clock.ts';
+import type { Methods } from './grpc/server.ts';
+import { StatusError, status } from './grpc/status.ts';
+import { unary } from './grpc/unary.ts';
+import type { Log } from './log.ts';
+import { decode, encode } from './proto/message.ts';
+import type { CertificateAuthority } from './security/authority.ts';
+import { certificateChain, signRequest } from './security/sign-request.ts';
+
+/** What certificates are signed with. */
+export interface CertificateServiceContext {
+  readonly authority: () => CertificateAuthority;
+  readonly identify: Identify;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** `istio.v1.auth.IstioCertificateService`: signs what its caller asks for, for the identity that the caller proved. */
+export const certificateMethods = ({ authority, identify, clock, log }: CertificateServiceContext): Methods => ({
+  '/istio.v1.auth.IstioCertificateService/CreateCertificate': unary(async (bytes, peer) => {
+    const { csr = '', validity_duration, metadata } = read(bytes);
+    const refuse = (code: StatusError['code'], message: string, reason: string): never => {
+      log.warn({ peer: peer.address, problem: reason }, 'a certificate was refused');
+      throw new StatusError(code, message);
+    };
+    const identified = await identify(peer);
+    if (!identified.ok)
+      return refuse(identified.code, 'request authenticate failure', identified.reason ?? identified.message);
+    const { caller } = identified;
+    if (caller.kind !== 'workload')
+      return refuse(status.UNAUTHENTICATED, 'request authenticate failure', `${caller.kind} has no identity`);
+    if (metadata?.fields?.['ImpersonatedIdentity']?.string_value)
+      return refuse(
+        status.UNAUTHENTICATED,
+        'request impersonation authentication failure',
+        `${caller.proven.identity.uri} asks for another identity's certificate`,
+      );
+    const request = { csr, identity: caller.proven.identity.uri, validityDuration: Number(validity_duration ?? 0) };
+    const signed = await signRequest(authority(), request, clock.now());
+    if (!signed.ok) return refuse(signed.code, signed.message, signed.reason);
+    return encode('istio.v1.auth.IstioCertificateResponse', { cert_chain: certificateChain(signed) });
+  }),
+});
+
+function read(bytes: Buffer) {
+  try {
+    return decode('istio.v1.auth.IstioCertificateRequest', bytes);
+  } catch {
+    throw new StatusError(status.INVALID_ARGUMENT, 'malformed certificate request');
+  }
+}

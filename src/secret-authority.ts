@@ -1,0 +1,139 @@
+import type { Clock } from './clock.ts';
+import type { RawObject } from './config/raw.ts';
+import { ApiError, failureLine } from './kubernetes/api-error.ts';
+import type { Resource } from './kubernetes/object.ts';
+import type { Writer } from './kubernetes/writer.ts';
+import type { Log } from './log.ts';
+import { type CertificateAuthority, isSameAuthority } from './security/authority.ts';
+import { caSecret, caSecretData, readCaSecret } from './security/ca-secret.ts';
+import { cacertsSecret, readCacerts } from './security/cacerts.ts';
+import { type AuthorityInForce, chooseAuthority } from './security/choice.ts';
+import type { SecretData } from './security/fault.ts';
+import { makeRoot, rootAuthority } from './security/root.ts';
+import { authorityOf, type Rotation, settled } from './security/rotation.ts';
+
+/** Follows a Secret: `told` hears what it is, undefined where there is none. Resolves once it has been looked up. */
+export type FollowSecret = (
+  name: { readonly namespace: string; readonly name: string },
+  told: (secret: RawObject | undefined) => void,
+  signal: AbortSignal,
+) => Promise<void>;
+
+/** Where the authority of a mesh is kept. */
+export interface SecretAuthorityContext {
+  readonly follow: FollowSecret;
+  /** For a root that is made, or is missing. Any replica may: what is there already is never overwritten. */
+  readonly writer: (signal: AbortSignal) => Writer;
+  /** The system namespace. */
+  readonly namespace: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const SECRETS: Resource = { apiVersion: 'v1', plural: 'secrets' };
+
+/** Milliseconds until a root that could not be written is tried again. */
+const AGAIN = 10_000;
+
+const secretData = (secret: RawObject): SecretData =>
+  Object.fromEntries(
+    Object.entries((secret['data'] ?? {}) as Readonly<Record<string, string>>).map(([field, text]) => [
+      field,
+      Buffer.from(text, 'base64'),
+    ]),
+  );
+
+/**
+ * Follows the authority of a mesh in the Secrets `cacerts` and `istio-ca-secret`, which is made where there is neither. `told` hears of each
+ * that is in force, the first time once both have been looked up. What is wrong with a Secret is logged, and leaves the last good one in force;
+ * where there is none yet nothing is told, and nothing is made beside it.
+ */
+export async function followAuthority(
+  { follow, writer, namespace, clock, log }: SecretAuthorityContext,
+  trustDomain: () => string,
+  told: (authority: CertificateAuthority) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const found: { cacerts: RawObject | undefined; caSecret: RawObject | undefined } = {
+    cacerts: undefined,
+    caSecret: undefined,
+  };
+  const said = new Set<string>();
+  let inForce: AuthorityInForce | undefined;
+  let current: CertificateAuthority | undefined;
+  let writing = false;
+  let looked = false;
+
+  const write = async (rotation: () => Promise<Rotation>): Promise<void> => {
+    if (writing) return;
+    writing = true;
+    try {
+      const data = Object.entries(caSecretData(await rotation())).map(
+        ([field, bytes]) => [field, Buffer.from(bytes).toString('base64')] as const,
+      );
+      const metadata = { name: caSecret.name, namespace };
+      const object = {
+        apiVersion: 'v1',
+        kind: 'Secret',
+        metadata,
+        type: caSecret.type,
+        data: Object.fromEntries(data),
+      };
+      await writer(signal).create(SECRETS, object);
+      log.info({ secret: `${namespace}/${caSecret.name}` }, 'the root of the mesh was written');
+    } catch (error) {
+      const isThere = error instanceof ApiError && error.reason === 'AlreadyExists';
+      if (!isThere && !signal.aborted) {
+        log.error(
+          { err: failureLine(error) },
+          `the root of the mesh cannot be written to ${namespace}/${caSecret.name}`,
+        );
+        clock.after(AGAIN, choose);
+      }
+    } finally {
+      writing = false;
+    }
+  };
+
+  const choose = (): void => {
+    if (!looked || signal.aborted) return;
+    const now = clock.now();
+    const choice = chooseAuthority(
+      {
+        cacerts: found.cacerts && readCacerts(secretData(found.cacerts), now),
+        caSecret: found.caSecret && readCaSecret(secretData(found.caSecret), now),
+      },
+      inForce,
+      now,
+    );
+    if (choice.do === 'make') {
+      void write(async () => settled(rootAuthority(await makeRoot(trustDomain(), clock.now())), clock.now()));
+      return;
+    }
+    for (const { secret, field, message, severity } of choice.faults) {
+      const line = `Secret/${namespace}/${secret}${field && ` ${field}`}: ${message}`;
+      if (said.size < said.add(line).size) log[severity === 'error' ? 'error' : 'warn']({ problem: line }, 'a problem');
+    }
+    if (choice.do === 'refuse') return;
+    const { rotation } = choice.inForce;
+    inForce = choice.inForce;
+    if (choice.do === 'restore') void write(async () => rotation);
+    const authority = authorityOf(rotation);
+    if (current && isSameAuthority(current, authority)) return;
+    current = authority;
+    told(authority);
+  };
+
+  const following = (secret: keyof typeof found, name: string): Promise<void> =>
+    follow(
+      { namespace, name },
+      object => {
+        found[secret] = object;
+        choose();
+      },
+      signal,
+    );
+  await Promise.all([following('cacerts', cacertsSecret), following('caSecret', caSecret.name)]);
+  looked = true;
+  choose();
+}

@@ -1,0 +1,254 @@
+import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
+import { after, before, describe, test } from 'node:test';
+import { ChannelCredentials, Client, Metadata, status } from '@grpc/grpc-js';
+import type { ApiClient } from '../../src/kubernetes/api-client.ts';
+import type { KubeObject, Resource } from '../../src/kubernetes/object.ts';
+import { untilAborted, Writer } from '../../src/kubernetes/writer.ts';
+import { decode, encode } from '../../src/proto/message.ts';
+import { ApiServer, noApiServer } from '../kubernetes/api-server.ts';
+import { newCsr, newKey, openssl } from '../security/openssl.ts';
+import { AdsClient } from '../support/ads-client.ts';
+import { authority } from '../support/certificate.ts';
+import { until } from '../support/until.ts';
+import { freePorts } from './lab.ts';
+import { Pilotlight } from './pilotlight.ts';
+
+const SECRETS: Resource = { apiVersion: 'v1', plural: 'secrets' };
+const system = { namespace: 'istio-system' };
+
+let api: ApiServer;
+let client: ApiClient;
+let admin: Writer;
+let kubeconfig: string;
+const stop = new AbortController();
+
+const object = (kind: string, namespace: string | undefined, name: string, rest: object = {}): KubeObject => ({
+  apiVersion: 'v1',
+  kind,
+  metadata: { name, ...(namespace && { namespace }) },
+  ...rest,
+});
+
+async function makePod(namespace: string, account: string, name: string): Promise<void> {
+  const spec = { serviceAccountName: account, containers: [{ name: 'app', image: 'app' }] };
+  await admin.apply({ apiVersion: 'v1', plural: 'pods' }, object('Pod', namespace, name, { spec }));
+}
+
+/** A token as the kubelet gives it to a pod. */
+async function tokenOf(pod: string | undefined, account: string, audience = 'istio-ca'): Promise<string> {
+  const boundObjectRef = pod && { apiVersion: 'v1', kind: 'Pod', name: pod };
+  const spec = { audiences: [audience], ...(boundObjectRef && { boundObjectRef }) };
+  const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec };
+  const answer = await client.json(`/api/v1/namespaces/default/serviceaccounts/${account}/token`, {
+    method: 'POST',
+    body,
+  });
+  return (answer as { status: { token: string } }).status.token;
+}
+
+/** The root of the mesh, once there is one. */
+const rootOf = (): Promise<Buffer> =>
+  until('the root', async () => {
+    const secret = await admin.get(SECRETS, { ...system, name: 'istio-ca-secret' });
+    const text = (secret?.['data'] as Record<string, string> | undefined)?.['ca-cert.pem'];
+    return text ? Buffer.from(text, 'base64') : undefined;
+  });
+
+/** A control plane with a TLS port. */
+class Secured {
+  readonly pilotlight: Pilotlight;
+  readonly address: string;
+
+  constructor(pilotlight: Pilotlight, address: string) {
+    this.pilotlight = pilotlight;
+    this.address = address;
+  }
+
+  static async start(): Promise<Secured> {
+    const address = `127.0.0.1:${await freePorts()}`;
+    const pilotlight = await Pilotlight.serve('--kubeconfig', kubeconfig, '--tls-address', address);
+    after(() => pilotlight.stop());
+    return new Secured(pilotlight, address);
+  }
+
+  async opened(): Promise<this> {
+    await until('the TLS port', () => this.pilotlight.said(/proxies connect over TLS/).length > 0);
+    return this;
+  }
+
+  /** An ADS stream of a proxy that trusts `root` and shows this. */
+  stream(root: Buffer, shown: { token?: string; pair?: readonly [key: string, chain: string] }, node: string) {
+    const { token, pair } = shown;
+    const [key, chain] = pair?.map(text => Buffer.from(text)) ?? [];
+    const ads = new AdsClient(
+      this.address,
+      'delta',
+      { id: `sidecar~10.0.0.1~${node}~default.svc.cluster.local` },
+      {
+        credentials: ChannelCredentials.createSsl(root, key, chain),
+        channel: { 'grpc.ssl_target_name_override': 'istiod.istio-system.svc' },
+        ...(token && { headers: { authorization: `Bearer ${token}` } }),
+      },
+    );
+    after(() => ads.close());
+    ads.subscribe('cluster');
+    return ads;
+  }
+
+  /** Has a CSR signed; resolves with the chain, or rejects with the status. */
+  sign(root: Buffer, token: string | undefined, request: { csr: string; validity_duration?: string }) {
+    const path = '/istio.v1.auth.IstioCertificateService/CreateCertificate';
+    const grpc = new Client(this.address, ChannelCredentials.createSsl(root), {
+      'grpc.ssl_target_name_override': 'istiod.istio-system.svc',
+    });
+    after(() => grpc.close());
+    const metadata = new Metadata();
+    if (token) metadata.set('authorization', `Bearer ${token}`);
+    return new Promise<readonly string[]>((resolve, reject) => {
+      grpc.makeUnaryRequest(
+        path,
+        (message: { csr: string }) => Buffer.from(encode('istio.v1.auth.IstioCertificateRequest', message)),
+        bytes => decode('istio.v1.auth.IstioCertificateResponse', bytes),
+        request,
+        metadata,
+        (error, answer) => (error ? reject(error) : resolve(answer?.cert_chain ?? [])),
+      );
+    });
+  }
+}
+
+describe('with a real API server', { skip: noApiServer, timeout: 300_000 }, () => {
+  before(async () => {
+    api = await ApiServer.start();
+    client = await api.client();
+    admin = new Writer({ client, fieldManager: 'test', permit: untilAborted(stop.signal) });
+    kubeconfig = await api.kubeconfig({ token: 'admintoken' });
+    for (const name of ['istio-system', 'other'])
+      await admin.apply({ apiVersion: 'v1', plural: 'namespaces' }, object('Namespace', undefined, name));
+    for (const name of ['app', 'second'])
+      await admin.apply({ apiVersion: 'v1', plural: 'serviceaccounts' }, object('ServiceAccount', 'default', name));
+    await makePod('default', 'app', 'app-1');
+    await makePod('default', 'app', 'app-2');
+  });
+  after(() => {
+    stop.abort();
+    return api?.close();
+  });
+
+  test('replicas that start together serve by one root, which is made once', async () => {
+    const both = await Promise.all([Secured.start(), Secured.start()]);
+    const root = await rootOf();
+    const token = await tokenOf('app-1', 'app');
+    for (const one of both) {
+      await one.opened();
+      const { resources } = await one.stream(root, { token }, 'app-1.default').next('cluster');
+      assert.ok(resources.length > 0);
+    }
+    assert.equal(both.flatMap(one => one.pilotlight.said(/root of the mesh was written/)).length, 1);
+    await Promise.all(both.map(one => one.pilotlight.stop()));
+  });
+
+  test('who is let in over TLS, and as whom', async () => {
+    const secured = await (await Secured.start()).opened();
+    const root = await rootOf();
+    const token = await tokenOf('app-1', 'app');
+    const key = newKey('P-256');
+
+    const chain = await secured.sign(root, token, { csr: newCsr(key, 'URI:spiffe://cluster.local/ns/other/sa/admin') });
+    const [leaf = '', roots = ''] = chain;
+    assert.equal(chain.length, 2);
+    assert.equal(roots.trim(), root.toString().trim());
+    const uri = 'spiffe://cluster.local/ns/default/sa/app';
+    assert.equal(new X509Certificate(leaf).subjectAltName, `URI:${uri}`, 'the identity of the caller, not of the CSR');
+    openssl(['verify', '-x509_strict', '-CAfile', 'root.pem', 'leaf.pem'], { 'root.pem': roots, 'leaf.pem': leaf });
+
+    const forger = await authority();
+    const forged = await forger.issue(`URI:${uri}`);
+    const unsigned = Buffer.from(`${token.split('.').slice(0, 2).join('.')}.AAAA`).toString();
+    const denied = [status.PERMISSION_DENIED, /^authorization failed/] as const;
+    const unknown = [status.UNAUTHENTICATED, /^authentication failure$/] as const;
+    const cut = [status.UNAVAILABLE, /./] as const;
+    const served = [status.OK, /^$/] as const;
+    const table: readonly (readonly [string, Parameters<Secured['stream']>[1], string, readonly [number, RegExp]])[] = [
+      ['a pod with its token', { token }, 'app-1.default', served],
+      ['a token that is for no pod', { token: await tokenOf(undefined, 'app') }, 'app-7.default', served],
+      ['a pod with its certificate', { pair: [key, leaf] }, 'app-1.default', served],
+      ['nothing', {}, 'app-1.default', unknown],
+      [
+        'a token for another audience',
+        { token: await tokenOf('app-1', 'app', 'kubernetes') },
+        'app-1.default',
+        unknown,
+      ],
+      ['a token with another signature', { token: unsigned }, 'app-1.default', unknown],
+      ['no JWT', { token: 'x' }, 'app-1.default', unknown],
+      ['another pod of the account', { token }, 'app-2.default', denied],
+      ['another namespace', { token }, 'app-1.other', denied],
+      ['another namespace, by certificate', { pair: [key, leaf] }, 'app-1.other', denied],
+      ['a self-made certificate', { pair: [`${forged.key}`, `${forged.certificate}`] }, 'app-1.default', cut],
+      [
+        'a self-made certificate beside a token',
+        { token, pair: [`${forged.key}`, `${forged.certificate}`] },
+        'x.y',
+        cut,
+      ],
+    ];
+    for (const [what, shown, node, [code, details]] of table) {
+      const ads = secured.stream(root, shown, node);
+      const got =
+        code === status.OK ? await ads.next('cluster').then(() => ({ code: status.OK, details: '' })) : await ads.ended;
+      assert.equal(got.code, code, `${what}: ${got.details}`);
+      assert.match(got.details, details, what);
+    }
+    const csr = newCsr(key);
+    await assert.rejects(secured.sign(root, undefined, { csr }), {
+      code: status.UNAUTHENTICATED,
+      details: 'request authenticate failure',
+    });
+    await assert.rejects(secured.sign(root, token, { csr: 'x' }), { code: status.INVALID_ARGUMENT });
+    await assert.rejects(secured.sign(root, token, { csr, validity_duration: `${10 * 365 * 86_400}` }), {
+      code: status.INVALID_ARGUMENT,
+    });
+    assert.ok(secured.pilotlight.said(/a proxy was refused/).length >= 7);
+    assert.equal(secured.pilotlight.said(new RegExp(token.split('.')[2] ?? 'x')).length, 0, 'no token is in the log');
+    await secured.pilotlight.stop();
+  });
+
+  test('the Secret of the root that is deleted is written again, with the same root', async () => {
+    const secured = await (await Secured.start()).opened();
+    const root = await rootOf();
+    await admin.delete(SECRETS, { ...system, name: 'istio-ca-secret' });
+    assert.equal(`${await rootOf()}`, `${root}`);
+    await secured.pilotlight.stop();
+  });
+
+  test('a broken cacerts is said, and nothing is served or made beside it; mended it is served by', async () => {
+    await admin.delete(SECRETS, { ...system, name: 'istio-ca-secret' });
+    const data = { 'ca-cert.pem': Buffer.from('x').toString('base64') };
+    const cacerts = object('Secret', 'istio-system', 'cacerts', { data });
+    await admin.create(SECRETS, cacerts);
+    const secured = await Secured.start();
+    const { pilotlight } = secured;
+    await until('a word', () => pilotlight.said(/Secret\/istio-system\/cacerts ca-key.pem: is missing/).length > 0);
+    assert.equal(pilotlight.said(/proxies connect over TLS/).length, 0);
+    assert.equal(await admin.get(SECRETS, { ...system, name: 'istio-ca-secret' }), undefined);
+    const key = openssl(['genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256']);
+    const files = { 'key.pem': key };
+    const extensions = ['-addext', 'keyUsage=critical,keyCertSign,cRLSign'];
+    const args = ['req', '-x509', '-new', '-key', 'key.pem', '-subj', '/O=plugged', '-days', '30', ...extensions];
+    const certificate = openssl(args, files);
+    const mended = {
+      'ca-cert.pem': certificate,
+      'ca-key.pem': key,
+      'root-cert.pem': certificate,
+      'cert-chain.pem': '',
+    };
+    await admin.patch(SECRETS, { ...system, name: 'cacerts' }, { stringData: mended });
+    await secured.opened();
+    const token = await tokenOf('app-1', 'app');
+    await secured.stream(Buffer.from(certificate), { token }, 'app-1.default').next('cluster');
+    await pilotlight.stop();
+    await admin.delete(SECRETS, { ...system, name: 'cacerts' });
+  });
+});
