@@ -67,6 +67,29 @@ const portsOf = (entry: ServiceEntry, instances: readonly WorkloadInstance[]): r
     ),
   );
 
+/** Instances by each of their labels. */
+const byLabel = memo((instances: readonly WorkloadInstance[]) => {
+  const found = new Map<string, WorkloadInstance[]>();
+  for (const instance of instances) {
+    for (const [key, value] of Object.entries(instance.labels)) {
+      const list = found.get(`${key}=${value}`) ?? [];
+      found.set(`${key}=${value}`, list);
+      list.push(instance);
+    }
+  }
+  return found;
+});
+
+/** Those that have all labels of the selector: thousands of selectors do not look at thousands of instances each. */
+function selected(
+  instances: readonly WorkloadInstance[],
+  selector: Readonly<Record<string, string>>,
+): readonly WorkloadInstance[] {
+  const [pair] = Object.entries(selector);
+  const some = pair ? (byLabel(instances).get(pair.join('=')) ?? []) : instances;
+  return some.filter(({ labels }) => selects(selector, labels));
+}
+
 /** Whether no pod that a ServiceEntry selects has come, gone or changed. */
 function podsStay(
   entries: readonly ServiceEntry[],
@@ -113,19 +136,22 @@ export function buildExternalEndpoints(
   const podsOf = memo((_: object, namespace: string) =>
     [...pods.values()]
       .filter(pod => pod.meta.namespace === namespace && isUsable(pod))
-      .sort((a, b) => compare(a.meta.name, b.meta.name)),
+      .sort((a, b) => compare(a.meta.name, b.meta.name))
+      .map(pod => podInstance(pod, index.place(pod))),
+  );
+  const workloadsOf = memo((_: object, namespace: string) =>
+    [...workloads.values()]
+      .filter((workload: WorkloadEntry) => workload.healthy && workload.meta.namespace === namespace)
+      .sort((a, b) => compare(a.meta.name, b.meta.name))
+      .map(workload => workloadEntryInstance(workload, settings)),
   );
   const selectedInstances = (entry: ServiceEntry): readonly WorkloadInstance[] => {
     const { namespace } = entry.meta;
     const selector = selectorOf(entry);
-    const ofPods = podsOf(pods, namespace)
-      .filter(pod => selects(selector, pod.meta.labels))
-      .map(pod => podInstance(pod, index.place(pod)));
-    const ofEntries = [...workloads.values()]
-      .filter((workload: WorkloadEntry) => workload.healthy && workload.meta.namespace === namespace)
-      .sort((a, b) => compare(a.meta.name, b.meta.name))
-      .map(workload => workloadEntryInstance(workload, settings))
-      .filter(instance => selects(selector, instance.labels) && (isDns(entry) || !needsDns(instance)));
+    const ofPods = selected(podsOf(pods, namespace), selector);
+    const ofEntries = selected(workloadsOf(workloads, namespace), selector).filter(
+      instance => isDns(entry) || !needsDns(instance),
+    );
     return [...ofPods, ...ofEntries];
   };
 

@@ -2,7 +2,7 @@ import type { Sidecar } from '../../istio/config.ts';
 import { mergeLabels } from '../../istio/labels.ts';
 import { memo, one, oneList } from '../../memo.ts';
 import { type AddressIndex, servicesAt } from '../endpoints/address-index.ts';
-import { type EndpointIndex, endpointsKey, serves } from '../endpoints/endpoint.ts';
+import { type Endpoint, type EndpointIndex, endpointsKey, serves } from '../endpoints/endpoint.ts';
 import type { ExternalEndpoints } from '../endpoints/external-endpoints.ts';
 import type { PodShape } from '../endpoints/pods.ts';
 import { internShape } from '../endpoints/pods.ts';
@@ -101,21 +101,39 @@ export function withNamedPorts(
   return ports.length ? internShape({ ...shape, ports: [...ports, ...shape.ports] }) : shape;
 }
 
-/** Targets of the ServiceEntries of a list by the address of an endpoint. */
-const externalTargets = memo((services: readonly Service[], external: ExternalEndpoints) => {
-  const found = new Map<string, ServiceTarget[]>();
+/** The ServiceEntries' Services of a list and the endpoints of their hosts. Many may share the endpoints of one host. */
+const externalAddresses = memo((services: readonly Service[], external: ExternalEndpoints) => {
+  const byHost = new Map<string, Service[]>();
   for (const service of services) {
     if (service.registry !== 'External') continue;
-    for (const endpoint of external.get(endpointsKey(service))?.endpoints ?? []) {
-      const port = service.ports.find(p => serves(endpoint, p));
-      if (!port) continue;
-      const list = found.get(endpoint.address) ?? [];
-      found.set(endpoint.address, list);
-      list.push(serviceTarget(service, port, endpoint.port));
+    const key = endpointsKey(service);
+    const list = byHost.get(key) ?? [];
+    byHost.set(key, list);
+    list.push(service);
+  }
+  const byAddress = new Map<string, { readonly endpoint: Endpoint; readonly services: readonly Service[] }[]>();
+  for (const [key, services] of byHost) {
+    for (const endpoint of external.get(key)?.endpoints ?? []) {
+      const list = byAddress.get(endpoint.address) ?? [];
+      byAddress.set(endpoint.address, list);
+      list.push({ endpoint, services });
     }
   }
-  return found;
+  return byAddress;
 });
+
+/** What an address serves of the ServiceEntries of a list. */
+const externalTargets = (
+  services: readonly Service[],
+  external: ExternalEndpoints,
+  address: string,
+): readonly ServiceTarget[] =>
+  (externalAddresses(services, external).get(address) ?? []).flatMap(({ endpoint, services }) =>
+    services.flatMap(service => {
+      const port = service.ports.find(p => serves(endpoint, p));
+      return port ? [serviceTarget(service, port, endpoint.port)] : [];
+    }),
+  );
 
 const withoutSelector = memo((services: readonly Service[]): readonly Service[] =>
   services.filter(s => s.registry === 'Kubernetes' && s.resolution !== 'Alias' && !Object.keys(s.selector).length),
@@ -171,8 +189,7 @@ export function workloadIndex([services, external, sidecars, policies]: Workload
   return {
     workloadOf({ addresses: own }, shape, endpoints, addresses) {
       const all = services.inNamespace.get(shape.namespace) ?? none;
-      const outside = externalTargets(all, external);
-      const byAddress = outside.size ? own.flatMap(address => outside.get(address) ?? []) : noTargets;
+      const byAddress = own.flatMap(address => externalTargets(all, external, address));
       const { services: selecting, sidecar } = selected(shape);
       const [address] = own;
       const direct =

@@ -24,9 +24,17 @@ interface Candidate {
 }
 
 type Table = HostTable<readonly Candidate[]>;
+
+/** A candidate that further rules may join. */
+interface OpenCandidate {
+  readonly rules: DestinationRule[];
+  /** Of the subsets so far. */
+  readonly names: Set<string | undefined>;
+  readonly exportTo: readonly string[];
+}
 interface OpenTable {
-  readonly exact: Map<string, readonly Candidate[]>;
-  readonly wildcard: Map<string, readonly Candidate[]>;
+  readonly exact: Map<string, OpenCandidate[]>;
+  readonly wildcard: Map<string, OpenCandidate[]>;
 }
 
 /** The DestinationRules in force, by the namespace that they are in. */
@@ -59,34 +67,35 @@ const alone: (rule: DestinationRule) => EffectiveDestinationRule = memo(rule =>
   Object.freeze({ rule, sources: Object.freeze([rule.meta.key]) }),
 );
 
-/** Adds what a later rule of the same host has besides: further subsets, and a policy where there is none (istio: mergeDestinationRule). */
-const merge: (into: EffectiveDestinationRule, rule: DestinationRule) => EffectiveDestinationRule = memo(
-  (into, { meta, spec }) => {
-    const base = into.rule.spec;
-    const names = new Set(base.subsets?.map(subset => subset.name));
-    const subsets = [...(base.subsets ?? []), ...(spec.subsets ?? []).filter(subset => !names.has(subset.name))];
-    const merged = { ...base, subsets, trafficPolicy: base.trafficPolicy ?? spec.trafficPolicy };
-    return Object.freeze({
-      rule: Object.freeze({ ...into.rule, spec: Object.freeze(merged) }),
-      sources: Object.freeze([...into.sources, meta.key]),
-    });
-  },
-);
+/** The rules of one host as one: a later one adds further subsets, and a policy where there is none (istio: mergeDestinationRule). */
+const merged: (rules: readonly DestinationRule[]) => EffectiveDestinationRule = memo(rules => {
+  const [first, ...others] = rules;
+  if (!first) throw new Error('there is no rule to merge');
+  const subsets = [...(first.spec.subsets ?? [])];
+  const names = new Set(subsets.map(subset => subset.name));
+  for (const { spec } of others) {
+    const fresh = (spec.subsets ?? []).filter(subset => !names.has(subset.name));
+    subsets.push(...fresh);
+    for (const { name } of fresh) names.add(name);
+  }
+  const trafficPolicy = rules.find(({ spec }) => spec.trafficPolicy)?.spec.trafficPolicy;
+  return Object.freeze({
+    rule: Object.freeze({ ...first, spec: Object.freeze({ ...first.spec, subsets, trafficPolicy }) }),
+    sources: Object.freeze(rules.map(rule => rule.meta.key)),
+  });
+});
 
-function duplicates(into: EffectiveDestinationRule, rule: DestinationRule): readonly Problem[] {
-  const names = new Set(into.rule.spec.subsets?.map(subset => subset.name));
-  return (rule.spec.subsets ?? []).flatMap(({ name }, i): readonly Problem[] =>
-    names.has(name)
-      ? [
-          {
-            object: rule.meta.key,
-            path: writtenPath(rule, `spec.subsets[${i}].name`),
-            message: `${into.sources[0]} has a subset ${name} for the same host already; that one is used`,
-            severity: 'warning',
-          },
-        ]
-      : [],
-  );
+function join(into: OpenCandidate, rule: DestinationRule, problems: Map<string, Problem>): void {
+  const subsets = rule.spec.subsets ?? [];
+  for (const [i, { name }] of subsets.entries()) {
+    if (!into.names.has(name)) continue;
+    const object = rule.meta.key;
+    const path = writtenPath(rule, `spec.subsets[${i}].name`);
+    const message = `${into.rules[0]?.meta.key} has a subset ${name} for the same host already; that one is used`;
+    problems.set(object + path, { object, path, message, severity: 'warning' });
+  }
+  for (const { name } of subsets) into.names.add(name);
+  into.rules.push(rule);
 }
 
 /** Adds a rule to a table: merged with rules of its host that the same namespaces see, else beside them. */
@@ -100,24 +109,44 @@ function add(
   const hosts = isWildcard(host) ? table.wildcard : table.exact;
   const selector = selectorOf(rule);
   let separate = true;
-  const list = (hosts.get(host) ?? []).map((known): Candidate => {
+  const list = hosts.get(host) ?? [];
+  for (const known of list) {
     const within = known.exportTo.every(name => exportTo.includes(name));
     if (within && known.exportTo.length === exportTo.length) separate = false;
     else {
       separate = true;
-      if (!within || !known.exportTo.length) return known;
+      if (!within || !known.exportTo.length) continue;
     }
-    const other = selectorOf(known.effective.rule);
+    const [first] = known.rules;
+    const other = first && selectorOf(first);
     if (selector && other && !sameLabels(selector, other)) {
       separate = true;
-      return known;
+      continue;
     }
     if (Boolean(selector) === Boolean(other)) separate = false;
-    for (const problem of duplicates(known.effective, rule)) problems.set(problem.object + problem.path, problem);
-    return { ...known, effective: merge(known.effective, rule) };
-  });
-  hosts.set(host, separate ? [...list, { effective: alone(rule), exportTo }] : list);
+    join(known, rule, problems);
+  }
+  hosts.set(host, list);
+  if (separate) list.push({ rules: [rule], names: new Set(rule.spec.subsets?.map(({ name }) => name)), exportTo });
 }
+
+/** A table that nothing joins any more. */
+function closed({ exact, wildcard }: OpenTable): Table {
+  const close = (hosts: ReadonlyMap<string, readonly OpenCandidate[]>): ReadonlyMap<string, readonly Candidate[]> =>
+    new Map(
+      [...hosts].map(([host, list]) => [
+        host,
+        list.map(({ rules: [first, ...others], exportTo }) => ({
+          effective: first && !others.length ? alone(first) : merged(oneList(first ? [first, ...others] : [])),
+          exportTo,
+        })),
+      ]),
+    );
+  return { exact: close(exact), wildcard: close(wildcard) };
+}
+
+const closedTables = (tables: ReadonlyMap<string, OpenTable>): ReadonlyMap<string, Table> =>
+  new Map([...tables].map(([namespace, table]) => [namespace, closed(table)]));
 
 const openTable = (): OpenTable => ({ exact: new Map(), wildcard: new Map() });
 
@@ -160,7 +189,11 @@ export function* buildDestinationRules(
     if (isWildcard(host)) wildcards = true;
     else hosts.add(host);
     const selector = selectorOf(rule);
-    if (selector) selecting.set(namespace, [...(selecting.get(namespace) ?? []), rule]);
+    if (selector) {
+      const list = selecting.get(namespace) ?? [];
+      selecting.set(namespace, list);
+      list.push(rule);
+    }
     const exportTo = selector ? ['.'] : [...new Set(rule.spec.exportTo)].sort();
     const own = !exportTo.length || exportTo.some(name => name === '*' || name === '.' || name === namespace);
     if (own) add(tableOf(local, namespace), rule, exportTo, problems);
@@ -170,10 +203,11 @@ export function* buildDestinationRules(
     if (!isPrivate) add(tableOf(exported, namespace), rule, exportTo, problems);
     else if (namespace === rootNamespace) add(rootLocal, rule, exportTo, problems);
   }
+  yield undefined;
   return {
-    local,
-    exported,
-    rootLocal,
+    local: closedTables(local),
+    exported: closedTables(exported),
+    rootLocal: closed(rootLocal),
     hosts,
     wildcards,
     selecting,

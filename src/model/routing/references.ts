@@ -12,7 +12,7 @@ import {
   type Use,
 } from '../../istio/virtual-service.ts';
 import { visibilityOf } from '../../istio/visibility.ts';
-import { keepList, keepMap, memo } from '../../memo.ts';
+import { keepList, keepMap, memo, oneList } from '../../memo.ts';
 import { objectKey } from '../../object-key.ts';
 import type { HTTPRoute } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { type Derived, deriving, type Stage } from '../incremental/derive.ts';
@@ -72,6 +72,8 @@ const portsOf = (services: readonly Service[]): string =>
   [...new Set(services.flatMap(service => service.ports.map(({ port }) => port)))].sort((a, b) => a - b).join(', ') ||
   'none';
 
+const setOf = memo((names: readonly string[]): ReadonlySet<string> => new Set(names));
+
 const hasPort = (services: readonly Service[], port: number): boolean =>
   services.some(service => service.ports.some(known => known.port === port));
 
@@ -103,7 +105,7 @@ function faultOf(
   }
   const host = alias || to.host;
   const reached = alias ? (meant ?? []) : seen;
-  if (subset && !subsets?.includes(subset)) {
+  if (subset && !(subsets && setOf(subsets).has(subset))) {
     return { path: `${path}.subset`, message: `no DestinationRule for ${host} defines the subset ${subset};` };
   }
   if (port?.number) {
@@ -121,21 +123,28 @@ function faultOf(
   return { path, message };
 }
 
-/** The exact hosts of a VirtualService for the mesh: the ports of their Services are called. */
-const calledHosts = memo((object: VirtualService): readonly Hostname[] =>
-  gatewaysOf(object).includes('mesh') ? (object.spec.hosts ?? []).filter(host => !isWildcard(host)) : [],
+/** The exact hosts of a VirtualService for the mesh, with their places: the ports of their Services are called. */
+const calledHosts = memo((object: VirtualService): readonly { readonly host: Hostname; readonly index: number }[] =>
+  gatewaysOf(object).includes('mesh')
+    ? (object.spec.hosts ?? []).flatMap((host, index) => (isWildcard(host) ? [] : [{ host, index }]))
+    : [],
 );
 
-/** The ports on which HTTP routes are asked for: those of their hosts, 80 for hosts outside the mesh, and those that a match names. */
-function calledPorts(
-  { match: matches = [] }: HTTPRoute,
-  services: readonly (readonly Service[] | undefined)[],
-): readonly number[] {
-  const open = services.flatMap(list =>
-    list
-      ? list.flatMap(({ ports }) => ports.filter(p => isHttp(p.protocol) || isUnsupported(p.protocol)).map(p => p.port))
-      : [80],
-  );
+/** The ports on which HTTP routes are asked for: those of their hosts, and 80 for hosts outside the mesh. */
+const openPorts = (services: readonly (readonly Service[] | undefined)[]): readonly number[] => [
+  ...new Set(
+    services.flatMap(list =>
+      list
+        ? list.flatMap(({ ports }) =>
+            ports.filter(p => isHttp(p.protocol) || isUnsupported(p.protocol)).map(p => p.port),
+          )
+        : [80],
+    ),
+  ),
+];
+
+/** Those of them on which a route is asked for. */
+function calledPorts({ match: matches = [] }: HTTPRoute, open: readonly number[]): readonly number[] {
   if (!matches.length || matches.some(match => !match.port)) return open;
   const matched = new Set(matches.map(match => match.port));
   return open.filter(port => matched.has(port));
@@ -147,30 +156,34 @@ const isOwnName = (host: string, { domain }: MeshSettings): boolean => host.ends
 type Found = readonly (readonly Service[] | readonly string[] | boolean | undefined)[];
 
 /** `found` holds what is found of each of `destinationHosts`, `calledHosts` and the Gateways, in that order. */
-const check = memo((object: VirtualService, settings: MeshSettings, ...found: Found): readonly Problem[] => {
+const check = memo((object: VirtualService, settings: MeshSettings, found: Found): readonly Problem[] => {
   const problems: Problem[] = [];
   const warn = (path: string, message: string): void => {
     problems.push({ object: object.meta.key, path: writtenPath(object, path), message, severity: 'warning' });
   };
   const hosts = destinationHosts(object);
+  const places = new Map(hosts.map((host, i) => [host, i * 3]));
   const called = calledHosts(object);
   const ofCalled = found.slice(hosts.length * 3, hosts.length * 3 + called.length) as readonly (
     | readonly Service[]
     | undefined
   )[];
-  called.forEach((host, i) => {
+  called.forEach(({ host, index }, i) => {
     if (ofCalled[i] || !isOwnName(host, settings)) return;
-    const path = `spec.hosts[${object.spec.hosts?.indexOf(host) ?? 0}]`;
-    warn(path, `no Service of the mesh has the host ${host}; its routes are in force on port 80 only`);
+    warn(
+      `spec.hosts[${index}]`,
+      `no Service of the mesh has the host ${host}; its routes are in force on port 80 only`,
+    );
   });
   referencesOf(object).gateways.forEach(({ path, name }, i) => {
     if (!found[hosts.length * 3 + called.length + i])
       warn(path, `there is no Gateway ${name}; nothing is routed there`);
   });
+  const open = openPorts(ofCalled);
   for (const reference of referencesOf(object).destinations) {
-    const at = hosts.indexOf(reference.host) * 3;
+    const at = places.get(reference.host) ?? 0;
     const target = { services: found[at], meant: found[at + 1], subsets: found[at + 2] } as Target;
-    const ports = reference.http ? calledPorts(reference.http, ofCalled) : [];
+    const ports = reference.http ? calledPorts(reference.http, open) : [];
     const fault = faultOf(object, reference, target, ports, settings);
     if (fault) warn(fault.path, `${fault.message} ${consequence[reference.use]}`);
   }
@@ -227,12 +240,12 @@ export function* checkReferences(
         const alias = named?.find(({ aliasOf }) => aliasOf)?.aliasOf;
         return [named, alias ? services.get(alias) : named, subsetsFor(alias || host, subsets, wildcards)];
       });
-      const called = calledHosts(object).map(host => services.get(host));
+      const called = calledHosts(object).map(({ host }) => services.get(host));
       const exist = referencesOf(object).gateways.map(({ name }) => {
         const [namespace = '', short = ''] = name.split('/');
         return gateways.has(objectKey('Gateway', namespace, short));
       });
-      return check(object, settings, ...found, ...called, ...exist);
+      return check(object, settings, oneList([...found, ...called, ...exist]));
     },
     last?.checked,
   );

@@ -141,23 +141,22 @@ function share(rivals: readonly Service[], owners: Map<string, ObjectKey>): read
  * (appendSidecarServices), and with it listeners of the others, which lead to no cluster.
  */
 function union(lists: readonly (readonly Service[])[]): HostList {
-  const rivals = new Map<Hostname, Service[]>();
+  const rivals = new Map<Hostname, Map<ObjectKey, Service>>();
   for (const service of lists.flat()) {
     const known = rivals.get(service.hostname);
     if (!known) {
-      rivals.set(service.hostname, [service]);
+      rivals.set(service.hostname, new Map([[service.source, service]]));
       continue;
     }
     // Egress listeners may have imported the same Service with other ports.
-    const at = known.findIndex(other => other.source === service.source);
-    const same = known[at];
-    if (!same) known.push(service);
-    else known[at] = joined(same, service);
+    const same = known.get(service.source);
+    known.set(service.source, same ? joined(same, service) : service);
   }
   const services: Service[] = [];
   const byHost = new Map<Hostname, Service>();
   let owners: Map<string, ObjectKey> | undefined;
-  for (const [hostname, group] of rivals) {
+  for (const [hostname, bySource] of rivals) {
+    const group = [...bySource.values()];
     owners ??= group.length > 1 ? new Map() : undefined;
     const parts = group.length > 1 && owners ? share(group, owners) : group;
     services.push(...parts);

@@ -1,5 +1,5 @@
 import type { VirtualService } from '../../istio/config.ts';
-import { bySpecificity, covers, overlaps } from '../../istio/hosts.ts';
+import { bySpecificity, covers, isWildcard, overlaps } from '../../istio/hosts.ts';
 import { compare } from '../../istio/object.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import { memo } from '../../memo.ts';
@@ -20,6 +20,40 @@ import { virtualServiceRoutes } from './outbound.ts';
 import { routeResource, virtualHost } from './route-resource.ts';
 import { countsAttempts, hostAndPort, type Routes } from './virtual-host.ts';
 
+/** The hosts of a VirtualService, those that are one name alone apart. */
+const namesOf = memo(({ spec: { hosts = [] } }: VirtualService) => ({
+  exact: new Set<string>(hosts.filter(host => !isWildcard(host))),
+  wildcards: hosts.filter(isWildcard),
+}));
+
+/** VirtualServices by the hosts of theirs that are one name alone, and those with wildcards; as places in the list. */
+const placesOf = memo((virtualServices: readonly VirtualService[]) => {
+  const exact = new Map<string, number[]>();
+  const wildcards: number[] = [];
+  for (const [i, virtualService] of virtualServices.entries()) {
+    const names = namesOf(virtualService);
+    if (names.wildcards.length) wildcards.push(i);
+    for (const host of names.exact) {
+      const places = exact.get(host) ?? [];
+      exact.set(host, places);
+      places.push(i);
+    }
+  }
+  return { exact, wildcards };
+});
+
+/** The VirtualServices of a server, or of a list, that may have hosts in common with it: not thousands of others for each of thousands. */
+export function virtualServicesOf(
+  { hosts, virtualServices }: Pick<GatewayServer, 'hosts' | 'virtualServices'>,
+  list = virtualServices,
+): readonly VirtualService[] {
+  const names = hosts.map(host => host.slice(host.indexOf('/') + 1));
+  if (names.some(isWildcard)) return list;
+  const { exact, wildcards } = placesOf(list);
+  const places = new Set([...wildcards, ...names.flatMap(name => exact.get(name) ?? [])]);
+  return [...places].sort((a, b) => a - b).flatMap(i => list[i] ?? []);
+}
+
 /** The hosts that a server and a VirtualService have in common, the narrower of each pair (istio: host.Names.Intersection). */
 export function commonHosts(
   { hosts }: Pick<GatewayServer, 'hosts'>,
@@ -31,8 +65,12 @@ export function commonHosts(
     return namespace === virtualService.meta.namespace ? [name] : [];
   });
   const found = new Set<string>();
-  for (const a of allowed)
-    for (const b of virtualService.spec.hosts ?? []) if (overlaps(a, b)) found.add(covers(a, b) ? b : a);
+  const asked = namesOf(virtualService);
+  for (const a of allowed) {
+    if (isWildcard(a))
+      for (const b of virtualService.spec.hosts ?? []) if (overlaps(a, b)) found.add(covers(a, b) ? b : a);
+    if (!isWildcard(a) && (asked.exact.has(a) || asked.wildcards.some(wild => covers(wild, a)))) found.add(a);
+  }
   return [...found];
 }
 
@@ -81,7 +119,7 @@ function draftsOf(
   };
   for (const server of servers) {
     const redirects = server.server.tls?.httpsRedirect ?? false;
-    for (const virtualService of server.virtualServices) {
+    for (const virtualService of virtualServicesOf(server)) {
       const hosts = commonHosts(server, virtualService);
       if (!hosts.length) continue;
       // Ports of a Gateway that meet in one port of the proxy cannot be told apart: the first one's routes are for all (istio: gatewayRoutes).

@@ -4,7 +4,7 @@ import { compare } from '../../istio/object.ts';
 import { isHttp, isUnsupported } from '../../istio/protocol.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import { httpDestinationHosts } from '../../istio/virtual-service.ts';
-import { eachOf, memo } from '../../memo.ts';
+import { eachOf, memo, oneList } from '../../memo.ts';
 import type { Traits } from '../../model/proxy/traits.ts';
 import type { EffectiveDestinationRule } from '../../model/routing/destination-rules.ts';
 import { joined } from '../../model/scope/imports.ts';
@@ -61,12 +61,12 @@ const routesOf = memo(
     gateway: string,
     port: number,
     tls: boolean,
-    ...found: readonly (Service | EffectiveDestinationRule | undefined)[]
+    found: readonly (Service | EffectiveDestinationRule | undefined)[],
   ): Routes => {
-    const hosts = httpDestinationHosts(virtualService);
+    const places = new Map(httpDestinationHosts(virtualService).map((host, i) => [host, i * 2]));
     const at = (host: Hostname, half: 0 | 1): Service | EffectiveDestinationRule | undefined => {
-      const index = hosts.indexOf(host);
-      return index < 0 ? undefined : found[index * 2 + half];
+      const place = places.get(host);
+      return place === undefined ? undefined : found[place + half];
     };
     const context: RouteContext = {
       mesh,
@@ -100,7 +100,7 @@ export function virtualServiceRoutes(virtualService: VirtualService, place: Rout
     const isFound = called === 0 || isAlias || (service && portOf(service, called));
     return [isFound ? service : undefined, place.rules.get(service?.hostname ?? host)];
   });
-  return routesOf(virtualService, place.mesh, place.gateway, place.port, place.tls, ...found);
+  return routesOf(virtualService, place.mesh, place.gateway, place.port, place.tls, oneList(found));
 }
 
 /** What a listener's routes on one port are made of. */

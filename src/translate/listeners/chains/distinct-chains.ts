@@ -5,7 +5,7 @@
 
 import { isPartialWildcard } from '../../../config/host.ts';
 import type { Problem } from '../../../config/problem.ts';
-import { memo } from '../../../memo.ts';
+import { memo, oneList } from '../../../memo.ts';
 import type { ObjectKey } from '../../../object-key.ts';
 import { cidrRange, network } from '../../cidr.ts';
 import { type ChainSpec, isEverywhere } from './filter-chain.ts';
@@ -48,7 +48,7 @@ type Dimension = 'sniHosts' | 'cidrs' | 'applicationProtocols';
 
 /** One value for a chain and what is left of it, so that an unchanged listener stays the same. */
 const narrowed = memo(
-  (chain: ChainSpec, dimension: Dimension, ...values: readonly string[]): ChainSpec =>
+  (chain: ChainSpec, values: readonly string[], dimension: Dimension): ChainSpec =>
     Object.freeze({ ...chain, [dimension]: values }),
 );
 
@@ -100,11 +100,15 @@ export function distinctChains(given: readonly OwnedChain[]): {
       const keys = keysOf(chain, asked, by, form);
       const holder = keys.map(key => taken.get(key)).find(other => other !== undefined);
       if (!holder) free.push(written);
-      else lost.set(holder, [...(lost.get(holder) ?? []), ...(written ? [written] : [])]);
+      else {
+        const names = lost.get(holder) ?? [];
+        lost.set(holder, names);
+        if (written) names.push(written);
+      }
       for (const key of keys) if (!taken.has(key)) taken.set(key, owner);
     }
     if (lost.size === 0) chains.push(chain);
-    else if (free.length > 0) chains.push(narrowed(chain, by, ...free));
+    else if (free.length > 0) chains.push(narrowed(chain, oneList(free), by));
     for (const [holder, values] of lost) overlaps.push({ owner, holder, lost: values });
   }
   return { chains, overlaps };

@@ -1,7 +1,7 @@
 import { objectSources, type VirtualService } from '../../../istio/config.ts';
 import { overlaps } from '../../../istio/hosts.ts';
 import { opaqueDestinationHosts } from '../../../istio/virtual-service.ts';
-import { memo } from '../../../memo.ts';
+import { memo, oneList } from '../../../memo.ts';
 import type { EffectiveDestinationRule } from '../../../model/routing/destination-rules.ts';
 import type { Scope } from '../../../model/scope/scope.ts';
 import { concrete } from '../../../model/services/aliases.ts';
@@ -40,11 +40,11 @@ const interned = memo((...list: readonly VirtualService[]): readonly VirtualServ
 export type L4Scope = Pick<Scope, 'serviceByHost' | 'destinationRules'>;
 
 const l4RouteOf = memo(
-  (virtualService: VirtualService, ...found: readonly (Service | EffectiveDestinationRule | undefined)[]): L4Route => {
-    const hosts = opaqueDestinationHosts(virtualService);
+  (virtualService: VirtualService, found: readonly (Service | EffectiveDestinationRule | undefined)[]): L4Route => {
+    const places = new Map(opaqueDestinationHosts(virtualService).map((host, i) => [host, i * 2]));
     const at = (host: Hostname, half: 0 | 1) => {
-      const index = hosts.indexOf(host);
-      return index < 0 ? undefined : found[index * 2 + half];
+      const place = places.get(host);
+      return place === undefined ? undefined : found[place + half];
     };
     const rules = found.filter(v => v !== undefined).filter(v => 'rule' in v);
     return {
@@ -69,7 +69,7 @@ export function l4Route(virtualService: VirtualService, scope: L4Scope): L4Route
     // A rule of a host that has no Service is not in force.
     return [service, service && scope.destinationRules.get(service.hostname)];
   });
-  return l4RouteOf(virtualService, ...found);
+  return l4RouteOf(virtualService, oneList(found));
 }
 
 const l4InputOf = memo(

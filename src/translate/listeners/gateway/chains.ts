@@ -1,7 +1,7 @@
-import { writtenPath } from '../../../istio/config.ts';
+import { type VirtualService, writtenPath } from '../../../istio/config.ts';
 import { covers } from '../../../istio/hosts.ts';
 import type { Protocol } from '../../../istio/protocol.ts';
-import { memo } from '../../../memo.ts';
+import { memo, oneList } from '../../../memo.ts';
 import type { EffectiveDestinationRule } from '../../../model/routing/destination-rules.ts';
 import { type GatewayServer, passesThrough, sniHosts } from '../../../model/routing/merged-gateway.ts';
 import type { Scope } from '../../../model/scope/scope.ts';
@@ -17,7 +17,7 @@ import {
 import { bool } from '../../../proto/wellknown.ts';
 import { outboundSni } from '../../names.ts';
 import { forwardClientCertDetails, proxyConfigOf } from '../../proxy-config.ts';
-import { commonHosts } from '../../routes/gateway.ts';
+import { commonHosts, virtualServicesOf } from '../../routes/gateway.ts';
 import type { OwnedChain } from '../chains/distinct-chains.ts';
 import { type ChainSpec, MTLS_ALPN } from '../chains/filter-chain.ts';
 import { type HttpContext, httpConnectionManagerFilter } from '../chains/http-connection-manager.ts';
@@ -72,7 +72,7 @@ export const plainHttpChain = memo(
 
 /** The chain of an HTTPS server that ends TLS here. */
 export const httpsChain = memo(
-  (context: HttpContext, server: Server, listener: string, routeName: string, ...hosts: readonly string[]): ChainSpec =>
+  (context: HttpContext, server: Server, hosts: readonly string[], listener: string, routeName: string): ChainSpec =>
     chain({
       sniHosts: sniHosts(hosts),
       tls: tlsOf(server, context, false),
@@ -98,7 +98,7 @@ const applies = (match: L4MatchAttributes | TLSMatchAttributes, server: GatewayS
 
 /** The VirtualServices of a server that speak of TCP, with what their destinations are. */
 const l4RoutesOf = (server: GatewayServer, scope: Scope): readonly L4Route[] =>
-  l4VirtualServices(server.virtualServices)
+  virtualServicesOf(server, l4VirtualServices(server.virtualServices))
     .filter(v => commonHosts(server, v).length > 0)
     .map(v => l4Route(v, scope));
 
@@ -108,9 +108,9 @@ const tcpRouteChain = memo(
     context: TcpContext,
     route: L4Route,
     server: Server,
+    hosts: readonly string[],
     index: number,
     protocol: Protocol,
-    ...hosts: string[]
   ): ChainSpec =>
     chain({
       sniHosts: server.tls ? sniHosts(hosts) : [],
@@ -144,7 +144,7 @@ export const tcpChains = (context: TcpContext, server: GatewayServer, scope: Sco
       tcp => tcp.route?.length && (!tcp.match?.length || tcp.match.some(m => applies(m, server))),
     );
     if (index < 0) return [];
-    const chain = tcpRouteChain(context, route, server.server, index, server.protocol, ...server.hosts);
+    const chain = tcpRouteChain(context, route, server.server, oneList(server.hosts), index, server.protocol);
     return [routed(chain, route, `spec.tcp[${index}]`)];
   });
 
@@ -162,10 +162,22 @@ const tlsRouteChain = memo(
   },
 );
 
-/** The chains of a server that hands TLS on by SNI (istio: buildGatewayNetworkFiltersFromTLSRoutes). */
-export function passThroughChains(context: TcpContext, server: GatewayServer, scope: Scope): readonly OwnedChain[] {
+/**
+ * The chains of a server that hands TLS on by SNI (istio: buildGatewayNetworkFiltersFromTLSRoutes). `told` are the VirtualServices that have
+ * theirs, by Gateway and port: another server would have the very same for them, which the first one gets.
+ */
+export function passThroughChains(
+  context: TcpContext,
+  server: GatewayServer,
+  scope: Scope,
+  told: Set<string>,
+): readonly OwnedChain[] {
   const chains: OwnedChain[] = [];
-  for (const route of l4RoutesOf(server, scope)) {
+  const keyOf = ({ meta }: VirtualService): string => `${server.gatewayName} ${server.server.port?.number} ${meta.key}`;
+  for (const virtualService of virtualServicesOf(server, l4VirtualServices(server.virtualServices))) {
+    if (told.has(keyOf(virtualService)) || !commonHosts(server, virtualService).length) continue;
+    told.add(keyOf(virtualService));
+    const route = l4Route(virtualService, scope);
     for (const [index, tls] of (route.virtualService.spec.tls ?? []).entries()) {
       if (!tls.route?.length) continue;
       for (const [matchIndex, match] of (tls.match ?? []).entries()) {

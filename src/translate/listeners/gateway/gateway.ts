@@ -2,7 +2,7 @@ import type { Problem } from '../../../config/problem.ts';
 import { writtenPath } from '../../../istio/config.ts';
 import { canonicalAddress, wildcards } from '../../../istio/ip-families.ts';
 import { isHttp, type Protocol } from '../../../istio/protocol.ts';
-import { memo } from '../../../memo.ts';
+import { memo, oneList } from '../../../memo.ts';
 import type { Traits } from '../../../model/proxy/traits.ts';
 import type { Workload } from '../../../model/proxy/workload.ts';
 import {
@@ -84,6 +84,7 @@ function chainsOf(port: GatewayPort, name: string, { scope, context, unguarded }
   const { http, tcp } = context.chains;
   const chains: OwnedChain[] = [];
   let plain = false;
+  const told = new Set<string>();
   for (const server of byProtocol(port.servers)) {
     const owner = { object: server.gateway.meta.key, path: `${serverPath(server)}.hosts` };
     const owned = (chain: ChainSpec): OwnedChain => ({ chain, owner });
@@ -91,11 +92,11 @@ function chainsOf(port: GatewayPort, name: string, { scope, context, unguarded }
       if (!plain) chains.push(owned(plainHttpChain(http, name, server.routeName, server.protocol)));
       plain = true;
     } else if (server.server.tls && server.protocol === 'HTTPS' && !passesThrough(server.server)) {
-      chains.push(owned(httpsChain(http, server.server, name, server.routeName, ...server.hosts)));
+      chains.push(owned(httpsChain(http, server.server, oneList(server.hosts), name, server.routeName)));
     } else if (isAutoPassThrough(server)) {
       chains.push(...autoPassThroughChains(unguarded.chains.tcp, server, scope).map(owned));
     } else if (passesThrough(server.server)) {
-      chains.push(...passThroughChains(tcp, server, scope));
+      chains.push(...passThroughChains(tcp, server, scope, told));
     } else {
       chains.push(...tcpChains(tcp, server, scope));
     }
