@@ -39,7 +39,9 @@ export function readCertificates(pem: string): readonly X509Certificate[] | stri
   const certificates: X509Certificate[] = [];
   for (const [index, { der }] of blocks.entries())
     try {
-      certificates.push(new X509Certificate(der));
+      const certificate = new X509Certificate(der);
+      // The library reads extensions more strictly than OpenSSL does.
+      if (structureOf(certificate).extensions.length >= 0) certificates.push(certificate);
     } catch {
       return `certificate ${index + 1} of ${blocks.length} cannot be read: it is damaged`;
     }

@@ -20,16 +20,19 @@ const longestChain = 10;
  * its names, a SPIFFE id, and a path to a root of that trust domain. A certificate that is no proof is to end the handshake.
  */
 export function verifyClientCertificate(chain: readonly X509Certificate[], roots: TrustedRoots, now: number): Proof {
+  try {
+    return verifyReadable(chain, roots, now);
+  } catch {
+    return unproven('the client certificate, or what was sent behind it, cannot be read');
+  }
+}
+
+function verifyReadable(chain: readonly X509Certificate[], roots: TrustedRoots, now: number): Proof {
   const [leaf, ...intermediates] = chain;
   if (!leaf) return unproven('no client certificate is presented');
   if (chain.length > longestChain)
     return unproven(`${chain.length} certificates were sent, at most ${longestChain} are read`);
-  let uris: readonly string[];
-  try {
-    uris = uriNames(leaf);
-  } catch {
-    return unproven('the names of the client certificate cannot be read');
-  }
+  const uris = uriNames(leaf);
   const [uri = ''] = uris;
   if (uris.length !== 1) return unproven(`peer certificate does not contain 1 URI type SAN, detected ${uris.length}`);
   const identity = parseSpiffeId(uri);
