@@ -90,7 +90,7 @@ export function readAuthority(fields: AuthorityFields, now: number): Read<Certif
     fail(
       at,
       `the certificate in ${own} (issued by ${certificate.issuer.replaceAll('\n', ', ')}) does not lead to a root that is valid: ` +
-        `${fields.roots?.field ?? own} is to have the root that it comes from, and ${fields.chain?.field ?? own} all that is between them`,
+        `${fields.roots?.field ?? own} is to have the root that it comes from, and ${fields.chain?.field ?? own} all that is between them${between.map(c => lateness(c, now)).join('')}`,
     );
     return { ok: false, faults };
   }
@@ -112,6 +112,15 @@ export function readAuthority(fields: AuthorityFields, now: number): Read<Certif
   };
 }
 
+/** What to say of a certificate on the way to a root whose time is over, or has not come. */
+function lateness(certificate: X509Certificate, now: number): string {
+  const late = untimely(certificate, now);
+  return late ? `; ${nameOf(certificate)} ${late}` : '';
+}
+
+const nameOf = (certificate: X509Certificate): string =>
+  `${certificate.subject.replaceAll('\n', ', ')} (${keyIdOf(certificate) ?? certificate.serialNumber})`;
+
 /** The roots that are valid; the others are left out with a warning, since the mesh does not need them. */
 function usableRoots(
   given: readonly X509Certificate[],
@@ -122,8 +131,7 @@ function usableRoots(
   return distinct(given).filter(root => {
     const { notAfter } = validityOf(root);
     if (now < notAfter) return true;
-    const name = `${root.subject.replaceAll('\n', ', ')} (${keyIdOf(root) ?? root.serialNumber})`;
-    const message = `the root ${name} expired at ${timeText(notAfter)} and is not given to proxies: take it out`;
+    const message = `the root ${nameOf(root)} expired at ${timeText(notAfter)} and is not given to proxies: take it out`;
     faults.push({ field, message, severity: 'warning' });
     return false;
   });

@@ -1,5 +1,8 @@
 import type { X509Certificate } from 'node:crypto';
-import { isSame, pathLengthOf, unfitSigner, untimely } from './certificate.ts';
+import { isSame, pathLengthOf, structureOf, unfitSigner, untimely } from './certificate.ts';
+
+/** Whether it is of X.509 version 1, which cannot say that it is a CA. Go and OpenSSL take such a one where it is trusted as a root. */
+const isOldRoot = (certificate: X509Certificate): boolean => structureOf(certificate).extensions.length === 0;
 
 /** Certificates from one to its root; each is signed by the next. */
 export type CertificatePath = readonly X509Certificate[];
@@ -19,10 +22,10 @@ export function pathToRoot(
   // A path length counts CAs alone: a leaf at the bottom is none.
   const leaves = unfitSigner(certificate) === undefined ? 0 : 1;
 
-  const mayHaveSigned = (issuer: X509Certificate, subject: X509Certificate, casBelow: number): boolean =>
+  const hasSigned = (issuer: X509Certificate, subject: X509Certificate, casBelow: number): boolean =>
     subject.checkIssued(issuer) &&
     untimely(issuer, now) === undefined &&
-    unfitSigner(issuer) === undefined &&
+    (unfitSigner(issuer) === undefined || isOldRoot(issuer)) &&
     pathLengthOf(issuer) >= casBelow &&
     subject.verify(issuer.publicKey);
 
@@ -30,10 +33,10 @@ export function pathToRoot(
     const top = path.at(-1) ?? certificate;
     if (roots.some(root => isSame(root, top))) return path;
     const casBelow = path.length - leaves;
-    const root = roots.find(candidate => mayHaveSigned(candidate, top, casBelow));
+    const root = roots.find(candidate => hasSigned(candidate, top, casBelow));
     if (root) return [...path, root];
     for (const candidate of left) {
-      if (!mayHaveSigned(candidate, top, casBelow)) continue;
+      if (isOldRoot(candidate) || !hasSigned(candidate, top, casBelow)) continue;
       left.delete(candidate);
       const found = climb([...path, candidate]);
       if (found) return found;

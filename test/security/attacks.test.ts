@@ -38,6 +38,7 @@ const leaf = (names: string, signer: Signer | 'itself' = root, more: readonly st
     days,
     ...(signer !== 'itself' && { signer }),
   });
+const p256 = newKey('P-256');
 const good = leaf(`URI:${identity}`);
 const otherRoot = newCertificate();
 
@@ -101,6 +102,7 @@ for (const [name, certificates, reason] of [
   ['expired', [leaf(`URI:${identity}`, root, [both], -1)], /expired at/],
   ['for servers alone', [leaf(`URI:${identity}`, root, ['extendedKeyUsage=serverAuth'])], /extendedKeyUsage/],
   ['signed by a workload', [belowLeaf, good], /does not lead to a root/],
+  ['below a certificate that is too old to say whether it is a CA', underOldVersion(), /does not lead to a root/],
   ['below an expired CA', underExpired(), /does not lead to a root/],
   ['without its intermediate', [leaf(`URI:${identity}`, newCertificate({ subject: '/O=m', signer: root }))], /lead/],
   ['hundreds of certificates', [good, ...Array.from({ length: 200 }, () => otherRoot)], /201 certificates were sent/],
@@ -115,6 +117,14 @@ for (const [name, certificates, reason] of [
     assert.deepEqual([answer.code, answer.message], [status.UNAUTHENTICATED, 'authentication failure']);
     assert.match(answer.reason, reason);
   });
+
+function underOldVersion(): readonly Signer[] {
+  const files = { csr: newCsr(p256, '', '/O=middle'), ca: root.certificate, key: root.key };
+  const args = ['x509', '-req', '-in', 'csr', '-CA', 'ca', '-CAkey', 'key', '-CAcreateserial'];
+  const middle = { certificate: openssl(args, files), key: p256 };
+  assert.match(textOfCertificate(middle.certificate), /Version: 1 /);
+  return [leaf(`URI:${identity}`, middle), middle];
+}
 
 function underExpired(): readonly Signer[] {
   const middle = newCertificate({ subject: '/O=middle', signer: root, days: -1 });
@@ -200,7 +210,6 @@ for (const [name, node, message] of [
     assert.match(answer.message, message);
   });
 
-const p256 = newKey('P-256');
 const csr = newCsr(p256);
 
 /** A PEM text whose bytes are changed. */

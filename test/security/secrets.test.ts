@@ -7,7 +7,7 @@ import { readCacerts } from '../../src/security/cacerts.ts';
 import type { SecretData } from '../../src/security/fault.ts';
 import { makeRoot, rootAuthority } from '../../src/security/root.ts';
 import { settled } from '../../src/security/rotation.ts';
-import { caExtensions, newCertificate, newKey, openssl, type Signer, textOfCertificate } from './openssl.ts';
+import { caExtensions, newCertificate, newCsr, newKey, openssl, type Signer, textOfCertificate } from './openssl.ts';
 
 const now = Date.now() + 60_000;
 const dataOf = (fields: Readonly<Record<string, string>>): SecretData =>
@@ -90,6 +90,20 @@ test('cacerts of type kubernetes.io/tls, as cert-manager writes it', () => {
   );
   assert.ok(read.ok, JSON.stringify(read.faults));
   assert.equal(read.value.intermediates.length, 2);
+});
+
+test('a root of X.509 version 1 is trusted, as by Go and OpenSSL, and signs only there', () => {
+  const key = newKey('rsa:2048');
+  const old = {
+    key,
+    certificate: openssl(['x509', '-req', '-in', 'csr', '-signkey', 'k'], { csr: newCsr(key, '', '/O=old'), k: key }),
+  };
+  assert.match(textOfCertificate(old.certificate), /Version: 1 /);
+  const below = newCertificate({ subject: '/O=below', signer: old });
+  const read = readCacerts(cacerts({ 'root-cert.pem': old.certificate, 'cert-chain.pem': '' }, below), now);
+  assert.ok(read.ok, JSON.stringify(read.faults));
+  const own = readCaSecret(istioSecret(old), now);
+  assert.ok(!own.ok, 'it cannot say that it is a CA, and istiod would not sign with it');
 });
 
 test('several roots are given to proxies, but for those that have expired', () => {
