@@ -163,6 +163,12 @@ for (const [name, data, field, words] of [
     /does not lead/,
   ],
   [
+    'an intermediate that has expired',
+    cacerts({ 'cert-chain.pem': newCertificate({ subject: '/O=signer', signer: root, days: -1 }).certificate }, below),
+    'root-cert.pem',
+    /O=signer \([0-9A-Fa-f]+\) expired at/,
+  ],
+  [
     'only expired roots',
     cacerts({ 'root-cert.pem': newCertificate({ days: -1 }).certificate }),
     'root-cert.pem',
