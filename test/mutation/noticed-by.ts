@@ -3,7 +3,9 @@ export const noticedBy: readonly { readonly files: RegExp; readonly tests: reado
   {
     files: /^src\/xds\//,
     tests: [
-      ['kept', 'name-set', 'push', 'resource-set', 'subscription', 'view'].map(name => `test/protocol/${name}.test.ts`),
+      ['frame', 'kept', 'name-set', 'push', 'resource-set', 'subscription', 'unread', 'view'].map(
+        name => `test/protocol/${name}.test.ts`,
+      ),
       ['test/protocol/ads-server.test.ts', 'test/scale.test.ts'],
     ],
   },
@@ -14,7 +16,10 @@ export const noticedBy: readonly { readonly files: RegExp; readonly tests: reado
   },
   {
     files: /^src\/config\/parse\/authorization-policy\.ts$/,
-    tests: [['test/config/policy.test.ts', 'test/config/store.test.ts'], ['test/simulation/closed-policies.test.ts']],
+    tests: [
+      ['test/config/policy.test.ts', 'test/config/authorization-policy.test.ts'],
+      ['test/simulation/closed-policies.test.ts'],
+    ],
   },
 ];
 
