@@ -86,9 +86,9 @@ export const outputsOf = (world: World, proxies: readonly NamedProxy[]): readonl
 
 /** Fails where two worlds do not send the proxies of a case the same bytes and problems, or send nothing that could differ. */
 export function assertSame(found: readonly GoldenOutput[], expected: readonly GoldenOutput[]): void {
-  assert.ok(expected.length > 0, 'there is a proxy');
+  const isSent = (type: string): boolean => expected.some(({ bytes }) => bytes[type]?.length);
+  assert.ok(isSent('cluster') && isSent('listener'), 'there is something that could differ');
   for (const [i, { proxy, bytes, problems }] of expected.entries()) {
-    assert.ok(bytes['cluster']?.length && bytes['listener']?.length, `${proxy.name} is sent something`);
     assert.deepEqual(found[i]?.bytes, bytes, proxy.name);
     assert.deepEqual(found[i]?.problems, problems, proxy.name);
   }
