@@ -2,6 +2,7 @@ import { BoundLog } from './bound-log.ts';
 import { type Caller, overPlaintext, type Rights, rightsOf } from './caller.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { ConfigChange } from './config/store.ts';
+import { Ration } from './grpc/ration.ts';
 import { debugPages } from './http/debug.ts';
 import { Metrics } from './http/metrics.ts';
 import type { Pages } from './http/page.ts';
@@ -135,8 +136,10 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     problems,
     metrics,
   });
+  const ration = new Ration();
   const ads = new AdsServer<Proxy>(handler, {
     clock,
+    ration,
     identifier: `pilotlight ${VERSION}`,
     onPushed: () => rounds.pushed(),
   });
@@ -155,6 +158,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
   ];
   const ports = await openPorts(table, {
     clock,
+    ration,
     rightsOf: rights,
     pageFailed: (error, path) => log.error({ path, err: error }, 'a page failed'),
     boundMet(name, peer) {

@@ -1,6 +1,7 @@
 import type { BoundName } from './bounds.ts';
 import type { Caller, Identify, Rights } from './caller.ts';
 import type { Clock } from './clock.ts';
+import type { Ration } from './grpc/ration.ts';
 import { GrpcServer, type Methods } from './grpc/server.ts';
 import { status } from './grpc/status.ts';
 import type { Pages } from './http/page.ts';
@@ -37,6 +38,7 @@ export class ListenError extends Error {
 /** What ports ask and tell. */
 export interface PortsContext {
   readonly clock: Clock;
+  readonly ration?: Ration;
   rightsOf(caller: Caller): Rights;
   /** A page threw. */
   pageFailed(error: unknown, path: string): void;
@@ -59,6 +61,7 @@ export interface OpenPorts {
 export async function openPorts(table: readonly Port[], context: PortsContext): Promise<OpenPorts> {
   const grpc = new GrpcServer({
     clock: context.clock,
+    ...(context.ration && { ration: context.ration }),
     onBound: (bound, transport) => context.boundMet(bound, transport?.address),
   });
   const opened = new Map<string, { readonly port: Port; readonly reachedAt: string }>();

@@ -6,6 +6,7 @@ import { type Clock, systemClock } from '../clock.ts';
 import type { ServerTls } from '../tls.ts';
 import { Account } from './account.ts';
 import { Call, type CallListener, http2StreamOf, type RawCall } from './call.ts';
+import { Ration } from './ration.ts';
 import { BoundError, type Status, status } from './status.ts';
 import { Transport, type TransportContext } from './transport.ts';
 import { Turns } from './turns.ts';
@@ -27,6 +28,8 @@ export interface GrpcPort {
 /** What a gRPC server is told. */
 export interface GrpcServerOptions {
   readonly clock?: Clock;
+  /** The time that there is for newcomers. */
+  readonly ration?: Ration;
   /** A bound was met by this peer. */
   readonly onBound?: (bound: BoundName, transport: Transport | undefined) => void;
 }
@@ -50,8 +53,6 @@ const nobody: CallListener = { message: () => {}, end: () => {}, close: () => {}
 const TRANSPORT: unique symbol = Symbol('transport');
 
 const CHECK_EVERY = 1_000;
-/** Milliseconds in which connections are begun before the event loop has a turn. */
-const SLICE = 5;
 
 /** `host:port`, `[address]:port` or `unix:path`. */
 function listenOptions(address: string): ListenOptions {
@@ -68,6 +69,7 @@ function listenOptions(address: string): ListenOptions {
  */
 export class GrpcServer {
   readonly #grpc = new Server(channelOptions);
+  readonly #ration: Ration;
   readonly #onBound: NonNullable<GrpcServerOptions['onBound']>;
   readonly #clock: Clock;
   readonly #listeners = new Set<Listener>();
@@ -82,12 +84,13 @@ export class GrpcServer {
   #stopping: { readonly done: () => void } | undefined;
   #cancelCheck: (() => void) | undefined;
 
-  constructor({ clock = systemClock, onBound = () => {} }: GrpcServerOptions = {}) {
+  constructor({ clock = systemClock, ration = new Ration(), onBound = () => {} }: GrpcServerOptions = {}) {
+    this.#ration = ration;
     this.#onBound = onBound;
     this.#clock = clock;
     this.#context = {
       now: () => this.#clock.now(),
-      turns: new Turns(),
+      turns: new Turns(ration),
       requests: new Account('process-request-bytes'),
       makeRoom: asking => this.#makeRoom(asking),
       changed: transport => this.#changed(transport),
@@ -176,15 +179,20 @@ export class GrpcServer {
   #scheduleBegin(): void {
     if (this.#beginning) return;
     this.#beginning = true;
-    setImmediate(() => {
-      this.#beginning = false;
-      const until = performance.now() + SLICE;
-      for (const [socket, begin] of this.#accepted) {
-        if (performance.now() > until) return this.#scheduleBegin();
-        this.#accepted.delete(socket);
-        if (!socket.destroyed) begin();
+    setImmediate(() => this.#begin());
+  }
+
+  #begin(): void {
+    this.#beginning = false;
+    for (const [socket, begin] of this.#accepted) {
+      if (!this.#ration.open || this.#ration.crowded) {
+        this.#beginning = true;
+        this.#ration.wait('connections', () => this.#begin());
+        return;
       }
-    });
+      this.#accepted.delete(socket);
+      if (!socket.destroyed) this.#ration.use(begin);
+    }
   }
 
   #call(raw: RawCall, path: string): void {

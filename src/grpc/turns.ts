@@ -1,3 +1,5 @@
+import type { Ration } from './ration.ts';
+
 /** Something that has more to do than it got done in its turn. */
 export interface Waiting {
   /** Whether it goes before those that nobody knows yet. */
@@ -11,13 +13,19 @@ const SLICE = 4;
 
 /**
  * Shares the time between those who have something to say. Most find nobody waiting and do all their work at once; once a slice is used up,
- * everybody waits in line, and each does one piece of work a round: who says much is served no sooner than who says little.
+ * everybody waits in line, and each does one piece of work a round: who says much is served no sooner than who says little. Those whom nobody
+ * knows yet have a line of their own, and the time that there is for newcomers.
  */
 export class Turns {
+  readonly #ration: Ration;
   readonly #known = new Set<Waiting>();
   readonly #others = new Set<Waiting>();
   #until = 0;
   #scheduled = false;
+
+  constructor(ration: Ration) {
+    this.#ration = ration;
+  }
 
   /** Does all that there is to do, as far as it is its turn. What is left is done in the turns that come. */
   run(one: Waiting): void {
@@ -27,14 +35,25 @@ export class Turns {
       this.#schedule();
     }
     let more = true;
-    while (more && this.#known.size + this.#others.size === 0 && performance.now() < this.#until) more = one.step();
-    if (more) this.#lineOf(one).add(one);
+    while (more && this.#mayGoOn(one)) more = this.#step(one);
+    if (!more) return;
+    this.#lineOf(one).add(one);
+    this.#schedule();
   }
 
   /** Takes one out of line. */
   remove(one: Waiting): void {
     this.#known.delete(one);
     this.#others.delete(one);
+  }
+
+  #mayGoOn({ known }: Waiting): boolean {
+    if (performance.now() >= this.#until || this.#known.size > 0) return false;
+    return known || (this.#others.size === 0 && this.#ration.open);
+  }
+
+  #step(one: Waiting): boolean {
+    return one.known ? one.step() : this.#ration.use(() => one.step());
   }
 
   #lineOf({ known }: Waiting): Set<Waiting> {
@@ -48,18 +67,19 @@ export class Turns {
       this.#scheduled = false;
       this.#until = 0;
       this.#round();
-      if (this.#known.size + this.#others.size > 0) this.#schedule();
+      if (this.#known.size > 0) this.#schedule();
+      else if (this.#others.size > 0) this.#ration.wait('requests', () => this.#schedule());
     });
   }
 
   #round(): void {
     const until = performance.now() + SLICE;
     for (const line of [this.#known, this.#others])
-      while (performance.now() < until) {
+      while (performance.now() < until && (line === this.#known || this.#ration.open)) {
         const [one] = line;
         if (!one) break;
         line.delete(one);
-        if (one.step()) this.#lineOf(one).add(one);
+        if (this.#step(one)) this.#lineOf(one).add(one);
       }
   }
 }

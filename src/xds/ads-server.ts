@@ -2,6 +2,7 @@ import { bounds } from '../bounds.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Call } from '../grpc/call.ts';
 import type { Peer } from '../grpc/peer.ts';
+import { Ration } from '../grpc/ration.ts';
 import type { Methods } from '../grpc/server.ts';
 import { BoundError, StatusError, status } from '../grpc/status.ts';
 import type { Node } from '../proto/generated/envoy/config/core/v3.ts';
@@ -22,7 +23,9 @@ export interface AdsServerOptions {
   readonly limits?: Partial<PushLimits>;
   /** Milliseconds that listeners and routes wait at most for clusters to be acknowledged. */
   readonly grace?: number;
-  /** Every stream has had its turn since the last push. */
+  /** The time that there is for newcomers. */
+  readonly ration?: Ration;
+  /** Every known stream has had its turn since the last push. */
   readonly onPushed?: () => void;
 }
 
@@ -46,17 +49,19 @@ export class AdsServer<C> {
   readonly #onPushed: () => void;
   readonly #unread: Unread<Connection<C>>;
   #streams = 0;
-  /** How many streams have not had their turn since the last push. */
+  /** How many known streams have not had their turn since the last push. */
   #unseen = 0;
 
   constructor(handler: AdsHandler<C>, options: AdsServerOptions = {}) {
     const { identifier = '', clock = systemClock, limits, grace = 5_000, onPushed = () => {} } = options;
+    const { ration = new Ration() } = options;
     const frames = new Frames(identifier);
     this.#handler = handler;
     this.#onPushed = onPushed;
     this.#queue = new PushQueue(
       { inFlight: 16 << 20, slice: 10, stall: 25, ...limits },
       clock,
+      ration,
       (connection, release) => {
         const sends = connection.serve(release);
         this.#seen(connection);
@@ -98,13 +103,13 @@ export class AdsServer<C> {
   /** The world changed: every stream is looked at, and sent what it is owed by now. One that still reads its last response is not waited for. */
   push(causes: readonly Cause[] = []): void {
     for (const connection of this.#connections) {
-      if (!connection.touch(causes) || connection.unseen) continue;
+      if (!connection.touch(causes) || connection.unseen || !connection.known) continue;
       connection.unseen = true;
       this.#unseen++;
     }
   }
 
-  /** Whether streams have not had their turn since the last push. */
+  /** Whether known streams have not had their turn since the last push; nobody waits for newcomers. */
   get pushing(): boolean {
     return this.#unseen > 0;
   }

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import type { Ration } from '../grpc/ration.ts';
 import { Line } from './line.ts';
 
 /** What bounds the work on responses. */
@@ -88,11 +89,6 @@ class Lane<C extends Waiter> {
 const SHARE_OF_OTHERS = 1 / 4;
 /** Milliseconds that the others can have saved of it, or overdrawn. */
 const MOST_CREDIT = 20;
-/** Of all time the others get so much, so that what known ones wait for, and does not wait here, goes on between. */
-const SHARE_OF_TIME = 0.6;
-/** Milliseconds that the others can have saved of that: a mesh that comes at once is served as fast as it goes. */
-const MOST_SAVED = 1_000;
-
 /**
  * Takes streams in turn, each at most once in the queue. What they are sent is computed when it is their turn, so a queue costs no
  * memory and holds nothing stale.
@@ -106,21 +102,27 @@ const MOST_SAVED = 1_000;
 export class PushQueue<C extends Waiter> {
   readonly #limits: PushLimits;
   readonly #clock: Clock;
+  readonly #ration: Ration;
   readonly #serve: (waiter: C, release: () => void) => number;
   readonly #onIdle: () => void;
   readonly #known = new Lane<C>();
   readonly #others = new Lane<C>();
   readonly #slots = new Set<Slot>();
   #credit = 0;
-  #saved = MOST_SAVED;
-  #savedAt = performance.now();
   #scheduled = false;
   #cancelStall: (() => void) | undefined;
 
   /** `serve` sends one response at most and gives its bytes, or 0; if it sends one it calls `release` once that has left the process. */
-  constructor(limits: PushLimits, clock: Clock, serve: (waiter: C, release: () => void) => number, onIdle: () => void) {
+  constructor(
+    limits: PushLimits,
+    clock: Clock,
+    ration: Ration,
+    serve: (waiter: C, release: () => void) => number,
+    onIdle: () => void,
+  ) {
     this.#limits = limits;
     this.#clock = clock;
+    this.#ration = ration;
     this.#serve = serve;
     this.#onIdle = onIdle;
   }
@@ -136,6 +138,7 @@ export class PushQueue<C extends Waiter> {
     if (waiter.waitsIn === lane) return;
     this.remove(waiter);
     lane.add(waiter);
+    this.#ration.guests = this.#others.size;
     this.#schedule();
   }
 
@@ -143,6 +146,7 @@ export class PushQueue<C extends Waiter> {
   remove(waiter: C): void {
     this.#known.delete(waiter);
     this.#others.delete(waiter);
+    this.#ration.guests = this.#others.size;
   }
 
   #schedule(): void {
@@ -156,30 +160,30 @@ export class PushQueue<C extends Waiter> {
 
   #run(): void {
     let now = performance.now();
-    this.#saved = Math.min(this.#saved + (now - this.#savedAt) * SHARE_OF_TIME, MOST_SAVED);
-    this.#savedAt = now;
     const until = now + this.#limits.slice;
     for (let lane = this.#nextLane(); lane; lane = this.#nextLane()) {
       const waiter = lane.next();
       if (!waiter) continue;
-      this.#send(lane, waiter);
+      this.#ration.guests = this.#others.size;
+      if (lane === this.#known) this.#send(lane, waiter);
+      else this.#ration.use(() => this.#send(lane, waiter));
       const before = now;
       now = performance.now();
-      if (lane === this.#others) this.#saved -= now - before;
       const credit = this.#credit + (lane === this.#known ? (now - before) * SHARE_OF_OTHERS : before - now);
       this.#credit = Math.min(Math.max(credit, -MOST_CREDIT), MOST_CREDIT);
       if (now <= until) continue;
       this.#schedule();
       return;
     }
-    if (this.length > 0) this.#wait();
+    if (this.#ready(this.#others)) this.#ration.wait('responses', () => this.#schedule());
+    else if (this.length > 0) this.#wait();
     else if (this.#slots.size === 0) this.#onIdle();
   }
 
   /** Whose turn it is; nobody's where all that wait must wait for bytes to leave. */
   #nextLane(): Lane<C> | undefined {
     const known = this.#ready(this.#known);
-    const others = this.#saved > 0 && this.#ready(this.#others);
+    const others = this.#ration.open && this.#ready(this.#others);
     if (known && others) return this.#credit > 0 ? this.#others : this.#known;
     return known ? this.#known : others ? this.#others : undefined;
   }
@@ -204,7 +208,7 @@ export class PushQueue<C extends Waiter> {
     if (this.length > 0 || this.#slots.size === 0) this.#schedule();
   }
 
-  /** Goes on when responses have been stalled for long enough, and the others have saved some time. */
+  /** Goes on when responses have been stalled for long enough. */
   #wait(): void {
     this.#cancelStall ??= this.#clock.after(this.#limits.stall, () => {
       this.#cancelStall = undefined;

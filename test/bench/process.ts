@@ -10,6 +10,13 @@ export function cpuOf(pid: number): number {
   return ((Number(fields[11]) + Number(fields[12])) * 1000) / ticksPerSecond;
 }
 
+/**
+ * Milliseconds of CPU time that the main thread of a process has used (https://docs.kernel.org/scheduler/sched-stats.html): what its event loop
+ * did, which says more than the clock where the machine is busy with other things.
+ */
+export const mainThreadMs = (pid: number): number =>
+  Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[0]) / 1e6;
+
 /** Resident memory of a process in megabytes (2^20 bytes). */
 export function residentOf(pid: number): number {
   const [, kilobytes] = /VmRSS:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];

@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { imageProgram } from '../bench/image.ts';
 import { table } from '../bench/process.ts';
 import { attacks } from './attacks.ts';
-import { Canary, Target } from './target.ts';
+import { type Arrival, Canary, Target } from './target.ts';
 import { quantile, tryAttack } from './try.ts';
 
 const { values, positionals } = parseArgs({
@@ -14,6 +14,9 @@ const { values, positionals } = parseArgs({
 const names = positionals.length > 0 ? positionals : Object.keys(attacks);
 const { command, args, env } = imageProgram();
 const ms = (value: number): string => `${value.toFixed(0)} ms`;
+const [ofMs, ofWork] = [({ ms: each }: Arrival) => each, ({ work }: Arrival) => work];
+const both = (times: readonly Arrival[], of: (arrival: Arrival) => number): string =>
+  [0.5, 0.99].map(part => ms(quantile(times.map(of), part))).join('/');
 const mb = (value: number): string => `${value.toFixed(0)} MB`;
 
 const rows: string[][] = [
@@ -21,6 +24,7 @@ const rows: string[][] = [
     'attack',
     'canary before p50/p99',
     'meanwhile p50/p99 (changes)',
+    'of it the event loop worked',
     'memory before/peak/later',
     'slowest probe',
     'bounds met',
@@ -36,7 +40,7 @@ for (const name of names) {
   const before = await canary.changes(times => times.length >= 100);
   const resident = target.resident;
   const verdict: string[] = [];
-  let row = [name, `${ms(quantile(before, 0.5))}/${ms(quantile(before, 0.99))}`];
+  let row = [name, both(before, ofMs)];
   try {
     const { times, peak, probe, met } = await tryAttack(target, canary, name, {
       share: 1,
@@ -45,15 +49,16 @@ for (const name of names) {
     await pause(Number(values.settle) * 1000);
     await canary.change();
     const later = target.resident;
-    const [p50, p99] = [quantile(times, 0.5), quantile(times, 0.99)];
+    const p99 = quantile(times.map(ofMs), 0.99);
     row = [
       ...row,
-      `${ms(p50)}/${ms(p99)} (${times.length})`,
+      `${both(times, ofMs)} (${times.length})`,
+      both(times, ofWork),
       `${mb(resident)}/${mb(peak)}/${mb(later)}`,
       ms(probe),
       [...met].join(', '),
     ];
-    if (p99 > Math.max(100, 2 * quantile(before, 0.99))) verdict.push('slow');
+    if (p99 > Math.max(100, 2 * quantile(before.map(ofMs), 0.99))) verdict.push('slow');
     if (peak > 400) verdict.push('memory');
     if (later > resident * 1.2) verdict.push('kept');
   } catch (error) {

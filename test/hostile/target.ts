@@ -4,12 +4,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { RawObject } from '../../src/config/raw.ts';
 import { meshObjects, slice } from '../bench/mesh.ts';
-import { residentOf } from '../bench/process.ts';
+import { mainThreadMs, residentOf } from '../bench/process.ts';
 import { AdsClient } from '../support/ads-client.ts';
 import { type Serve, type ServeOptions, startServe } from '../support/serve.ts';
 import { nodeOf } from './wire.ts';
 
 const isCanarys = ({ kind, metadata }: RawObject): boolean => kind === 'EndpointSlice' && metadata.name === 'svc-0';
+
+/** How long a change took from its file to the proxy, and how much of that the server's event loop worked, whatever for; in milliseconds. */
+export interface Arrival {
+  readonly ms: number;
+  readonly work: number;
+}
 
 /** A control plane over a folder with a mesh, to be attacked. */
 export class Target {
@@ -39,6 +45,11 @@ export class Target {
   /** Resident memory in megabytes; 0 once it is dead. */
   get resident(): number {
     return this.alive ? residentOf(this.serve.process.pid ?? 0) : 0;
+  }
+
+  /** Milliseconds for which its event loop has worked; 0 once it is dead. */
+  get worked(): number {
+    return this.alive ? mainThreadMs(this.serve.process.pid ?? 0) : 0;
   }
 
   change(object: RawObject): void {
@@ -105,21 +116,23 @@ export class Canary {
     return canary;
   }
 
-  /** Changes an endpoint; milliseconds until the proxy has it. */
-  async change(): Promise<number> {
+  /** Changes an endpoint, and waits until the proxy has it. */
+  async change(): Promise<Arrival> {
     const moved = ++this.#changes;
     const began = performance.now();
+    const { worked } = this.#target;
     this.#target.change(slice(0, 5, moved));
     const address = `10.250.${Math.floor(moved / 250)}.${1 + (moved % 250)}`;
     for (;;) {
       const { resources } = await this.#client.next('endpoint', 60_000);
-      if (resources.some(({ any }) => Buffer.from(any.value ?? []).includes(address))) return performance.now() - began;
+      if (resources.some(({ any }) => Buffer.from(any.value ?? []).includes(address)))
+        return { ms: performance.now() - began, work: this.#target.worked - worked };
     }
   }
 
-  /** The times of changes that follow one another until `until` says so. */
-  async changes(until: (times: readonly number[]) => boolean): Promise<readonly number[]> {
-    const times: number[] = [];
+  /** Changes that follow one another until `until` says so. */
+  async changes(until: (times: readonly Arrival[]) => boolean): Promise<readonly Arrival[]> {
+    const times: Arrival[] = [];
     while (!until(times)) {
       times.push(await this.change());
       await new Promise(resolve => setTimeout(resolve, 20));

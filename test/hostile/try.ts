@@ -1,11 +1,11 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import type { Canary, Target } from './target.ts';
+import type { Arrival, Canary, Target } from './target.ts';
 
 /** What an attack came to. */
 export interface Outcome {
-  /** Milliseconds of the canary's changes meanwhile. */
-  readonly times: readonly number[];
+  /** The canary's changes meanwhile. */
+  readonly times: readonly Arrival[];
   /** The most resident memory meanwhile, in megabytes. */
   readonly peak: number;
   /** Milliseconds of the slowest probe meanwhile. */
