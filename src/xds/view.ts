@@ -140,7 +140,8 @@ const inOrder = (resources: readonly EncodedResource[]): readonly EncodedResourc
 const plainDifference = memo(
   (fromSet: ResourceSet, fromNames: NameSet, toSet: ResourceSet, toNames: NameSet): Difference => {
     const whole = setDifference(fromSet, toSet);
-    if (fromNames === toNames && (toNames.all || whole === SAME)) return whole;
+    if (toNames.all && (fromNames.all || fromSet.size === 0)) return whole;
+    if (fromNames === toNames && whole === SAME) return whole;
     const changed = whole.changed.filter(r => toNames.has(r.name));
     const added = whole.added.filter(name => toNames.has(name));
     const removed = whole.removed.filter(name => fromNames.has(name));
