@@ -1,6 +1,6 @@
 import type { VirtualService } from '../../istio/config.ts';
 import { covers, isWildcard, overlaps } from '../../istio/hosts.ts';
-import { memo, memoSaid } from '../../memo.ts';
+import { memo, memoSaid, oneList } from '../../memo.ts';
 import type { IstioEgressListener } from '../../proto/generated/istio/networking/v1alpha3.ts';
 
 /** The hosts that a Sidecar imports from one namespace. */
@@ -59,11 +59,12 @@ export const importedVirtualServices: (
   hosts: EgressHosts,
 ) => readonly VirtualService[] = memo((objects, hosts) => {
   const any = hosts.get('*');
-  return objects.filter(({ meta, spec }) => {
+  const imported = objects.filter(({ meta, spec }) => {
     const own = hosts.get(meta.namespace);
     return [own, any].some(
       from =>
         from && spec.hosts?.some(host => importsRouteHost(from, host) && !isExcluded(hosts, meta.namespace, host)),
     );
   });
+  return oneList(imported);
 });
