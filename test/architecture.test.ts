@@ -169,7 +169,7 @@ const impure: readonly (readonly [string, RegExp])[] = [
   ['a promise', /\basync\b(?! )|\basync (?:function|\(|\w+ ?=>)|\bawait |\bnew Promise\(|: Promise</],
 ];
 
-const purePackages = /^(node:(crypto|net|util)|protobufjs)$/;
+const purePackages = /^(node:(crypto|net|util)|protobufjs|re2js)$/;
 /** Of xds, these take the decisions; its other files are the socket's. */
 const pureOfXds = /^src\/xds\/(resource|resource-types|resource-set|subscription|view|wire|push|request|frame)\.ts$/;
 const isPure = ({ path }: SourceFile): boolean =>

@@ -11,7 +11,10 @@ export function checkCondition(expression: string | undefined, path: string, rep
   if (fault) report.error(path, `${fault}: not a CEL expression (https://github.com/google/cel-spec)`);
 }
 
-/** What is wrong with an expression; undefined when nothing is. */
+/**
+ * What is wrong with an expression; undefined when nothing is. No package for CEL does as well: @bufbuild/cel takes escapes that Envoy refuses, and
+ * long sums in square time; @marcbachmann/cel-js refuses `.5` and names that begin with a dot.
+ */
 export function celFault(expression: string): string | undefined {
   try {
     new Parser(tokens(expression)).whole();
