@@ -6,7 +6,8 @@ export const noticedBy: readonly { readonly files: RegExp; readonly tests: reado
       ['frame', 'kept', 'name-set', 'push', 'resource-set', 'subscription', 'unread', 'view'].map(
         name => `test/protocol/${name}.test.ts`,
       ),
-      ['test/protocol/ads-server.test.ts', 'test/scale.test.ts'],
+      ['test/protocol/ads-server.test.ts'],
+      ['test/scale.test.ts'],
     ],
   },
   { files: /^src\/memo\.ts$/, tests: [['test/model/memo.test.ts']] },
