@@ -41,6 +41,18 @@ const beside = 'for whom it is cannot be read: beside other ALLOW policies it al
 const cases: readonly [title: string, spec: string, is: string, meaning: string, more?: object][] = [
   ['a part of a rule of a DENY', `{action: DENY, rules: [${half}]}`, `DENY [${goodJson}]`, more],
   ['all of a rule of a DENY', `{action: DENY, rules: [${good}, ${bad}]}`, `DENY [${goodJson},${allJson}]`, everyone],
+  [
+    'all of one of the operations of a DENY',
+    '{action: DENY, rules: [{to: [{operation: {ports: [http]}}, {operation: {ports: ["80"]}}]}]}',
+    'DENY [{"to":[{"operation":{}},{"operation":{"ports":["80"]}}]}]',
+    everyone,
+  ],
+  [
+    'all of one of the sources of a DENY',
+    '{action: DENY, rules: [{from: [{source: {ipBlocks: [x]}}, {source: {namespaces: [a]}}]}]}',
+    'DENY [{"from":[{"source":{}},{"source":{"namespaces":["a"]}}]}]',
+    everyone,
+  ],
   ['a rule for everyone beside a wrong one', `{action: DENY, rules: [{}, ${half}]}`, `DENY [{},${goodJson}]`, more],
   ['a DENY without rules', '{action: DENY}', 'DENY []', more],
   ['a list of rules that is none', '{action: DENY, rules: 12}', 'DENY [{}]', everyone],

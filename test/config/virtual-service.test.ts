@@ -250,12 +250,15 @@ test('paths are those that the user wrote, also behind an item that is none', ()
   assert.equal(result.value.spec.http?.length, 2);
 });
 
-test('a route behind one that matches everything is a warning', () => {
-  const { problems } = parsed('VirtualService', `{hosts: [a], http: [{${to}}, {match: [{uri: {prefix: /}}], ${to}}]}`);
-  assert.deepEqual(
-    problems.map(({ path, severity }) => [path, severity]),
-    [['spec.http[1]', 'warning']],
-  );
+test('what is of no use is a warning', () => {
+  const warned = (spec: string) => {
+    const { problems } = parsed('VirtualService', `{${spec}}`);
+    return problems.map(({ path, severity }) => `${severity} ${path}`);
+  };
+  const behind = `[{match: [{port: 1}], ${to}}, {${to}}, {match: [{port: 80}], ${to}}, {match: [{port: 81}], ${to}}]`;
+  assert.deepEqual(warned(`hosts: [a], http: ${behind}`), ['warning spec.http[2]', 'warning spec.http[3]']);
+  assert.deepEqual(warned(`hosts: [a.com], tcp: ${behind}`), ['warning spec.tcp[2]', 'warning spec.tcp[3]']);
+  assert.deepEqual(warned(`hosts: ["*.com", a.com, b.org], http: [{${to}}]`), ['warning spec.hosts[1]']);
 });
 
 test('it is said whether there was never a route, or none is left', () => {
