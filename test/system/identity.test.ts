@@ -11,6 +11,7 @@ import { newCsr, newKey, openssl } from '../security/openssl.ts';
 import { AdsClient } from '../support/ads-client.ts';
 import { authority } from '../support/certificate.ts';
 import { until } from '../support/until.ts';
+import { Agent, noAgent } from './agent.ts';
 import { freePorts } from './lab.ts';
 import { Pilotlight } from './pilotlight.ts';
 
@@ -212,6 +213,20 @@ describe('with a real API server', { skip: noApiServer, timeout: 300_000 }, () =
     });
     assert.ok(secured.pilotlight.said(/a proxy was refused/).length >= 7);
     assert.equal(secured.pilotlight.said(new RegExp(token.split('.')[2] ?? 'x')).length, 0, 'no token is in the log');
+    await secured.pilotlight.stop();
+  });
+
+  test("Istio's own agent gets its certificate, and its Envoy what it is to do", { skip: noAgent }, async () => {
+    const secured = await (await Secured.start()).opened();
+    const agent = await Agent.start(secured.address, await rootOf(), await tokenOf('app-1', 'app'));
+    after(() => agent.stop());
+    await agent.isReady();
+    const secrets = await agent.admin('/certs');
+    assert.match(secrets, /spiffe:\/\/cluster.local\/ns\/default\/sa\/app/);
+    const config = await agent.admin('/config_dump?resource=dynamic_active_secrets');
+    for (const name of ['default', 'ROOTCA']) assert.match(config, new RegExp(`"name": "${name}"`));
+    assert.equal(secured.pilotlight.said(/rejected what it was sent|a proxy was refused/).length, 0);
+    await agent.stop();
     await secured.pilotlight.stop();
   });
 
