@@ -1,20 +1,11 @@
 import assert from 'node:assert/strict';
-import { type AddressInfo, createServer } from 'node:net';
 import { describe, test } from 'node:test';
 import { parseNode } from '../../src/model/proxy/node.ts';
 import { fromJson } from '../../src/proto/json.ts';
 import { missingExtensions } from '../../src/translate/envoy-filter/extension-names.ts';
 import { ENVOY_VERSION, envoyMissing, OLDEST_ENVOY_VERSION, startEnvoy, validate } from '../support/envoy.ts';
+import { freePort } from '../support/free-port.ts';
 import { until } from '../support/until.ts';
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise(resolve => server.close(resolve));
-  return port;
-}
 
 /** The Node that an Envoy sends with its requests. */
 async function nodeOf(version: string): Promise<unknown> {

@@ -7,6 +7,7 @@ import { AdsServer } from '../../src/xds/ads-server.ts';
 import type { Protocol } from '../../src/xds/frame.ts';
 import { encodeResource, resourceSet, type Snapshot, snapshot } from '../../src/xds/resource-set.ts';
 import { type Envoy, envoyMissing, startEnvoy } from '../support/envoy.ts';
+import { freePort } from '../support/free-port.ts';
 import { servePort } from '../support/grpc-port.ts';
 import { until } from '../support/until.ts';
 
@@ -81,15 +82,6 @@ async function upstream(text: string): Promise<number> {
     server.close();
   });
   return portOf(server);
-}
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
-  const port = portOf(server);
-  await new Promise(resolve => server.close(resolve));
-  return port;
 }
 
 const bootstrap = (protocol: Protocol, admin: number, xds: number): string =>
