@@ -108,7 +108,9 @@ export class Connection<C> implements Stream<C> {
 
   /** Whether everything that is owed has been sent and answered. */
   get settled(): boolean {
-    const open = Object.values(this.#state.subscriptions).some(s => s && (s.pending !== undefined || s.answer));
+    const open = Object.values(this.#state.subscriptions).some(
+      s => s && (s.exchange.phase === 'pending' || s.due.response),
+    );
     return !open && !this.#blocked && !this.#dirty && this.#writingSince === undefined;
   }
 
@@ -117,18 +119,19 @@ export class Connection<C> implements Stream<C> {
     return pushOrder.flatMap(type => {
       const s = this.#state.subscriptions[type];
       if (!s) return [];
+      const { phase, sent, acked, nacked } = s.exchange;
       return {
         type,
         typeUrl: resourceType(type).typeUrl,
         names: s.wildcard ? ('all' as const) : s.names.size,
-        versionSent: s.sent?.version,
-        nonceSent: s.sent?.nonce,
-        sentAt: s.sent?.at,
-        versionAcked: s.acked?.version,
-        nonceAcked: s.acked?.nonce,
-        ackedAt: s.acked?.at,
-        pending: s.pending !== undefined,
-        rejection: s.rejected,
+        versionSent: sent?.version,
+        nonceSent: sent?.nonce,
+        sentAt: sent?.at,
+        versionAcked: acked?.version,
+        nonceAcked: acked?.nonce,
+        ackedAt: acked?.at,
+        pending: phase === 'pending',
+        rejection: nacked,
       };
     });
   }
@@ -159,7 +162,7 @@ export class Connection<C> implements Stream<C> {
     const { subscription, answer, names } = onRequest(before, type, request, this.#context.clock.now());
     if (subscription !== before) this.#state = withSubscription(this.#state, subscription);
     this.kept.names(typeUrl, subscription.names);
-    if (names === 'first') this.kept.versions(typeUrl, subscription.initial);
+    if (names === 'first') this.kept.versions(typeUrl, subscription.resumed?.initialVersions);
     this.#context.weigh(this);
     const { handler } = this.#context;
     if (answer === 'ack') {
@@ -167,11 +170,12 @@ export class Connection<C> implements Stream<C> {
       this.#call.known = true;
       this.kept.versions(typeUrl, undefined);
     }
-    if (answer === 'ack' && before?.sent && subscription.acked) {
+    const { sent, acked, nacked } = subscription.exchange;
+    if (answer === 'ack' && acked) {
       const causes = this.#sentFor[type] ?? noCauses;
-      handler.onAck?.(this, { type, delivery: subscription.acked, sentAt: before.sent.at, causes });
+      handler.onAck?.(this, { type, delivery: acked, sentAt: sent.at, causes });
     }
-    if (answer === 'nack' && subscription.rejected) handler.onNack?.(this, type, subscription.rejected);
+    if (answer === 'nack' && nacked) handler.onNack?.(this, type, nacked);
     if (names !== 'same' || this.#blocked) this.#turn();
   }
 
@@ -207,7 +211,7 @@ export class Connection<C> implements Stream<C> {
       if (!planned.blocked) this.#causes = noCauses;
     } catch (error) {
       this.#context.handler.onError?.(error, this);
-      const fed = Object.values(this.#state.subscriptions).some(s => s?.sent !== undefined);
+      const fed = Object.values(this.#state.subscriptions).some(s => s && s.exchange.phase !== 'initial');
       if (!fed) this.#call.end(status.INTERNAL, 'internal error');
     }
     return 0;

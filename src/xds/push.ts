@@ -131,9 +131,9 @@ function wantOf(given: Subscription, set: ResourceSet, others: EachType<Want>, r
   const warmed = warms && others[warms]?.subscription;
   const all = wanted(given, set, warmed?.held);
   // The names changed, and nothing can be sent until the client answers: what it is owed is not told each time that it asks for more.
-  if (given.pending && given.type !== warmedType && all.names !== given.held.names)
+  if (given.exchange.phase === 'pending' && given.type !== warmedType && all.names !== given.held.names)
     return { subscription: given, target: given.held, by: undefined, keptUntil: ANSWER, settled: false };
-  const subscription = resume(given, all, warmed?.refreshed ?? NONE);
+  const subscription = resume(given, all, warmed?.resumed?.refreshed ?? NONE);
   const kept = removal === 'at once' || subscription.held === all ? all : unionView(subscription.held, all);
   const keptUntil = kept === all || typeof removal === 'string' ? undefined : namedUntil(removal, others, returning);
   const target = keptUntil === undefined && removal !== 'never' ? all : kept;
@@ -143,7 +143,7 @@ function wantOf(given: Subscription, set: ResourceSet, others: EachType<Want>, r
     target,
     by,
     keptUntil,
-    settled: !by && keptUntil === undefined && !subscription.pending,
+    settled: !by && keptUntil === undefined && subscription.exchange.phase !== 'pending',
   };
 }
 
@@ -179,25 +179,25 @@ function gatesOf(state: StreamState, wants: EachType<Want>, now: number, grace: 
 }
 
 /** Until when the answer to the last response of a type is waited for. */
-function answeredUntil({ type, pending, sent }: Subscription, now: number, grace: number): number | undefined {
-  if (!pending) return undefined;
+function answeredUntil({ type, exchange }: Subscription, now: number, grace: number): number | undefined {
+  if (exchange.phase !== 'pending') return undefined;
   if (type !== warmedType) return ANSWER;
   // Envoy acknowledges clusters once they are warm. One that waits for a secret never is, and what is owed may be its cure.
-  const until = (sent?.at ?? now) + grace;
+  const until = exchange.sent.at + grace;
   return now < until ? until : undefined;
 }
 
 /** Whether the next response may name something new. The first to a client that has nothing yet names only what it gets as well. */
-const namesNews = ({ type, resumed, sent }: Subscription): boolean =>
-  resourceType(type).gated && (resumed || sent !== undefined);
+const namesNews = ({ type, resumed, exchange }: Subscription): boolean =>
+  resourceType(type).gated && (resumed !== undefined || exchange.phase !== 'initial');
 
 /** Until when news of clusters, of which `by` is still to be sent, or the endpoints of new ones are to be acknowledged before anything may name them. */
 function warmUntil(state: StreamState, by: Difference | undefined, now: number, grace: number): number | undefined {
   const { awaited, waiting, subscriptions } = state;
-  const { sent, pending } = subscriptions[warmedType] ?? {};
-  const unacknowledged = news(pending) || (pending !== undefined && news(by)) ? sent : undefined;
-  const until = Math.min(Math.max(unacknowledged?.at ?? 0, awaited?.since ?? 0), waiting ?? now) + grace;
-  return (unacknowledged || awaited) && now < until ? until : undefined;
+  const exchange = subscriptions[warmedType]?.exchange;
+  const untold = exchange?.phase === 'pending' && (news(exchange.unacknowledged) || news(by));
+  const until = Math.min(Math.max(untold ? exchange.sent.at : 0, awaited?.since ?? 0), waiting ?? now) + grace;
+  return (untold || awaited) && now < until ? until : undefined;
 }
 
 const news = (by: Difference | undefined): boolean => by !== undefined && by.changed.length > 0;
@@ -237,7 +237,7 @@ function recorded(state: StreamState, wants: EachType<Want>, waiting: number | u
 function settleAwaited(state: StreamState, snapshot: Snapshot, now: number, grace: number): StreamState {
   const { awaited } = state;
   if (!awaited) return state;
-  const acked = state.subscriptions[warmingType]?.acked?.view;
+  const acked = state.subscriptions[warmingType]?.exchange.acked?.view;
   const arrived = acked !== undefined && holdsAll(acked, awaited.names, snapshot[warmingType]);
   return arrived || now >= awaited.since + grace ? { ...state, awaited: undefined } : state;
 }
@@ -253,7 +253,7 @@ export function afterStep(
   const before = state.subscriptions[type];
   const sent = withSubscription(state, subscription);
   // A client that has nothing yet has no routes to keep whole.
-  if (type !== warmedType || (!before?.sent && !before?.resumed)) return sent;
+  if (type !== warmedType || (!before?.exchange.sent && !before?.resumed)) return sent;
   const cold = coldNames(by, snapshot[warmingType]);
   if (cold === NONE) return sent;
   return { ...sent, awaited: { names: union(state.awaited?.names ?? NONE, cold), since: now } };

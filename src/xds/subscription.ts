@@ -37,6 +37,61 @@ export interface Rejection {
   readonly names: readonly string[];
 }
 
+/** What a client is owed though nothing changed, until the next response. */
+interface Due {
+  /** Names that are to be answered: asked for (again), or given up under a wildcard. */
+  readonly names: NameSet;
+  /** Names that came with a rejected response but were not blamed: sent again together with the next change. */
+  readonly unsure: NameSet;
+  /** Whether there is to be a response even if it is empty. */
+  readonly response: boolean;
+}
+
+const NOTHING_DUE: Due = Object.freeze({ names: NONE, unsure: NONE, response: false });
+
+/** What a client had from an earlier stream when it came. */
+interface Resumed {
+  /** The versions that a delta client came with, until it is known what it is to have instead. */
+  readonly initialVersions: ReadonlyMap<string, string> | undefined;
+  /** What had to be sent all the same of what it came with. */
+  readonly refreshed: NameSet;
+}
+
+/** Responses and what the client said to them. */
+export type Exchange =
+  /** Before the first response. */
+  | {
+      readonly phase: 'initial';
+      readonly sent: undefined;
+      readonly unacknowledged: undefined;
+      readonly acked: undefined;
+      readonly nacked: undefined;
+    }
+  /** A response is to be acknowledged: what is in it. At most one a type is under way. */
+  | {
+      readonly phase: 'pending';
+      readonly sent: Delivery;
+      readonly unacknowledged: Difference;
+      readonly acked: Delivery | undefined;
+      readonly nacked: Rejection | undefined;
+    }
+  /** Every response has been answered. */
+  | {
+      readonly phase: 'idle';
+      readonly sent: Delivery;
+      readonly unacknowledged: undefined;
+      readonly acked: Delivery | undefined;
+      readonly nacked: Rejection | undefined;
+    };
+
+const NOT_BEGUN: Exchange = Object.freeze({
+  phase: 'initial',
+  sent: undefined,
+  unacknowledged: undefined,
+  acked: undefined,
+  nacked: undefined,
+});
+
 /**
  * What one client wants of one type, what it was sent and what it said to that; the same for State-of-the-World and delta. Immutable.
  */
@@ -48,23 +103,10 @@ export interface Subscription {
   readonly names: NameSet;
   /** What the client has been sent, as far as it is known. A rejected response counts as sent: its content is not sent again. */
   readonly held: View;
-  /** Names that are owed an answer even though they did not change: asked for (again), or given up under a wildcard. */
-  readonly asked: NameSet;
-  /** Names that came with a rejected response but were not blamed: sent again together with the next change. */
-  readonly unsure: NameSet;
-  /** Whether a response is owed even if it is empty. */
-  readonly answer: boolean;
-  /** Whether the client had resources from an earlier stream when it came. */
-  readonly resumed: boolean;
-  /** The versions that a delta client came with, until the first response is computed. */
-  readonly initial: ReadonlyMap<string, string> | undefined;
-  /** What the first response had to send of what the client came with. */
-  readonly refreshed: NameSet;
-  readonly sent: Delivery | undefined;
-  /** What is in the response that the client has not yet answered. At most one a type is under way. */
-  readonly pending: Difference | undefined;
-  readonly acked: Delivery | undefined;
-  readonly rejected: Rejection | undefined;
+  readonly due: Due;
+  /** Undefined for a client that came with nothing. */
+  readonly resumed: Resumed | undefined;
+  readonly exchange: Exchange;
 }
 
 interface Answered {
@@ -129,7 +171,8 @@ function first(type: XdsType, request: Request): Subscription {
   const delta = request.protocol === 'delta';
   const given = delta ? request.subscribe : request.names;
   const { star, named: names } = asking(given);
-  const initial = delta && request.initial.size > 0 ? request.initial : undefined;
+  const initialVersions = delta && request.initial.size > 0 ? request.initial : undefined;
+  const resumes = delta ? initialVersions !== undefined : request.version !== '';
   return {
     type,
     protocol: request.protocol,
@@ -137,16 +180,9 @@ function first(type: XdsType, request: Request): Subscription {
     wildcard: star || (given.length === 0 && resourceType(type).wildcard),
     names,
     held: emptyView(type),
-    asked: delta && !initial ? names : NONE,
-    unsure: NONE,
-    answer: true,
-    resumed: delta ? initial !== undefined : request.version !== '',
-    initial,
-    refreshed: NONE,
-    sent: undefined,
-    pending: undefined,
-    acked: undefined,
-    rejected: undefined,
+    due: { names: delta && !initialVersions ? names : NONE, unsure: NONE, response: true },
+    resumed: resumes ? { initialVersions, refreshed: NONE } : undefined,
+    exchange: NOT_BEGUN,
   };
 }
 
@@ -166,20 +202,19 @@ const namesOf = memo((by: Difference): readonly string[] => by.changed.map(r => 
 const setOf = memo((names: readonly string[]): NameSet => nameSet(names));
 
 function onAnswer(s: Subscription, { nonce, error }: Answered, now: number): Pick<Reaction, 'subscription' | 'answer'> {
-  const { sent, pending } = s;
+  const { sent, unacknowledged, acked } = s.exchange;
   if (nonce === '' && !error) return { subscription: s, answer: 'none' };
   if (nonce !== (sent?.nonce ?? '')) return { subscription: s, answer: 'stale' };
   // The same request with other names follows when the client wants more: it answers nothing that is still open.
-  if (!pending || !sent) return { subscription: s, answer: 'none' };
+  if (!unacknowledged) return { subscription: s, answer: 'none' };
+  const idle = { phase: 'idle', sent, unacknowledged: undefined } as const;
   if (!error) {
-    return {
-      subscription: { ...s, pending: undefined, rejected: undefined, acked: { ...sent, at: now } },
-      answer: 'ack',
-    };
+    const exchange: Exchange = { ...idle, acked: { ...sent, at: now }, nacked: undefined };
+    return { subscription: { ...s, exchange }, answer: 'ack' };
   }
-  const names = namesOf(pending);
+  const names = namesOf(unacknowledged);
   const blamed = names.filter(name => mentions(error.message, name));
-  const rejected = {
+  const nacked = {
     nonce: sent.nonce,
     version: sent.version,
     at: now,
@@ -188,8 +223,11 @@ function onAnswer(s: Subscription, { nonce, error }: Answered, now: number): Pic
     names: blamed.length > 0 ? blamed : names,
   };
   // Envoy refuses some responses as a whole: what it does not complain of may or may not have arrived.
-  const unsure = blamed.length > 0 ? union(s.unsure, without(setOf(names), nameSet(blamed))) : s.unsure;
-  return { subscription: { ...s, pending: undefined, rejected, unsure }, answer: 'nack' };
+  const unsure = blamed.length > 0 ? union(s.due.unsure, without(setOf(names), nameSet(blamed))) : s.due.unsure;
+  return {
+    subscription: { ...s, due: { ...s.due, unsure }, exchange: { ...idle, acked, nacked } },
+    answer: 'nack',
+  };
 }
 
 const wordCharacter = /[\w|./-]/;
@@ -213,7 +251,7 @@ function onNames(s: Subscription, given: readonly string[]): Subscription {
   const wildcard = star || (given.length === 0 && s.wildcard);
   if (names === s.names && wildcard === s.wildcard) return s;
   const more = (wildcard && !s.wildcard) || without(names, s.wildcard ? NONE : s.names) !== NONE;
-  return narrow({ ...s, wildcard, names, answer: s.answer || more });
+  return narrow({ ...s, wildcard, names, due: { ...s.due, response: s.due.response || more } });
 }
 
 /** What a client that stopped asking for some names still counts as having. */
@@ -234,8 +272,9 @@ function onDeltaNames(s: Subscription, request: Request & { protocol: 'delta' })
   const wildcard = star || (s.wildcard && !unsubscribe.includes('*'));
   const names = union(without(s.names, less), more);
   // Under a wildcard a name that is given up is told again, since the client may have dropped it.
-  const asked = union(without(s.asked, less), wildcard ? union(more, less) : more);
-  const next = { ...s, wildcard, names, asked, answer: s.answer || subscribe.length > 0 };
+  const asked = union(without(s.due.names, less), wildcard ? union(more, less) : more);
+  const due = { ...s.due, names: asked, response: s.due.response || subscribe.length > 0 };
+  const next = { ...s, wildcard, names, due };
   // Without a wildcard, before and now, what the client has are names that it asked for: it costs only those that it gives up.
   if (wildcard || s.wildcard || s.held.names.all) return narrow(next);
   return holding(next, without(s.held.names, without(less, more)));
@@ -246,7 +285,7 @@ function onDeltaNames(s: Subscription, request: Request & { protocol: 'delta' })
  * name in `warm`, which its client waits for; what is no more is taken away in its time.
  */
 export function resume(s: Subscription, target: View, warm: NameSet): Subscription {
-  const { initial } = s;
+  const initial = s.resumed?.initialVersions;
   if (!initial) return s;
   const refreshed: string[] = [];
   for (const { name, version } of resourcesIn(target)) {
@@ -257,21 +296,21 @@ export function resume(s: Subscription, target: View, warm: NameSet): Subscripti
   const names = nameSet(refreshed);
   return {
     ...s,
-    initial: undefined,
-    refreshed: names,
     held: resumedView(target, extra),
-    asked: union(s.asked, union(names, nameSet(unknown))),
+    due: { ...s.due, names: union(s.due.names, union(names, nameSet(unknown))) },
+    resumed: { initialVersions: undefined, refreshed: names },
   };
 }
 
 /** What is owed to a client so that it has `target`; undefined if nothing is. */
 export function owed(s: Subscription, target: View): Difference | undefined {
-  if (s.held === target && s.asked === NONE && s.unsure === NONE && !s.answer) return undefined;
+  const { names, unsure, response } = s.due;
+  if (s.held === target && names === NONE && unsure === NONE && !response) return undefined;
   let by = difference(s.held, target);
-  if (s.asked !== NONE) by = differenceAsked(by, target, s.asked);
+  if (names !== NONE) by = differenceAsked(by, target, names);
   const nothing = isSame(by) || (s.protocol === 'sotw' && by.changed.length === 0 && !resourceType(s.type).root);
-  if (nothing) return s.answer ? by : undefined;
-  return s.unsure === NONE ? by : differenceAsked(by, target, without(s.unsure, s.asked));
+  if (nothing) return response ? by : undefined;
+  return unsure === NONE ? by : differenceAsked(by, target, without(unsure, names));
 }
 
 /** The state after a response has been sent. */
@@ -283,9 +322,12 @@ export const onSent = (
 ): Subscription => ({
   ...s,
   held: target,
-  asked: NONE,
-  unsure: NONE,
-  answer: false,
-  sent: { ...delivery, view: target },
-  pending: by,
+  due: NOTHING_DUE,
+  exchange: {
+    phase: 'pending',
+    sent: { ...delivery, view: target },
+    unacknowledged: by,
+    acked: s.exchange.acked,
+    nacked: s.exchange.nacked,
+  },
 });

@@ -58,9 +58,9 @@ export class Exchange {
       if (!step) return lines;
       const { type, target, by } = step;
       const before = state.subscriptions[type];
-      const cold = type === 'cluster' && this.now >= (before?.sent?.at ?? 0) + grace;
+      const cold = type === 'cluster' && this.now >= (before?.exchange.sent?.at ?? 0) + grace;
       assert.ok(
-        before && (!before.pending || cold),
+        before && (before.exchange.phase !== 'pending' || cold),
         'one response a type at most, but for clusters that never get warm',
       );
       const nonce = `${++this.#serial}`;

@@ -84,7 +84,7 @@ class Kept {
     const reaction = onRequest(this.#subscriptions[type], type, request, 0);
     this.#subscriptions[type] = reaction.subscription;
     this.bytes.names(type, reaction.subscription.names);
-    if (reaction.names === 'first') this.bytes.versions(type, reaction.subscription.initial);
+    if (reaction.names === 'first') this.bytes.versions(type, reaction.subscription.resumed?.initialVersions);
   }
 
   asksFor(type: Type): boolean {

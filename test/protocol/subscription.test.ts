@@ -48,7 +48,7 @@ for (const protocol of both) {
           assert.ok(s);
           const target = wanted(s, madeSet(type, step.has), undefined);
           s = resume(s, target, NONE);
-          const by = s.pending ? undefined : owed(s, target);
+          const by = s.exchange.phase === 'pending' ? undefined : owed(s, target);
           if (step.sends === '-') {
             assert.equal(by, undefined, where);
             continue;
@@ -131,7 +131,7 @@ describe('a subscription', () => {
       { protocol: 'delta', nonce: 'n', error, subscribe: [], unsubscribe: [], initial: new Map() },
       7,
     );
-    assert.deepEqual(subscription.rejected, {
+    assert.deepEqual(subscription.exchange.nacked, {
       nonce: 'n',
       version: 'v',
       at: 7,
