@@ -5,8 +5,8 @@ export interface Load {
   /** The xDS port and the pages: `host:port`. */
   readonly address: string;
   readonly http: string;
-  /** Where its objects are. */
-  readonly folder: string;
+  /** Where its objects are: a folder, or the kubeconfig of an API server. */
+  readonly source: string;
   readonly share: number;
   readonly until: number;
 }
@@ -14,6 +14,8 @@ export interface Load {
 /** What somebody does to the control plane. */
 export interface Attack {
   readonly what: string;
+  /** Where its objects must be for it; wherever they are, by default. */
+  readonly on?: 'folder' | 'kubernetes';
   /** The bounds that it meets, at least one of them. */
   readonly meets?: readonly string[];
   run(load: Load): Promise<void>;

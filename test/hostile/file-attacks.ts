@@ -10,7 +10,7 @@ const document = (kind: string, apiVersion: string, n: number, filler: number): 
 
 /** Writes a file again and again, as an editor does, and takes it away at the end. */
 async function rewritten(load: Load, text: () => string): Promise<void> {
-  const file = join(load.folder, 'large.yaml');
+  const file = join(load.source, 'large.yaml');
   await again(load, async () => {
     writeFileSync(file, text());
     await pause(3_000);
@@ -21,6 +21,7 @@ async function rewritten(load: Load, text: () => string): Promise<void> {
 /** What files in the folder are. */
 export const fileAttacks: Readonly<Record<string, Attack>> = {
   'file-of-50-mb': {
+    on: 'folder',
     what: 'a file of 50 MB, of a kind that is not read',
     run: load =>
       rewritten(
@@ -30,6 +31,7 @@ export const fileAttacks: Readonly<Record<string, Attack>> = {
       ),
   },
   'file-of-many-documents': {
+    on: 'folder',
     what: 'a file of 100,000 documents of a kind that is not read',
     run: load =>
       rewritten(load, () =>
@@ -39,6 +41,7 @@ export const fileAttacks: Readonly<Record<string, Attack>> = {
       ),
   },
   'file-of-many-objects': {
+    on: 'folder',
     what: 'a file of 20,000 DestinationRules with a mistake each',
     run: load =>
       rewritten(load, () =>

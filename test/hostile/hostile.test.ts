@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { imageEnvironment } from '../bench/image.ts';
 import { until } from '../support/until.ts';
-import { attacks } from './attacks.ts';
+import { attacksOn } from './attacks.ts';
 import { Canary, Target } from './target.ts';
-import { tryAttack } from './try.ts';
+import { most, tryAttack } from './try.ts';
 import { call, callHeaders, frame, frames, RawPeer, session } from './wire.ts';
 
 // The short form of run.ts: a part of each load for a second, or until its bound is met, and of the figures only those that a busy machine cannot
@@ -19,8 +19,6 @@ const share: Readonly<Record<string, number>> = {
   'file-of-many-documents': 0.2,
   'file-of-many-objects': 0.2,
 };
-/** Megabytes that are resident at most: at full load, too. */
-const most = 400;
 
 let target: Target;
 let canary: Canary;
@@ -33,7 +31,7 @@ after(async () => {
   if (target.alive) await target.stop();
 });
 
-for (const [name, { what, meets }] of Object.entries(attacks)) {
+for (const [name, { what, meets }] of attacksOn('folder')) {
   test(`${name}: ${what}`, async () => {
     const effort = { share: share[name] ?? 1, ...(meets ? { seconds: 60, upTo: meets } : { seconds: 1 }) };
     const { times, peak, met } = await tryAttack(target, canary, name, effort);

@@ -17,25 +17,48 @@ export interface Arrival {
   readonly work: number;
 }
 
-/** A control plane over a folder with a mesh, to be attacked. */
+/** Where the objects of a control plane are. */
+export interface Source {
+  /** As attacks have it: a folder, or the kubeconfig of an API server. */
+  readonly name: string;
+  /** The arguments of `serve` that name it. */
+  readonly args: readonly string[];
+  change(object: RawObject): Promise<void>;
+  close(): void;
+}
+
+/** A folder: the canary's own endpoints have a file of their own; all else is one, so that a change costs the server what it changes. */
+function folderOf(objects: readonly RawObject[]): Source {
+  const folder = mkdtempSync(join(tmpdir(), 'hostile-'));
+  const others = objects.filter(object => !isCanarys(object));
+  writeFileSync(join(folder, 'mesh.yaml'), others.map(object => JSON.stringify(object)).join('\n---\n'));
+  for (const object of objects) if (isCanarys(object)) write(folder, object);
+  return {
+    name: folder,
+    args: ['--config', folder],
+    change: async object => write(folder, object),
+    close: () => rmSync(folder, { recursive: true }),
+  };
+}
+
+/** A control plane over a mesh, to be attacked. */
 export class Target {
   readonly serve: Serve;
-  readonly folder: string;
+  readonly source: Source;
 
-  private constructor(serve: Serve, folder: string) {
+  private constructor(serve: Serve, source: Source) {
     this.serve = serve;
-    this.folder = folder;
+    this.source = source;
   }
 
-  static async start(services: number, options: ServeOptions = {}): Promise<Target> {
-    const folder = mkdtempSync(join(tmpdir(), 'hostile-'));
-    // The canary's own endpoints have a file of their own; all else is one, so that a change costs the server what it changes.
-    const [own, ...others] = meshObjects({ services, endpoints: 5 }).toSorted(
-      (a, b) => Number(isCanarys(b)) - Number(isCanarys(a)),
-    );
-    writeFileSync(join(folder, 'mesh.yaml'), others.map(object => JSON.stringify(object)).join('\n---\n'));
-    if (own) write(folder, own);
-    return new Target(await startServe(folder, options), folder);
+  /** Over a folder of its own, or over what `sourceOf` makes of the mesh's objects. */
+  static async start(
+    services: number,
+    options: ServeOptions = {},
+    sourceOf: (objects: readonly RawObject[]) => Source | Promise<Source> = folderOf,
+  ): Promise<Target> {
+    const source = await sourceOf(meshObjects({ services, endpoints: 5 }));
+    return new Target(await startServe(source.args, options), source);
   }
 
   get alive(): boolean {
@@ -52,8 +75,8 @@ export class Target {
     return this.alive ? mainThreadMs(this.serve.process.pid ?? 0) : 0;
   }
 
-  change(object: RawObject): void {
-    write(this.folder, object);
+  change(object: RawObject): Promise<void> {
+    return this.source.change(object);
   }
 
   /** A page, however long it takes. */
@@ -79,7 +102,7 @@ export class Target {
   async stop(): Promise<number> {
     const began = performance.now();
     await this.serve.stop();
-    rmSync(this.folder, { recursive: true });
+    this.source.close();
     return performance.now() - began;
   }
 }
@@ -92,7 +115,7 @@ function write(folder: string, object: RawObject): void {
   renameSync(`${file}.new`, file);
 }
 
-/** A proxy that does nothing wrong, and measures how long an endpoint's change takes from its file to it. */
+/** A proxy that does nothing wrong, and measures how long an endpoint's change takes from its source to it. */
 export class Canary {
   readonly #target: Target;
   readonly #client: AdsClient;
@@ -121,7 +144,7 @@ export class Canary {
     const moved = ++this.#changes;
     const began = performance.now();
     const { worked } = this.#target;
-    this.#target.change(slice(0, 5, moved));
+    await this.#target.change(slice(0, 5, moved));
     const address = `10.250.${Math.floor(moved / 250)}.${1 + (moved % 250)}`;
     for (;;) {
       const { resources } = await this.#client.next('endpoint', 60_000);

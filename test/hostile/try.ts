@@ -1,6 +1,12 @@
-import { fork } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import type { Arrival, Canary, Target } from './target.ts';
+
+const attackerFile = join(import.meta.dirname, 'attacker.ts');
+
+/** Megabytes that are resident at most: at full load, too. */
+export const most = 400;
 
 /** What an attack came to. */
 export interface Outcome {
@@ -27,6 +33,8 @@ export interface Effort {
   readonly seconds: number;
   /** If given, the attack ends sooner: as soon as one of these bounds is met. */
   readonly upTo?: readonly string[];
+  /** A command that runs the attacker: elsewhere in the network. */
+  readonly from?: readonly string[];
 }
 
 /** Runs an attack beside the canary. */
@@ -34,17 +42,16 @@ export async function tryAttack(
   target: Target,
   canary: Canary,
   name: string,
-  { share, seconds, upTo }: Effort,
+  { share, seconds, upTo, from = [] }: Effort,
 ): Promise<Outcome> {
   const before = await target.boundsMet();
   const metSince = async (): Promise<ReadonlySet<string>> => {
     const now = await target.boundsMet();
     return new Set([...now].filter(([bound, count]) => count > (before.get(bound) ?? 0)).map(([bound]) => bound));
   };
-  const args = [name, target.serve.xds, target.serve.http, target.folder, String(share), String(seconds)];
-  const attacker = fork(new URL('./attacker.ts', import.meta.url), args, {
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  });
+  const args = [name, target.serve.xds, target.serve.http, target.source.name, String(share), String(seconds)];
+  const [command = process.execPath, ...more] = [...from, process.execPath, attackerFile, ...args];
+  const attacker = spawn(command, more, { stdio: ['ignore', 'ignore', 'inherit'] });
   let running = true;
   const ended = once(attacker, 'exit').then(() => {
     running = false;

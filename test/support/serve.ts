@@ -23,14 +23,15 @@ export interface ServeOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-const source = [process.execPath, join(import.meta.dirname, '../../src/main.ts')];
+const checkout = [process.execPath, join(import.meta.dirname, '../../src/main.ts')];
 
-/** Starts `pilotlight serve` on a folder, on free ports of `host`. Resolves once it serves. */
+/** Starts `pilotlight serve` on a folder, or with the arguments that name its source, on free ports of `host`. Resolves once it serves. */
 export async function startServe(
-  folder: string,
-  { host = '127.0.0.1', within = [], program = source, env = {} }: ServeOptions = {},
+  from: string | readonly string[],
+  { host = '127.0.0.1', within = [], program = checkout, env = {} }: ServeOptions = {},
 ): Promise<Serve> {
-  const own = [...program, 'serve', '--config', folder, '--log-level', 'warn'];
+  const source = typeof from === 'string' ? ['--config', from] : from;
+  const own = [...program, 'serve', ...source, '--log-level', 'warn'];
   const addresses = ['--xds-address', `${host}:0`, '--http-address', `${host}:0`];
   const [command = process.execPath, ...args] = [...within, ...own, ...addresses];
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
