@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { eachOf, keepList, keepMap, memo } from '../../src/memo.ts';
+import { eachOf, Interner, keepList, keepMap, memo, memoSaid, nameOf, one, oneList, oneMap } from '../../src/memo.ts';
 
 test('the same arguments give the same result, made once', () => {
   let made = 0;
@@ -97,4 +97,71 @@ test('of two equal lists or maps the one before is kept, of others the new one',
   );
   assert.ok(kept > 10, `${kept} maps are kept`);
   assert.deepEqual([keepList(undefined, items), keepMap(undefined, new Map([[1, 2]])).size], [items, 1]);
+});
+
+const value = fc.constantFrom<unknown>(
+  undefined,
+  null,
+  0,
+  -0,
+  Number.NaN,
+  1,
+  '1',
+  'undefined',
+  '',
+  ...items.slice(0, 3),
+);
+const fields = fc.uniqueArray(fc.tuple(fc.constantFrom('a', 'b', 'c', 'd'), value), {
+  maxLength: 3,
+  selector: ([name]) => name,
+});
+const isSame = (a: readonly (readonly [string, unknown])[], b: readonly (readonly [string, unknown])[]): boolean => {
+  const other = new Map(b);
+  return a.length === b.length && a.every(([name, of]) => other.has(name) && Object.is(other.get(name), of));
+};
+
+test('equal records, lists and maps are one value, whatever the order of fields and entries; others never are', () => {
+  let same = 0;
+  fc.assert(
+    fc.property(fields, fields, fc.boolean(), (a, other, again) => {
+      const b = again ? a.toReversed() : other;
+      if (isSame(a, b)) same++;
+      assert.equal(one(Object.fromEntries(a)) === one(Object.fromEntries(b)), isSame(a, b));
+      assert.equal(oneMap(new Map(a)) === oneMap(new Map(b)), isSame(a, b));
+      const [x, y] = [a.map(([, of]) => of), b.map(([, of]) => of)];
+      assert.equal(oneList(x) === oneList(y), x.length === y.length && x.every((of, i) => Object.is(of, y[i])));
+      assert.deepEqual(
+        [one(Object.fromEntries(a)), oneList(x), oneMap(new Map(a))],
+        [Object.fromEntries(a), x, new Map(a)],
+      );
+    }),
+    { seed: 1, numRuns: 2_000 },
+  );
+  assert.ok(same > 500, `${same} are the same`);
+});
+
+test('what peers say is told apart by all that they say, and made once', () => {
+  const made: string[] = [];
+  const both = memoSaid((object: object, text: string, port: number) => {
+    made.push(`${text} ${port}`);
+    return { object, text, port };
+  });
+  const [x, y] = [{}, {}];
+  const calls = [x, y].flatMap(object => ['a', 'b'].flatMap(text => [1, 12].map(port => both(object, text, port))));
+  assert.equal(new Set(calls).size, 8);
+  assert.equal(both(y, 'b', 12), calls.at(-1));
+  assert.deepEqual(both(x, 'a', 1), { object: x, text: 'a', port: 1 });
+  assert.equal(made.length, 8);
+  const interner = new Interner<object>();
+  const first = interner.intern('a', () => ({}));
+  assert.equal(
+    interner.intern('a', () => assert.fail('it is there')),
+    first,
+  );
+  assert.notEqual(
+    interner.intern('b', () => ({})),
+    first,
+  );
+  assert.equal(nameOf(x), nameOf(x));
+  assert.notEqual(nameOf(x), nameOf(y));
 });
