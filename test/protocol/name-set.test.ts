@@ -68,3 +68,28 @@ test('what a set of many shares with the one that it was made from is not looked
   }
   assert.ok(looked > 0 && looked < 2_000, `${looked} names of 50,000 looked at`);
 });
+
+test('a set knows the bytes of its names, whatever they are made of', () => {
+  fc.assert(
+    fc.property(fc.uniqueArray(fc.string({ unit: 'grapheme', maxLength: 12 }), { maxLength: 40 }), names => {
+      const bytes = names.reduce((sum, name) => sum + Buffer.byteLength(name), 0);
+      assert.equal(nameSet(names).bytes, bytes);
+      assert.equal(nameSet(names.toReversed()), nameSet(names));
+    }),
+  );
+});
+
+test('names that differ a little are far apart: no bucket of a large set has much more than its share', () => {
+  const original = Set.prototype.add;
+  const sizes = new Map<Set<unknown>, number>();
+  Set.prototype.add = function add(this: Set<unknown>, value: unknown) {
+    original.call(this, value);
+    sizes.set(this, this.size);
+    return this;
+  };
+  const set = nameSet(Array.from({ length: 25_600 }, (_, n) => `n-${n}`));
+  Set.prototype.add = original;
+  assert.equal(set.size, 25_600);
+  assert.equal(sizes.size, 256);
+  assert.ok(Math.max(...sizes.values()) < 200, `${Math.max(...sizes.values())} in one`);
+});
