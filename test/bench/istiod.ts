@@ -18,7 +18,7 @@ const servers: Readonly<Record<string, (lab: Lab) => Promise<Server>>> = { istio
 const usage = `usage: npm run bench:istiod -- [OPTIONS] [STREAMSxWORKLOADS ...]
 
 The real istiod and this control plane watch the same API server; xdsload opens the streams, changes an endpoint, a VirtualService and a
-Service, and times until every stream has the change. Sizes are 200x20 and 1000x50 unless given.
+Service, and times until every stream has the change. Sizes are 200x20, 1000x50 and 1000x500 unless given.
 
   --runs N         medians of so many runs of each server, in turn (3)
   --changes N      changes of each kind in a run (20: CPU is counted in ticks of 10 ms)
@@ -173,7 +173,7 @@ if (values.help) {
   process.stdout.write(usage);
   process.exit(0);
 }
-const sizes = (positionals.length ? positionals : ['200x20', '1000x50']).map((text): Size => {
+const sizes = (positionals.length ? positionals : ['200x20', '1000x50', '1000x500']).map((text): Size => {
   const [streams = 0, workloads = 0] = text.split('x').map(Number);
   if (!(streams > 0 && workloads > 0)) throw new Error(`${text}: expected STREAMSxWORKLOADS, such as 200x20`);
   return { streams, workloads };
