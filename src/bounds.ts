@@ -167,6 +167,12 @@ export const bounds = {
     of: 'to the API server about tokens, under way or waiting; the token of a further one is refused',
     why: 'one for each connection that there can be',
   },
+  'review-ms': {
+    most: 10_000,
+    unit: 'ms',
+    of: 'in which the API server answers about a token or a right; without an answer nobody is let in',
+    why: 'a proxy that waits for longer gives up and comes back',
+  },
   'known-tokens': {
     most: 20_000,
     unit: 'items',

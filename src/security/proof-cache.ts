@@ -23,6 +23,7 @@ export class ProofCache {
       mostKnown: bounds['known-tokens'].most,
       mostAsked: bounds['token-reviews'].most,
       atOnce: 32,
+      mostMs: bounds['review-ms'].most,
     });
   }
 

@@ -11,6 +11,8 @@ export interface Memory<T> {
   readonly mostAsked: number;
   /** How many are under way at once. */
   readonly atOnce: number;
+  /** How long an answer may take, in milliseconds. */
+  readonly mostMs: number;
 }
 
 /** No more questions are taken. */
@@ -48,7 +50,7 @@ export class Remembered<T> {
     if (this.#underWay < this.#memory.atOnce) this.#underWay++;
     else await new Promise<void>(turn => this.#waiting.push(turn));
     try {
-      const answer = await ask();
+      const answer = await this.#inTime(ask());
       this.#keep(key, answer);
       return answer;
     } finally {
@@ -56,6 +58,17 @@ export class Remembered<T> {
       const next = this.#waiting.shift();
       if (next) next();
       else this.#underWay--;
+    }
+  }
+
+  async #inTime(answer: Promise<T>): Promise<T> {
+    const { clock, mostMs } = this.#memory;
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const cancel = clock.after(mostMs, () => reject(new Error(`no answer within ${mostMs} ms`)));
+    try {
+      return await Promise.race([answer, late]);
+    } finally {
+      cancel();
     }
   }
 

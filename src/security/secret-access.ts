@@ -1,3 +1,4 @@
+import { bounds } from '../bounds.ts';
 import type { Clock } from '../clock.ts';
 import { Remembered } from './remembered.ts';
 import type { ServiceAccountName } from './service-account-token.ts';
@@ -27,6 +28,7 @@ export class SecretAccess {
       mostKnown: 1_000,
       mostAsked: 1_000,
       atOnce: 16,
+      mostMs: bounds['review-ms'].most,
     });
   }
 

@@ -77,6 +77,24 @@ test('a refusal is good for five seconds, a failure for nothing', async () => {
   assert.equal(begun.length, 3);
 });
 
+test('an API server that never answers holds nobody for longer than ten seconds, and no turn', async () => {
+  const { clock, begun, get, good } = rig();
+  const calls = Array.from({ length: 33 }, (_, index) => get(`token ${index}`));
+  await turns();
+  assert.equal(begun.length, 32);
+  clock.pass(10_000);
+  for (const answer of await Promise.all(calls.slice(0, 32)))
+    assert.deepEqual(answer, unproven('it cannot be reviewed: no answer within 10000 ms'));
+  await turns();
+  assert.equal(begun.length, 33);
+  begun[32]?.answer(good());
+  assert.ok((await calls[32])?.ok);
+  begun[0]?.answer(good());
+  void get('token 0');
+  await turns();
+  assert.equal(begun.length, 34, 'an answer that comes too late is not remembered');
+});
+
 test('reviews are made 32 at once, in turn, and no more wait than there is room for', async () => {
   const { begun, get, good } = rig();
   const most = bounds['token-reviews'].most;
