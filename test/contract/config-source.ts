@@ -105,7 +105,7 @@ export function configSourceContract(name: string, open: () => Promise<Backend>)
           assert.deepEqual(world.names('ServiceEntry', namespace), ['a', 'b', 'c']);
           const told = world.changes.length;
           await reconnect();
-          await until(() => world.names('ServiceEntry', namespace).join() === 'a,c,d', 30_000);
+          await until(() => world.names('ServiceEntry', namespace).join() === 'a,c,d');
           await until(() => hostOf(world.get('ServiceEntry', namespace, 'a')) === 'changed.test');
           const repeated = world.changes
             .slice(told)

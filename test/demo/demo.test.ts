@@ -10,7 +10,7 @@ import { steps } from './steps.ts';
 
 test('the demo shows the effect of every step and takes everything away', {
   skip: await envoyMissing(),
-  timeout: 300_000,
+  timeout: 3_600_000,
 }, async () => {
   const demo = spawn(process.execPath, [join(import.meta.dirname, 'demo.ts'), '--once'], {
     stdio: ['ignore', 'pipe', 'pipe'],

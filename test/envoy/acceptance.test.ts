@@ -24,7 +24,7 @@ function withEnvoy({ name, json }: NamedProxy, version: string): NamedProxy {
 
 for (const version of [ENVOY_VERSION, OLDEST_ENVOY_VERSION]) {
   const missing = (await isolationMissing()) || (await envoyMissing(version));
-  describe(`Envoy ${version} takes everything that proxies are sent`, { skip: missing, timeout: 600_000 }, () => {
+  describe(`Envoy ${version} takes everything that proxies are sent`, { skip: missing, timeout: 3_600_000 }, () => {
     let running: Quarantine | undefined;
     let bound = new Map<string, boolean>();
     after(() => running?.stop());

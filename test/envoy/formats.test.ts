@@ -195,7 +195,7 @@ const others = [
 for (const version of [ENVOY_VERSION, OLDEST_ENVOY_VERSION])
   describe(`Envoy ${version} takes the formats that we take`, {
     skip: await envoyMissing(version),
-    timeout: 600_000,
+    timeout: 3_600_000,
   }, () => {
     const minor = Number(version.split('.')[1]);
     for (const place of ['log', 'header'] as const)

@@ -52,7 +52,7 @@ const bootstrap = (folder: string): Bootstrap => ({
 });
 
 /** Milliseconds after which a test that hangs ends. */
-const patience = 20_000;
+const patience = 60_000;
 
 /** A network of its own, in which every address can be bound: proxies listen on their pods' addresses and on well-known ports. */
 const isolated = [

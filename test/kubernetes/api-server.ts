@@ -154,7 +154,7 @@ export class ApiServer {
       ],
       { stdio: 'ignore' },
     );
-    await until(async () => (await fetch(`${client}/health`).catch(() => undefined))?.ok === true, 30_000);
+    await until(async () => (await fetch(`${client}/health`).catch(() => undefined))?.ok === true);
   }
 }
 

@@ -124,7 +124,7 @@ const bootstrap = (protocol: Protocol, admin: number, xds: number): string =>
   });
 
 for (const protocol of ['sotw', 'delta'] as const) {
-  describe(`a real Envoy in ${protocol}`, { skip: missing, timeout: 120_000 }, () => {
+  describe(`a real Envoy in ${protocol}`, { skip: missing, timeout: 3_600_000 }, () => {
     test('loses no request while its only cluster is replaced again and again, and rejects nothing', async () => {
       const [red, blue, port, admin] = await Promise.all([upstream('red'), upstream('blue'), freePort(), freePort()]);
       let mesh = meshOf(port, 'red-0', red);

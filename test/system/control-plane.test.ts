@@ -116,7 +116,7 @@ async function token(from: number, to: number): Promise<void> {
   writeFileSync(join(lab.folder, 'token'), signed);
 }
 
-describe('the control plane on a real API server', { timeout: 300_000 }, () => {
+describe('the control plane on a real API server', { timeout: 3_600_000 }, () => {
   before(async () => {
     lab = await Lab.up();
     admin = await lab.client();

@@ -119,7 +119,7 @@ class Secured {
   }
 }
 
-describe('with a real API server', { skip: noApiServer, timeout: 300_000 }, () => {
+describe('with a real API server', { skip: noApiServer, timeout: 3_600_000 }, () => {
   before(async () => {
     api = await ApiServer.start();
     client = await api.client();

@@ -75,7 +75,7 @@ async function watching(
 const said = (lines: readonly LogLine[], words: RegExp) =>
   lines.filter(line => words.test(`${line.msg} ${line.err ?? ''}`));
 
-describe('with a real API server', { skip: noApiServer, timeout: 300_000 }, () => {
+describe('with a real API server', { skip: noApiServer, timeout: 3_600_000 }, () => {
   before(async () => {
     api = await ApiServer.start();
     admin = await api.client();
@@ -138,7 +138,7 @@ describe('with a real API server', { skip: noApiServer, timeout: 300_000 }, () =
         () => !world.get('Service', 'default', 'before') && !!world.get('Service', 'default', 'after'),
         30_000,
       );
-      await until(() => source.status().every(({ state }) => state === 'watching'), 30_000);
+      await until(() => source.status().every(({ state }) => state === 'watching'));
       await until(() => said(lines, /watching the API server again/).length > 0);
       const repeated = world.changes
         .slice(told)
@@ -165,7 +165,7 @@ describe('with a real API server', { skip: noApiServer, timeout: 300_000 }, () =
         () => portOf(world.get('Service', 'default', 'kept-1')) === 8080 && !world.get('Service', 'default', 'gone-1'),
         30_000,
       );
-      await until(() => source.status().every(({ state }) => state === 'watching'), 30_000);
+      await until(() => source.status().every(({ state }) => state === 'watching'));
       assert.ok((source.status().find(({ name }) => name === 'Service')?.relists ?? 0) >= 1);
       await until(() => said(lines, /listed again/).length === 1);
       const services = world.changes
@@ -182,7 +182,7 @@ describe('with a real API server', { skip: noApiServer, timeout: 300_000 }, () =
       async ({ world, proxy, source, lines }) => {
         proxy.silence();
         await apply(service('unheard'));
-        await until(() => world.get('Service', 'default', 'unheard') !== undefined, 20_000);
+        await until(() => world.get('Service', 'default', 'unheard') !== undefined);
         await until(() => said(lines, /nothing arrived/).length > 0);
         assert.equal(source.status().find(({ name }) => name === 'Service')?.relists, 0);
       },
@@ -218,14 +218,14 @@ describe('with a real API server', { skip: noApiServer, timeout: 300_000 }, () =
         const stateOf = (kind: string) => source.status().find(({ name }) => name === kind)?.state;
         assert.ok(world.get('Sidecar', 'default', 'kept'));
         await remove(binding('mesh-sidecars'));
-        await until(() => stateOf('Sidecar') === 'failing', 20_000);
+        await until(() => stateOf('Sidecar') === 'failing');
         await apply(sidecar('new'));
         await new Promise(resolve => setTimeout(resolve, 1_500));
         assert.ok(world.get('Sidecar', 'default', 'kept') && !world.get('Sidecar', 'default', 'new'));
         assert.equal(said(lines, /403/).length, 1);
         assert.equal(stateOf('Service'), 'watching');
         await apply(binding('mesh-sidecars'));
-        await until(() => world.get('Sidecar', 'default', 'new') !== undefined, 20_000);
+        await until(() => world.get('Sidecar', 'default', 'new') !== undefined);
         await until(() => said(lines, /again/).length >= 1);
       },
       { token: 'meshtoken' },
@@ -239,7 +239,7 @@ describe('with a real API server', { skip: noApiServer, timeout: 300_000 }, () =
     await watching(async ({ world, source }) => {
       const stateOf = (kind: string) => source.status().find(({ name }) => name === kind)?.state;
       await remove(crd);
-      await until(() => world.names('Sidecar', 'default').length === 0 && stateOf('Sidecar') === 'absent', 30_000);
+      await until(() => world.names('Sidecar', 'default').length === 0 && stateOf('Sidecar') === 'absent');
       await watching(async second =>
         assert.equal(second.source.status().find(({ name }) => name === 'Sidecar')?.state, 'absent'),
       );
@@ -259,7 +259,7 @@ describe('with a real API server', { skip: noApiServer, timeout: 300_000 }, () =
           ),
         30_000,
       );
-      await until(() => world.get('Sidecar', 'default', 'mine') !== undefined, 30_000);
+      await until(() => world.get('Sidecar', 'default', 'mine') !== undefined);
       assert.equal(stateOf('Sidecar'), 'watching');
     });
   });

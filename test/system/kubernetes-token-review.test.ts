@@ -56,7 +56,7 @@ async function tokenOf(pod: string, audience = 'istio-ca'): Promise<string> {
   return answer.status.token;
 }
 
-describe('tokens of a real API server', { skip: noApiServer, timeout: 300_000 }, () => {
+describe('tokens of a real API server', { skip: noApiServer, timeout: 3_600_000 }, () => {
   before(async () => {
     api = await ApiServer.start();
     client = await api.client();

@@ -38,7 +38,7 @@ async function behindProxy(): Promise<{ readonly proxy: TcpProxy; readonly clien
 const writerOf = (client: ApiClient, permit: Permit, fieldManager = 'pilotlight') =>
   new Writer({ client, fieldManager, permit, retryMs: [50, 500, 20_000] });
 
-describe('with a real API server', { skip: noApiServer, timeout: 300_000 }, () => {
+describe('with a real API server', { skip: noApiServer, timeout: 3_600_000 }, () => {
   before(async () => {
     api = await ApiServer.start();
     admin = writerOf(await api.client(), untilAborted(stop.signal), 'admin');

@@ -51,7 +51,7 @@ const web = (version: string) => ({
   ports: [8000],
 });
 
-describe('an ingress gateway', { timeout: 300_000 }, () => {
+describe('an ingress gateway', { timeout: 3_600_000 }, () => {
   let mesh: PodMesh;
   before(async () => {
     mesh = await PodMesh.start({

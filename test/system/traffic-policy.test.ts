@@ -90,7 +90,7 @@ spec:
 ---
 `;
 
-describe('what is let out and in', { timeout: 300_000 }, () => {
+describe('what is let out and in', { timeout: 3_600_000 }, () => {
   let mesh: PodMesh;
   before(async () => {
     mesh = await PodMesh.start({

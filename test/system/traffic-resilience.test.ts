@@ -37,7 +37,7 @@ spec:
 const marked = (mark: string): string => `headers: {request: {set: {x-rules: ${mark}}}}`;
 const v1 = '{destination: {host: canary, subset: v1}}';
 
-describe('resilience, as the caller’s Envoy has it', { timeout: 300_000 }, () => {
+describe('resilience, as the caller’s Envoy has it', { timeout: 3_600_000 }, () => {
   let mesh: PodMesh;
   before(async () => {
     mesh = await PodMesh.start({

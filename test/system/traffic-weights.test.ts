@@ -64,7 +64,7 @@ const bill = (version: string) => ({
 
 const version = (v: string) => ({ name: `reviews-${v}`, labels: { app: 'reviews', version: v }, ports: [9080] });
 
-describe("weights and versions in pods' own networks", { timeout: 300_000 }, () => {
+describe("weights and versions in pods' own networks", { timeout: 3_600_000 }, () => {
   let mesh: PodMesh;
   before(async () => {
     mesh = await PodMesh.start({

@@ -29,7 +29,7 @@ spec:
 
 const users = (version: string): string => virtualService('routed', version) + virtualService('leaving');
 
-describe('changes under load, through a real Envoy', { skip: missing, timeout: 180_000 }, () => {
+describe('changes under load, through a real Envoy', { skip: missing, timeout: 3_600_000 }, () => {
   let mesh: LocalMesh;
   before(async () => {
     mesh = await startMesh({ services: ['leaving', 'moving', 'routed'], yaml: users('v1') });

@@ -25,7 +25,7 @@ spec:
     route: [{destination: {host: web, subset: ${subset}}}]
 `;
 
-describe(`Envoy ${OLDEST_ENVOY_VERSION}`, { skip: missing, timeout: 180_000 }, () => {
+describe(`Envoy ${OLDEST_ENVOY_VERSION}`, { skip: missing, timeout: 3_600_000 }, () => {
   let mesh: LocalMesh;
   before(async () => {
     mesh = await startMesh({ services: ['web', 'other'], yaml: route('v1'), envoy: OLDEST_ENVOY_VERSION });

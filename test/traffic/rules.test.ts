@@ -85,7 +85,7 @@ const received = ({ body }: Answer): Received => JSON.parse(body) as Received;
 
 const missing = await envoyMissing();
 
-describe('rules of a VirtualService, through a real Envoy', { skip: missing, timeout: 120_000 }, () => {
+describe('rules of a VirtualService, through a real Envoy', { skip: missing, timeout: 3_600_000 }, () => {
   let mesh: LocalMesh;
   before(async () => {
     mesh = await startMesh({ services, yaml });
