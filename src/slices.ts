@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 
 /** So long, in milliseconds, everything else may wait for a piece of work. */
-const share = 5;
+const share = 2;
 
 /**
  * Does work that yields between slices, and lets others have their turn when it has had its share. What the work returns; undefined where

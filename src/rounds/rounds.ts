@@ -81,8 +81,11 @@ export class Rounds {
 
   /** A change arrived. */
   add(change: ConfigChange, source: string): void {
-    this.#lanes[laneOf(change)].backlog.add(change, source, this.#context.clock.now());
-    this.#wake();
+    const { backlog } = this.#lanes[laneOf(change)];
+    const waits = backlog.since !== undefined;
+    backlog.add(change, source, this.#context.clock.now());
+    // What is waited for is known already: thousands of changes may arrive together.
+    if (!waits) this.#wake();
   }
 
   /** Every stream has had its turn. */

@@ -91,6 +91,8 @@ class Directory {
   readonly #watchers = new Map<string, { readonly watcher: FSWatcher; readonly identity: string }>();
   #files = new Map<string, File>();
   #unreadable: ReadonlyMap<ObjectKey, string> = new Map();
+  /** What the world was made of. */
+  #parts: readonly unknown[] = [];
   #world: World = { objects: new Map(), problems: new Map() };
   #changed = false;
   #reading = true;
@@ -187,6 +189,11 @@ class Directory {
   }
 
   #emitDifference(): void {
+    const parts = [...this.#files].flatMap(([path, { manifest }]): unknown[] => [path, manifest.contents]);
+    for (const [key, reason] of this.#unreadable) parts.push(key, reason);
+    // A scan that finds nothing new looks at no object.
+    if (parts.length === this.#parts.length && parts.every((part, i) => part === this.#parts[i])) return;
+    this.#parts = parts;
     const before = this.#world;
     const now = this.#combine();
     this.#world = now;
