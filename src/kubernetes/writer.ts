@@ -16,7 +16,7 @@ export const untilAborted = (signal: AbortSignal): Permit => ({ signal, held: ()
 
 /** What a writer is told. */
 export interface WriterOptions {
-  readonly client: ApiClient;
+  readonly client: Pick<ApiClient, 'json' | 'renew'>;
   /** Who owns the fields that are written: shown in `managedFields`, and to whom server-side apply gives them. */
   readonly fieldManager: string;
   /** Of the leader, for what only one replica may write. */
