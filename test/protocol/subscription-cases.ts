@@ -110,7 +110,9 @@ export const cases: readonly Case[] = [
     steps: [
       { has: A1, says: { names: ['a'] }, sends: { changed: ['a'] } },
       { has: A2, says: { names: ['a', 'b'], nonce: 'older' }, answer: 'stale', sends: '-' },
-      { has: A2, says: { names: ['a', 'b'], nonce: 'last' }, answer: 'ack', sends: { changed: ['a', 'b'] } },
+      { has: A2, says: { names: ['a'], nonce: 'last' }, answer: 'ack', sends: { changed: ['a'] } },
+      { has: A2, says: { names: ['a'], nonce: 'last' }, answer: 'ack', sends: '-' },
+      { has: A2, says: { names: ['a', 'b'], nonce: 'older' }, answer: 'stale', sends: '-' },
     ],
   },
   {
