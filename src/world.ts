@@ -20,6 +20,9 @@ import {
 } from './xds/resource-set.ts';
 import type { XdsMessage, XdsType } from './xds/resource-types.ts';
 
+/** For what stages of the mesh cost. */
+const now = (): number => performance.now();
+
 /** What one proxy is to have, and what was found wrong on the way. */
 export interface ProxyWorld {
   readonly translation: Translation;
@@ -51,7 +54,7 @@ export class World {
     contents: ConfigContents,
     options: MeshOptions,
     before?: World,
-    mesh = buildMesh(converted(contents), options, before?.mesh),
+    mesh = buildMesh(converted(contents), options, before?.mesh, now),
   ) {
     this.mesh = mesh;
     this.#last = before ? before.#last : new WeakMap();
@@ -59,7 +62,7 @@ export class World {
 
   /** The same in slices: yields between them. */
   static *building(contents: ConfigContents, options: MeshOptions, before?: World): Generator<undefined, World> {
-    return new World(contents, options, before, yield* buildingMesh(converted(contents), options, before?.mesh));
+    return new World(contents, options, before, yield* buildingMesh(converted(contents), options, before?.mesh, now));
   }
 
   /** Everything that is wrong with the objects, whoever sees them. */

@@ -137,6 +137,10 @@ export function debugPages(view: DebugView): Pages {
       help: 'What each connected proxy was sent and has acknowledged; why it rejected what',
       page: () => ({ body: each([...view.ads.connections], syncStatus) }),
     },
+    '/debug/stages': {
+      help: 'The stages that the mesh is made in: what each reads, what of that had changed, and what it cost',
+      page: () => ({ body: each(view.world()?.mesh.stages.runs ?? [], run => run) }),
+    },
     '/debug/config_dump': {
       help: "?proxyID=POD.NAMESPACE: what a proxy holds, in the shape of Envoy's /config_dump",
       page({ query }) {

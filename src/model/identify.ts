@@ -52,9 +52,9 @@ const isAddressed = ({ whole, recent }: AddressIndex, addresses: readonly string
  * values what they were; constant time for a class that the mesh has met, and next to none where only endpoints changed.
  */
 export function identify(mesh: MeshModel, proxy: Proxy): Identity {
-  const basis = mesh.stages.basis.value;
+  const basis = mesh.basis;
   const last = known.get(proxy);
-  const addressed = isAddressed(mesh.stages.addresses.value, proxy.addresses);
+  const addressed = isAddressed(mesh.addresses, proxy.addresses);
   if (last?.basis === basis && !(last.byEndpoints && (addressed || last.addressed))) return last.identity;
   const found = identityOf(mesh, proxy, last?.shape);
   known.set(proxy, { basis, addressed, ...found });
@@ -66,11 +66,10 @@ function identityOf(
   proxy: Proxy,
   last: ProxyShape | undefined,
 ): Pick<Known, 'shape' | 'identity' | 'byEndpoints'> {
-  const { contents, settings, stages, endpoints } = mesh;
+  const { contents, settings, endpoints, serviceIndex: services } = mesh;
   const { class: ofClass, namespace, addresses } = proxy;
   const pods = podIndex(contents.Pod, contents.Node, settings);
   const pod = pods.named(`${namespace}/${proxy.name}`) ?? pods.at(addresses[0] ?? '', namespace);
-  const services = stages.services.value;
   const all = services.inNamespace.get(namespace) ?? none;
 
   let ofPod = shapeOf(ofClass, pod && podShape(pod));
@@ -81,8 +80,8 @@ function identityOf(
   const node = services.byNode ? nodeNamed(ofClass.nodeName || (pod?.node ?? '')) : undefined;
   const shape = last?.pod === ofPod ? last : one({ type: ofClass.type, namespace, pod: ofPod });
   const identity = one({
-    scope: stages.scopes.value.scopeOf(shape),
-    workload: stages.workloads.value.workloadOf(proxy, shape, endpoints, stages.addresses.value),
+    scope: mesh.scopes.scopeOf(shape),
+    workload: mesh.workloads.workloadOf(proxy, shape, endpoints, mesh.addresses),
     traits: traitsOf(
       ofClass,
       ofClass.locality ?? place?.locality ?? nowhere,

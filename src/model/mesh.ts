@@ -5,61 +5,24 @@ import { memo, oneList } from '../memo.ts';
 import { type ObjectKey, objectKey } from '../object-key.ts';
 import { inOneGo } from '../slices.ts';
 import { inSelectedNamespaces } from './discovery-selectors.ts';
-import { type AddressIndex, type AddressInputs, buildAddresses } from './endpoints/address-index.ts';
+import { type AddressIndex, buildAddresses } from './endpoints/address-index.ts';
 import type { EndpointIndex } from './endpoints/endpoint.ts';
-import {
-  buildIdentities,
-  type Identities,
-  type IdentityInputs,
-  joinEndpoints,
-  joinIdentities,
-} from './endpoints/endpoint-index.ts';
-import { buildExternalEndpoints, type ExternalEndpoints, type ExternalInputs } from './endpoints/external-endpoints.ts';
-import { buildKubeEndpoints, type KubeEndpointInputs, type KubeEndpoints } from './endpoints/kube-endpoints.ts';
-import { groupSlices, type SliceGroups } from './endpoints/slices.ts';
-import { type Stage, stage, stageInSlices } from './incremental/derive.ts';
-import { buildPolicies, type PolicyIndex, type PolicyInputs } from './policies/policies.ts';
+import { buildIdentities, joinEndpoints, joinIdentities } from './endpoints/endpoint-index.ts';
+import { buildExternalEndpoints } from './endpoints/external-endpoints.ts';
+import { buildKubeEndpoints } from './endpoints/kube-endpoints.ts';
+import { groupSlices } from './endpoints/slices.ts';
+import { Stages } from './incremental/stages.ts';
+import { buildPolicies } from './policies/policies.ts';
 import { matchedMetadata } from './proxy/proxy-traits.ts';
-import { type WorkloadIndex, type WorkloadInputs, workloadIndex } from './proxy/workloads.ts';
-import {
-  buildDestinationRules,
-  type DestinationRuleIndex,
-  type DestinationRuleInputs,
-} from './routing/destination-rules.ts';
-import { checkReferences, type ReferenceInputs, type References } from './routing/references.ts';
-import { findUnmatchedHosts, type UnmatchedHosts, type UnmatchedInputs } from './routing/unmatched-hosts.ts';
-import {
-  buildVirtualServices,
-  type VirtualServiceIndex,
-  type VirtualServiceInputs,
-} from './routing/virtual-service-index.ts';
-import { type ScopeIndex, type ScopeInputs, scopeIndex } from './scope/scopes.ts';
+import { type WorkloadIndex, workloadIndex } from './proxy/workloads.ts';
+import { buildDestinationRules } from './routing/destination-rules.ts';
+import { checkReferences } from './routing/references.ts';
+import { findUnmatchedHosts } from './routing/unmatched-hosts.ts';
+import { buildVirtualServices } from './routing/virtual-service-index.ts';
+import { type ScopeIndex, scopeIndex } from './scope/scopes.ts';
 import { sidecarIndex } from './scope/sidecars.ts';
 import type { Service } from './services/service.ts';
-import { buildServices, type ServiceIndex, type ServiceInputs } from './services/service-index.ts';
-
-type SliceStage = Stage<readonly [ConfigContents['EndpointSlice']], SliceGroups>;
-
-/** What the next mesh is made from. */
-interface Stages {
-  readonly settings: Stage<readonly unknown[], MeshSettings>;
-  readonly services: Stage<ServiceInputs, ServiceIndex>;
-  readonly slices: SliceStage;
-  readonly endpointObjects: SliceStage;
-  readonly kubeEndpoints: Stage<KubeEndpointInputs, KubeEndpoints>;
-  readonly externalEndpoints: Stage<ExternalInputs, ExternalEndpoints>;
-  readonly kubeIdentities: Stage<IdentityInputs, Identities>;
-  readonly externalIdentities: Stage<IdentityInputs, Identities>;
-  readonly addresses: Stage<AddressInputs, AddressIndex>;
-  readonly virtualServices: Stage<VirtualServiceInputs, VirtualServiceIndex>;
-  readonly destinationRules: Stage<DestinationRuleInputs, DestinationRuleIndex>;
-  readonly references: Stage<ReferenceInputs, References>;
-  readonly unmatched: Stage<UnmatchedInputs, UnmatchedHosts>;
-  readonly policies: Stage<PolicyInputs, PolicyIndex>;
-  readonly scopes: Stage<ScopeInputs, ScopeIndex>;
-  readonly workloads: Stage<WorkloadInputs, WorkloadIndex>;
-  readonly basis: Stage<readonly unknown[], IdentityBasis>;
-}
+import { buildServices, type ServiceIndex } from './services/service-index.ts';
 
 /** Stands for all that proxies are identified by besides endpoints: the same object until some of it changes. */
 export type IdentityBasis = object;
@@ -76,6 +39,12 @@ export interface MeshModel {
   readonly problems: readonly Problem[];
   /** Metadata that EnvoyFilters match. */
   readonly matchedMetadata: readonly string[];
+  readonly serviceIndex: ServiceIndex;
+  readonly addresses: AddressIndex;
+  readonly scopes: ScopeIndex;
+  readonly workloads: WorkloadIndex;
+  readonly basis: IdentityBasis;
+  /** What the mesh was made in. */
   readonly stages: Stages;
 }
 
@@ -83,164 +52,128 @@ const joinProblems = memo((...lists: readonly (readonly Problem[])[]): readonly 
 
 /**
  * Builds the mesh. With the previous mesh at hand only what changed is made again, and everything equal keeps its identity: a change costs
- * a comparison of identities for each object of its kind, and what it touches.
+ * a comparison of identities for each object of its kind, and what it touches. `now` is a clock in milliseconds, for what stages cost.
  */
-export const buildMesh = (given: ConfigContents, options: MeshOptions, previous?: MeshModel): MeshModel =>
-  inOneGo(buildingMesh(given, options, previous));
+export const buildMesh = (
+  given: ConfigContents,
+  options: MeshOptions,
+  previous?: MeshModel,
+  now?: () => number,
+): MeshModel => inOneGo(buildingMesh(given, options, previous, now));
 
 /** The same in slices: yields between them. */
 export function* buildingMesh(
   given: ConfigContents,
   options: MeshOptions,
   previous?: MeshModel,
+  now: () => number = () => 0,
 ): Generator<undefined, MeshModel> {
-  const before = previous?.stages;
-
+  const stages = new Stages(previous?.stages, now);
   const config = given.MeshConfig.get('MeshConfig/istio' as ObjectKey) ?? [...given.MeshConfig.values()][0];
   const root = given.Namespace.get(objectKey('Namespace', '', rootNamespaceOf(config, options)));
   const network = root?.meta.labels['topology.istio.io/network'] ?? '';
-  yield undefined;
-  const settings = stage(
-    before?.settings,
-    [config, network, options.domain, options.rootNamespace, options.clusterId],
-    () => meshSettings(config, options, network),
+  const { domain, rootNamespace, clusterId } = options;
+  const settings = yield* stages.of('settings', { config, network, domain, rootNamespace, clusterId }, () =>
+    meshSettings(config, options, network),
   );
+  const contents = inSelectedNamespaces(given, settings.config.discoverySelectors);
+  if (previous?.contents === contents && previous.settings === settings) return previous;
 
-  const contents = inSelectedNamespaces(given, settings.value.config.discoverySelectors);
-  if (previous?.contents === contents && before?.settings === settings) return previous;
-
-  const services = yield* stageInSlices(
-    before?.services,
-    [contents.Service, contents.ServiceEntry, contents.Namespace, settings.value],
+  const { Pod: pods, Node: nodes, WorkloadEntry: workloadEntries, Sidecar, Gateway: gateways } = contents;
+  const services = yield* stages.of(
+    'services',
+    { services: contents.Service, entries: contents.ServiceEntry, namespaces: contents.Namespace, settings },
     buildServices,
   );
-  yield undefined;
-  const slices: SliceStage = stage(before?.slices, [contents.EndpointSlice], last =>
-    groupSlices([contents.EndpointSlice], last),
+  const { kube, entries } = services.parts;
+  const slices = yield* stages.of('slices', { slices: contents.EndpointSlice }, groupSlices);
+  const objects = yield* stages.of('endpoint objects', { slices: contents.Endpoints }, groupSlices);
+  const kubeEndpoints = yield* stages.of(
+    'endpoints of Services',
+    { slices, endpoints: objects, services: kube.values, pods, nodes, workloads: workloadEntries, settings },
+    buildKubeEndpoints,
   );
-  yield undefined;
-  const endpointObjects: SliceStage = stage(before?.endpointObjects, [contents.Endpoints], last =>
-    groupSlices([contents.Endpoints], last),
+  const external = yield* stages.of(
+    'endpoints of ServiceEntries',
+    { entries: contents.ServiceEntry, services: entries.values, workloads: workloadEntries, pods, nodes, settings },
+    buildExternalEndpoints,
   );
-  const kubeInputs: KubeEndpointInputs = [
-    slices.value,
-    endpointObjects.value,
-    services.value.parts.kube.values,
-    contents.Pod,
-    contents.Node,
-    contents.WorkloadEntry,
-    settings.value,
-  ];
-  yield undefined;
-  const kubeEndpoints = stage(before?.kubeEndpoints, kubeInputs, last => buildKubeEndpoints(kubeInputs, last));
-  const externalInputs: ExternalInputs = [
-    contents.ServiceEntry,
-    services.value.parts.entries.values,
-    contents.WorkloadEntry,
-    contents.Pod,
-    contents.Node,
-    settings.value,
-  ];
-  yield undefined;
-  const externalEndpoints = stage(before?.externalEndpoints, externalInputs, last =>
-    buildExternalEndpoints(externalInputs, last),
+  const endpoints = joinEndpoints(kubeEndpoints.services, external);
+  const ofKube = { endpoints: kubeEndpoints.services };
+  const identities = joinIdentities(
+    yield* stages.of('identities of Services', ofKube, buildIdentities),
+    yield* stages.of('identities of ServiceEntries', { endpoints: external }, buildIdentities),
   );
-  const endpoints = joinEndpoints(kubeEndpoints.value.services, externalEndpoints.value);
-  const kubeIdInputs: IdentityInputs = [kubeEndpoints.value.services];
-  yield undefined;
-  const kubeIdentities = stage(before?.kubeIdentities, kubeIdInputs, last => buildIdentities(kubeIdInputs, last));
-  const externalIdInputs: IdentityInputs = [externalEndpoints.value];
-  yield undefined;
-  const externalIdentities = stage(before?.externalIdentities, externalIdInputs, last =>
-    buildIdentities(externalIdInputs, last),
-  );
+  const addresses = yield* stages.of('addresses', ofKube, buildAddresses);
 
-  const addressInputs: AddressInputs = [kubeEndpoints.value.services];
-  yield undefined;
-  const addresses = stage(before?.addresses, addressInputs, last => buildAddresses(addressInputs, last));
-
-  const virtualInputs: VirtualServiceInputs = [contents.VirtualService, settings.value];
-  const virtualServices = yield* stageInSlices(before?.virtualServices, virtualInputs, buildVirtualServices);
-  const ruleInputs: DestinationRuleInputs = [contents.DestinationRule, settings.value];
-  const destinationRules = yield* stageInSlices(before?.destinationRules, ruleInputs, buildDestinationRules);
-  const referenceInputs: ReferenceInputs = [
-    virtualServices.value.qualified.values,
-    services.value.byHost,
-    destinationRules.value.qualified.values,
-    contents.Gateway,
-    settings.value,
-  ];
-  const references = yield* stageInSlices(before?.references, referenceInputs, checkReferences);
-  const unmatchedInputs: UnmatchedInputs = [
-    destinationRules.value.qualified.values,
-    contents.Sidecar,
-    services.value.byHost,
-    virtualServices.value.qualified.values,
-    contents.DestinationRule,
-  ];
-  const unmatched = yield* stageInSlices(before?.unmatched, unmatchedInputs, findUnmatchedHosts);
-  const policyInputs: PolicyInputs = [
-    contents.PeerAuthentication,
-    contents.RequestAuthentication,
-    contents.AuthorizationPolicy,
-    contents.Telemetry,
-    contents.EnvoyFilter,
-    settings.value,
-  ];
-  yield undefined;
-  const policies = stage(before?.policies, policyInputs, () => buildPolicies(policyInputs));
-  const sidecars = sidecarIndex(contents.Sidecar, settings.value.rootNamespace);
-
-  const scopeInputs: ScopeInputs = [
-    services.value,
-    virtualServices.value,
-    destinationRules.value,
-    sidecars,
-    contents.Gateway,
-    policies.value,
-    joinIdentities(kubeIdentities.value, externalIdentities.value),
-    settings.value,
-  ];
-  yield undefined;
-  const scopes = stage(before?.scopes, scopeInputs, () => scopeIndex(scopeInputs));
-  const workloadInputs: WorkloadInputs = [services.value, externalEndpoints.value, sidecars, policies.value];
-  const workloads = stage(before?.workloads, workloadInputs, () => workloadIndex(workloadInputs));
+  const virtualServices = yield* stages.of(
+    'VirtualServices',
+    { objects: contents.VirtualService, settings },
+    buildVirtualServices,
+  );
+  const destinationRules = yield* stages.of(
+    'DestinationRules',
+    { objects: contents.DestinationRule, settings },
+    buildDestinationRules,
+  );
+  const { byHost } = services;
+  const named = { services: byHost, rules: destinationRules.qualified.values };
+  const routes = virtualServices.qualified.values;
+  const references = yield* stages.of(
+    'references',
+    { ...named, virtualServices: routes, gateways, settings },
+    checkReferences,
+  );
+  const unmatched = yield* stages.of(
+    'unmatched hosts',
+    { ...named, virtualServices: routes, sidecars: Sidecar, written: contents.DestinationRule },
+    findUnmatchedHosts,
+  );
+  const policies = yield* stages.of(
+    'policies',
+    {
+      peers: contents.PeerAuthentication,
+      requests: contents.RequestAuthentication,
+      authorizations: contents.AuthorizationPolicy,
+      telemetries: contents.Telemetry,
+      filters: contents.EnvoyFilter,
+      settings,
+    },
+    buildPolicies,
+  );
+  const sidecars = sidecarIndex(Sidecar, settings.rootNamespace);
+  const scopes = yield* stages.of(
+    'scopes',
+    { services, virtualServices, destinationRules, sidecars, gateways, policies, identities, settings },
+    scopeIndex,
+  );
+  const workloads = yield* stages.of('workloads', { services, external, sidecars, policies }, workloadIndex);
   const metadata = oneList(matchedMetadata(contents.EnvoyFilter));
-  const objects = [contents.Pod, contents.Node, contents.WorkloadEntry];
-  const basisInputs = [...objects, settings.value, services.value, scopes.value, workloads.value, metadata];
+  const basis = yield* stages.of(
+    'basis',
+    { pods, nodes, workloadEntries, settings, services, scopes, workloads, metadata },
+    () => Object.freeze({}),
+  );
   return {
     contents,
-    settings: settings.value,
-    services: services.value.all,
+    settings,
+    services: services.all,
     endpoints,
     problems: joinProblems(
-      services.value.problems,
-      virtualServices.value.problems,
-      references.value.problems,
-      unmatched.value.problems,
-      destinationRules.value.problems,
+      services.problems,
+      virtualServices.problems,
+      references.problems,
+      unmatched.problems,
+      destinationRules.problems,
       sidecars.problems,
-      policies.value.problems,
+      policies.problems,
     ),
     matchedMetadata: metadata,
-    stages: {
-      settings,
-      services,
-      slices,
-      endpointObjects,
-      kubeEndpoints,
-      externalEndpoints,
-      kubeIdentities,
-      externalIdentities,
-      addresses,
-      virtualServices,
-      destinationRules,
-      references,
-      unmatched,
-      policies,
-      scopes,
-      workloads,
-      basis: stage(before?.basis, basisInputs, () => Object.freeze({})),
-    },
+    serviceIndex: services,
+    addresses,
+    scopes,
+    workloads,
+    basis,
+    stages,
   };
 }

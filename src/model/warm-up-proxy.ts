@@ -3,10 +3,10 @@ import { parseNode } from './proxy/node.ts';
 import type { Proxy } from './proxy/proxy.ts';
 
 /** A sidecar as Istio injects it, of no pod, in the namespace that has the most Services: what it is to have, most proxies are to have too. */
-export function warmUpProxy({ stages, settings }: MeshModel): Proxy {
+export function warmUpProxy({ serviceIndex, settings }: MeshModel): Proxy {
   let namespace = settings.rootNamespace;
   let most = 0;
-  for (const [name, { length }] of stages.services.value.inNamespace) {
+  for (const [name, { length }] of serviceIndex.inNamespace) {
     if (length <= most) continue;
     namespace = name;
     most = length;

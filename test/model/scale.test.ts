@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RawObject } from '../../src/config/raw.ts';
 import type { ConfigContents } from '../../src/config/store.ts';
+import type { KubeEndpoints } from '../../src/model/endpoints/kube-endpoints.ts';
+import type { VirtualServiceIndex } from '../../src/model/routing/virtual-service-index.ts';
 import { PersistentMap } from '../../src/persistent-map.ts';
 import { networking, ofPod, pod, service, slice, type World, world } from './support.ts';
 
@@ -34,7 +36,7 @@ const fresh = (before: Iterable<unknown>, after: Iterable<unknown>): number => {
   return [...after].filter(value => !known.has(value)).length;
 };
 
-const slicesRead = (w: World): number => w.mesh.stages.kubeEndpoints.value.slicesRead;
+const slicesRead = (w: World): number => (w.mesh.stages.value('endpoints of Services') as KubeEndpoints).slicesRead;
 
 test('a change reads the slices that it touches', () => {
   const w = large();
@@ -65,7 +67,7 @@ test('a change reads the slices that it touches', () => {
 test('a change makes again what it touches of Services and routes', () => {
   const w = large();
   const services = w.mesh.services;
-  const routes = () => [...w.mesh.stages.virtualServices.value.qualified.values.values()];
+  const routes = () => [...(w.mesh.stages.value('VirtualServices') as VirtualServiceIndex).qualified.values.values()];
   const before = routes();
   w.applyObjects([
     networking('VirtualService', 'v1', {

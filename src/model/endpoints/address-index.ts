@@ -1,11 +1,14 @@
 import { memo } from '../../memo.ts';
 import type { PersistentMap } from '../../persistent-map.ts';
-import { differingKeys, type Stage } from '../incremental/derive.ts';
+import { differingKeys } from '../incremental/derive.ts';
+import type { Stage } from '../incremental/stages.ts';
 import type { Service } from '../services/service.ts';
 import { endpointsKey, type ServiceEndpoints } from './endpoint.ts';
 
 /** What addresses are indexed from. */
-export type AddressInputs = readonly [endpoints: PersistentMap<string, ServiceEndpoints>];
+export interface AddressInputs {
+  readonly endpoints: PersistentMap<string, ServiceEndpoints>;
+}
 
 /** `endpointsKey`s by the address of an endpoint. */
 type KeysByAddress = ReadonlyMap<string, readonly string[]>;
@@ -38,12 +41,12 @@ function keysByAddress(services: Iterable<readonly [key: string, endpoints: Serv
 
 /** The index of these endpoints. */
 export function buildAddresses(
-  [endpoints]: AddressInputs,
+  { endpoints }: AddressInputs,
   previous: Stage<AddressInputs, AddressIndex> | undefined,
 ): AddressIndex {
   if (previous) {
     const changed = new Set(previous.value.changed);
-    for (const key of differingKeys(previous.inputs[0], endpoints)) changed.add(key);
+    for (const key of differingKeys(previous.inputs.endpoints, endpoints)) changed.add(key);
     if (changed.size <= mostChanged) {
       const now = [...changed].flatMap((key): [string, ServiceEndpoints][] => {
         const value = endpoints.get(key);

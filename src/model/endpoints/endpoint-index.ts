@@ -1,7 +1,8 @@
 import { compare } from '../../istio/object.ts';
 import { keepList, memo } from '../../memo.ts';
 import { PersistentMap } from '../../persistent-map.ts';
-import { differingKeys, type Stage } from '../incremental/derive.ts';
+import { differingKeys } from '../incremental/derive.ts';
+import type { Stage } from '../incremental/stages.ts';
 import type { EndpointIndex, ServiceEndpoints } from './endpoint.ts';
 
 /** Endpoints of a host that both a Service and a ServiceEntry of one namespace have: the Service's first. */
@@ -43,15 +44,17 @@ const identitiesOf: (endpoints: ServiceEndpoints) => readonly string[] = memo(({
 });
 
 /** What identities are made from. */
-export type IdentityInputs = readonly [endpoints: Endpoints];
+export interface IdentityInputs {
+  readonly endpoints: Endpoints;
+}
 
 /** The identities of all Services; a list, and the map, keep their identity while their content does. */
 export function buildIdentities(
-  [endpoints]: IdentityInputs,
+  { endpoints }: IdentityInputs,
   previous: Stage<IdentityInputs, Identities> | undefined,
 ): Identities {
   const last: Identities = previous?.value ?? PersistentMap.of();
-  const keys = previous ? differingKeys(previous.inputs[0], endpoints) : endpoints.keys();
+  const keys = previous ? differingKeys(previous.inputs.endpoints, endpoints) : endpoints.keys();
   const changed: [string, readonly string[] | undefined][] = [];
   for (const key of keys) {
     const value = endpoints.get(key);

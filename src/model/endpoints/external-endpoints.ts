@@ -7,7 +7,8 @@ import type { MeshSettings } from '../../istio/settings.ts';
 import { memo } from '../../memo.ts';
 import type { ObjectKey } from '../../object-key.ts';
 import { PersistentMap } from '../../persistent-map.ts';
-import { changesBetween, type Stage } from '../incremental/derive.ts';
+import { changesBetween } from '../incremental/derive.ts';
+import type { Stage } from '../incremental/stages.ts';
 import type { Service } from '../services/service.ts';
 import { resolutionOf } from '../services/service-entry.ts';
 import { type Endpoint, endpointsKey, type ServiceEndpoints } from './endpoint.ts';
@@ -22,14 +23,14 @@ import {
   workloadEntryInstance,
 } from './workload-entries.ts';
 
-export type ExternalInputs = readonly [
-  entries: ConfigContents['ServiceEntry'],
-  services: ReadonlyMap<ObjectKey, readonly Service[]>,
-  workloads: ConfigContents['WorkloadEntry'],
-  pods: ConfigContents['Pod'],
-  nodes: ConfigContents['Node'],
-  settings: MeshSettings,
-];
+export interface ExternalInputs {
+  readonly entries: ConfigContents['ServiceEntry'];
+  readonly services: ReadonlyMap<ObjectKey, readonly Service[]>;
+  readonly workloads: ConfigContents['WorkloadEntry'];
+  readonly pods: ConfigContents['Pod'];
+  readonly nodes: ConfigContents['Node'];
+  readonly settings: MeshSettings;
+}
 
 /** The endpoints of ServiceEntries by `endpointsKey`. */
 export type ExternalEndpoints = PersistentMap<string, ServiceEndpoints>;
@@ -96,15 +97,15 @@ function podsStay(
   inputs: ExternalInputs,
   previous: Stage<ExternalInputs, ExternalEndpoints>,
 ): boolean {
-  const [, , , pods, nodes] = inputs;
-  const moved = changesBetween(previous.inputs[4], nodes).some(
+  const { pods, nodes } = inputs;
+  const moved = changesBetween(previous.inputs.nodes, nodes).some(
     ({ before, after }) => (before && nodeLocality(before)) !== (after && nodeLocality(after)),
   );
   if (moved) return false;
   const selected = (pod: KubePod | undefined): boolean =>
     pod !== undefined &&
     entries.some(entry => entry.meta.namespace === pod.meta.namespace && selects(selectorOf(entry), pod.meta.labels));
-  return !changesBetween(previous.inputs[3], pods).some(({ before, after }) => selected(before) || selected(after));
+  return !changesBetween(previous.inputs.pods, pods).some(({ before, after }) => selected(before) || selected(after));
 }
 
 /** A machine may serve a port of a host more than once, each time on a port of its own. */
@@ -122,13 +123,13 @@ export function buildExternalEndpoints(
   inputs: ExternalInputs,
   previous: Stage<ExternalInputs, ExternalEndpoints> | undefined,
 ): ExternalEndpoints {
-  const [entries, services, workloads, pods, nodes, settings] = inputs;
+  const { entries, services, workloads, pods, nodes, settings } = inputs;
   if (!entries.size) return previous?.value.size === 0 ? previous.value : PersistentMap.of();
   const selecting = [...entries.values()].filter(isSelecting);
   if (previous) {
-    const [entries0, services0, workloads0, , , settings0] = previous.inputs;
-    const same = entries === entries0 && services === services0 && settings === settings0;
-    const sameWorkloads = workloads === workloads0 || !selecting.length;
+    const last = previous.inputs;
+    const same = entries === last.entries && services === last.services && settings === last.settings;
+    const sameWorkloads = workloads === last.workloads || !selecting.length;
     if (same && sameWorkloads && (!selecting.length || podsStay(selecting, inputs, previous))) return previous.value;
   }
 

@@ -6,7 +6,8 @@ import type { MeshSettings } from '../../istio/settings.ts';
 import { memo } from '../../memo.ts';
 import type { ObjectKey } from '../../object-key.ts';
 import { PersistentMap } from '../../persistent-map.ts';
-import { changesBetween, differingKeys, type Stage } from '../incremental/derive.ts';
+import { changesBetween, differingKeys } from '../incremental/derive.ts';
+import type { Stage } from '../incremental/stages.ts';
 import type { Service } from '../services/service.ts';
 import { type Endpoint, type EndpointHealth, endpointsKey, type ServiceEndpoints } from './endpoint.ts';
 import { nodeLocality, nowhere } from './locality.ts';
@@ -14,15 +15,15 @@ import { type EndpointPlace, type PodIndex, podIndex } from './pods.ts';
 import { referencesOf, type SliceGroups } from './slices.ts';
 import { instanceEndpoint, needsDns, type WorkloadInstance, workloadEntryInstance } from './workload-entries.ts';
 
-export type KubeEndpointInputs = readonly [
-  slices: SliceGroups,
-  endpoints: SliceGroups,
-  services: PersistentMap<ObjectKey, Service>,
-  pods: ConfigContents['Pod'],
-  nodes: ConfigContents['Node'],
-  workloads: ConfigContents['WorkloadEntry'],
-  settings: MeshSettings,
-];
+export interface KubeEndpointInputs {
+  readonly slices: SliceGroups;
+  readonly endpoints: SliceGroups;
+  readonly services: PersistentMap<ObjectKey, Service>;
+  readonly pods: ConfigContents['Pod'];
+  readonly nodes: ConfigContents['Node'];
+  readonly workloads: ConfigContents['WorkloadEntry'];
+  readonly settings: MeshSettings;
+}
 
 /** The endpoints of Kubernetes Services. */
 export interface KubeEndpoints {
@@ -159,18 +160,18 @@ interface Dirty {
 }
 
 function dirtyOf(inputs: KubeEndpointInputs, previous: Stage<KubeEndpointInputs, KubeEndpoints>): Dirty {
-  const [slices, endpoints, services, pods, nodes, workloads, settings] = inputs;
-  const [slices0, endpoints0, services0, pods0, nodes0, workloads0, settings0] = previous.inputs;
-  const moved = changesBetween(nodes0, nodes).some(
+  const { slices, endpoints, services, pods, nodes, workloads, settings } = inputs;
+  const last = previous.inputs;
+  const moved = changesBetween(last.nodes, nodes).some(
     ({ before, after }) => (before && nodeLocality(before)) !== (after && nodeLocality(after)),
   );
-  if (settings !== settings0 || moved) return { all: true, services: new Set(), references: new Set() };
+  if (settings !== last.settings || moved) return { all: true, services: new Set(), references: new Set() };
 
   const dirty = new Set<string>();
-  for (const name of differingKeys(slices0, slices)) dirty.add(name);
-  for (const name of differingKeys(endpoints0, endpoints)) dirty.add(name);
-  for (const key of differingKeys(services0, services)) {
-    const service = services.get(key) ?? services0.get(key);
+  for (const name of differingKeys(last.slices, slices)) dirty.add(name);
+  for (const name of differingKeys(last.endpoints, endpoints)) dirty.add(name);
+  for (const key of differingKeys(last.services, services)) {
+    const service = services.get(key) ?? last.services.get(key);
     if (service) dirty.add(nameOf(service));
   }
   const references = new Set<string>();
@@ -178,7 +179,7 @@ function dirtyOf(inputs: KubeEndpointInputs, previous: Stage<KubeEndpointInputs,
     references.add(`${pod.meta.namespace}/${pod.meta.name}`);
     for (const ip of pod.ips) references.add(`${pod.meta.namespace}/${ip}`);
   };
-  for (const { before, after } of changesBetween(pods0, pods)) {
+  for (const { before, after } of changesBetween(last.pods, pods)) {
     if (before) touch(before);
     if (after) touch(after);
   }
@@ -189,7 +190,7 @@ function dirtyOf(inputs: KubeEndpointInputs, previous: Stage<KubeEndpointInputs,
     }
   }
   const namespaces = new Set(
-    changesBetween(workloads0, workloads).map(({ before, after }) => (after ?? before)?.meta.namespace),
+    changesBetween(last.workloads, workloads).map(({ before, after }) => (after ?? before)?.meta.namespace),
   );
   if (namespaces.size) {
     for (const service of services.values()) if (namespaces.has(service.namespace)) dirty.add(nameOf(service));
@@ -223,7 +224,7 @@ export function buildKubeEndpoints(
   inputs: KubeEndpointInputs,
   previous: Stage<KubeEndpointInputs, KubeEndpoints> | undefined,
 ): KubeEndpoints {
-  const [slices, objects, services, pods, nodes, workloads, settings] = inputs;
+  const { slices, endpoints: objects, services, pods, nodes, workloads, settings } = inputs;
   const dirty = previous ? dirtyOf(inputs, previous) : undefined;
   if (previous && dirty && !dirty.all && !dirty.services.size) return { ...previous.value, slicesRead: 0 };
   const index = podIndex(pods, nodes, settings);

@@ -3,7 +3,8 @@ import type { KubeEndpointSlice } from '../../istio/kubernetes.ts';
 import { compare } from '../../istio/object.ts';
 import { memo } from '../../memo.ts';
 import { PersistentMap } from '../../persistent-map.ts';
-import { changesBetween, type Stage } from '../incremental/derive.ts';
+import { changesBetween } from '../incremental/derive.ts';
+import type { Stage } from '../incremental/stages.ts';
 
 type Slices = ConfigContents['EndpointSlice'];
 
@@ -14,12 +15,16 @@ const groupOf = ({ meta, service }: KubeEndpointSlice): string => `${meta.namesp
 
 const byName = (a: KubeEndpointSlice, b: KubeEndpointSlice): number => compare(a.meta.name, b.meta.name);
 
+export interface SliceInputs {
+  readonly slices: Slices;
+}
+
 /** Groups slices; of the groups before, only those of changed slices are made again. */
 export function groupSlices(
-  [slices]: readonly [Slices],
-  previous: Stage<readonly [Slices], SliceGroups> | undefined,
+  { slices }: SliceInputs,
+  previous: Stage<SliceInputs, SliceGroups> | undefined,
 ): SliceGroups {
-  const before = previous?.inputs[0];
+  const before = previous?.inputs.slices;
   const groups: SliceGroups = previous?.value ?? PersistentMap.of();
   const changed = before
     ? changesBetween(before, slices)

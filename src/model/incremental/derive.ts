@@ -114,32 +114,3 @@ export function* deriving<T extends WithMeta, R>(
   }
   return { from, by, values: previous.values.with(changed) };
 }
-
-/** A value with what it was made from. */
-export interface Stage<I extends readonly unknown[], V> {
-  readonly inputs: I;
-  readonly value: V;
-}
-
-/** The previous value while every input is the same object; else a new one, made with the previous at hand. */
-export function stage<I extends readonly unknown[], V>(
-  previous: Stage<I, V> | undefined,
-  inputs: I,
-  make: (previous: Stage<I, V> | undefined) => V,
-): Stage<I, V> {
-  return previous && inputs.every((input, i) => input === previous.inputs[i])
-    ? previous
-    : { inputs, value: make(previous) };
-}
-
-/** The same for what is made in slices: yields between them. */
-export function* stageInSlices<I extends readonly unknown[], V>(
-  previous: Stage<I, V> | undefined,
-  inputs: I,
-  making: (inputs: I, previous: Stage<I, V> | undefined) => Generator<undefined, V>,
-): Generator<undefined, Stage<I, V>> {
-  yield undefined;
-  return previous && inputs.every((input, i) => input === previous.inputs[i])
-    ? previous
-    : { inputs, value: yield* making(inputs, previous) };
-}

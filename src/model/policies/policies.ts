@@ -35,14 +35,14 @@ export interface PolicyIndex {
   policiesFor(namespace: string, labels: Labels): WorkloadPolicies;
 }
 
-export type PolicyInputs = readonly [
-  ConfigContents['PeerAuthentication'],
-  ConfigContents['RequestAuthentication'],
-  ConfigContents['AuthorizationPolicy'],
-  ConfigContents['Telemetry'],
-  ConfigContents['EnvoyFilter'],
-  MeshSettings,
-];
+export interface PolicyInputs {
+  readonly peers: ConfigContents['PeerAuthentication'];
+  readonly requests: ConfigContents['RequestAuthentication'];
+  readonly authorizations: ConfigContents['AuthorizationPolicy'];
+  readonly telemetries: ConfigContents['Telemetry'];
+  readonly filters: ConfigContents['EnvoyFilter'];
+  readonly settings: MeshSettings;
+}
 
 interface Policy {
   readonly meta: ObjectMeta;
@@ -140,7 +140,7 @@ function telemetriesFor(all: ByNamespace<Telemetry>, root: string, namespace: st
 
 /** The index. Lists of policies keep their identity while their content does. */
 export function buildPolicies(inputs: PolicyInputs): PolicyIndex {
-  const [peers, requests, authorizations, telemetries, filters, settings] = inputs;
+  const { peers, requests, authorizations, telemetries, filters, settings } = inputs;
   const root = settings.rootNamespace;
   const effective = effectivePeers(peers);
   const peersBy = grouped(new Map(effective.list.map(policy => [policy.meta.key, policy])));

@@ -15,12 +15,12 @@ import type { Proxy, ProxyClass } from './proxy.ts';
 import { addressedTargets, selectedTargets, selectingServices, serviceTarget, sortTargets } from './targets.ts';
 import type { Workload } from './workload.ts';
 
-export type WorkloadInputs = readonly [
-  services: ServiceIndex,
-  external: ExternalEndpoints,
-  sidecars: SidecarIndex,
-  policies: PolicyIndex,
-];
+export interface WorkloadInputs {
+  readonly services: ServiceIndex;
+  readonly external: ExternalEndpoints;
+  readonly sidecars: SidecarIndex;
+  readonly policies: PolicyIndex;
+}
 
 /** Finds the workload of proxies. */
 export interface WorkloadIndex {
@@ -158,7 +158,7 @@ interface Selected {
 }
 
 /** The workloads of one mesh; every part of a workload that is as before is the one before. */
-export function workloadIndex([services, external, sidecars, policies]: WorkloadInputs): WorkloadIndex {
+export function workloadIndex({ services, external, sidecars, policies }: WorkloadInputs): WorkloadIndex {
   const selected = memo(({ type, namespace, pod }: ProxyShape): Selected => {
     const selecting = selectingServices(services.inNamespace.get(namespace) ?? none, pod.labels);
     return {

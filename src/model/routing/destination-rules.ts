@@ -6,7 +6,8 @@ import { byAge, selects } from '../../istio/object.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import { keepList, memo, memoSaid, oneList, oneMap } from '../../memo.ts';
 import type { ObjectKey } from '../../object-key.ts';
-import { type Derived, deriving, type Stage } from '../incremental/derive.ts';
+import { type Derived, deriving } from '../incremental/derive.ts';
+import type { Stage } from '../incremental/stages.ts';
 import type { Hostname, Service } from '../services/service.ts';
 
 /** The DestinationRule in force for a host: rules of one host and namespace are merged as istiod does. */
@@ -55,7 +56,10 @@ export interface DestinationRuleIndex {
   readonly rootNamespace: string;
 }
 
-export type DestinationRuleInputs = readonly [objects: ConfigContents['DestinationRule'], settings: MeshSettings];
+export interface DestinationRuleInputs {
+  readonly objects: ConfigContents['DestinationRule'];
+  readonly settings: MeshSettings;
+}
 
 const selectorOf = (rule: DestinationRule): Readonly<Record<string, string>> | undefined =>
   rule.spec.workloadSelector && (rule.spec.workloadSelector.matchLabels ?? {});
@@ -162,7 +166,7 @@ const byPrecedence = (a: DestinationRule, b: DestinationRule): number =>
 
 /** The index (istio: setDestinationRules). */
 export function* buildDestinationRules(
-  [objects, settings]: DestinationRuleInputs,
+  { objects, settings }: DestinationRuleInputs,
   previous: Stage<DestinationRuleInputs, DestinationRuleIndex> | undefined,
 ): Generator<undefined, DestinationRuleIndex> {
   const { rootNamespace, domain, config } = settings;

@@ -15,7 +15,8 @@ import { visibilityOf } from '../../istio/visibility.ts';
 import { keepList, keepMap, memo, oneList } from '../../memo.ts';
 import { objectKey } from '../../object-key.ts';
 import type { HTTPRoute } from '../../proto/generated/istio/networking/v1alpha3.ts';
-import { type Derived, deriving, type Stage } from '../incremental/derive.ts';
+import { type Derived, deriving } from '../incremental/derive.ts';
+import type { Stage } from '../incremental/stages.ts';
 import type { Hostname, Service } from '../services/service.ts';
 import type { ServiceIndex } from '../services/service-index.ts';
 import type { DestinationRuleIndex } from './destination-rules.ts';
@@ -31,13 +32,13 @@ export interface References {
   readonly checked: Derived<VirtualService, readonly Problem[]>;
 }
 
-export type ReferenceInputs = readonly [
-  virtualServices: VirtualServiceIndex['qualified']['values'],
-  services: ServiceIndex['byHost'],
-  rules: DestinationRuleIndex['qualified']['values'],
-  gateways: ConfigContents['Gateway'],
-  settings: MeshSettings,
-];
+export interface ReferenceInputs {
+  readonly virtualServices: VirtualServiceIndex['qualified']['values'];
+  readonly services: ServiceIndex['byHost'];
+  readonly rules: DestinationRuleIndex['qualified']['values'];
+  readonly gateways: ConfigContents['Gateway'];
+  readonly settings: MeshSettings;
+}
 
 /** What happens to traffic for a cluster that does not exist; istiod sends such routes too. */
 const consequence: Readonly<Record<Use, string>> = {
@@ -198,7 +199,7 @@ function subsetsFor(host: string, all: Subsets, wildcards: readonly string[]): r
   return lists.length ? joined(...(exact ? [exact, ...lists] : lists)) : exact;
 }
 
-function subsetsOf(rules: ReferenceInputs[2], previous: Subsets | undefined): Subsets {
+function subsetsOf(rules: ReferenceInputs['rules'], previous: Subsets | undefined): Subsets {
   const found = new Map<string, Set<string>>();
   for (const { spec } of rules.values()) {
     if (!spec.subsets?.length) continue;
@@ -224,15 +225,15 @@ const together = memo((services: object, subsets: object, gateways: object, sett
  * names, changed.
  */
 export function* checkReferences(
-  [objects, services, rules, gateways, settings]: ReferenceInputs,
+  { virtualServices, services, rules, gateways, settings }: ReferenceInputs,
   previous: Stage<ReferenceInputs, References> | undefined,
 ): Generator<undefined, References> {
   const last = previous?.value;
-  const subsets = last && previous.inputs[2] === rules ? last.subsets : subsetsOf(rules, last?.subsets);
+  const subsets = last && previous.inputs.rules === rules ? last.subsets : subsetsOf(rules, last?.subsets);
   const wildcards = [...subsets.keys()].filter(isWildcard).sort();
   yield undefined;
   const checked = yield* deriving(
-    objects,
+    virtualServices,
     together(services, subsets, gateways, settings),
     object => {
       const found = destinationHosts(object).flatMap(host => {

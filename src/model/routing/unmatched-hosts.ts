@@ -4,7 +4,8 @@ import { type DestinationRule, type Sidecar, writtenPath } from '../../istio/con
 import { covers, isWildcard, overlaps } from '../../istio/hosts.ts';
 import { visibleTo } from '../../istio/visibility.ts';
 import { keepList, memo } from '../../memo.ts';
-import { type Derived, deriving, type Stage } from '../incremental/derive.ts';
+import { type Derived, deriving } from '../incremental/derive.ts';
+import type { Stage } from '../incremental/stages.ts';
 import type { Hostname, Service } from '../services/service.ts';
 import type { ServiceIndex } from '../services/service-index.ts';
 import type { DestinationRuleIndex } from './destination-rules.ts';
@@ -17,13 +18,13 @@ export interface UnmatchedHosts {
   readonly sidecars: Derived<Sidecar, readonly Problem[]>;
 }
 
-export type UnmatchedInputs = readonly [
-  rules: DestinationRuleIndex['qualified']['values'],
-  sidecars: ConfigContents['Sidecar'],
-  services: ServiceIndex['byHost'],
-  virtualServices: VirtualServiceIndex['qualified']['values'],
-  written: ConfigContents['DestinationRule'],
-];
+export interface UnmatchedInputs {
+  readonly rules: DestinationRuleIndex['qualified']['values'];
+  readonly sidecars: ConfigContents['Sidecar'];
+  readonly services: ServiceIndex['byHost'];
+  readonly virtualServices: VirtualServiceIndex['qualified']['values'];
+  readonly written: ConfigContents['DestinationRule'];
+}
 
 const none: readonly Problem[] = Object.freeze([]);
 
@@ -58,7 +59,7 @@ function imports(
   { meta }: Sidecar,
   text: string,
   services: ServiceIndex['byHost'],
-  virtualServices: UnmatchedInputs[3],
+  virtualServices: UnmatchedInputs['virtualServices'],
 ): boolean {
   const slash = text.indexOf('/');
   const [scope, host] = [text.slice(0, slash), text.slice(slash + 1) as Hostname];
@@ -82,7 +83,7 @@ const sidecarProblems = memo((sidecar: Sidecar, unmatched: string): readonly Pro
   }),
 );
 
-function checkSidecar(sidecar: Sidecar, services: ServiceIndex['byHost'], routes: UnmatchedInputs[3]) {
+function checkSidecar(sidecar: Sidecar, services: ServiceIndex['byHost'], routes: UnmatchedInputs['virtualServices']) {
   const unmatched = (sidecar.spec.egress ?? []).flatMap(({ hosts }, i) =>
     (hosts ?? []).flatMap((host, j) =>
       imports(sidecar, host, services, routes) ? [] : `spec.egress[${i}].hosts[${j}]`,
@@ -95,7 +96,7 @@ const together = memo((...values: readonly object[]) => values);
 
 /** Finds hosts that name nothing. An object is looked at again only when it or what is there to be named has changed. */
 export function* findUnmatchedHosts(
-  [rules, sidecars, services, virtualServices, written]: UnmatchedInputs,
+  { rules, sidecars, services, virtualServices, written }: UnmatchedInputs,
   previous: Stage<UnmatchedInputs, UnmatchedHosts> | undefined,
 ): Generator<undefined, UnmatchedHosts> {
   const last = previous?.value;

@@ -7,7 +7,8 @@ import { gatewaysOf } from '../../istio/virtual-service.ts';
 import { namespacesOf, visibilityOf, visibleTo } from '../../istio/visibility.ts';
 import { keepList, keepMap, memo } from '../../memo.ts';
 import { objectKey } from '../../object-key.ts';
-import { type Derived, deriving, type Stage } from '../incremental/derive.ts';
+import { type Derived, deriving } from '../incremental/derive.ts';
+import type { Stage } from '../incremental/stages.ts';
 import { delegateConflicts, mergeDelegates } from './delegates.ts';
 import { qualifyVirtualService } from './virtual-service.ts';
 
@@ -25,7 +26,10 @@ export interface VirtualServiceIndex {
   readonly qualified: Derived<VirtualService, VirtualService>;
 }
 
-export type VirtualServiceInputs = readonly [objects: ConfigContents['VirtualService'], settings: MeshSettings];
+export interface VirtualServiceInputs {
+  readonly objects: ConfigContents['VirtualService'];
+  readonly settings: MeshSettings;
+}
 
 const visibility = (object: VirtualService, settings: MeshSettings) =>
   visibilityOf(object.spec.exportTo ?? [], settings.config.defaultVirtualServiceExportTo, object.meta.namespace);
@@ -78,7 +82,7 @@ const keepLists = (previous: Lists | undefined, next: Lists): Lists =>
 
 /** The index; every list in it keeps its identity while its content does. */
 export function* buildVirtualServices(
-  [objects, settings]: VirtualServiceInputs,
+  { objects, settings }: VirtualServiceInputs,
   previous: Stage<VirtualServiceInputs, VirtualServiceIndex> | undefined,
 ): Generator<undefined, VirtualServiceIndex> {
   const last = previous?.value;

@@ -28,16 +28,16 @@ import {
 import type { EgressListener, ProxyShape, Scope } from './scope.ts';
 import { outboundPolicyOf, type SidecarIndex, sidecarFor } from './sidecars.ts';
 
-export type ScopeInputs = readonly [
-  services: ServiceIndex,
-  virtualServices: VirtualServiceIndex,
-  destinationRules: DestinationRuleIndex,
-  sidecars: SidecarIndex,
-  gateways: ConfigContents['Gateway'],
-  policies: PolicyIndex,
-  identities: Identities,
-  settings: MeshSettings,
-];
+export interface ScopeInputs {
+  readonly services: ServiceIndex;
+  readonly virtualServices: VirtualServiceIndex;
+  readonly destinationRules: DestinationRuleIndex;
+  readonly sidecars: SidecarIndex;
+  readonly gateways: ConfigContents['Gateway'];
+  readonly policies: PolicyIndex;
+  readonly identities: Identities;
+  readonly settings: MeshSettings;
+}
 
 /** Finds the scope of proxies. */
 export interface ScopeIndex {
@@ -105,7 +105,7 @@ const NO_RULES: readonly DestinationRule[] = Object.freeze([]);
 
 /** The scopes of one mesh; every part of a scope that is as before is the one before. */
 export function scopeIndex(inputs: ScopeInputs): ScopeIndex {
-  const [services, virtualServices, destinationRules, sidecars, gateways, policies, identities, settings] = inputs;
+  const { services, virtualServices, destinationRules, sidecars, gateways, policies, identities, settings } = inputs;
   const aliases = settings.config.trustDomainAliases ?? none;
 
   const importsOf = (listener: IstioEgressListener | undefined, namespace: string): Imports => {

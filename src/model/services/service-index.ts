@@ -7,7 +7,8 @@ import type { MeshSettings } from '../../istio/settings.ts';
 import { namespacesOf } from '../../istio/visibility.ts';
 import { keepList, keepMap, memo } from '../../memo.ts';
 import type { ObjectKey } from '../../object-key.ts';
-import { type Derived, deriving, type Stage } from '../incremental/derive.ts';
+import { type Derived, deriving } from '../incremental/derive.ts';
+import type { Stage } from '../incremental/stages.ts';
 import { resolveAliases } from './aliases.ts';
 import { allocationKey, autoAllocate } from './auto-allocation.ts';
 import { visibilityCap } from './entry-visibility.ts';
@@ -41,12 +42,12 @@ interface Parts {
   readonly entries: Derived<ServiceEntry, readonly Service[]>;
 }
 
-export type ServiceInputs = readonly [
-  services: ConfigContents['Service'],
-  entries: ConfigContents['ServiceEntry'],
-  namespaces: ConfigContents['Namespace'],
-  settings: MeshSettings,
-];
+export interface ServiceInputs {
+  readonly services: ConfigContents['Service'];
+  readonly entries: ConfigContents['ServiceEntry'];
+  readonly namespaces: ConfigContents['Namespace'];
+  readonly settings: MeshSettings;
+}
 
 const both = memo((settings: MeshSettings, other: object) => ({ settings, other }));
 
@@ -85,12 +86,12 @@ const keepLists = <K, T>(
 
 /** The index; everything in it that is as before keeps its identity. */
 export function* buildServices(
-  [services, serviceEntries, namespaces, settings]: ServiceInputs,
+  { services, entries: serviceEntries, namespaces, settings }: ServiceInputs,
   previous: Stage<ServiceInputs, ServiceIndex> | undefined,
 ): Generator<undefined, ServiceIndex> {
   const last = previous?.value;
   const distribution =
-    previous?.inputs[2] === namespaces
+    previous?.inputs.namespaces === namespaces
       ? previous.value.parts.distribution
       : keepMap(last?.parts.distribution, distributionOf(namespaces));
   const kube = yield* deriving(
@@ -100,7 +101,7 @@ export function* buildServices(
     last?.parts.kube,
   );
   const allocated =
-    last && previous?.inputs[1] === serviceEntries ? last.parts.allocated : allocate(serviceEntries, last);
+    last && previous?.inputs.entries === serviceEntries ? last.parts.allocated : allocate(serviceEntries, last);
   const capped = settings.config.serviceEntryVisibility?.applyToSidecars;
   const entries = yield* deriving(
     serviceEntries,
