@@ -119,8 +119,12 @@ func (m *mesh) changes(services int) []change {
 	}
 	return []change{
 		{
-			kind:   "endpoint",
-			marker: func(i int) string { return fmt.Sprintf("10.253.%d.%d", (time.Now().UnixMilli()/250)%250, 1+i) },
+			kind: "endpoint",
+			// What an earlier run has put there already would be no change: the same address comes again after 17 minutes.
+			marker: func(i int) string {
+				t := time.Now().UnixMilli() / 250
+				return fmt.Sprintf("172.%d.%d.%d", 16+t/250%16, t%250, 1+i%250)
+			},
 			apply: func(i int, marker string) error {
 				patch := fmt.Sprintf(`{"endpoints":[{"addresses":[%q],"conditions":{"ready":true}}]}`, marker)
 				_, err := m.endpointSlices.Patch(ctx, serviceName(i%services), types.MergePatchType, []byte(patch), metav1.PatchOptions{})
