@@ -204,3 +204,24 @@ test('no file is longer than 400 lines', () => {
     .filter(({ lines }) => lines > 400);
   assert.deepEqual(long, []);
 });
+
+/** Made before what will use it: the port for certificates, and the gRPC services beside ADS. */
+const awaited = /^src\/(security|kubernetes)\/|^src\/proto\/services\.ts$/;
+
+test('what src exports, src uses: what only tests call is theirs', () => {
+  const code = files
+    .filter(file => !isGenerated(file))
+    .map(({ path, text }) => ({ path, text: withoutComments(text) }));
+  const dead = code
+    .filter(({ path }) => !awaited.test(path))
+    .flatMap(({ path, text }) =>
+      [...text.matchAll(/^export (?:abstract )?(?:async )?(?:const|function\*?|class) (\w+)/gm)]
+        .map(([, name = '']) => ({ path, name, used: new RegExp(`\\b${name}\\b`, 'g') }))
+        .filter(
+          ({ used }) =>
+            (text.match(used)?.length ?? 0) < 2 && !code.some(other => other.path !== path && used.test(other.text)),
+        )
+        .map(({ name }) => `${path} exports ${name}`),
+    );
+  assert.deepEqual(dead, []);
+});

@@ -26,7 +26,7 @@ function section(name: MessageName, resources: readonly Resource<object>[]): obj
 }
 
 /** A translation by type and name, as proto JSON with proto field names: what an ADS client would be sent. */
-export const translationJson = (t: Translation): object => ({
+const translationJson = (t: Translation): object => ({
   cds: section('envoy.config.cluster.v3.Cluster', t.clusters),
   eds: section('envoy.config.endpoint.v3.ClusterLoadAssignment', t.endpoints),
   lds: section('envoy.config.listener.v3.Listener', t.listeners),

@@ -64,7 +64,7 @@ function checkName(name: string, authority: boolean, path: string, report: Repor
 export const isAuthority = (name: string): boolean => /^(?::authority|host)$/i.test(name);
 
 /** What Envoy would not take in a header's value: control characters, and a format that no Envoy knows (`%%` is a percent sign). */
-export function headerValueFault(value: string): string | undefined {
+function headerValueFault(value: string): string | undefined {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
   if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value)) return 'a header value has no control characters';
   return formatFaultOfAll(value, HEADER_PLACE);

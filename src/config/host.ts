@@ -95,7 +95,7 @@ function checkHostPart(host: string, owner: 'gateway' | 'sidecar', path: string,
 }
 
 /** Reports a wildcard that is not a whole label (`*foo.com`). */
-export function checkWholeWildcard(host: string, path: string, report: Report): void {
+function checkWholeWildcard(host: string, path: string, report: Report): void {
   if (isPartialWildcard(host)) report.error(path, `"${host}": a wildcard must be the whole first label`);
 }
 

@@ -5,7 +5,7 @@ import type { XdsType } from '../xds/resource-types.ts';
 import { Distribution } from './distribution.ts';
 
 /** Istio's short names of xDS types, as its dashboards have them. */
-export const SHORT_NAMES: Readonly<Record<XdsType, string>> = {
+const SHORT_NAMES: Readonly<Record<XdsType, string>> = {
   cluster: 'cds',
   endpoint: 'eds',
   listener: 'lds',

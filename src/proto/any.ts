@@ -1,6 +1,6 @@
 import { recordFaults } from './faults.ts';
 import type { Any } from './generated/google/protobuf.ts';
-import { type AnyMessage, decode, decodeMessage, encode, type MessageName, type MessageTypes } from './message.ts';
+import { decode, encode, type MessageName, type MessageTypes } from './message.ts';
 import { typeName, typeUrl } from './type-url.ts';
 
 export { typeName, typeUrl } from './type-url.ts';
@@ -13,12 +13,6 @@ export function typed<N extends MessageName>(
   const any = { type_url: typeUrl(name), value: encode(name, message) };
   recordFaults(name, message, any);
   return any;
-}
-
-/** The name and message inside an Any. Throws on a type that the bundle lacks and on malformed bytes. */
-export function unpack(any: Any): { readonly name: string; readonly message: AnyMessage } {
-  const name = typeName(any.type_url ?? '');
-  return { name, message: decodeMessage(name, any.value ?? EMPTY) };
 }
 
 /** The message inside an Any that has to be of the named type. Throws if it is of another one. */

@@ -195,7 +195,7 @@ export const celExpressions = (text: string): readonly string[] =>
   [...text.matchAll(/%CEL\((.*?)\)(?::\d+)?%/g)].map(([, expression = '']) => expression);
 
 /** Every text of a structure that is a format, with the way to it. */
-export function* formatsIn(value: Value, path: readonly string[] = []): Iterable<readonly [readonly string[], string]> {
+function* formatsIn(value: Value, path: readonly string[] = []): Iterable<readonly [readonly string[], string]> {
   if (value.string_value !== undefined) yield [path, value.string_value];
   if (value.struct_value) yield* formatsOf(value.struct_value, path);
   for (const [i, item] of (value.list_value?.values ?? []).entries()) yield* formatsIn(item, [...path, String(i)]);

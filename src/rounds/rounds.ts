@@ -6,7 +6,7 @@ import { nextRoundAt, type Round } from './pace.ts';
 
 /** Changes of a lane have rounds of their own: what is dear never keeps waiting what is cheap and urgent. */
 export type Lane = 'endpoints' | 'configuration';
-export const lanes: readonly Lane[] = ['endpoints', 'configuration'];
+const lanes: readonly Lane[] = ['endpoints', 'configuration'];
 
 /** Where endpoints come from: calls fail while one that is gone is still sent. */
 export const endpointKinds: ReadonlySet<Kind | undefined> = new Set(['EndpointSlice', 'Pod', 'WorkloadEntry']);

@@ -10,8 +10,6 @@ export const BLACKHOLE_CLUSTER = 'BlackHoleCluster';
 export const INBOUND_PASSTHROUGH_CLUSTER = 'InboundPassthroughCluster';
 export const VIRTUAL_OUTBOUND_LISTENER = 'virtualOutbound';
 export const VIRTUAL_INBOUND_LISTENER = 'virtualInbound';
-export const VIRTUAL_OUTBOUND_PORT = 15001;
-export const VIRTUAL_INBOUND_PORT = 15006;
 
 /** `outbound|9080|v1|reviews.default.svc.cluster.local` */
 export const outboundClusterName = (hostname: Hostname | string, port: number, subset = ''): string =>

@@ -196,10 +196,6 @@ export function joinedSet(type: XdsType, parts: readonly Part[], previous?: Reso
   return same ? previous : setOfParts(type, ...distinct);
 }
 
-/** The set of one part. */
-export const resourceSet = (type: XdsType, list: readonly EncodedResource[], previous?: ResourceSet): ResourceSet =>
-  joinedSet(type, [part(list, previous?.parts[0])], previous);
-
 const empty = Object.fromEntries(pushOrder.map(type => [type, new ResourceSet(type, [])])) as unknown as Snapshot;
 
 /** The empty set of a type. */

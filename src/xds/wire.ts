@@ -1,6 +1,5 @@
 /** The size of a number as a varint; numbers here are lengths and tags, below 2^31. */
-export const varintSize = (n: number): number =>
-  n < 0x80 ? 1 : n < 0x4000 ? 2 : n < 0x200000 ? 3 : n < 0x10000000 ? 4 : 5;
+const varintSize = (n: number): number => (n < 0x80 ? 1 : n < 0x4000 ? 2 : n < 0x200000 ? 3 : n < 0x10000000 ? 4 : 5);
 
 /** The size of a length-delimited field with a number below 16. */
 export const fieldSize = (length: number): number => 1 + varintSize(length) + length;

@@ -4,10 +4,10 @@ import { status } from '@grpc/grpc-js';
 import { counters } from '../../src/xds/counters.ts';
 import type { Protocol } from '../../src/xds/frame.ts';
 import type { Admission } from '../../src/xds/handler.ts';
-import { encodeResource, resourceSet, type Snapshot, snapshot } from '../../src/xds/resource-set.ts';
+import { encodeResource, type Snapshot, snapshot } from '../../src/xds/resource-set.ts';
 import { type AdsClient, type AdsResponse, messageOf } from '../support/ads-client.ts';
 import { until } from '../support/until.ts';
-import type { World } from './made-up.ts';
+import { resourceSet, type World } from './made-up.ts';
 import { type Client, Rig } from './rig.ts';
 
 const world: World = { cluster: { a: 1, b: 1 }, endpoint: { a: 1, b: 1 }, listener: { l: 1 }, route: { r: 1, q: 1 } };

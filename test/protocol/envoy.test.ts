@@ -5,11 +5,12 @@ import { after, describe, test } from 'node:test';
 import { typed } from '../../src/proto/any.ts';
 import { AdsServer } from '../../src/xds/ads-server.ts';
 import type { Protocol } from '../../src/xds/frame.ts';
-import { encodeResource, resourceSet, type Snapshot, snapshot } from '../../src/xds/resource-set.ts';
+import { encodeResource, type Snapshot, snapshot } from '../../src/xds/resource-set.ts';
 import { type Envoy, envoyMissing, startEnvoy } from '../support/envoy.ts';
 import { freePort } from '../support/free-port.ts';
 import { servePort } from '../support/grpc-port.ts';
 import { until } from '../support/until.ts';
+import { resourceSet } from './made-up.ts';
 
 const missing = await envoyMissing();
 

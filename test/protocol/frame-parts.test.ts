@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import { decode } from '../../src/proto/message.ts';
 import { Frames } from '../../src/xds/frame.ts';
 import { ALL } from '../../src/xds/name-set.ts';
-import { joinedSet, part, type ResourceSet, resourceSet } from '../../src/xds/resource-set.ts';
+import { joinedSet, part, type ResourceSet } from '../../src/xds/resource-set.ts';
 import { difference, emptyView, view } from '../../src/xds/view.ts';
-import { made } from './made-up.ts';
+import { made, resourceSet } from './made-up.ts';
 
 const many = Array.from({ length: 40 }, (_, i) => made('cluster', `shared-${i}`));
 const shared = part(many);

@@ -4,9 +4,9 @@ import { decode } from '../../src/proto/message.ts';
 import { type Frame, Frames, type Protocol } from '../../src/xds/frame.ts';
 import { ALL, nameSet } from '../../src/xds/name-set.ts';
 import type { EncodedResource } from '../../src/xds/resource.ts';
-import { resourceSet } from '../../src/xds/resource-set.ts';
 import { resourceType, type XdsType } from '../../src/xds/resource-types.ts';
 import { difference, emptyView, view } from '../../src/xds/view.ts';
+import { resourceSet } from './made-up.ts';
 
 /** The one gRPC message of a frame, as Envoy reads it. */
 function read(protocol: Protocol, { buffers, size, nonce, version }: Frame) {

@@ -1,5 +1,12 @@
 import type { EncodedResource } from '../../src/xds/resource.ts';
-import { encodeResource, type ResourceSet, resourceSet, type Snapshot, snapshot } from '../../src/xds/resource-set.ts';
+import {
+  encodeResource,
+  joinedSet,
+  part,
+  type ResourceSet,
+  type Snapshot,
+  snapshot,
+} from '../../src/xds/resource-set.ts';
 import type { XdsType } from '../../src/xds/resource-types.ts';
 
 const known = new Map<string, EncodedResource>();
@@ -33,6 +40,10 @@ function make(type: XdsType, name: string, content: number): EncodedResource {
       return encodeResource(type, { table: { [name]: { ips: [`10.0.0.${content}`] } } });
   }
 }
+
+/** The set of one part. */
+export const resourceSet = (type: XdsType, list: readonly EncodedResource[], previous?: ResourceSet): ResourceSet =>
+  joinedSet(type, [part(list, previous?.parts[0])], previous);
 
 /** A set with these contents: the names, and a number that stands for what is in them. */
 export const madeSet = (

@@ -5,8 +5,8 @@ import { objectKey } from '../../src/object-key.ts';
 import { decode } from '../../src/proto/message.ts';
 import { counters } from '../../src/xds/counters.ts';
 import type { EncodedResource } from '../../src/xds/resource.ts';
-import { encodeResource, joinedSet, resourceSet } from '../../src/xds/resource-set.ts';
-import { madeSet } from './made-up.ts';
+import { encodeResource, joinedSet } from '../../src/xds/resource-set.ts';
+import { madeSet, resourceSet } from './made-up.ts';
 
 const EMPTY = Buffer.alloc(0);
 

@@ -14,7 +14,7 @@ import { checkDestination } from './destination.ts';
 import { checkStatus } from './http-action.ts';
 
 /** Reports a percentage outside of 0 to 100, or finer than Envoy's millionths. */
-export function checkPercentage(percent: Percent | undefined, path: string, report: Report): void {
+function checkPercentage(percent: Percent | undefined, path: string, report: Report): void {
   const value = percent?.value ?? 0;
   if (Number.isNaN(value) || value < 0 || value > 100) report.error(`${path}.value`, `${value} is not in 0 to 100`);
   else if (value > 0 && value < 0.0001)

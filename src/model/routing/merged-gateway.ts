@@ -50,7 +50,7 @@ export function passesThrough({ tls }: Server): boolean {
 }
 
 /** Whether the server routes HTTP: plain, or HTTPS that ends here. */
-export const routesHttp = ({ protocol, server }: GatewayServer): boolean =>
+const routesHttp = ({ protocol, server }: GatewayServer): boolean =>
   isHttp(protocol) || (protocol === 'HTTPS' && !passesThrough(server));
 
 /** Whether the server ends or inspects TLS; HTTP with TLS settings only redirects. */

@@ -114,7 +114,7 @@ const outboundList = memo(
 );
 
 /** The clusters to every Service of the scope: the same list for all proxies that see them alike. */
-export function outboundClusters(
+function outboundClusters(
   scope: Scope,
   workload: Workload,
   traits: Traits,

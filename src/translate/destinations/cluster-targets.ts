@@ -13,7 +13,7 @@ export const isDynamicForwardProxy = (service: Service): boolean =>
   service.resolution === 'DynamicDNS' && isWildcard(service.hostname);
 
 /** How Envoy finds a Service's endpoints. Gateways see no original destination, so they get the endpoints of headless Services. */
-export function serviceDiscovery(service: Service, sidecar: boolean): Type {
+function serviceDiscovery(service: Service, sidecar: boolean): Type {
   switch (service.resolution) {
     case 'DNSLB':
       return Type.STRICT_DNS;

@@ -5,7 +5,7 @@ import { stringMatcher } from '../string-match.ts';
 const PREFIX = '@request.auth.claims';
 
 /** The nested claim that a routing header names: `@request.auth.claims.a.b` or `@request.auth.claims[a][b]`; undefined for real headers. */
-export function claimPath(header: string): readonly string[] | undefined {
+function claimPath(header: string): readonly string[] | undefined {
   const name = header.toLowerCase();
   if (!name.startsWith(PREFIX) || header.length <= PREFIX.length + 1) return undefined;
   const rest = header.slice(PREFIX.length);

@@ -4,7 +4,7 @@ import type { HttpFilter } from '../../proto/generated/envoy/extensions/filters/
  * The places of HTTP filters in a chain, first to last, as istiod orders them. Who asks first decides: identity of the peer, external
  * authorization, the token, the rules over both; then what counts and bends requests; the router ends it.
  */
-export const HTTP_FILTER_ORDER = [
+const HTTP_FILTER_ORDER = [
   'metadataExchange',
   'customAuthorization',
   'authentication',

@@ -10,8 +10,6 @@ export const TCP_PROXY = 'envoy.filters.network.tcp_proxy';
 export const SNI_DYNAMIC_FORWARD_PROXY = 'envoy.extensions.filters.network.sni_dynamic_forward_proxy';
 export const HTTP_RBAC = 'envoy.filters.http.rbac';
 export const NETWORK_RBAC = 'envoy.filters.network.rbac';
-export const HTTP_EXT_AUTHZ = 'envoy.filters.http.ext_authz';
-export const NETWORK_EXT_AUTHZ = 'envoy.filters.network.ext_authz';
 export const JWT_AUTHN = 'envoy.filters.http.jwt_authn';
 
 export const CORS: HttpFilter = Object.freeze({

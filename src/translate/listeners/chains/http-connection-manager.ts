@@ -163,7 +163,7 @@ function httpFilters(context: HttpContext, options: HttpOptions): readonly HttpF
 }
 
 /** A connection manager with Istio's defaults (istio: buildHTTPConnectionManager). */
-export function httpConnectionManager(context: HttpContext, options: HttpOptions): HttpConnectionManager {
+function httpConnectionManager(context: HttpContext, options: HttpOptions): HttpConnectionManager {
   const { mesh, traits } = context;
   const headers = proxyHeaders(mesh, traits, context.listener);
   const { base = {}, routes } = options;

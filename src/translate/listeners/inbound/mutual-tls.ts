@@ -38,7 +38,7 @@ const oldest = (policies: readonly PeerAuthentication[]): PeerAuthentication | u
  * The mutual TLS of a workload from the policies that select it: the narrowest of mesh, namespace and workload, the oldest of each, what is
  * unset inherited; PERMISSIVE where there is none (istio: ComposePeerAuthentication).
  */
-export const mutualTlsOf = memo((mesh: MeshSettings, policies: readonly PeerAuthentication[]): MutualTls => {
+const mutualTlsOf = memo((mesh: MeshSettings, policies: readonly PeerAuthentication[]): MutualTls => {
   const selective = (p: PeerAuthentication) => Object.keys(p.spec.selector?.matchLabels ?? {}).length > 0;
   const inRoot = (p: PeerAuthentication) => p.meta.namespace === mesh.rootNamespace;
   const whole = oldest(policies.filter(p => !selective(p) && inRoot(p)));

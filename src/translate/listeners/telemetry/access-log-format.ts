@@ -16,7 +16,7 @@ export const TEXT_LOG_FORMAT =
   '%DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %ROUTE_NAME%\n';
 
 /** The same as JSON (istio: EnvoyJSONLogFormatIstio). */
-export const JSON_LOG_FORMAT: Struct = struct({
+const JSON_LOG_FORMAT: Struct = struct({
   start_time: '%START_TIME%',
   route_name: '%ROUTE_NAME%',
   method: '%REQ(:METHOD)%',
@@ -70,7 +70,7 @@ const isRecord = (value: Json): value is { readonly [key: string]: Json } =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** A JSON format from text; the default where it is empty or no JSON object, as istiod does. */
-export function jsonFormat(format: string): SubstitutionFormatString {
+function jsonFormat(format: string): SubstitutionFormatString {
   return structFormat(parsed(format), false);
 }
 
