@@ -13,11 +13,15 @@ const few = 200;
 /** So many causes of a push are told. */
 const mostCauses = 100;
 
-const kindOfChange = (change: ConfigChange): Kind | undefined =>
-  change.op === 'upsert' ? kindOf(change.object) : change.op === 'problems' ? undefined : change.kind;
+function kindOfChange(change: ConfigChange): Kind | undefined {
+  if (change.op === 'upsert') return kindOf(change.object);
+  return change.op === 'problems' || change.op === 'keys' ? undefined : change.kind;
+}
 
-const nameOfKind = (change: ConfigChange): string =>
-  kindOfChange(change) ?? (change.op === 'upsert' ? change.object.kind : 'File');
+function nameOfKind(change: ConfigChange): string {
+  if (change.op === 'keys') return 'Jwks';
+  return kindOfChange(change) ?? (change.op === 'upsert' ? change.object.kind : 'File');
+}
 
 /** What an intake needs. */
 export interface IntakeContext {

@@ -1,3 +1,4 @@
+import type { RemoteKeys } from '../istio/remote-keys.ts';
 import { type ObjectKey, objectKey } from '../object-key.ts';
 import { equal, freeze } from './json.ts';
 import { KindTable } from './kind-table.ts';
@@ -15,7 +16,9 @@ export type ConfigChange =
    * All that the source itself finds wrong about something (a file that is no YAML: `File/<path>`); an empty list takes it back. These
    * stand beside what parsing finds.
    */
-  | { readonly op: 'problems'; readonly object: ObjectKey; readonly problems: readonly Problem[] };
+  | { readonly op: 'problems'; readonly object: ObjectKey; readonly problems: readonly Problem[] }
+  /** What is known now of the keys at a URL that a RequestAuthentication names; undefined: nobody names it any more. */
+  | { readonly op: 'keys'; readonly url: string; readonly keys: RemoteKeys | undefined };
 
 /**
  * All valid objects and all problems at one moment; never changes. A kind's map keeps its identity until an object of that kind changes, and
@@ -23,7 +26,11 @@ export type ConfigChange =
  */
 export type ConfigContents = {
   readonly [K in Kind]: ReadonlyMap<ObjectKey, KindTypes[K]>;
-} & { readonly problems: ReadonlyMap<ObjectKey, readonly Problem[]> };
+} & {
+  readonly problems: ReadonlyMap<ObjectKey, readonly Problem[]>;
+  /** What was fetched for RequestAuthentications, by URL. */
+  readonly remoteKeys: ReadonlyMap<string, RemoteKeys>;
+};
 
 /**
  * The checked objects of all sources. The newest valid version of an object is in force; of a version that is not
@@ -36,6 +43,7 @@ export class ConfigStore {
   /** What the sources themselves find wrong, by source. */
   readonly #reported = new Map<string, Map<ObjectKey, readonly Problem[]>>();
   #problemsChanged = true;
+  #remoteKeys: ReadonlyMap<string, RemoteKeys> = new Map();
   #contents: ConfigContents | undefined;
 
   /** `sources`: their names, the first of those that have an object has its say. One that is not among them comes last. */
@@ -74,6 +82,16 @@ export class ConfigStore {
         this.#problemsChanged = true;
         return true;
       }
+      case 'keys': {
+        const { url, keys } = change;
+        const known = this.#remoteKeys.get(url);
+        if (known?.jwks === keys?.jwks && known?.failure === keys?.failure && !known === !keys) return false;
+        const next = new Map(this.#remoteKeys);
+        if (keys) next.set(url, freeze(keys));
+        else next.delete(url);
+        this.#remoteKeys = next;
+        return true;
+      }
     }
   }
 
@@ -87,7 +105,11 @@ export class ConfigStore {
   contentsWithout(kinds: ReadonlySet<Kind>, before: ConfigContents): ConfigContents {
     if (!kinds.size) return this.contents();
     const views = kindNames.map(kind => [kind, kinds.has(kind) ? before[kind] : this.#tables[kind].view()]);
-    return Object.freeze({ ...Object.fromEntries(views), problems: before.problems }) as unknown as ConfigContents;
+    return Object.freeze({
+      ...Object.fromEntries(views),
+      problems: before.problems,
+      remoteKeys: this.#remoteKeys,
+    }) as unknown as ConfigContents;
   }
 
   /** Does a part of what `contents()` will have to, where there is much of it. */
@@ -110,6 +132,10 @@ export class ConfigStore {
       this.#problemsChanged = false;
     }
     const views = Object.fromEntries(kindNames.map(kind => [kind, this.#tables[kind].view()]));
-    return Object.freeze({ ...views, problems: this.#problems }) as unknown as ConfigContents;
+    return Object.freeze({
+      ...views,
+      problems: this.#problems,
+      remoteKeys: this.#remoteKeys,
+    }) as unknown as ConfigContents;
   }
 }

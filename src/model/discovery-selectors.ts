@@ -32,9 +32,9 @@ const objectsIn = memo(
 );
 
 const within = memo((contents: ConfigContents, namespaces: string): ConfigContents => {
-  const { problems, ...kinds } = contents;
+  const { problems, remoteKeys, ...kinds } = contents;
   const kept = Object.entries(kinds).map(([kind, objects]) => [kind, objectsIn(objects, namespaces)]);
-  return Object.freeze({ ...Object.fromEntries(kept), problems });
+  return Object.freeze({ ...Object.fromEntries(kept), problems, remoteKeys });
 });
 
 /**

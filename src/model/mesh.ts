@@ -1,5 +1,6 @@
 import type { Problem } from '../config/problem.ts';
 import type { ConfigContents } from '../config/store.ts';
+import type { KeyLocation } from '../istio/remote-keys.ts';
 import { type MeshOptions, type MeshSettings, meshSettings, rootNamespaceOf } from '../istio/settings.ts';
 import { memo, oneList } from '../memo.ts';
 import { type ObjectKey, objectKey } from '../object-key.ts';
@@ -13,6 +14,7 @@ import { buildKubeEndpoints } from './endpoints/kube-endpoints.ts';
 import { groupSlices } from './endpoints/slices.ts';
 import { Stages } from './incremental/stages.ts';
 import { buildPolicies } from './policies/policies.ts';
+import { withRemoteKeys } from './policies/remote-keys.ts';
 import { matchedMetadata } from './proxy/proxy-traits.ts';
 import { type WorkloadIndex, workloadIndex } from './proxy/workloads.ts';
 import { buildDestinationRules } from './routing/destination-rules.ts';
@@ -37,6 +39,8 @@ export interface MeshModel {
   readonly endpoints: EndpointIndex;
   /** What only the objects together show to be wrong: names of what is not there, alias loops, doubled policies. */
   readonly problems: readonly Problem[];
+  /** Where RequestAuthentications have their keys, by URL. The same map until it changes. */
+  readonly keyLocations: ReadonlyMap<string, KeyLocation>;
   /** Metadata that EnvoyFilters match. */
   readonly matchedMetadata: readonly string[];
   readonly serviceIndex: ServiceIndex;
@@ -129,11 +133,16 @@ export function* buildingMesh(
     { ...named, virtualServices: routes, sidecars: Sidecar, written: contents.DestinationRule },
     findUnmatchedHosts,
   );
+  const authentications = yield* stages.of(
+    'remote keys',
+    { requests: contents.RequestAuthentication, remoteKeys: contents.remoteKeys },
+    withRemoteKeys,
+  );
   const policies = yield* stages.of(
     'policies',
     {
       peers: contents.PeerAuthentication,
-      requests: contents.RequestAuthentication,
+      requests: authentications.policies,
       authorizations: contents.AuthorizationPolicy,
       telemetries: contents.Telemetry,
       filters: contents.EnvoyFilter,
@@ -166,8 +175,10 @@ export function* buildingMesh(
       unmatched.problems,
       destinationRules.problems,
       sidecars.problems,
+      authentications.problems,
       policies.problems,
     ),
+    keyLocations: authentications.locations,
     matchedMetadata: metadata,
     serviceIndex: services,
     addresses,

@@ -22,6 +22,8 @@ const subjectOf = (change: ConfigChange): string => {
       return `${change.kind} ${change.namespace}/${change.name}`;
     case 'problems':
       return `problems ${change.object}`;
+    case 'keys':
+      return `keys ${change.url}`;
   }
 };
 

@@ -12,7 +12,7 @@ const lanes: readonly Lane[] = ['endpoints', 'configuration'];
 export const endpointKinds: ReadonlySet<Kind | undefined> = new Set(['EndpointSlice', 'Pod', 'WorkloadEntry']);
 
 const laneOf = (change: ConfigChange): Lane => {
-  if (change.op === 'problems') return 'configuration';
+  if (change.op === 'problems' || change.op === 'keys') return 'configuration';
   return endpointKinds.has(change.op === 'upsert' ? kindOf(change.object) : change.kind)
     ? 'endpoints'
     : 'configuration';

@@ -57,7 +57,7 @@ const outgoing: Permissions = store => {
 
 /** Whose tokens are valid, wherever they are found. */
 const validTokens: Permissions = store => {
-  const [filter] = jwtFilters([...store.contents().RequestAuthentication.values()], new Map(), false);
+  const [filter] = jwtFilters([...store.contents().RequestAuthentication.values()], false);
   if (!filter?.typed_config) return [];
   const { providers = {} } = unpackAs(
     'envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication',

@@ -8,7 +8,7 @@ import { calls, errorsOf, object, policy, refusedBy, storeOf } from './small-mes
 
 /** Whose tokens are looked for where (`issuer at header x`), and `refused` where none of them is valid. */
 function tokensOf(store: ConfigStore): readonly string[] {
-  const [filter] = jwtFilters([...store.contents().RequestAuthentication.values()], new Map(), false);
+  const [filter] = jwtFilters([...store.contents().RequestAuthentication.values()], false);
   if (!filter?.typed_config) return [];
   const { providers = {} } = unpackAs(JWT, filter.typed_config);
   return Object.values(providers).map(({ issuer, audiences = [], from_headers = [], from_params = [], local_jwks }) => {

@@ -6,9 +6,6 @@ import type { HttpFilter } from '../../proto/generated/envoy/extensions/filters/
 import type { JWTRule } from '../../proto/generated/istio/security/v1beta1.ts';
 import { JWT_AUTHN } from './well-known.ts';
 
-/** Keys by the `jwksUri` of a rule (and its issuer, where it has none), as they were fetched. */
-export type JwksByUri = ReadonlyMap<string, string>;
-
 /**
  * A public key whose private half nobody has: a token that should be checked against keys which are not to be had is refused, rather than
  * taken unchecked (istio: PublicOnlyJwks).
@@ -27,12 +24,9 @@ const UNKNOWN_KEYS = `{
 const SPACE_DELIMITED = ['permission', 'scope'];
 
 /** The keys that a rule's tokens are checked against. */
-function keysOf(rule: JWTRule, keys: JwksByUri): string {
-  const found = rule.jwks || keys.get(rule.jwksUri || (rule.issuer ?? ''));
-  return found && hasUsableKey(found) ? found : UNKNOWN_KEYS;
-}
+const keysOf = ({ jwks }: JWTRule): string => (jwks && hasUsableKey(jwks) ? jwks : UNKNOWN_KEYS);
 
-function provider(rule: JWTRule, keys: JwksByUri, clearRouteCache: boolean): JwtProvider {
+function provider(rule: JWTRule, clearRouteCache: boolean): JwtProvider {
   const named = rule.spaceDelimitedClaims ?? [];
   const claims = rule.outputClaimToHeaders ?? [];
   return {
@@ -47,7 +41,7 @@ function provider(rule: JWTRule, keys: JwksByUri, clearRouteCache: boolean): Jwt
     from_headers: (rule.fromHeaders ?? []).map(h => ({ name: h.name, value_prefix: h.prefix })),
     from_params: rule.fromParams,
     from_cookies: rule.fromCookies,
-    local_jwks: { inline_string: keysOf(rule, keys) },
+    local_jwks: { inline_string: keysOf(rule) },
   };
 }
 
@@ -65,7 +59,6 @@ function requirement(names: readonly string[]): JwtRequirement {
 /** The filter that verifies tokens by all RequestAuthentications of a workload; none where they have no rules (istio: convertToEnvoyJwtConfig). */
 export function jwtFilters(
   policies: readonly RequestAuthentication[],
-  keys: JwksByUri,
   clearRouteCache: boolean,
 ): readonly HttpFilter[] {
   const rules = policies
@@ -77,7 +70,7 @@ export function jwtFilters(
     {
       name: JWT_AUTHN,
       typed_config: typed('envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication', {
-        providers: Object.fromEntries(rules.map((r, i) => [`origins-${i}`, provider(r, keys, clearRouteCache)])),
+        providers: Object.fromEntries(rules.map((r, i) => [`origins-${i}`, provider(r, clearRouteCache)])),
         rules: [{ match: { prefix: '/' }, requires: requirement(names) }],
         bypass_cors_preflight: true,
       }),

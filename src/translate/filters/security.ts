@@ -6,7 +6,7 @@ import type { Workload } from '../../model/proxy/workload.ts';
 import type { Filter } from '../../proto/generated/envoy/config/listener/v3.ts';
 import type { HttpFilter } from '../../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import type { ProviderHosts } from '../provider-cluster.ts';
-import { type JwksByUri, jwtFilters } from './jwt.ts';
+import { jwtFilters } from './jwt.ts';
 import { customAuthorization, localAuthorization } from './rbac/filters.ts';
 
 /** The filters that decide who may call a workload. */
@@ -32,8 +32,6 @@ export const NO_SECURITY: SecurityFilters = Object.freeze({
 const sameAuthorizations = memo((...list: readonly AuthorizationPolicy[]) => list);
 const sameAuthentications = memo((...list: readonly RequestAuthentication[]) => list);
 
-const NO_KEYS: JwksByUri = new Map();
-
 const filtersOf = memo(
   (
     mesh: MeshSettings,
@@ -48,7 +46,7 @@ const filtersOf = memo(
       customHttp: custom.http,
       customTcp: custom.tcp,
       // A gateway may route by claims: the route has to be looked for again once they are known.
-      authentication: jwtFilters(authentications, NO_KEYS, gateway),
+      authentication: jwtFilters(authentications, gateway),
       http: local.http,
       tcp: local.tcp,
       problems: [...custom.problems, ...local.problems],
