@@ -87,6 +87,7 @@ export class Call {
   #readAt = 0;
   #bytesWritten = 0;
   #clientEnded = false;
+  #deferred: (() => void) | undefined;
   #closed = false;
   /** When the message that is on its way in began; undefined if none is. */
   #partialSince: number | undefined;
@@ -167,6 +168,16 @@ export class Call {
     this.#admitted = true;
     this.#forgetHeaders();
     this.transport.admitted();
+  }
+
+  /** Whether something is left to do with the last message. */
+  get begun(): boolean {
+    return this.#deferred !== undefined;
+  }
+
+  /** Does something with a message when it is the call's turn again, before the next message. */
+  defer(work: () => void): void {
+    this.#deferred = work;
   }
 
   /** Messages wait. */
@@ -255,6 +266,12 @@ export class Call {
   step(): boolean {
     if (this.over || this.#held) return false;
     try {
+      const deferred = this.#deferred;
+      if (deferred) {
+        this.#deferred = undefined;
+        deferred();
+        return true;
+      }
       const message = this.#cutter.next();
       if (message) {
         this.#partialSince = undefined;
@@ -339,6 +356,7 @@ export class Call {
   }
 
   #stopReading(): void {
+    this.#deferred = undefined;
     this.transport.turns.remove(this);
     this.#cutter.close();
     this.#forgetHeaders();

@@ -4,8 +4,40 @@ import type { Ration } from './ration.ts';
 export interface Waiting {
   /** Whether it goes before those that nobody knows yet. */
   readonly known: boolean;
+  /** Whether it is in the middle of something: that is ended before anything else of its kind is begun, so that little is held meanwhile. */
+  readonly begun: boolean;
   /** Does one piece of its work; tells whether there is more. */
   step(): boolean;
+}
+
+/** Those who wait, who has begun something first. */
+class Line {
+  readonly #begun = new Set<Waiting>();
+  readonly #others = new Set<Waiting>();
+
+  get size(): number {
+    return this.#begun.size + this.#others.size;
+  }
+
+  has(one: Waiting): boolean {
+    return this.#begun.has(one) || this.#others.has(one);
+  }
+
+  add(one: Waiting): void {
+    (one.begun ? this.#begun : this.#others).add(one);
+  }
+
+  delete(one: Waiting): void {
+    this.#begun.delete(one);
+    this.#others.delete(one);
+  }
+
+  /** Takes the next one out. */
+  next(): Waiting | undefined {
+    const [one] = this.#begun.size > 0 ? this.#begun : this.#others;
+    if (one) this.delete(one);
+    return one;
+  }
 }
 
 /** Milliseconds of work before the event loop has a turn. */
@@ -18,8 +50,8 @@ const SLICE = 4;
  */
 export class Turns {
   readonly #ration: Ration;
-  readonly #known = new Set<Waiting>();
-  readonly #others = new Set<Waiting>();
+  readonly #known = new Line();
+  readonly #others = new Line();
   #until = 0;
   #scheduled = false;
 
@@ -56,7 +88,7 @@ export class Turns {
     return one.known ? one.step() : this.#ration.use(() => one.step());
   }
 
-  #lineOf({ known }: Waiting): Set<Waiting> {
+  #lineOf({ known }: Waiting): Line {
     return known ? this.#known : this.#others;
   }
 
@@ -76,9 +108,8 @@ export class Turns {
     const until = performance.now() + SLICE;
     for (const line of [this.#known, this.#others])
       while (performance.now() < until && (line === this.#known || this.#ration.open)) {
-        const [one] = line;
+        const one = line.next();
         if (!one) break;
-        line.delete(one);
         if (this.#step(one)) this.#lineOf(one).add(one);
       }
   }
