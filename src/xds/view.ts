@@ -28,8 +28,11 @@ export const view = memo(
 export const emptyView = (type: XdsType): View => view(emptySet(type), NONE, undefined);
 
 /** The resource of this name, if the view has it. */
-export const resourceIn = ({ set, names }: View, name: string): EncodedResource | undefined =>
-  names.has(name) ? set.get(name) : undefined;
+export function resourceIn({ set, names }: View, name: string): EncodedResource | undefined {
+  // Of many names that are asked for there may be hardly any resources, and a set of names is the dearer of the two to look into.
+  const resource = set.get(name);
+  return resource && names.has(name) ? resource : undefined;
+}
 
 /** All resources of a selection, in order. */
 export function* resourcesIn({ set, names }: Selection): Generator<EncodedResource> {
