@@ -140,13 +140,13 @@ export const bounds = {
   connections: {
     most: 10_000,
     unit: 'connections',
-    of: 'at once',
+    of: 'at once; the address that has most gives way to another',
     why: 'ten times the proxies that one replica is measured with',
   },
   'silent-connections': {
     most: 1_000,
     unit: 'connections',
-    of: 'without an admitted stream; the oldest is closed for the next',
+    of: 'without an admitted stream; the oldest of the address that has most is closed for the next',
     why: 'a thousand proxies may come within the same second',
   },
   'header-bytes': {

@@ -5,6 +5,7 @@ import { type BoundName, bounds } from '../bounds.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { ServerTls } from '../tls.ts';
 import { Account } from './account.ts';
+import { ByAddress } from './by-address.ts';
 import { Call, type CallListener, http2StreamOf, type RawCall } from './call.ts';
 import { Ration } from './ration.ts';
 import { BoundError, type Status, status } from './status.ts';
@@ -77,8 +78,9 @@ export class GrpcServer {
   /** Accepted, and not begun. */
   readonly #accepted = new Map<Socket, () => void>();
   readonly #transports = new Set<Transport>();
+  readonly #byAddress = new ByAddress<Transport>();
   /** Those without an admitted call, the one that has been so for longest first. */
-  readonly #silent = new Set<Transport>();
+  readonly #silent = new ByAddress<Transport>();
   readonly #context: TransportContext;
   #beginning = false;
   #stopping: { readonly done: () => void } | undefined;
@@ -142,38 +144,58 @@ export class GrpcServer {
   }
 
   #accept(socket: Socket, port: GrpcPort, begin: (socket: Socket) => void): void {
-    if (this.#stopping || this.#transports.size >= bounds.connections.most) {
-      if (!this.#stopping) this.#onBound('connections', undefined);
+    const transport = new Transport(socket, port.name, this.#context);
+    if (this.#stopping || !this.#hasRoomFor(transport)) {
       socket.destroy();
       return;
     }
-    if (this.#silent.size >= bounds['silent-connections'].most) this.#displace();
-    const transport = new Transport(socket, port.name, this.#context);
+    const { host } = transport;
     const secured = (ready: Socket, certificates: readonly X509Certificate[]): void => {
       transport.certificates = certificates;
       Object.defineProperty(ready, TRANSPORT, { value: transport });
       begin(ready);
     };
     this.#transports.add(transport);
-    this.#silent.add(transport);
+    this.#byAddress.add(host, transport);
+    this.#silent.add(host, transport);
     this.#accepted.set(socket, () => (port.tls ? port.tls.accept(socket, secured) : secured(socket, [])));
     socket.on('error', () => {});
     socket.once('close', () => {
       this.#accepted.delete(socket);
-      this.#transports.delete(transport);
-      this.#silent.delete(transport);
+      this.#forget(transport);
       this.#stopIfDone();
     });
     this.#scheduleBegin();
   }
 
-  /** Closes the connection that has been without an admitted call for longest. */
-  #displace(): void {
-    const [oldest] = this.#silent;
-    if (!oldest) return;
-    this.#silent.delete(oldest);
-    this.#onBound('silent-connections', oldest);
-    oldest.cut();
+  /** Makes room where there is none, at the expense of the address that has most: its last connection, or of silent ones the oldest. */
+  #hasRoomFor(transport: Transport): boolean {
+    const { host } = transport;
+    if (this.#transports.size >= bounds.connections.most) {
+      const last = [...this.#byAddress.most(host)].at(-1);
+      if (!last || last.host === host) {
+        this.#onBound('connections', transport);
+        return false;
+      }
+      this.#displace('connections', last);
+    }
+    if (this.#silent.size >= bounds['silent-connections'].most) {
+      const [oldest] = this.#silent.most(host);
+      if (oldest) this.#displace('silent-connections', oldest);
+    }
+    return true;
+  }
+
+  #displace(bound: BoundName, transport: Transport): void {
+    this.#forget(transport);
+    this.#onBound(bound, transport);
+    transport.cut();
+  }
+
+  #forget(transport: Transport): void {
+    this.#transports.delete(transport);
+    this.#byAddress.delete(transport.host, transport);
+    this.#silent.delete(transport.host, transport);
   }
 
   #scheduleBegin(): void {
@@ -211,8 +233,9 @@ export class GrpcServer {
   }
 
   #changed(transport: Transport): void {
-    if (transport.silent) this.#silent.add(transport);
-    else this.#silent.delete(transport);
+    if (!this.#transports.has(transport)) return;
+    if (transport.silent) this.#silent.add(transport.host, transport);
+    else this.#silent.delete(transport.host, transport);
   }
 
   #makeRoom(asking: Transport): boolean {

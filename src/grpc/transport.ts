@@ -40,6 +40,8 @@ export class Transport {
   readonly calls = new Set<TransportCall>();
   /** Where it comes from, as `address:port`. */
   readonly address: string;
+  /** The same without the port. */
+  readonly host: string;
   /** The name of the port that it came to. */
   readonly port: string;
   /** The client certificate and what came behind it, once it is secured. */
@@ -57,6 +59,7 @@ export class Transport {
     this.turns = context.turns;
     this.requests = new Account('connection-request-bytes', context.requests);
     this.address = addressOf(socket);
+    this.host = addressOf({ remoteAddress: socket.remoteAddress });
     this.port = port;
     this.#silentSince = context.now();
   }

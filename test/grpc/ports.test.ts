@@ -147,23 +147,41 @@ test('a certificate and roots that are replaced: streams go on, who comes then i
   await until('another answer', () => long.received.length === 2);
 });
 
+/** Opens connections from an address of this machine, a few at a time: what finds the queue of those to be accepted full comes much later. */
+async function come(port: number, localAddress: string, count: number): Promise<{ readonly open: () => number }> {
+  let [came, gone] = [0, 0];
+  for (let i = 0; i < count; i++) {
+    const socket = connect({ port, host: '127.0.0.1', localAddress }, () => came++).resume();
+    socket.on('error', () => {}).on('close', () => gone++);
+    after(() => socket.destroy());
+    if (i % 100 === 99) await until('a hundred connections', () => came > i);
+  }
+  await until('all connections', () => came === count);
+  return { open: () => came - gone };
+}
+
 test('connections that never finish their handshake are bounded', async () => {
   const { met, server } = await serverOf(stillClock);
   const ours = await authority();
   const tls = new ServerTls('h2', serving([ours], await ours.issue('DNS:localhost')));
   const methods = { [echo]: echoing([]) };
   const port = await server.listen({ name: 'tls', address: '127.0.0.1:0', tls, methods });
-  let open = 0;
   const most = bounds['silent-connections'].most;
-  for (let i = 0; i < most + 50; i++) {
-    const socket = connect(port, '127.0.0.1', () => open++);
-    socket.on('error', () => {});
-    socket.on('close', () => open--);
-    after(() => socket.destroy());
-  }
-  await until('the oldest to make room', () => met.length >= 50 && open <= most);
+  const theirs = await come(port, '127.0.0.1', most + 50);
+  await until('the oldest to make room', () => met.length >= 50 && theirs.open() <= most);
   assert.deepEqual(new Set(met), new Set(['silent-connections']));
   const { call, received } = calling(port, echo, ChannelCredentials.createSsl(ours.certificate));
   call.write(Buffer.from('x'));
   await until('an answer for who does finish it', () => received.length === 1);
+});
+
+test('an address that takes all the room there is for silent connections takes none of another', async () => {
+  const { met, server } = await serverOf(stillClock);
+  const port = await server.listen({ name: 'xds', address: '127.0.0.1:0', methods: { [echo]: echoing([]) } });
+  const most = bounds['silent-connections'].most;
+  const ours = await come(port, '127.0.0.3', 20);
+  const theirs = await come(port, '127.0.0.2', most + 50);
+  await until('room to be made', () => met.length >= 70 && theirs.open() === most - 20);
+  assert.equal(ours.open(), 20);
+  assert.deepEqual(new Set(met), new Set(['silent-connections']));
 });
