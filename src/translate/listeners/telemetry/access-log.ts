@@ -37,10 +37,11 @@ const withFilters = (log: AccessLog, filters: readonly AccessLogFilter[]): Acces
   return { ...log, filter: filters.length === 1 ? only : { and_filter: { filters } } };
 };
 
-function fromMesh(mesh: MeshSettings): AccessLogs {
+/** The access log service is a cluster of the bootstrap that an agent writes; Envoy rejects a listener that names it where there is none. */
+function fromMesh(mesh: MeshSettings, agent: boolean): AccessLogs {
   const { accessLogFile, enableEnvoyAccessLogService, disableEnvoyListenerLog } = mesh.config;
   const file = accessLogFile ? [meshFileAccessLog(mesh, accessLogFile)] : [];
-  const service = enableEnvoyAccessLogService ?? false;
+  const service = agent && enableEnvoyAccessLogService;
   return {
     http: [...file, ...(service ? [grpcAccessLog('http')] : [])],
     tcp: [...file, ...(service ? [grpcAccessLog('tcp')] : [])],
@@ -56,6 +57,7 @@ export const accessLogs = memo(
     mesh: MeshSettings,
     telemetries: readonly Telemetry[],
     build: EnvoyBuild,
+    agent: boolean,
     hosts: ProviderHosts,
     listener: ListenerClass,
   ): AccessLogs => {
@@ -63,7 +65,7 @@ export const accessLogs = memo(
     // Istio: an empty configuration counts as none.
     const logs = (specs ?? []).map(spec => ({ spec, log: providerAccessLog(mesh, spec.provider, hosts) }));
     const known = logs.filter(l => l.log !== undefined);
-    if (known.length === 0) return fromMesh(mesh);
+    if (known.length === 0) return fromMesh(mesh, agent);
     const made = known.flatMap(({ spec, log }) => {
       if (spec.disabled || log === undefined) return [];
       const expression = spec.filter?.expression;
