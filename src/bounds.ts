@@ -179,6 +179,36 @@ export const bounds = {
     of: 'of tokens of which is known whose they are, for a minute; the oldest is forgotten for the next',
     why: 'a token for each connection, and the one before it',
   },
+  'jwks-bytes': {
+    most: 256 * KB,
+    unit: 'bytes',
+    of: 'in a document with the keys of an issuer',
+    why: 'the largest issuers need 60 kB; every proxy whose policies name it holds all of it',
+  },
+  'jwks-ms': {
+    most: 30_000,
+    unit: 'ms',
+    of: 'in which keys are fetched, whatever time a RequestAuthentication gives (5 s if it gives none)',
+    why: 'who needs longer is down; the last good keys stay',
+  },
+  'jwks-redirects': {
+    most: 3,
+    unit: 'requests',
+    of: 'that one for keys is redirected to, each over https',
+    why: 'a move to another name or path takes one or two',
+  },
+  'jwks-urls': {
+    most: 1_000,
+    unit: 'items',
+    of: 'of URLs that keys are fetched from; those that older policies name come first',
+    why: 'one for each team of a large company',
+  },
+  'jwks-fetches': {
+    most: 32,
+    unit: 'requests',
+    of: 'for keys that are under way at once',
+    why: 'so many that do not answer keep the rest waiting for no longer than their time',
+  },
   'http-connections': {
     most: 1_024,
     unit: 'connections',

@@ -16,6 +16,7 @@ import { proxyHandler } from './proxy-handler.ts';
 import { Rounds } from './rounds/rounds.ts';
 import type { Security } from './secure-port.ts';
 import type { Settings } from './settings.ts';
+import { RemoteKeySource } from './sources/jwks/remote-keys.ts';
 import type { ConfigSource } from './sources/source.ts';
 import { VERSION } from './version.ts';
 import type { World } from './world.ts';
@@ -74,6 +75,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     onWorld(next);
     if (first) prepare(next);
     ads.push(causes);
+    remoteKeys.follow(next.mesh.keyLocations);
   };
 
   const prepare = (first: World): void => {
@@ -120,6 +122,16 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     problems: () => world?.problems.length ?? 0,
     watches: () =>
       new Map(watches().map(watch => [watch.name, watch.state === 'watching' || watch.state === 'absent'])),
+  });
+
+  const { allowed, blocked, ca } = settings.jwks;
+  const remoteKeys = new RemoteKeySource({
+    ranges: { allowed, blocked },
+    ca,
+    clock,
+    signal: stopping.signal,
+    emit: change => emit(change, 'remote keys'),
+    onFetch: ok => metrics.keysFetched(ok),
   });
 
   const problems = new ProblemLog(log);
@@ -174,7 +186,11 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
   };
 
   const running = sources.map(source => source.run(change => emit(change, source.name), stopping.signal).synced);
-  const ready = Promise.all(running).then(() => {
+  const ready = Promise.all(running).then(async () => {
+    if (stopping.signal.aborted) return;
+    // Proxies that come back have keys: none is to lose them because a new process has not fetched them yet.
+    remoteKeys.follow(intake.prepare().mesh.keyLocations);
+    await remoteKeys.tried();
     if (stopping.signal.aborted) return;
     whole = true;
     intake.begin();

@@ -66,6 +66,12 @@ export class Intake {
     this.#apply(arrival);
   }
 
+  /** Builds a world that nobody is served yet: what it names can still be taken in. */
+  prepare(): World {
+    this.#world = new World(this.store.contents(), this.#context.mesh, this.#world);
+    return this.#world;
+  }
+
   /** Builds the first world. */
   begin(): void {
     this.#serve([]);

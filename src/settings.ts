@@ -5,6 +5,7 @@ import { hostFault, isDnsLabel } from './config/host.ts';
 import { isUnspecified } from './istio/ip-families.ts';
 import type { MeshOptions } from './istio/settings.ts';
 import { LOG_LEVELS, type LogLevel } from './log.ts';
+import { type AddressRanges, isRange } from './sources/jwks/ranges.ts';
 
 /** A host and a port to listen on. */
 export interface Address {
@@ -29,6 +30,8 @@ export interface Settings {
   /** A MeshConfig file that takes the place of the source's own. */
   readonly meshConfig: string | undefined;
   readonly mesh: MeshOptions;
+  /** Where the keys of RequestAuthentications may be fetched from, and a file of certificates that vouch for servers there. */
+  readonly jwks: AddressRanges & { readonly ca: string | undefined };
   /** Gateways get the private keys of their credentials over plaintext streams from other machines too. */
   readonly plaintextSecrets: boolean;
   /** The share of a core that pushes may take while changes keep coming. */
@@ -66,6 +69,18 @@ export const serveOptions = {
     flag: true,
     help: 'Send private keys of Gateways over plaintext ADS to other machines, not only to this one',
   },
+  'jwks-ca': {
+    value: 'FILE',
+    help: 'Certificates in PEM that vouch for the servers of keys (jwksUri, issuers), beside those that Node believes (istiod: /cacerts/extra.pem)',
+  },
+  'jwks-allow': {
+    value: 'CIDR,...',
+    help: 'Fetch keys from these addresses, too, though they are loopback, link-local or for the metadata of a cloud',
+  },
+  'jwks-block': {
+    value: 'CIDR,...',
+    help: 'Fetch no keys from these addresses (istiod: BLOCKED_CIDRS_IN_JWKS_URIS)',
+  },
   ...meshOptions,
   'push-share': {
     value: 'SHARE',
@@ -97,6 +112,17 @@ function share(option: string, text: string): number {
   if (!(value > 0 && value <= 1))
     throw new UsageError(`--${option}: '${text}' is no share; expected a number above 0 and at most 1, such as 0.25`);
   return value;
+}
+
+/** Reads a list of ranges of addresses. Throws a UsageError that names the option. */
+function ranges(option: string, text: string | undefined): readonly string[] {
+  const list = (text ?? '').split(',').flatMap(range => range.trim() || []);
+  const wrong = list.find(range => !isRange(range));
+  if (wrong !== undefined)
+    throw new UsageError(
+      `--${option}: '${wrong}' is no range of addresses; expected one such as 10.0.0.0/8 or fd00::/8`,
+    );
+  return list;
 }
 
 /** Reads `host:port` to connect to: this machine where there is no host. Throws a UsageError that names the option. */
@@ -150,6 +176,11 @@ export function serveSettings(args: Arguments): Settings {
         : address('monitoring-address', options['monitoring-address']),
     meshConfig: options['mesh-config'],
     mesh: readMeshOptions(args),
+    jwks: {
+      ca: options['jwks-ca'],
+      allowed: ranges('jwks-allow', options['jwks-allow']),
+      blocked: ranges('jwks-block', options['jwks-block']),
+    },
     plaintextSecrets: args.flags.has('plaintext-secrets'),
     pushShare: share('push-share', options['push-share'] ?? serveOptions['push-share'].default),
     logLevel,

@@ -14,6 +14,7 @@ import type { FollowSecret } from '../secret-authority.ts';
 import type { Security } from '../secure-port.ts';
 import type { Settings } from '../settings.ts';
 import { directorySource } from '../sources/directory.ts';
+import { readCertificates } from '../sources/jwks/remote-keys.ts';
 import { KubernetesSource } from '../sources/kubernetes/kubernetes.ts';
 import { meshConfigFile } from '../sources/mesh-config-file.ts';
 import { VERSION } from '../version.ts';
@@ -21,10 +22,16 @@ import { checkFolder } from './folder.ts';
 import { listenError, osError } from './os-error.ts';
 
 /** What the control plane is fed with. Throws a UsageError where that cannot be read. */
-async function inputsOf({ source, meshConfig, mesh }: Settings, log: Log): Promise<Omit<Dependencies, 'log'>> {
+async function inputsOf({ source, meshConfig, mesh, jwks }: Settings, log: Log): Promise<Omit<Dependencies, 'log'>> {
   if (meshConfig !== undefined)
     await readFile(meshConfig).catch((error: unknown) => {
       throw osError(`--mesh-config: ${meshConfig}`, error);
+    });
+  if (jwks.ca !== undefined)
+    await readCertificates(jwks.ca).catch((error: Error) => {
+      throw 'code' in error && 'syscall' in error
+        ? osError(`--jwks-ca: ${jwks.ca}`, error)
+        : new UsageError(`--jwks-ca: ${jwks.ca}: ${error.message}`);
     });
   const file = meshConfig === undefined ? [] : [meshConfigFile({ file: meshConfig, log })];
   if (source.kind === 'directory') {

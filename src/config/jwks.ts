@@ -7,7 +7,8 @@ export const NO_KEYS = '{"keys": []}';
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 
-function usable(key: unknown): boolean {
+/** Whether Envoy can verify with a key of a JWKS. */
+export function isUsableKey(key: unknown): key is Readonly<Record<string, unknown>> {
   if (!isFields(key)) return false;
   const { kty, n, e, crv, x, y, k } = key;
   if (kty === 'oct') return text(k) !== '';
@@ -25,7 +26,7 @@ function usable(key: unknown): boolean {
 export function hasUsableKey(jwks: string): boolean {
   try {
     const parsed: unknown = JSON.parse(jwks);
-    return isFields(parsed) && Array.isArray(parsed['keys']) && parsed['keys'].some(usable);
+    return isFields(parsed) && Array.isArray(parsed['keys']) && parsed['keys'].some(isUsableKey);
   } catch {
     return false;
   }
@@ -45,12 +46,12 @@ export function checkJwks(text: string, path: string, report: Report): void {
     return;
   }
   const keys: readonly unknown[] = set['keys'];
-  if (!keys.some(usable)) {
+  if (!keys.some(isUsableKey)) {
     report.error(path, 'it has no key that a token can be verified with');
     return;
   }
   keys.forEach((key, i) => {
-    if (!usable(key)) {
+    if (!isUsableKey(key)) {
       report.error(path, `key ${i} cannot be used; the others are`);
       report.absorb(path);
     }

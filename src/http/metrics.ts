@@ -44,6 +44,8 @@ export class Metrics {
   readonly #rounds: Counter<'lane'>;
   readonly #roundChanges: Counter<'lane'>;
   readonly #roundDelay: Histogram<'lane'>;
+  readonly #keysFetched: Counter;
+  readonly #keysNotFetched: Counter;
 
   constructor(version: string, readings: Readings) {
     const register = this.#registry;
@@ -154,6 +156,16 @@ export class Metrics {
       buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1],
       registers,
     });
+    this.#keysFetched = new Counter({
+      name: 'pilot_jwks_resolver_network_fetch_success_total',
+      help: 'Documents with keys of RequestAuthentications, or with where they are, that were fetched',
+      registers,
+    });
+    this.#keysNotFetched = new Counter({
+      name: 'pilot_jwks_resolver_network_fetch_fail_total',
+      help: 'Attempts to fetch such a document that failed',
+      registers,
+    });
     this.#changes = new Counter({
       name: 'pilot_k8s_cfg_events',
       help: 'Changes of objects, by kind',
@@ -175,6 +187,11 @@ export class Metrics {
 
   changed(kind: string): void {
     this.#changes.inc({ kind });
+  }
+
+  /** A document with keys was fetched, or was not. */
+  keysFetched(ok: boolean): void {
+    (ok ? this.#keysFetched : this.#keysNotFetched).inc();
   }
 
   bounded(bound: BoundName): void {
