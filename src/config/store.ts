@@ -1,5 +1,6 @@
 import type { RemoteKeys } from '../istio/remote-keys.ts';
 import { type ObjectKey, objectKey } from '../object-key.ts';
+import { PersistentMap } from '../persistent-map.ts';
 import { equal, freeze } from './json.ts';
 import { KindTable } from './kind-table.ts';
 import { type Kind, type KindTypes, kindNames, kindOf, kinds } from './kinds.ts';
@@ -43,7 +44,7 @@ export class ConfigStore {
   /** What the sources themselves find wrong, by source. */
   readonly #reported = new Map<string, Map<ObjectKey, readonly Problem[]>>();
   #problemsChanged = true;
-  #remoteKeys: ReadonlyMap<string, RemoteKeys> = new Map();
+  #remoteKeys: PersistentMap<string, RemoteKeys> = PersistentMap.of();
   #contents: ConfigContents | undefined;
 
   /** `sources`: their names, the first of those that have an object has its say. One that is not among them comes last. */
@@ -86,10 +87,7 @@ export class ConfigStore {
         const { url, keys } = change;
         const known = this.#remoteKeys.get(url);
         if (known?.jwks === keys?.jwks && known?.failure === keys?.failure && !known === !keys) return false;
-        const next = new Map(this.#remoteKeys);
-        if (keys) next.set(url, freeze(keys));
-        else next.delete(url);
-        this.#remoteKeys = next;
+        this.#remoteKeys = this.#remoteKeys.with([[url, keys && freeze(keys)]]);
         return true;
       }
     }
