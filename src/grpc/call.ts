@@ -276,6 +276,7 @@ export class Call {
       if (message) {
         this.#partialSince = undefined;
         this.#listener?.message(this.#inflated(message));
+        this.#regulate();
         return true;
       }
       this.#cutter.keep();
@@ -307,9 +308,17 @@ export class Call {
       if (this.over) return;
       this.#cutter.keep();
       this.#weigh();
+      this.#regulate();
     } catch (error) {
       this.fail(error);
     }
+  }
+
+  /** Lets the client wait while requests wait for their turn: who sends them faster than they are taken in is slowed, and not ended. */
+  #regulate(): void {
+    if (this.over) return;
+    if (this.#cutter.ready && this.#cutter.waiting > FIRST) this.#stream.pause();
+    else if (this.#stream.isPaused()) this.#stream.resume();
   }
 
   #weigh(): void {

@@ -42,6 +42,14 @@ export class FrameCutter {
     return this.#end - this.#at;
   }
 
+  /** Whether `next` has something to tell. */
+  get ready(): boolean {
+    const { waiting } = this;
+    if (!this.#buffer || waiting < HEAD) return false;
+    const length = this.#buffer.readUInt32BE(this.#at + 1);
+    return length > this.#longest || waiting >= HEAD + length;
+  }
+
   /** What waits, in order, valid until the next call. */
   get rest(): Buffer {
     return this.#buffer?.subarray(this.#at, this.#end) ?? Buffer.alloc(0);

@@ -48,6 +48,36 @@ test('messages arrive in order and are answered in order, the status after them'
   assert.deepEqual(written.toSorted(), ['close', 'done', 'done']);
 });
 
+test('who sends faster than its messages are taken in waits, and no more of them is held than a little', async () => {
+  let most = 0;
+  const lengths: number[] = [];
+  const { call, ended } = await callTo(one => {
+    one.admit();
+    const goOn = (): void => {
+      most = Math.max(most, one.waiting);
+      one.resume();
+    };
+    one.listen({
+      message({ length }) {
+        lengths.push(length);
+        one.pause();
+        setTimeout(goOn, 10);
+      },
+      end: () => one.end(status.OK, ''),
+      close: () => {},
+    });
+  });
+  for (let i = 0; i < 20; i++) call.write(Buffer.alloc(2_000_000 + i));
+  call.end();
+  assert.equal((await ended)[0], status.OK);
+  assert.deepEqual(
+    lengths,
+    lengths.map((_, i) => 2_000_000 + i),
+  );
+  assert.equal(lengths.length, 20);
+  assert.ok(most < 2_500_000, `${most} bytes waited`);
+});
+
 test('this grpc-js has the HTTP/2 stream of a call where we look for it', () => {
   assert.throws(() => http2StreamOf({ call: { stream: {} } }), /this version of grpc-js/);
   assert.throws(() => http2StreamOf(undefined), /this version of grpc-js/);
