@@ -173,6 +173,12 @@ const mistakes: readonly (readonly [() => readonly string[], RegExp])[] = [
   }),
   [() => [...serve, '--mesh-config', path('none')], /--mesh-config: .*none: there is no such file or folder$/],
   [() => [...serve, '--mesh-config', path('a')], /--mesh-config: .*a: it is a folder$/],
+  [() => [...serve, '--jwks-ca', path('none')], /--jwks-ca: .*none: there is no such file or folder$/],
+  [() => [...serve, '--jwks-ca', node], /--jwks-ca: .*node\.json: it has no certificate in PEM$/],
+  ...['allow', 'block'].map((list): (typeof mistakes)[number] => [
+    () => [...serve, `--jwks-${list}`, '10.0.0.0/8, 10.0.0.0/33'],
+    new RegExp(`--jwks-${list}: '10\\.0\\.0\\.0/33' is no range of addresses; expected one such as 10\\.0\\.0\\.0/8`),
+  ]),
   [() => ['serve', '--kubeconfig', path('none')], /--kubeconfig: .*none: there is no such file or folder$/],
   [() => ['serve', '--kubeconfig', path('a')], /--kubeconfig: .*a: it is a folder$/],
   [() => ['serve', '--kubeconfig', put('broken', '{')], /--kubeconfig: .*broken: /],

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { stringify } from 'yaml';
+import { Issuer } from '../security/issuer.ts';
+import { KeyServer } from '../sources/jwks/key-server.ts';
+import { bootstrapText } from '../support/bootstrap.ts';
+import { authority } from '../support/certificate.ts';
+import { type Envoy, envoyMissing, startEnvoy } from '../support/envoy.ts';
+import { call } from '../support/http.ts';
+import { podObject, serviceObject, sliceObject } from '../support/kube-objects.ts';
+import { loopbackNetwork } from '../support/local-pod.ts';
+import { type Serve, startServe } from '../support/serve.ts';
+import { until } from '../support/until.ts';
+import { type Backend, startBackend } from './backend.ts';
+
+const missing = await envoyMissing();
+const HOST = 'shop.example.com';
+const PORT = 8080;
+
+describe('tokens of an issuer whose keys are fetched', { skip: missing }, () => {
+  const at = loopbackNetwork();
+  const gateway = { name: 'gateway', labels: { istio: 'ingressgateway' }, address: at(1) };
+  let folder: string;
+  let trust: string;
+  let keys: KeyServer;
+  let backend: Backend;
+  let serve: Serve;
+  let envoy: Envoy;
+
+  /** An object of Istio's in the namespace of the gateway. */
+  const object = (group: string, kind: string, spec: object): object => ({
+    apiVersion: `${group}.istio.io/v1`,
+    kind,
+    metadata: { name: 'shop', namespace: 'default' },
+    spec,
+  });
+
+  const start = (): Promise<Serve> =>
+    startServe(['--config', folder, '--jwks-allow', '127.0.0.0/8,::1', '--jwks-ca', trust]);
+
+  const statusWith = async (token?: string): Promise<number> => {
+    const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    return (await call({ address: gateway.address, port: PORT, host: HOST, headers })).status;
+  };
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'pilotlight-jwks-'));
+    const trusted = await authority();
+    trust = join(folder, 'trust.pem');
+    await writeFile(trust, trusted.certificate);
+    keys = await KeyServer.start(await trusted.issue('DNS:localhost'));
+    backend = await startBackend('v1', at(10), PORT);
+    const pod = { name: 'shop', labels: { app: 'shop' }, address: backend.address };
+    const issuer = `https://localhost:${keys.port}`;
+    const server = { port: { number: PORT, name: 'http', protocol: 'HTTP' }, bind: gateway.address, hosts: [HOST] };
+    const objects = [
+      podObject(gateway),
+      podObject(pod),
+      serviceObject({ name: 'shop', clusterIP: '10.96.0.1', selector: { app: 'shop' }, port: PORT, targetPort: PORT }),
+      sliceObject({ name: 'shop', targetPort: PORT }, [{ pod }]),
+      object('networking', 'Gateway', { selector: gateway.labels, servers: [server] }),
+      object('networking', 'VirtualService', {
+        hosts: [HOST],
+        gateways: ['shop'],
+        http: [{ route: [{ destination: { host: 'shop' } }] }],
+      }),
+      object('security', 'RequestAuthentication', {
+        selector: { matchLabels: gateway.labels },
+        jwtRules: [{ issuer }],
+      }),
+    ];
+    await writeFile(join(folder, 'mesh.yaml'), objects.map(o => stringify(o)).join('---\n'));
+    serve = await start();
+    const admin = `${gateway.address}:15000`;
+    const bootstrap = await bootstrapText(
+      ...['--config', folder, '--type', 'router', gateway.name, '--xds-address', serve.xds, '--admin-address', admin],
+    );
+    envoy = await startEnvoy({ bootstrap, admin });
+  });
+
+  after(async () => {
+    await envoy?.stop();
+    await serve?.stop();
+    backend?.close();
+    keys?.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  test('are refused until there are keys, with a Problem that says why, and taken then; those of others never are', async () => {
+    const [good, bad] = await Promise.all([Issuer.make(), Issuer.make()]);
+    const issuer = `https://localhost:${keys.port}`;
+    const [token, forged] = await Promise.all([good.token({ issuer }), bad.token({ issuer })]);
+    const page = async (path: string): Promise<string> => (await fetch(`http://${serve.http}${path}`)).text();
+    await until('the gateway to answer', async () => (await statusWith()) === 200);
+    assert.equal(await statusWith(token), 401);
+    const configuration = `${issuer}/.well-known/openid-configuration`;
+    assert.match(await page('/debug/problems'), new RegExp(`no keys from ${configuration}: .*status 404`));
+    assert.match(await page('/metrics'), /pilot_jwks_resolver_network_fetch_fail_total [1-9]/);
+
+    const jwk = await good.jwk;
+    keys.answer = ({ url }, response) =>
+      response.end(JSON.stringify(url === '/keys' ? { keys: [jwk] } : { issuer, jwks_uri: `${issuer}/keys` }));
+    await until('the token to be taken', async () => (await statusWith(token)) === 200);
+    assert.equal(await statusWith(forged), 401);
+    assert.equal(await statusWith(`${token.slice(0, -8)}AAAAAAAA`), 401);
+    assert.equal(await statusWith(), 200);
+    assert.ok(!(await page('/debug/problems')).includes('no keys'));
+    assert.match(await page('/metrics'), /pilot_jwks_resolver_network_fetch_success_total 2\n/);
+    assert.match(await envoy.admin('/stats?filter=update_rejected'), /^(?!.*: [1-9])/s);
+
+    // Whoever comes back to a control plane that has just begun loses no keys.
+    const next = await start();
+    const problems = await fetch(`http://${next.http}/debug/problems`).then(answer => answer.text());
+    await next.stop();
+    assert.ok(!problems.includes('no keys'), problems);
+  });
+});
