@@ -317,6 +317,18 @@ export const bounds = {
     of: 'that the aliases of a YAML document stand for, and one more for each of its characters',
     why: 'who writes by hand needs a hundred; without a bound a line can stand for a billion',
   },
+  'proxy-version': {
+    most: 256,
+    unit: 'characters',
+    of: 'in a proxyVersion of an EnvoyFilter',
+    why: 'a dozen releases by name; a longer expression can take a tenth of a second to compile',
+  },
+  'proxy-versions': {
+    most: 16,
+    unit: 'values',
+    of: 'that differ, for proxyVersion in one EnvoyFilter',
+    why: 'most have one, for all their patches',
+  },
   'file-problems': {
     most: 100,
     unit: 'problems',

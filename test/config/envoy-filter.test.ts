@@ -34,6 +34,18 @@ table('EnvoyFilter', [
     'valid',
   ],
   [
+    'a version that is longer than any needs to be',
+    patch(`applyTo: CLUSTER, match: {proxy: {proxyVersion: "${'1'.repeat(257)}"}}, ${value}`),
+    [`${at}.match.proxy.proxyVersion`],
+    'valid',
+  ],
+  [
+    'more versions than anybody tells apart',
+    `{configPatches: [${Array.from({ length: 40 }, (_, i) => `{applyTo: CLUSTER, match: {proxy: {proxyVersion: "1.${i % 17}"}}, ${value}}`)}]}`,
+    ['spec.configPatches[16].match.proxy.proxyVersion', 'spec.configPatches[33].match.proxy.proxyVersion'],
+    'valid',
+  ],
+  [
     'a filter without name',
     patch(`applyTo: HTTP_FILTER, match: {listener: {filterChain: {filter: {subFilter: {}}}}}, ${value}`),
     [`${at}.match.listener.filterChain.filter.name`, `${at}.match.listener.filterChain.filter.subFilter.name`],

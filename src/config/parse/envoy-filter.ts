@@ -1,3 +1,4 @@
+import { bounds, sentenceOf } from '../../bounds.ts';
 import type { EnvoyFilter } from '../../istio/config.ts';
 import { patchMessages, readPatchValue } from '../../istio/patch-value.ts';
 import type { Struct } from '../../proto/generated/google/protobuf.ts';
@@ -24,8 +25,10 @@ export const parseEnvoyFilter = (raw: RawObject): Parsed<EnvoyFilter> =>
   parseIstio('EnvoyFilter', 'istio.networking.v1alpha3.EnvoyFilter', raw, (spec, report) => {
     if (spec.workloadSelector) checkSelector(spec.workloadSelector.labels, 'spec.workloadSelector.labels', report);
     checkAttachment({ targetRefs: spec.targetRefs }, 'spec', report);
+    const versions = new Set<string>();
     const configPatches = report.keep(spec.configPatches, 'spec.configPatches', (patch, at) => {
       checkPatch(patch, at, report);
+      checkVersion(patch.match?.proxy?.proxyVersion, versions, `${at}.match.proxy.proxyVersion`, report);
       return patch;
     });
     if (report.emptied(configPatches, 'spec.configPatches')) report.error('spec.configPatches', 'no patch is left');
@@ -71,7 +74,6 @@ function checkPatch({ applyTo, match, patch }: Patch, path: string, report: Repo
   else if (patch.operation !== Operation.REMOVE && !patch.value) {
     report.error(`${path}.patch.value`, 'every operation but REMOVE needs it');
   }
-  if (match?.proxy?.proxyVersion) checkRegex(match.proxy.proxyVersion, `${path}.match.proxy.proxyVersion`, report);
   // Go takes any number for an enum; one that is none was reported with the schema.
   if (!applyTo || !(applyTo in effective)) return;
   if (patch?.value && patch.operation !== Operation.REMOVE) {
@@ -92,6 +94,16 @@ function checkPatch({ applyTo, match, patch }: Patch, path: string, report: Repo
 }
 
 /** Envoy rejects a whole resource for a regular expression that is not RE2's; a field that this version of its API lacks is left out. */
+/** `versions` are those of the patches before. */
+function checkVersion(version: string | undefined, versions: Set<string>, path: string, report: Report): void {
+  if (!version) return;
+  checkRegex(version, path, report);
+  if (version.length > bounds['proxy-version'].most) report.error(path, sentenceOf('proxy-version'));
+  else if (versions.size >= bounds['proxy-versions'].most && !versions.has(version))
+    report.error(path, sentenceOf('proxy-versions'));
+  else versions.add(version);
+}
+
 function checkValue(applyTo: keyof typeof patchMessages, raw: Struct, path: string, report: Report): void {
   const message = patchMessages[applyTo];
   const { value, problems } = readPatchValue(message, raw);

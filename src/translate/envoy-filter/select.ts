@@ -28,13 +28,13 @@ export interface Selection {
 const longestVersion = 256;
 
 /** RE2's way of matching takes linear time: JavaScript's own would let an expression like `(a+)+$` stop everything. */
-const versionOf = memo(({ proxyVersion = '' }: ProxyMatch) => RE2JS.compile(proxyVersion));
+const expression = memo((_: EnvoyFilter, proxyVersion: string) => RE2JS.compile(proxyVersion));
 
-function matchesProxy(match: ProxyMatch, { istioVersion, options }: Traits): boolean {
+function matchesProxy(filter: EnvoyFilter, match: ProxyMatch, { istioVersion, options }: Traits): boolean {
   const { proxyVersion, metadata = {} } = match;
   if (proxyVersion) {
-    if (istioVersion === '' || istioVersion.length > longestVersion || !versionOf(match).matcher(istioVersion).find())
-      return false;
+    if (istioVersion === '' || istioVersion.length > longestVersion) return false;
+    if (!expression(filter, proxyVersion).matcher(istioVersion).find()) return false;
   }
   return Object.entries(metadata).every(([name, value]) => Object.hasOwn(options, name) && options[name] === value);
 }
@@ -46,13 +46,13 @@ const contexts: Readonly<Record<Traits['type'], readonly Context[]>> = {
 };
 
 /** The indexes of the patches that are for a proxy. */
-function chosen({ spec }: EnvoyFilter, traits: Traits): readonly number[] {
+function chosen(filter: EnvoyFilter, traits: Traits): readonly number[] {
   const indexes: number[] = [];
-  for (const [index, { applyTo, match }] of (spec.configPatches ?? []).entries()) {
+  for (const [index, { applyTo, match }] of (filter.spec.configPatches ?? []).entries()) {
     // A proxy asks for extensions by name, whatever the context of their patch.
     const everywhere = applyTo === ApplyTo.EXTENSION_CONFIG;
     if (!everywhere && !contexts[traits.type].includes(match?.context ?? Context.ANY)) continue;
-    if (!match?.proxy || matchesProxy(match.proxy, traits)) indexes.push(index);
+    if (!match?.proxy || matchesProxy(filter, match.proxy, traits)) indexes.push(index);
   }
   return indexes;
 }
