@@ -60,7 +60,8 @@ function decoded(protocol: Protocol, bytes: Buffer): ReceivedRequest {
       },
     };
   }
-  const r = decode('envoy.service.discovery.v3.DeltaDiscoveryRequest', bytes);
+  const { versions, rest } = withoutVersions(bytes);
+  const r = decode('envoy.service.discovery.v3.DeltaDiscoveryRequest', rest);
   return {
     typeUrl: r.type_url ?? '',
     node: r.node,
@@ -71,9 +72,42 @@ function decoded(protocol: Protocol, bytes: Buffer): ReceivedRequest {
       error: errorOf(r.error_detail),
       subscribe: r.resource_names_subscribe ?? [],
       unsubscribe: r.resource_names_unsubscribe ?? [],
-      initial: new Map(Object.entries(r.initial_resource_versions ?? {})),
+      initial: versions,
     },
   };
+}
+
+/** `initial_resource_versions` of a DeltaDiscoveryRequest. */
+const VERSIONS = 5;
+
+/**
+ * The versions in a DeltaDiscoveryRequest, and its other fields. There can be 30,000, and protobufjs would make two objects of as many properties.
+ */
+function withoutVersions(bytes: Buffer): { readonly versions: Map<string, string>; readonly rest: Buffer } {
+  const reader = protobuf.Reader.create(bytes);
+  const versions = new Map<string, string>();
+  const rest: Buffer[] = [];
+  let from = 0;
+  while (reader.pos < reader.len) {
+    const begin = reader.pos;
+    const tag = reader.uint32();
+    if (tag !== ((VERSIONS << 3) | 2)) {
+      reader.skipType(tag & 7);
+      continue;
+    }
+    rest.push(bytes.subarray(from, begin));
+    const end = reader.uint32() + reader.pos;
+    let [name, version] = ['', ''];
+    while (reader.pos < end) {
+      const field = reader.uint32();
+      if (field === 0x0a) name = reader.string();
+      else if (field === 0x12) version = reader.string();
+      else reader.skipType(field & 7);
+    }
+    versions.set(name, version);
+    from = reader.pos;
+  }
+  return { versions, rest: from === 0 ? bytes : Buffer.concat([...rest, bytes.subarray(from)]) };
 }
 
 /** Where each protocol's request has its Node. */
