@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { systemClock } from '../clock.ts';
 import { type Io, UsageError } from '../command.ts';
 import { type ControlPlane, type Dependencies, startControlPlane } from '../control-plane.ts';
+import { collectWhenIdle } from '../idle-collection.ts';
 import { gatewaySecrets } from '../istio/gateway-secrets.ts';
 import type { KubePod } from '../istio/kubernetes.ts';
 import { compare } from '../istio/object.ts';
@@ -126,6 +127,7 @@ export async function run(settings: Settings, io: Io): Promise<number> {
   const stopped = new Promise<void>(resolve => io.signal.addEventListener('abort', () => resolve(), { once: true }));
   try {
     await Promise.race([plane.ready, stopped]);
+    collectWhenIdle(systemClock);
     // A suspended function holds its variables for as long as the process lives: no world may be one of them.
     io.out(greeting(plane, settings));
     await stopped;
