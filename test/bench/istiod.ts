@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
+import type { RawObject } from '../../src/config/raw.ts';
 import { Lab } from '../system/lab.ts';
 import { destinationRule, virtualService } from './mesh.ts';
 import { median, table } from './process.ts';
@@ -15,10 +16,11 @@ const XDSLOAD = join(CACHE, 'bin/xdsload');
 
 const servers: Readonly<Record<string, (lab: Lab) => Promise<Server>>> = { istiod, pilotlight, floor };
 
-const usage = `usage: npm run bench:istiod -- [OPTIONS] [STREAMSxWORKLOADS ...]
+const usage = `usage: npm run bench:istiod -- [OPTIONS] [STREAMSxWORKLOADS[xNAMESPACES] ...]
 
 The real istiod and this control plane watch the same API server; xdsload opens the streams, changes an endpoint, a VirtualService and a
-Service, and times until every stream has the change. Sizes are 200x20, 1000x50 and 1000x500 unless given.
+Service, and times until every stream has the change. Sizes are 200x20, 1000x50, 1000x500 and 1000x500x20 unless given. With NAMESPACES the
+workloads are in so many, each with a Sidecar of its own: its egress hosts are ./*, the namespace of the Services and one other.
 
   --runs N         medians of so many runs of each server, in turn (3)
   --changes N      changes of each kind in a run (20: CPU is counted in ticks of 10 ms)
@@ -62,6 +64,8 @@ interface Churn {
 interface Size {
   readonly streams: number;
   readonly workloads: number;
+  /** How many namespaces the workloads are in, each with a Sidecar; 0: in that of the Services. */
+  readonly namespaces: number;
 }
 
 interface Mesh {
@@ -89,6 +93,7 @@ const figures: readonly (readonly [label: string, unit: string, read: (l: Load) 
 
 const loadFlags = (lab: Lab, server: Server, size: Size, mesh: Mesh): readonly string[] => [
   ...['-addr', server.address, '-n', String(size.streams), '-classes', String(size.workloads)],
+  ...['-client-namespaces', String(size.namespaces)],
   ...['-services', String(mesh.services), '-pid', String(server.pid), '-kubeconfig', lab.kubeconfig],
 ];
 
@@ -98,6 +103,9 @@ async function load(lab: Lab, server: Server, size: Size, mesh: Mesh, changes: n
   });
   return { ...JSON.parse(stdout), ready: server.ready };
 }
+
+const workloadsOf = ({ workloads, namespaces }: Size): string =>
+  `${workloads} workloads${namespaces ? ` in ${namespaces} namespaces with a Sidecar each` : ''}`;
 
 /** A storm of endpoint changes: a row for each rate and server. */
 async function churned(lab: Lab, size: Size, mesh: Mesh, rates: readonly number[]): Promise<string> {
@@ -125,7 +133,7 @@ async function churned(lab: Lab, size: Size, mesh: Mesh, rates: readonly number[
       }
     }
   }
-  return `${mesh.services} Services of ${mesh.endpoints} endpoints; ${size.streams} streams of ${size.workloads} workloads\n${table(rows)}\n`;
+  return `${mesh.services} Services of ${mesh.endpoints} endpoints; ${size.streams} streams of ${workloadsOf(size)}\n${table(rows)}\n`;
 }
 
 /** A row for each figure: the median of each server, then how many times less than the first one each other needs. */
@@ -144,17 +152,31 @@ function report(size: Size, mesh: Mesh, loads: ReadonlyMap<string, readonly Load
     .reduce((n, l) => n + l.endpoint.not_received + l.route.not_received + l.service.not_received, 0);
   const { services, endpoints, rules } = mesh;
   const what = `${services} Services of ${endpoints} endpoints${rules ? ', each with rules' : ''}`;
-  const who = `${size.streams} streams of ${size.workloads} workloads`;
+  const who = `${size.streams} streams of ${workloadsOf(size)}`;
   return `${what}; ${who}; changes not received: ${lost}\n${table([head, ...rows])}\n`;
 }
 
-/** The objects that xdsload does not make itself. */
-async function applyRules(lab: Lab, services: number): Promise<void> {
-  const file = join(lab.folder, 'rules.json');
-  const items = Array.from({ length: services }, (_, i) => [virtualService(i, 'none'), destinationRule(i)]).flat();
+/** Objects that xdsload does not make itself. */
+async function apply(lab: Lab, items: readonly RawObject[]): Promise<void> {
+  const file = join(lab.folder, 'objects.json');
   await writeFile(file, JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
   await lab.kubectl('apply', '--server-side', '--force-conflicts', '-f', file);
 }
+
+const rulesOf = (services: number): readonly RawObject[] =>
+  Array.from({ length: services }, (_, i) => [virtualService(i, 'none'), destinationRule(i)]).flat();
+
+/** Namespaces of clients, each with a Sidecar. */
+const clientNamespaces = (count: number): readonly RawObject[] =>
+  Array.from({ length: count }, (_, i) => [
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: `load-${i}` } },
+    {
+      apiVersion: 'networking.istio.io/v1',
+      kind: 'Sidecar',
+      metadata: { name: 'default', namespace: `load-${i}` },
+      spec: { egress: [{ hosts: ['./*', 'load/*', `load-${(i + 1) % count}/*`] }] },
+    },
+  ]).flat();
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -173,11 +195,13 @@ if (values.help) {
   process.stdout.write(usage);
   process.exit(0);
 }
-const sizes = (positionals.length ? positionals : ['200x20', '1000x50', '1000x500']).map((text): Size => {
-  const [streams = 0, workloads = 0] = text.split('x').map(Number);
-  if (!(streams > 0 && workloads > 0)) throw new Error(`${text}: expected STREAMSxWORKLOADS, such as 200x20`);
-  return { streams, workloads };
-});
+const sizes = (positionals.length ? positionals : ['200x20', '1000x50', '1000x500', '1000x500x20']).map(
+  (text): Size => {
+    const [streams = 0, workloads = 0, namespaces = 0] = text.split('x').map(Number);
+    if (!(streams > 0 && workloads > 0)) throw new Error(`${text}: expected STREAMSxWORKLOADS, such as 200x20`);
+    return { streams, workloads, namespaces };
+  },
+);
 const starts = values.servers.split(',').map(name => {
   const start = servers[name];
   if (!start) throw new Error(`${name}: expected some of ${Object.keys(servers).join()}`);
@@ -192,7 +216,9 @@ try {
   const { services, endpoints } = mesh;
   const size = ['-services', String(services), '-endpoints', String(endpoints)];
   await run(XDSLOAD, ['-create', ...size, '-kubeconfig', lab.kubeconfig]);
-  if (mesh.rules) await applyRules(lab, services);
+  if (mesh.rules) await apply(lab, rulesOf(services));
+  const namespaces = Math.max(...sizes.map(size => size.namespaces));
+  if (namespaces) await apply(lab, clientNamespaces(namespaces));
   for (const size of sizes) {
     if (values.churn) {
       process.stdout.write(`${await churned(lab, size, mesh, values.churn.split(',').map(Number))}\n`);

@@ -14,9 +14,11 @@ const changeTimeout = 60 * time.Second
 type fleet struct {
 	address   string
 	namespace string
-	classes   int
-	delta     bool
-	streams   []*stream
+	// namespaces is how many namespaces the workloads are in; 0 stands for the one of the Services.
+	namespaces int
+	classes    int
+	delta      bool
+	streams    []*stream
 
 	endpointNames *sharedNames
 	routeNames    *sharedNames
@@ -24,8 +26,8 @@ type fleet struct {
 
 type traffic struct{ bytes, messages, reconnects int64 }
 
-func newFleet(address, namespace string, count, classes int, delta bool) *fleet {
-	f := &fleet{address: address, namespace: namespace, classes: classes, delta: delta,
+func newFleet(address, namespace string, namespaces, count, classes int, delta bool) *fleet {
+	f := &fleet{address: address, namespace: namespace, namespaces: namespaces, classes: classes, delta: delta,
 		endpointNames: newSharedNames(), routeNames: newSharedNames()}
 	for i := range count {
 		f.streams = append(f.streams, &stream{fleet: f, index: i})

@@ -20,8 +20,9 @@ func main() {
 	address := flag.String("addr", "127.0.0.1:15010", "plaintext ADS address")
 	count := flag.Int("n", 100, "streams")
 	classes := flag.Int("classes", 1, "distinct workloads (app labels) among the streams")
+	clientNamespaces := flag.Int("client-namespaces", 0, "the workloads are in so many namespaces of their own, NAMESPACE-0 and up")
 	delta := flag.Bool("delta", true, "incremental xDS instead of state of the world")
-	namespace := flag.String("namespace", "load", "namespace of the Services and of the streams' workloads")
+	namespace := flag.String("namespace", "load", "namespace of the Services, and of the streams' workloads without -client-namespaces")
 	kubeconfig := flag.String("kubeconfig", "", "API server that the ADS server watches")
 	services := flag.Int("services", 0, "number of Services, svc-0 and up, to make or to change")
 	endpoints := flag.Int("endpoints", 10, "endpoints of each Service that -create makes")
@@ -42,7 +43,7 @@ func main() {
 	}
 
 	server := process(*pid)
-	fleet := newFleet(*address, *namespace, *count, *classes, *delta)
+	fleet := newFleet(*address, *namespace, *clientNamespaces, *count, *classes, *delta)
 	report := map[string]any{"streams": *count, "delta": *delta, "classes": *classes}
 	before := server.usage()
 	start := time.Now()

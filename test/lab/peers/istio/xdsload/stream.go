@@ -73,6 +73,9 @@ func (s *stream) node() (*core.Node, error) {
 	class := s.index % s.fleet.classes
 	name := fmt.Sprintf("client-%d-%d", class, s.index)
 	namespace := s.fleet.namespace
+	if s.fleet.namespaces > 0 {
+		namespace = fmt.Sprintf("%s-%d", namespace, class%s.fleet.namespaces)
+	}
 	metadata, err := structpb.NewStruct(map[string]any{
 		"NAMESPACE":         namespace,
 		"NAME":              name,
