@@ -35,7 +35,7 @@ It runs in a network of its own (unshare), where every address may be bound.`;
 const agentClusters = ['sds-grpc', 'prometheus_stats', 'agent'];
 
 /** Files that are named are on the proxy's own machine: nobody else can tell whether they are there. */
-const ofTheMachine = /Invalid path: |unable to (read|open) file/i;
+const ofTheMachine = /Invalid path: |unable to (read|open) file|from path: \//i;
 
 interface Rejected {
   readonly proxy: string;
