@@ -136,9 +136,8 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
 
   const problems = new ProblemLog(log);
   const boundLog = new BoundLog(log, clock);
-  const rights = (caller: Caller): Rights =>
-    rightsOf(caller, { plaintextSecrets, rootNamespace: settings.mesh.rootNamespace });
-  const { plaintextSecrets } = settings;
+  const { plaintextSecrets, mesh } = settings;
+  const rights = (caller: Caller): Rights => rightsOf(caller, { plaintextSecrets, rootNamespace: mesh.rootNamespace });
   const handler = proxyHandler({
     world: () => world,
     identify: peer => ports.identify(peer),

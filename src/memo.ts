@@ -1,8 +1,7 @@
 /**
- * Memoisation by identity, the only cache of the project.
- *
- * A memoised function receives exactly the frozen values it depends on. The same values give the same result object; a value that nobody
- * holds any more takes its results with it. There is nothing to invalidate and no key to forget.
+ * How results are kept. A memoised function receives exactly the frozen values it depends on: the same values give the same result object, and a
+ * value that nobody holds any more takes its results with it (`memo`, `memoSaid`, `eachOf`). Equal values are made one value, so that they can be
+ * such arguments: by their fields (`one`, `oneList`, `oneMap`), by a text (`Interner`), or by what they were before (`keepList`, `keepMap`).
  */
 
 /** Stands for a result that is not there yet, or, in a WeakMap, for one that is undefined. */

@@ -22,8 +22,8 @@ const CROWD = 100;
 export class Ration {
   readonly #clock: Clock;
   readonly #waiting = new Map<Work, () => void>();
-  /** How many newcomers wait for a response. */
-  guests = 0;
+  /** How many newcomers wait for a response: whoever answers them says. */
+  guests: () => number = () => 0;
   #until = 0;
   #resting = false;
   #scheduled = false;
@@ -40,7 +40,7 @@ export class Ration {
 
   /** Whether nobody else is to be let in for now. */
   get crowded(): boolean {
-    return this.guests >= CROWD;
+    return this.guests() >= CROWD;
   }
 
   /** Does something for a newcomer. */

@@ -168,16 +168,16 @@ export class GrpcServer {
     this.#scheduleBegin();
   }
 
-  /** Makes room where there is none, at the expense of the address that has most: its last connection, or of silent ones the oldest. */
+  /** Makes room where there is none, at the expense of the address that has most: its oldest connection goes. */
   #hasRoomFor(transport: Transport): boolean {
     const { host } = transport;
     if (this.#transports.size >= bounds.connections.most) {
-      const last = [...this.#byAddress.most(host)].at(-1);
-      if (!last || last.host === host) {
+      const [oldest] = this.#byAddress.most(host);
+      if (!oldest || oldest.host === host) {
         this.#onBound('connections', transport);
         return false;
       }
-      this.#displace('connections', last);
+      this.#displace('connections', oldest);
     }
     if (this.#silent.size >= bounds['silent-connections'].most) {
       const [oldest] = this.#silent.most(host);

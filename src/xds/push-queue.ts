@@ -85,16 +85,12 @@ class Lane<C extends Waiter> {
   }
 }
 
-/** Of the time that those need who are known, the others get so much beside it. */
-const SHARE_OF_OTHERS = 1 / 4;
-/** Milliseconds that the others can have saved of it, or overdrawn. */
-const MOST_CREDIT = 20;
 /**
  * Takes streams in turn, each at most once in the queue. What they are sent is computed when it is their turn, so a queue costs no
  * memory and holds nothing stale.
  *
  * What is bounded are bytes on their way out. They count until they have left the process, or for as long as a client that reads may need:
- * one that does not read takes nothing from those that do.
+ * one that does not read takes nothing from those that do. The time that those have who have acknowledged nothing is the `Ration`'s.
  *
  * The loop goes on when a stream is enqueued, when a response has been written, when the event loop comes round after a slice, and
  * when responses have been stalled for long enough to be left to themselves.
@@ -108,7 +104,6 @@ export class PushQueue<C extends Waiter> {
   readonly #known = new Lane<C>();
   readonly #others = new Lane<C>();
   readonly #slots = new Set<Slot>();
-  #credit = 0;
   #scheduled = false;
   #cancelStall: (() => void) | undefined;
 
@@ -125,6 +120,7 @@ export class PushQueue<C extends Waiter> {
     this.#ration = ration;
     this.#serve = serve;
     this.#onIdle = onIdle;
+    ration.guests = () => this.#others.size;
   }
 
   /** Streams that wait for their turn. */
@@ -138,7 +134,6 @@ export class PushQueue<C extends Waiter> {
     if (waiter.waitsIn === lane) return;
     this.remove(waiter);
     lane.add(waiter);
-    this.#ration.guests = this.#others.size;
     this.#schedule();
   }
 
@@ -146,7 +141,6 @@ export class PushQueue<C extends Waiter> {
   remove(waiter: C): void {
     this.#known.delete(waiter);
     this.#others.delete(waiter);
-    this.#ration.guests = this.#others.size;
   }
 
   #schedule(): void {
@@ -159,19 +153,13 @@ export class PushQueue<C extends Waiter> {
   }
 
   #run(): void {
-    let now = performance.now();
-    const until = now + this.#limits.slice;
+    const until = performance.now() + this.#limits.slice;
     for (let lane = this.#nextLane(); lane; lane = this.#nextLane()) {
       const waiter = lane.next();
       if (!waiter) continue;
-      this.#ration.guests = this.#others.size;
       if (lane === this.#known) this.#send(lane, waiter);
       else this.#ration.use(() => this.#send(lane, waiter));
-      const before = now;
-      now = performance.now();
-      const credit = this.#credit + (lane === this.#known ? (now - before) * SHARE_OF_OTHERS : before - now);
-      this.#credit = Math.min(Math.max(credit, -MOST_CREDIT), MOST_CREDIT);
-      if (now <= until) continue;
+      if (performance.now() <= until) continue;
       this.#schedule();
       return;
     }
@@ -180,12 +168,13 @@ export class PushQueue<C extends Waiter> {
     else if (this.#slots.size === 0) this.#onIdle();
   }
 
-  /** Whose turn it is; nobody's where all that wait must wait for bytes to leave. */
+  /**
+   * Whose turn it is; nobody's where all that wait must wait for bytes to leave, or for the time of newcomers. Who is known goes first: rounds of
+   * pushes are spaced, so that there is time left between them.
+   */
   #nextLane(): Lane<C> | undefined {
-    const known = this.#ready(this.#known);
-    const others = this.#ration.open && this.#ready(this.#others);
-    if (known && others) return this.#credit > 0 ? this.#others : this.#known;
-    return known ? this.#known : others ? this.#others : undefined;
+    if (this.#ready(this.#known)) return this.#known;
+    return this.#ration.open && this.#ready(this.#others) ? this.#others : undefined;
   }
 
   #ready(lane: Lane<C>): boolean {
