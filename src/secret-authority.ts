@@ -58,7 +58,8 @@ export async function followAuthority(
     cacerts: undefined,
     caSecret: undefined,
   };
-  const said = new Set<string>();
+  /** What was wrong when last looked at, as it was said. */
+  let said: ReadonlySet<string> = new Set();
   let inForce: AuthorityInForce | undefined;
   let current: CertificateAuthority | undefined;
   let writing = false;
@@ -110,10 +111,15 @@ export async function followAuthority(
       void write(async () => settled(rootAuthority(await makeRoot(trustDomain(), clock.now())), clock.now()));
       return;
     }
-    for (const { secret, field, message, severity } of choice.faults) {
-      const line = `Secret/${namespace}/${secret}${field && ` ${field}`}: ${message}`;
-      if (said.size < said.add(line).size) log[severity === 'error' ? 'error' : 'warn']({ problem: line }, 'a problem');
-    }
+    const lines = new Map(
+      choice.faults.map(({ secret, field, message, severity }) => [
+        `Secret/${namespace}/${secret}${field && ` ${field}`}: ${message}`,
+        severity,
+      ]),
+    );
+    for (const [problem, severity] of lines)
+      if (!said.has(problem)) log[severity === 'error' ? 'error' : 'warn']({ problem }, 'a problem');
+    said = new Set(lines.keys());
     if (choice.do === 'refuse') return;
     const { rotation } = choice.inForce;
     inForce = choice.inForce;
