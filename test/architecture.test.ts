@@ -46,8 +46,10 @@ const standsOn: Readonly<Record<string, readonly string[]>> = {
   // Certificates and identities; it knows no object of Istio but SPIFFE ids.
   security: ['istio', 'grpc'],
   translate: ['model'],
+  // The mesh's certificate authority in a cluster: what is kept there, and what its leader does.
+  authority: ['sources', 'security'],
   // What puts the line together: the files of src itself, the pages and the commands.
-  composition: ['translate', 'sources', 'rounds', 'xds', 'security'],
+  composition: ['translate', 'sources', 'rounds', 'xds', 'authority'],
 };
 
 const base = /^src\/(bounds|clock|memo|node-http|object-key|persistent-map|slices|tls)\.ts$/;

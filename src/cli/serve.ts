@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import type { FollowSecret } from '../authority/secret-authority.ts';
 import { systemClock } from '../clock.ts';
 import { type Io, UsageError } from '../command.ts';
 import { type ControlPlane, type Dependencies, startControlPlane } from '../control-plane.ts';
@@ -11,7 +12,6 @@ import { reviewBy } from '../kubernetes/token-review.ts';
 import { untilAborted, Writer } from '../kubernetes/writer.ts';
 import { createLog, type Log } from '../log.ts';
 import { ListenError } from '../ports.ts';
-import type { FollowSecret } from '../secret-authority.ts';
 import type { Security } from '../secure-port.ts';
 import type { Settings } from '../settings.ts';
 import { directorySource } from '../sources/directory.ts';
@@ -64,7 +64,7 @@ function clusterSecurity(kubernetes: KubernetesSource, client: ApiClient, namesp
     new Writer({ client, fieldManager: 'pilotlight', permit: untilAborted(signal) });
   return {
     async followAuthority(...args) {
-      const { followAuthority } = await import('../secret-authority.ts');
+      const { followAuthority } = await import('../authority/secret-authority.ts');
       return followAuthority({ follow, writer, namespace, clock: systemClock, log }, ...args);
     },
     review: reviewBy(client),

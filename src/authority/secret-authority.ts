@@ -1,16 +1,16 @@
-import type { Clock } from './clock.ts';
-import type { RawObject } from './config/raw.ts';
-import { ApiError, failureLine } from './kubernetes/api-error.ts';
-import type { Resource } from './kubernetes/object.ts';
-import type { Writer } from './kubernetes/writer.ts';
-import type { Log } from './log.ts';
-import { type CertificateAuthority, isSameAuthority } from './security/authority.ts';
-import { caSecret, caSecretData, readCaSecret } from './security/ca-secret.ts';
-import { cacertsSecret, readCacerts } from './security/cacerts.ts';
-import { type AuthorityInForce, chooseAuthority } from './security/choice.ts';
-import type { SecretData } from './security/fault.ts';
-import { makeRoot, rootAuthority } from './security/root.ts';
-import { authorityOf, type Rotation, settled } from './security/rotation.ts';
+import type { Logger } from 'pino';
+import type { Clock } from '../clock.ts';
+import type { RawObject } from '../config/raw.ts';
+import { ApiError, failureLine } from '../kubernetes/api-error.ts';
+import type { Resource } from '../kubernetes/object.ts';
+import type { Writer } from '../kubernetes/writer.ts';
+import { type CertificateAuthority, isSameAuthority } from '../security/authority.ts';
+import { caSecret, caSecretData, readCaSecret } from '../security/ca-secret.ts';
+import { cacertsSecret, readCacerts } from '../security/cacerts.ts';
+import { type AuthorityInForce, chooseAuthority } from '../security/choice.ts';
+import type { SecretData } from '../security/fault.ts';
+import { makeRoot, rootAuthority } from '../security/root.ts';
+import { authorityOf, type Rotation, settled } from '../security/rotation.ts';
 
 /** Follows a Secret: `told` hears what it is, undefined where there is none. Resolves once it has been looked up. */
 export type FollowSecret = (
@@ -27,7 +27,7 @@ export interface SecretAuthorityContext {
   /** The system namespace. */
   readonly namespace: string;
   readonly clock: Clock;
-  readonly log: Log;
+  readonly log: Logger;
 }
 
 const SECRETS: Resource = { apiVersion: 'v1', plural: 'secrets' };
