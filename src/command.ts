@@ -6,6 +6,8 @@ export interface Option {
   readonly help: string;
   readonly default?: string;
   readonly flag?: boolean;
+  /** An empty value means something: that there is to be none. */
+  readonly mayBeEmpty?: boolean;
 }
 
 /** What the user typed: option values by name, and what is left. */
@@ -101,6 +103,7 @@ export function readArguments(command: Command, argv: readonly string[]): Argume
 
 function valueOf(name: string, option: Option, value: string | undefined, inline: boolean | undefined): string {
   const expected = option.value ?? 'VALUE';
+  if (value === '' && option.mayBeEmpty) return value;
   if (!value) throw new UsageError(`${name} needs a value: ${name} ${expected}`);
   if (!inline && value.length > 1 && value.startsWith('-'))
     throw new UsageError(

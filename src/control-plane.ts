@@ -10,12 +10,12 @@ import { readiness, type WatchState } from './http/ready.ts';
 import { Intake } from './intake.ts';
 import type { Log } from './log.ts';
 import type { Proxy } from './model/proxy/proxy.ts';
-import { openPorts, type Port } from './ports.ts';
+import { openPorts, type Port, probePort } from './ports.ts';
 import { ProblemLog } from './problem-log.ts';
 import { proxyHandler } from './proxy-handler.ts';
 import { Rounds } from './rounds/rounds.ts';
-import type { Security } from './secure-port.ts';
-import type { Settings } from './settings.ts';
+import type { SecurePortState, Security } from './secure-port.ts';
+import { reachedAt, type Settings } from './settings.ts';
 import { RemoteKeySource } from './sources/jwks/remote-keys.ts';
 import type { ConfigSource } from './sources/source.ts';
 import { VERSION } from './version.ts';
@@ -38,13 +38,15 @@ export interface Dependencies {
 
 /** A running control plane. */
 export interface ControlPlane {
-  /** Where proxies connect, and where the pages are: `host:port`. */
+  /** Where proxies connect in plaintext, and over TLS once there is an authority: `host:port`, empty for nowhere. */
   readonly xds: string;
+  readonly tls: string;
+  /** Where the pages are. */
   readonly http: string;
-  /** Where proxies connect over TLS, once it is open. */
-  tls(): string;
   /** Resolves once every kind has been listed and proxies are served. */
   readonly ready: Promise<void>;
+  /** Rejects where it cannot go on: with a ListenError. */
+  readonly failed: Promise<never>;
   /** The world that is served now; undefined before it is whole. */
   world(): World | undefined;
   stop(): Promise<void>;
@@ -119,7 +121,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     },
     services: () => world?.mesh.services.length ?? 0,
     virtualServices: () => world?.mesh.contents.VirtualService.size ?? 0,
-    problems: () => world?.problems.length ?? 0,
+    problems: () => (world?.problems.length ?? 0) + (secure?.problems.length ?? 0),
     watches: () =>
       new Map(watches().map(watch => [watch.name, watch.state === 'watching' || watch.state === 'absent'])),
   });
@@ -134,6 +136,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     onFetch: ok => metrics.keysFetched(ok),
   });
 
+  const secure: SecurePortState | undefined = settings.tls && security && { open: false, problems: [] };
   const problems = new ProblemLog(log);
   const boundLog = new BoundLog(log, clock);
   const { plaintextSecrets, mesh } = settings;
@@ -155,17 +158,17 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     onPushed: () => rounds.pushed(),
   });
   const pages: Pages = {
-    '/ready': readiness(() => ({ whole, connections: ads.connectionCount, watches: watches() })),
+    '/ready': readiness(() => ({ whole, connections: ads.connectionCount, watches: watches(), tls: secure })),
     '/live': { help: 'Whether the process answers', probe: true, page: () => ({ body: 'alive\n' }) },
     '/metrics': { help: 'What is counted, for Prometheus', page: () => metrics.page() },
-    ...debugPages({ ads, world: () => world, rounds }),
+    ...debugPages({ ads, world: () => world, rounds, otherProblems: () => secure?.problems ?? [] }),
   };
   const { http, monitoring, xds } = settings;
   const plaintext = { identify: overPlaintext };
   const table: readonly Port[] = [
     { name: 'http', address: http, ...plaintext, serves: { pages } },
     ...(monitoring ? [{ name: 'monitoring' as const, address: monitoring, ...plaintext, serves: { pages } }] : []),
-    { name: 'xds', address: xds, ...plaintext, serves: { grpc: ads.methods } },
+    ...(xds ? [{ name: 'xds' as const, address: xds, ...plaintext, serves: { grpc: ads.methods } }] : []),
   ];
   const ports = await openPorts(table, {
     clock,
@@ -177,6 +180,12 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
       boundLog.met(name, peer);
     },
   });
+  const tls =
+    settings.tls &&
+    (await probePort({ name: 'tls', address: settings.tls }).catch(async (error: unknown) => {
+      await ports.close();
+      throw error;
+    }));
   const stop = async (): Promise<void> => {
     stopping.abort();
     rounds.stop();
@@ -195,10 +204,16 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     intake.begin();
   });
   ready.catch(() => undefined);
-  if (settings.tls && security) {
+  const { promise: failed, reject: fail } = Promise.withResolvers<never>();
+  failed.catch(() => undefined);
+  if (tls && secure && security) {
     const context = {
-      address: settings.tls,
+      address: tls,
       mesh: settings.mesh,
+      revision: settings.revision,
+      tlsHosts: settings.tlsHosts,
+      state: secure,
+      failed: fail,
       settings: () => world?.mesh.settings,
       methods: ads.methods,
       clock,
@@ -214,8 +229,9 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
   return {
     xds: ports.reachedAt('xds'),
     http: ports.reachedAt('http'),
-    tls: () => ports.reachedAt('tls'),
+    tls: tls && secure ? reachedAt(tls) : '',
     ready,
+    failed,
     world: () => world,
     stop,
   };

@@ -1,3 +1,4 @@
+import { createServer } from 'node:net';
 import type { BoundName } from './bounds.ts';
 import type { Caller, Identify, Rights } from './caller.ts';
 import type { Clock } from './clock.ts';
@@ -28,11 +29,23 @@ export class ListenError extends Error {
   readonly port: PortName;
   readonly address: Address;
 
-  constructor({ name, address }: Port, cause: unknown) {
+  constructor({ name, address }: Pick<Port, 'name' | 'address'>, cause: unknown) {
     super(`cannot listen for ${name}`, { cause });
     this.port = name;
     this.address = address;
   }
+}
+
+/** Whether a port that is opened later can be, found out now; resolves to its address, `:0` replaced by a port that is free. Rejects with a ListenError. */
+export async function probePort(port: Pick<Port, 'name' | 'address'>): Promise<Address> {
+  const { promise, resolve, reject } = Promise.withResolvers<Address>();
+  const server = createServer().once('error', error => reject(new ListenError(port, error)));
+  server.listen(port.address, () => {
+    const bound = server.address();
+    const address = typeof bound === 'object' && bound ? { ...port.address, port: bound.port } : port.address;
+    server.close(() => resolve(address));
+  });
+  return promise;
 }
 
 /** What ports ask and tell. */

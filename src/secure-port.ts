@@ -1,10 +1,12 @@
+import type { AuthorityHeard } from './authority/secret-authority.ts';
 import { overTls } from './caller.ts';
 import { certificateMethods } from './certificate-service.ts';
 import type { Clock } from './clock.ts';
+import type { Problem } from './config/problem.ts';
 import type { Methods } from './grpc/server.ts';
 import type { MeshOptions, MeshSettings } from './istio/settings.ts';
 import type { Log } from './log.ts';
-import type { OpenPorts, Port } from './ports.ts';
+import { ListenError, type OpenPorts, type Port } from './ports.ts';
 import type { Authenticator } from './security/authenticate.ts';
 import type { CertificateAuthority } from './security/authority.ts';
 import { clientCertificates, type TrustedRoots, verifyClientCertificate } from './security/client-certificate.ts';
@@ -23,13 +25,16 @@ import { ServerTls } from './tls.ts';
 
 /** What vouches for proxies. */
 export interface Security {
-  /** Follows the mesh's certificate authority: `told` hears of each that is in force. */
-  followAuthority(
-    trustDomain: () => string,
-    told: (authority: CertificateAuthority) => void,
-    signal: AbortSignal,
-  ): Promise<void>;
+  /** Follows the mesh's certificate authority. Resolves once it has been looked up. */
+  followAuthority(trustDomain: () => string, heard: AuthorityHeard, signal: AbortSignal): Promise<void>;
   readonly review: ReviewToken;
+}
+
+/** How the port is doing. */
+export interface SecurePortState {
+  open: boolean;
+  /** What is wrong with the authority: where the port is closed, why it is. */
+  problems: readonly Problem[];
 }
 
 /** What the port stands on. */
@@ -46,8 +51,8 @@ export interface SecurePortContext {
   readonly log: Log;
 }
 
-/** Milliseconds from one look at whether the serving certificate is to be renewed to the next: timers cannot wait for months. */
-const LOOK_EVERY = 3_600_000;
+/** Milliseconds from one look at whether the serving certificate is to be renewed to the next: timers cannot wait for months, nor be late. */
+const LOOK = { least: 1_000, most: 3_600_000 };
 
 /**
  * The port that proxies prove their identity at: the serving certificate is the authority's, renewed at half its life and whenever the authority
@@ -94,7 +99,7 @@ export class SecurePort {
 
   #look(): void {
     const { clock, log } = this.#context;
-    clock.after(LOOK_EVERY, () => {
+    clock.after(Math.max(LOOK.least, Math.min(LOOK.most, this.#renewAt - clock.now())), () => {
       if (clock.now() >= this.#renewAt)
         this.replace(this.#authority).catch((error: unknown) =>
           log.error({ err: error }, 'the serving certificate could not be renewed'),
@@ -135,36 +140,51 @@ const certificateOf = ({ place, clock }: SecurePortContext, authority: Certifica
 /** What running the port takes of the control plane. */
 export interface RunContext extends Pick<SecurePortContext, 'address' | 'methods' | 'clock' | 'log'> {
   readonly mesh: MeshOptions;
+  /** See Settings. */
+  readonly revision: string;
+  readonly tlsHosts: readonly string[];
   readonly settings: () => MeshSettings | undefined;
   readonly ports: OpenPorts;
+  /** Kept up to date. */
+  readonly state: SecurePortState;
+  /** The port cannot be opened. */
+  failed(error: unknown): void;
   readonly signal: AbortSignal;
 }
 
-/** Opens the port once there is an authority, and has it follow the authority from then on. Rejects where it cannot be opened. */
+/** Opens the port once there is an authority, and has it follow the authority from then on. Resolves once that has been looked up. */
 export async function runSecurePort(context: RunContext, { followAuthority, review }: Security): Promise<void> {
-  const { mesh, settings, ports, signal, log } = context;
+  const { mesh, revision, tlsHosts, settings, ports, state, signal, log } = context;
   const trustDomains = (): readonly [string, ...string[]] => {
     const { trustDomain, config } = settings() ?? {};
     return [trustDomain ?? mesh.domain, ...(config?.trustDomainAliases ?? [])];
   };
-  const place = { namespace: mesh.rootNamespace, revision: '', customHosts: [] };
+  const place = { namespace: mesh.rootNamespace, revision, customHosts: tlsHosts };
   const portContext = { ...context, place, clusterId: mesh.clusterId, trustDomains, review };
-  let port: Promise<SecurePort> | undefined;
-  const opened = async (authority: CertificateAuthority): Promise<SecurePort> => {
+  let port: SecurePort | undefined;
+  const follow = async (authority: CertificateAuthority): Promise<void> => {
+    if (port) return port.replace(authority);
     const made = await SecurePort.create(portContext, authority);
-    if (signal.aborted) return made;
+    if (signal.aborted) return;
     await ports.open(made.row());
+    port = made;
+    state.open = true;
     log.info({ address: ports.reachedAt('tls') }, 'proxies connect over TLS');
-    return made;
   };
-  const replaced = async (before: Promise<SecurePort>, authority: CertificateAuthority): Promise<SecurePort> => {
-    const made = await before;
-    await made.replace(authority);
-    return made;
+  // One after the other: the newest is in force in the end.
+  let following = Promise.resolve();
+  const heard: AuthorityHeard = {
+    inForce(authority) {
+      following = following
+        .then(() => follow(authority))
+        .catch((error: unknown) => {
+          if (error instanceof ListenError) context.failed(error);
+          else log.error({ err: error }, 'an authority cannot be served by');
+        });
+    },
+    problems(problems) {
+      state.problems = problems;
+    },
   };
-  const told = (authority: CertificateAuthority): void => {
-    port = port ? replaced(port, authority) : opened(authority);
-    port.catch((error: unknown) => log.error({ err: error }, 'the TLS port cannot be opened'));
-  };
-  await followAuthority(() => trustDomains()[0], told, signal);
+  await followAuthority(() => trustDomains()[0], heard, signal);
 }

@@ -21,7 +21,8 @@ export type SourceSettings =
 /** Everything `serve` can be told. */
 export interface Settings {
   readonly source: SourceSettings;
-  readonly xds: Address;
+  /** Where proxies connect in plaintext; nowhere without. */
+  readonly xds: Address | undefined;
   readonly http: Address;
   /** Where proxies prove who they are; nowhere without. */
   readonly tls: Address | undefined;
@@ -30,6 +31,9 @@ export interface Settings {
   /** A MeshConfig file that takes the place of the source's own. */
   readonly meshConfig: string | undefined;
   readonly mesh: MeshOptions;
+  /** Names that proxies reach this control plane by, beside those that come of its namespace. */
+  readonly revision: string;
+  readonly tlsHosts: readonly string[];
   /** Where the keys of RequestAuthentications may be fetched from, and a file of certificates that vouch for servers there. */
   readonly jwks: AddressRanges & { readonly ca: string | undefined };
   /** Gateways get the private keys of their credentials over plaintext streams from other machines too. */
@@ -54,10 +58,25 @@ export const serveOptions = {
   },
   kubeconfig: { value: 'FILE', help: 'Watch the cluster of this kubeconfig (default: the cluster this runs in)' },
   context: { value: 'NAME', help: "The kubeconfig's context" },
-  'xds-address': { value: 'HOST:PORT', help: 'Where proxies connect (ADS over plaintext gRPC)', default: ':15010' },
+  'xds-address': {
+    value: 'HOST:PORT',
+    help: 'Where proxies connect (ADS over plaintext gRPC); "" for nowhere',
+    default: ':15010',
+    mayBeEmpty: true,
+  },
   'tls-address': {
     value: 'HOST:PORT',
-    help: 'Where proxies connect over TLS and have their certificates signed; needs a cluster (istiod: :15012)',
+    help: 'Where proxies connect over TLS and have their certificates signed; needs a cluster, and is then :15012 unless told; "" for nowhere',
+    mayBeEmpty: true,
+  },
+  'tls-hosts': {
+    value: 'HOST,...',
+    help: "More host names for the TLS port's certificate, beside those of the Service istiod (istiod: ISTIOD_CUSTOM_HOST)",
+  },
+  revision: {
+    value: 'REV',
+    help: "Revision of this control plane: the TLS port's certificate is for istiod-REV, too (istiod: REVISION)",
+    default: 'default',
   },
   'http-address': { value: 'HOST:PORT', help: '/ready, /debug and /metrics', default: ':8080' },
   'monitoring-address': {
@@ -89,6 +108,9 @@ export const serveOptions = {
   },
   'log-level': { value: 'LEVEL', help: LOG_LEVELS.join(', '), default: 'info' },
 } as const satisfies Record<string, Option>;
+
+/** istiod's. */
+const TLS_ADDRESS = ':15012';
 
 /** Takes connections of every family that the machine has: a socket on `::` takes those of IPv4, too. */
 const everyAddress = (): string =>
@@ -123,6 +145,36 @@ function ranges(option: string, text: string | undefined): readonly string[] {
       `--${option}: '${wrong}' is no range of addresses; expected one such as 10.0.0.0/8 or fd00::/8`,
     );
   return list;
+}
+
+/** Reads an address to listen on; nowhere where it is empty. Throws a UsageError that names the option. */
+const addressOrNone = (option: string, text: string): Address | undefined =>
+  text === '' ? undefined : address(option, text);
+
+/** Where proxies connect: in plaintext and over TLS, which takes a cluster. Throws a UsageError. */
+function proxyAddresses({ options }: Arguments): Pick<Settings, 'xds' | 'tls'> {
+  const isCluster = options['config'] === undefined;
+  const tlsText = options['tls-address'] ?? (isCluster ? TLS_ADDRESS : '');
+  if (!isCluster && tlsText)
+    throw new UsageError('--tls-address needs a cluster, which vouches for proxies: a folder cannot');
+  const xds = addressOrNone('xds-address', options['xds-address'] ?? serveOptions['xds-address'].default);
+  const tls = addressOrNone('tls-address', tlsText);
+  if (!xds && !tls)
+    throw new UsageError(
+      isCluster
+        ? '--xds-address and --tls-address are both empty: proxies could connect nowhere'
+        : '--xds-address is empty, and over TLS a folder cannot be served: proxies could connect nowhere',
+    );
+  return { xds, tls };
+}
+
+/** Reads a list of host names. Throws a UsageError that names the option. */
+function hosts(option: string, text: string | undefined): readonly string[] {
+  const list = (text ?? '').split(',').flatMap(host => host.trim() || []);
+  const wrong = list.find(host => !isIP(host) && hostFault(host) !== undefined);
+  if (wrong !== undefined)
+    throw new UsageError(`--${option}: '${wrong}' is no host name; expected one such as istiod.example.com`);
+  return list.map(host => host.toLowerCase().replace(/\.$/, ''));
 }
 
 /** Reads `host:port` to connect to: this machine where there is no host. Throws a UsageError that names the option. */
@@ -160,15 +212,17 @@ export function serveSettings(args: Arguments): Settings {
   const { config, kubeconfig, context } = options;
   if (config !== undefined && (kubeconfig ?? context) !== undefined)
     throw new UsageError('--config reads a folder and --kubeconfig a cluster: choose one');
-  if (config !== undefined && options['tls-address'] !== undefined)
-    throw new UsageError('--tls-address needs a cluster, which vouches for proxies: a folder cannot');
+  const revision = options['revision'] ?? serveOptions.revision.default;
+  if (!isDnsLabel(revision) || revision !== revision.toLowerCase())
+    throw new UsageError(`--revision: '${revision}' cannot be a revision; expected one such as canary or 1-31`);
   const logLevel = LOG_LEVELS.find(level => level === options['log-level']);
   if (!logLevel)
     throw new UsageError(`--log-level: '${options['log-level']}'; expected one of ${LOG_LEVELS.join(', ')}`);
   return {
     source: config === undefined ? { kind: 'kubernetes', kubeconfig, context } : { kind: 'directory', folder: config },
-    xds: address('xds-address', options['xds-address'] ?? serveOptions['xds-address'].default),
-    tls: options['tls-address'] === undefined ? undefined : address('tls-address', options['tls-address']),
+    ...proxyAddresses(args),
+    tlsHosts: hosts('tls-hosts', options['tls-hosts']),
+    revision,
     http: address('http-address', options['http-address'] ?? serveOptions['http-address'].default),
     monitoring:
       options['monitoring-address'] === undefined

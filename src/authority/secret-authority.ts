@@ -1,9 +1,11 @@
 import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
+import { type Problem, problemLine } from '../config/problem.ts';
 import type { RawObject } from '../config/raw.ts';
 import { ApiError, failureLine } from '../kubernetes/api-error.ts';
 import type { Resource } from '../kubernetes/object.ts';
 import type { Writer } from '../kubernetes/writer.ts';
+import { objectKey } from '../object-key.ts';
 import { type CertificateAuthority, isSameAuthority } from '../security/authority.ts';
 import { caSecret, caSecretData, readCaSecret } from '../security/ca-secret.ts';
 import { cacertsSecret, readCacerts } from '../security/cacerts.ts';
@@ -18,6 +20,14 @@ export type FollowSecret = (
   told: (secret: RawObject | undefined) => void,
   signal: AbortSignal,
 ) => Promise<void>;
+
+/** Who hears of the authority of a mesh. */
+export interface AuthorityHeard {
+  /** Each that is in force. */
+  inForce(authority: CertificateAuthority): void;
+  /** All that is wrong with what it is kept in. */
+  problems(problems: readonly Problem[]): void;
+}
 
 /** Where the authority of a mesh is kept. */
 export interface SecretAuthorityContext {
@@ -44,14 +54,14 @@ const secretData = (secret: RawObject): SecretData =>
   );
 
 /**
- * Follows the authority of a mesh in the Secrets `cacerts` and `istio-ca-secret`, which is made where there is neither. `told` hears of each
- * that is in force, the first time once both have been looked up. What is wrong with a Secret is logged, and leaves the last good one in force;
- * where there is none yet nothing is told, and nothing is made beside it.
+ * Follows the authority of a mesh in the Secrets `cacerts` and `istio-ca-secret`, which is made where there is neither. Each that is in
+ * force is heard of, the first time once both have been looked up. What is wrong with a Secret is told and logged, and leaves the last good one in
+ * force; where there is none yet nothing is in force, and nothing is made beside it.
  */
 export async function followAuthority(
   { follow, writer, namespace, clock, log }: SecretAuthorityContext,
   trustDomain: () => string,
-  told: (authority: CertificateAuthority) => void,
+  heard: AuthorityHeard,
   signal: AbortSignal,
 ): Promise<void> {
   const found: { cacerts: RawObject | undefined; caSecret: RawObject | undefined } = {
@@ -60,10 +70,24 @@ export async function followAuthority(
   };
   /** What was wrong when last looked at, as it was said. */
   let said: ReadonlySet<string> = new Set();
+  let unwritten: string | undefined;
+  let faults: readonly Problem[] = [];
   let inForce: AuthorityInForce | undefined;
   let current: CertificateAuthority | undefined;
   let writing = false;
   let looked = false;
+
+  /** Says what is wrong, each once, and again only if it has been mended meanwhile. */
+  const tell = (): void => {
+    const object = objectKey('Secret', namespace, caSecret.name);
+    const problems: readonly Problem[] =
+      unwritten === undefined ? faults : [...faults, { object, path: '', message: unwritten, severity: 'error' }];
+    const lines = new Map(problems.map(problem => [problemLine(problem), problem.severity]));
+    for (const [problem, severity] of lines)
+      if (!said.has(problem)) log[severity === 'error' ? 'error' : 'warn']({ problem }, 'a problem');
+    said = new Set(lines.keys());
+    heard.problems(problems);
+  };
 
   const write = async (rotation: () => Promise<Rotation>): Promise<void> => {
     if (writing) return;
@@ -81,14 +105,14 @@ export async function followAuthority(
         data: Object.fromEntries(data),
       };
       await writer(signal).create(SECRETS, object);
+      unwritten = undefined;
+      tell();
       log.info({ secret: `${namespace}/${caSecret.name}` }, 'the root of the mesh was written');
     } catch (error) {
       const isThere = error instanceof ApiError && error.reason === 'AlreadyExists';
       if (!isThere && !signal.aborted) {
-        log.error(
-          { err: failureLine(error) },
-          `the root of the mesh cannot be written to ${namespace}/${caSecret.name}`,
-        );
+        unwritten = `the root of the mesh cannot be written: ${failureLine(error)}`;
+        tell();
         clock.after(AGAIN, choose);
       }
     } finally {
@@ -111,15 +135,14 @@ export async function followAuthority(
       void write(async () => settled(rootAuthority(await makeRoot(trustDomain(), clock.now())), clock.now()));
       return;
     }
-    const lines = new Map(
-      choice.faults.map(({ secret, field, message, severity }) => [
-        `Secret/${namespace}/${secret}${field && ` ${field}`}: ${message}`,
-        severity,
-      ]),
-    );
-    for (const [problem, severity] of lines)
-      if (!said.has(problem)) log[severity === 'error' ? 'error' : 'warn']({ problem }, 'a problem');
-    said = new Set(lines.keys());
+    faults = choice.faults.map(({ secret, field, message, severity }) => ({
+      object: objectKey('Secret', namespace, secret),
+      path: field,
+      message,
+      severity,
+    }));
+    if (found.caSecret) unwritten = undefined;
+    tell();
     if (choice.do === 'refuse') return;
     const { rotation } = choice.inForce;
     inForce = choice.inForce;
@@ -127,7 +150,7 @@ export async function followAuthority(
     const authority = authorityOf(rotation);
     if (current && isSameAuthority(current, authority)) return;
     current = authority;
-    told(authority);
+    heard.inForce(authority);
   };
 
   const following = (secret: keyof typeof found, name: string): Promise<void> =>

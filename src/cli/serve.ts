@@ -104,33 +104,33 @@ function greeting(plane: ControlPlane, { source }: Settings): string {
   if (!world) return '';
   const { mesh, problems } = world;
   const attach = source.kind === 'directory' ? attaching(source.folder, mesh.contents.Pod.values()) : '';
+  const connect = [
+    plane.xds && `${plane.xds}  (ADS, plaintext gRPC)`,
+    plane.tls && `${plane.tls}  (ADS and certificates over TLS)`,
+  ].filter(line => line);
   return `Pilotlight ${VERSION} serves ${counted(mesh.services.length, 'Service')}, ${counted(problems.length, 'problem')}.
-  proxies connect to   ${plane.xds}  (ADS, plaintext gRPC)
-  pages                http://${plane.http}/debug
+${connect.map(line => `  proxies connect to   ${line}\n`).join('')}  pages                http://${plane.http}/debug
 ${attach}`;
 }
 
-async function started(settings: Settings, dependencies: Dependencies): Promise<ControlPlane> {
-  try {
-    return await startControlPlane(settings, dependencies);
-  } catch (error) {
-    if (!(error instanceof ListenError)) throw error;
-    throw listenError(`${error.port}-address`, error.address, error.cause);
-  }
+/** An address that cannot be listened on, as one sentence about the option that it came from. */
+function startError(error: unknown): never {
+  if (!(error instanceof ListenError)) throw error;
+  throw listenError(`${error.port}-address`, error.address, error.cause);
 }
 
 /** Runs the control plane until it is told to stop. Resolves to the exit code; rejects with a UsageError where it cannot start. */
 export async function run(settings: Settings, io: Io): Promise<number> {
   const { log, end } = createLog(settings.logLevel);
   const inputs = await inputsOf(settings, log);
-  const plane = await started(settings, { ...inputs, log });
+  const plane = await startControlPlane(settings, { ...inputs, log }).catch(startError);
   const stopped = new Promise<void>(resolve => io.signal.addEventListener('abort', () => resolve(), { once: true }));
   try {
     await Promise.race([plane.ready, stopped]);
     collectWhenIdle(systemClock);
     // A suspended function holds its variables for as long as the process lives: no world may be one of them.
     io.out(greeting(plane, settings));
-    await stopped;
+    await Promise.race([stopped, plane.failed.catch(startError)]);
     return 0;
   } finally {
     await plane.stop();

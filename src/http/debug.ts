@@ -16,6 +16,8 @@ export interface DebugView {
   readonly ads: AdsServer<Proxy>;
   readonly world: () => World | undefined;
   readonly rounds: Rounds;
+  /** What is wrong with what is no part of the world. */
+  readonly otherProblems: () => readonly Problem[];
 }
 
 const time = (at: number | undefined): string | undefined =>
@@ -116,8 +118,9 @@ function configDump(connection: Connection<Proxy>): object {
   };
 }
 
-/** The problems of the mesh, then those that only showed while connected proxies' configuration was made; each once. */
-function* problemsOf({ ads, world }: DebugView): Generator<Problem> {
+/** The problems beside the mesh, those of the mesh, then those that only showed while connected proxies' configuration was made; each once. */
+function* problemsOf({ ads, world, otherProblems }: DebugView): Generator<Problem> {
+  yield* otherProblems();
   const current = world();
   if (!current) return;
   const said = new Set<string>();

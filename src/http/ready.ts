@@ -1,3 +1,4 @@
+import { type Problem, problemLine } from '../config/problem.ts';
 import type { Entry } from './page.ts';
 
 /** How the watches of a source are doing, where it has any. */
@@ -13,23 +14,37 @@ export interface Readiness {
   readonly whole: boolean;
   readonly connections: number;
   readonly watches: readonly WatchState[];
+  /** How the TLS port is doing; absent where there is to be none. */
+  readonly tls?: { readonly open: boolean; readonly problems: readonly Problem[] } | undefined;
+}
+
+const WAITING = "the Secrets of the mesh's certificate authority have not been read yet";
+
+/** What keeps proxies from being served; undefined where nothing does. */
+function obstacle({ whole, tls }: Readiness): string | undefined {
+  if (!whole) return 'not every kind of object has been listed yet';
+  if (!tls || tls.open) return undefined;
+  return `the TLS port is closed: ${tls.problems.map(problemLine).join('; ') || WAITING}`;
 }
 
 /**
- * 200 once every kind has been listed, and from then on: a control plane that has lost its API server serves the last state, which is better
+ * 200 once every kind has been listed and proxies can connect, over TLS too where they are to, and from then on: a control plane that has lost its API server serves the last state, which is better
  * than none. `?verbose` says how each watch is doing.
  */
 export const readiness = (read: () => Readiness): Entry => ({
   help: 'Whether proxies are served; ?verbose says how each watch is doing',
   probe: true,
   page({ query }) {
-    const { whole, connections, watches } = read();
-    const status = whole ? 200 : 503;
-    if (!query.has('verbose'))
-      return { status, body: whole ? 'ready\n' : 'not ready: not every kind of object has been listed yet\n' };
+    const state = read();
+    const { connections, watches, tls } = state;
+    const missing = obstacle(state);
+    const status = missing === undefined ? 200 : 503;
+    const said = missing === undefined ? 'ready\n' : `not ready: ${missing}\n`;
+    if (!query.has('verbose')) return { status, body: said };
     const lines = watches.map(
       w => `${w.state === 'failing' ? '[-]' : '[+]'} ${w.name}: ${w.state}${w.lastError ? ` (${w.lastError})` : ''}\n`,
     );
-    return { status, body: `${whole ? 'ready' : 'not ready'}\nproxies: ${connections}\n${lines.join('')}` };
+    if (tls?.open) for (const problem of tls.problems) lines.push(`authority: ${problemLine(problem)}\n`);
+    return { status, body: `${said}proxies: ${connections}\n${lines.join('')}` };
   },
 });

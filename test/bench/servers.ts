@@ -67,7 +67,16 @@ async function serving(child: ChildProcess, address: string, word: string): Prom
 export async function pilotlight(lab: Lab): Promise<Server> {
   const { command, args, env } = imageProgram();
   const xds = `127.0.0.1:${await freePorts()}`;
-  const flags = ['--kubeconfig', lab.kubeconfig, '--xds-address', xds, '--http-address', '127.0.0.1:0'];
+  const flags = [
+    '--kubeconfig',
+    lab.kubeconfig,
+    '--xds-address',
+    xds,
+    '--tls-address',
+    '',
+    '--http-address',
+    '127.0.0.1:0',
+  ];
   const child = spawn(command, [...args, 'serve', ...flags, '--log-level', 'warn'], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -96,6 +96,9 @@ contexts: [{name: x, context: {cluster: c, user: u}}]
 current-context: x
 `;
 
+const reachable = (): string => put('reachable', kubeconfig('https://127.0.0.1:1'));
+const anywhere = ['--http-address', '127.0.0.1:0', '--xds-address', '127.0.0.1:0'];
+
 /** What is typed, and the sentence that answers it. */
 const mistakes: readonly (readonly [() => readonly string[], RegExp])[] = [
   [() => ['srve'], /^pilotlight: there is no command 'srve'; .*; did you mean serve\?$/],
@@ -158,6 +161,40 @@ const mistakes: readonly (readonly [() => readonly string[], RegExp])[] = [
     () => [...serve, '--http-address', ':0', '--xds-address', 'no.such.invalid:0'],
     /--xds-address: no\.such\.invalid: (there is no such host|the host cannot be looked up now)$/,
   ],
+  [
+    () => ['serve', '--kubeconfig', reachable(), ...anywhere, '--tls-address', `127.0.0.1:${port}`],
+    /^pilotlight serve: --tls-address: port \d+ is in use$/,
+  ],
+  [
+    () => ['serve', '--kubeconfig', reachable(), ...anywhere, '--tls-address', '192.0.2.1:0'],
+    /--tls-address: 192\.0\.2\.1: this machine has no such address$/,
+  ],
+  [() => ['serve', '--kubeconfig', reachable(), '--tls-address', 'x'], /--tls-address: 'x' is no address; expected/],
+  [
+    () => [...serve, '--tls-address', ':0'],
+    /--tls-address needs a cluster, which vouches for proxies: a folder cannot$/,
+  ],
+  [() => [...serve, '--xds-address', ''], /--xds-address is empty, and over TLS a folder cannot be served: .*nowhere$/],
+  [
+    () => ['serve', '--kubeconfig', reachable(), '--xds-address', '', '--tls-address='],
+    /--xds-address and --tls-address are both empty: proxies could connect nowhere$/,
+  ],
+  [
+    () => ['serve', '--kubeconfig', reachable(), '--http-address', ''],
+    /--http-address needs a value: --http-address HOST:PORT$/,
+  ],
+  [
+    () => ['serve', '--kubeconfig', reachable(), '--xds-address'],
+    /--xds-address needs a value: --xds-address HOST:PORT$/,
+  ],
+  ...['a_b', 'A', '-a', 'a.b'].map((revision): (typeof mistakes)[number] => [
+    () => [...serve, `--revision=${revision}`],
+    /--revision: '.*' cannot be a revision; expected one such as canary or 1-31$/,
+  ]),
+  ...['istiod.example.com, a b', '*.example.com', 'https://a', '1.2.3'].map((hosts): (typeof mistakes)[number] => [
+    () => [...serve, '--tls-hosts', hosts],
+    /--tls-hosts: '.*' is no host name; expected one such as istiod\.example\.com$/,
+  ]),
   [() => [...bootstrap, 'web-1.shop', '--xds-address', ':0'], /--xds-address: ':0': nothing listens on port 0$/],
   [() => [...bootstrap, 'web-1.shop', '--admin-address', 'x'], /--admin-address: 'x' is no address/],
   // Files and folders.

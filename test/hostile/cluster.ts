@@ -52,7 +52,7 @@ export class Cluster implements AsyncDisposable {
     await Promise.all(Array.from({ length: 8 }, worker));
     return {
       name: this.#kubeconfig,
-      args: ['--kubeconfig', this.#kubeconfig],
+      args: ['--kubeconfig', this.#kubeconfig, '--tls-address', ''],
       change: object => apply(this.#api, object),
       close: () => {},
     };

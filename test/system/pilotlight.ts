@@ -26,9 +26,9 @@ export class Pilotlight {
   /** `pilotlight serve` with further arguments; resolves when its pages answer. */
   static async serve(...args: readonly string[]): Promise<Pilotlight> {
     const [xds, http] = [`127.0.0.1:${await freePorts()}`, `127.0.0.1:${await freePorts()}`];
-    const child = spawn(process.execPath, [MAIN, 'serve', '--xds-address', xds, '--http-address', http, ...args], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
+    // Nothing but what a test asks for is on a port that another one may have.
+    const own = ['--xds-address', xds, '--http-address', http, '--tls-address', ''];
+    const child = spawn(process.execPath, [MAIN, 'serve', ...own, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
     const pilotlight = new Pilotlight(xds, http, child);
     await until('the pages to answer', async () => {
       if (child.exitCode !== null) throw new Error(pilotlight.#log);
