@@ -24,9 +24,15 @@ test('the control plane may read every kind that it watches, and nothing more', 
   const watched = Object.values(kinds)
     .filter(({ kind }) => kind !== 'Secret' && kind !== 'MeshConfig')
     .map(({ plural, group }) => `${plural}.${group}`);
-  assert.deepEqual(granted?.sort(), watched.sort());
-  const verbs = roles.flatMap(({ rules = [] }) => rules.flatMap(rule => rule.verbs));
-  assert.deepEqual([...new Set(verbs)].sort(), ['get', 'list', 'watch']);
+  assert.deepEqual(granted?.sort(), [...watched, 'tokenreviews.authentication.k8s.io'].sort());
+  const written = roles.flatMap(({ rules = [] }) =>
+    rules.flatMap(({ resources, verbs }) =>
+      resources.flatMap(resource =>
+        verbs.filter(verb => !['get', 'list', 'watch'].includes(verb)).map(verb => `${verb} ${resource}`),
+      ),
+    ),
+  );
+  assert.deepEqual(written.sort(), ['create secrets', 'create tokenreviews']);
 });
 
 test('there is a CRD for every kind of Istio that is read', () => {

@@ -66,9 +66,9 @@ class Secured {
     this.address = address;
   }
 
-  static async start(): Promise<Secured> {
+  static async start(...args: readonly string[]): Promise<Secured> {
     const address = `127.0.0.1:${await freePorts()}`;
-    const pilotlight = await Pilotlight.serve('--kubeconfig', kubeconfig, '--tls-address', address);
+    const pilotlight = await Pilotlight.serve('--kubeconfig', kubeconfig, '--tls-address', address, ...args);
     after(() => pilotlight.stop());
     return new Secured(pilotlight, address);
   }
@@ -238,6 +238,21 @@ describe('with a real API server', { skip: noApiServer, timeout: 3_600_000 }, ()
     await secured.pilotlight.stop();
   });
 
+  test('over TLS alone: nothing listens in plaintext', async () => {
+    const secured = await (await Secured.start('--xds-address', '')).opened();
+    await until('it to be ready', async () => (await secured.pilotlight.page('/ready')).status === 200);
+    const token = await tokenOf('app-1', 'app');
+    await secured.stream(await rootOf(), { token }, 'app-1.default').next('cluster');
+    const { xds } = secured.pilotlight;
+    const plaintext = new AdsClient(xds, 'delta', { id: 'sidecar~10.0.0.1~app-1.default~default.svc.cluster.local' });
+    after(() => plaintext.close());
+    plaintext.subscribe('cluster');
+    const { code, details } = await plaintext.ended;
+    assert.equal(code, status.UNAVAILABLE);
+    assert.match(details, /ECONNREFUSED/);
+    await secured.pilotlight.stop();
+  });
+
   test('a broken cacerts is said, and nothing is served or made beside it; mended it is served by', async () => {
     await admin.delete(SECRETS, { ...system, name: 'istio-ca-secret' });
     const data = { 'ca-cert.pem': Buffer.from('x').toString('base64') };
@@ -247,6 +262,26 @@ describe('with a real API server', { skip: noApiServer, timeout: 3_600_000 }, ()
     const { pilotlight } = secured;
     await until('a word', () => pilotlight.said(/Secret\/istio-system\/cacerts ca-key.pem: is missing/).length > 0);
     assert.equal(pilotlight.said(/proxies connect over TLS/).length, 0);
+    const why = /^not ready: the TLS port is closed: .*Secret\/istio-system\/cacerts ca-key\.pem: is missing/;
+    for (const path of ['/ready', '/ready?verbose']) {
+      const { status, body } = await pilotlight.page(path);
+      assert.equal(status, 503);
+      assert.match(body, why);
+    }
+    const problems = JSON.parse((await pilotlight.page('/debug/problems')).body) as readonly object[];
+    assert.ok(
+      problems.some(
+        one =>
+          'path' in one &&
+          one.path === 'ca-key.pem' &&
+          'object' in one &&
+          `${one.object}` === 'Secret/istio-system/cacerts',
+      ),
+    );
+    const ads = new AdsClient(secured.address, 'delta', { id: 'x' }, { credentials: ChannelCredentials.createSsl() });
+    after(() => ads.close());
+    ads.subscribe('cluster');
+    assert.match((await ads.ended).details, /ECONNREFUSED/, 'nothing listens');
     assert.equal(await admin.get(SECRETS, { ...system, name: 'istio-ca-secret' }), undefined);
     const key = openssl(['genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256']);
     const files = { 'key.pem': key };
@@ -261,6 +296,8 @@ describe('with a real API server', { skip: noApiServer, timeout: 3_600_000 }, ()
     };
     await admin.patch(SECRETS, { ...system, name: 'cacerts' }, { stringData: mended });
     await secured.opened();
+    assert.equal((await pilotlight.page('/ready')).status, 200);
+    assert.deepEqual(JSON.parse((await pilotlight.page('/debug/problems')).body), []);
     const token = await tokenOf('app-1', 'app');
     await secured.stream(Buffer.from(certificate), { token }, 'app-1.default').next('cluster');
     await pilotlight.stop();
