@@ -19,6 +19,7 @@ import { reachedAt, type Settings } from './settings.ts';
 import { RemoteKeySource } from './sources/jwks/remote-keys.ts';
 import type { ConfigSource } from './sources/source.ts';
 import { VERSION } from './version.ts';
+import type { WorkloadCertificates } from './workload-certificates.ts';
 import type { World } from './world.ts';
 import { AdsServer } from './xds/ads-server.ts';
 import type { Cause } from './xds/handler.ts';
@@ -68,6 +69,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
   const stopping = new AbortController();
   let world: World | undefined;
   let whole = false;
+  let certificates: WorkloadCertificates<Proxy> | undefined;
 
   const serve = (next: World, causes: readonly Cause[], seconds: number): void => {
     const first = !world;
@@ -143,6 +145,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
   const rights = (caller: Caller): Rights => rightsOf(caller, { plaintextSecrets, rootNamespace: mesh.rootNamespace });
   const handler = proxyHandler({
     world: () => world,
+    certificates: () => certificates,
     identify: peer => ports.identify(peer),
     rightsOf: rights,
     clock,
@@ -222,7 +225,13 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
       signal: stopping.signal,
     };
     // The settings of the mesh say what its trust domain is. The library of X.509 is for those who use it: it takes memory.
-    const opening = ready.then(async () => (await import('./secure-port.ts')).runSecurePort(context, security));
+    const opening = ready.then(async () => {
+      const { runSecurePort } = await import('./secure-port.ts');
+      const { WorkloadCertificates } = await import('./workload-certificates.ts');
+      const ofWorkloads = new WorkloadCertificates<Proxy>({ clock, log });
+      certificates = ofWorkloads;
+      await runSecurePort({ ...context, authorityChanged: authority => ofWorkloads.use(authority) }, security);
+    });
     opening.catch((error: unknown) => log.error({ err: error }, 'the TLS port cannot be opened'));
   }
 

@@ -4,11 +4,12 @@ import type { Clock } from './clock.ts';
 import { BoundError, status } from './grpc/status.ts';
 import type { Metrics } from './http/metrics.ts';
 import type { Log } from './log.ts';
-import { parseNode } from './model/proxy/node.ts';
+import { parseNode, proven } from './model/proxy/node.ts';
 import type { Proxy } from './model/proxy/proxy.ts';
 import type { ProblemLog } from './problem-log.ts';
 import { checkNode } from './security/node-check.ts';
-import { type World, withoutSecrets } from './world.ts';
+import type { WorkloadCertificates } from './workload-certificates.ts';
+import { type World, withoutSecrets, withWorkloadSecrets } from './world.ts';
 import type { Admission, AdsHandler } from './xds/handler.ts';
 import type { Snapshot } from './xds/resource-set.ts';
 
@@ -18,6 +19,8 @@ export interface ProxyHandlerContext {
   readonly world: () => World | undefined;
   readonly identify: Identify;
   readonly rightsOf: (caller: Caller) => Rights;
+  /** Of proxies that have no agent to get them. */
+  readonly certificates: () => WorkloadCertificates<Proxy> | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly problems: ProblemLog;
@@ -41,7 +44,7 @@ function checkCaller(identified: Identified & { readonly ok: true }, proxy: Prox
 
 /** What proxies are, and what each is to have: the side of the ADS server that knows Istio. */
 export function proxyHandler(context: ProxyHandlerContext): AdsHandler<Proxy> {
-  const { world, clock, log, problems, metrics } = context;
+  const { world, certificates, clock, log, problems, metrics } = context;
   const lastGood = new WeakMap<Proxy['class'], Snapshot>();
   const rights = new WeakMap<Proxy, Rights>();
   const unknownTypes = new Set<string>();
@@ -64,7 +67,7 @@ export function proxyHandler(context: ProxyHandlerContext): AdsHandler<Proxy> {
   };
 
   return {
-    connect(node, peer) {
+    connect(node, peer, isOver) {
       if (!world())
         return { ok: false, code: status.UNAVAILABLE, message: 'not every kind of object has been listed yet' };
       if ((node.id?.length ?? 0) > bounds['node-id'].most) throw new BoundError('node-id');
@@ -74,27 +77,48 @@ export function proxyHandler(context: ProxyHandlerContext): AdsHandler<Proxy> {
         return { ok: false, code: status.INVALID_ARGUMENT, message: parsed.message };
       }
       const { proxy } = parsed;
-      const admission = (identified: Identified): Admission<Proxy> => {
-        const node = identified.ok ? checkCaller(identified, proxy) : identified;
-        if (!node.ok) {
-          const { code, message, reason = message } = node;
+      const admitted = (client: Proxy, caller: Caller): Admission<Proxy> => {
+        rights.set(client, context.rightsOf(caller));
+        return { ok: true, client };
+      };
+      const withCertificate = async (client: Proxy, caller: Caller & { readonly kind: 'workload' }) => {
+        await certificates()?.admit(client, caller.proven, { connection: peer.address, isOver });
+        return admitted(client, caller);
+      };
+      const admission = (identified: Identified): Admission<Proxy> | Promise<Admission<Proxy>> => {
+        const checked = identified.ok ? checkCaller(identified, proxy) : identified;
+        if (!checked.ok) {
+          const { code, message, reason = message } = checked;
           log.warn({ proxy: proxy.id, peer: peer.address, problem: reason }, 'a proxy was refused');
           return { ok: false, code, message };
         }
-        rights.set(proxy, context.rightsOf(node.caller));
-        return { ok: true, client: proxy };
+        const { caller } = checked;
+        if (caller.kind !== 'workload') return admitted(proxy, caller);
+        const client = proven(proxy);
+        return client.class.certificates === 'ads' ? withCertificate(client, caller) : admitted(client, caller);
       };
       const identified = context.identify(peer);
       return identified instanceof Promise ? identified.then(admission) : admission(identified);
     },
-    snapshot: proxy => (rights.get(proxy)?.gatewayKeys ? whole(proxy) : withoutSecrets(whole(proxy))),
-    onOpen: ({ client, protocol, peer }) =>
-      log.info({ proxy: client.id, protocol, peer: peer.address }, 'a proxy connected'),
-    onClose: ({ client }) => log.info({ proxy: client.id }, 'a proxy disconnected'),
+    snapshot(proxy) {
+      const all = rights.get(proxy)?.gatewayKeys ? whole(proxy) : withoutSecrets(whole(proxy));
+      const own = certificates()?.of(proxy);
+      return own ? withWorkloadSecrets(all, own.roots, own.own) : all;
+    },
+    onOpen(stream) {
+      const { client, protocol, peer } = stream;
+      certificates()?.opened(stream);
+      log.info({ proxy: client.id, protocol, peer: peer.address }, 'a proxy connected');
+    },
+    onClose(stream) {
+      certificates()?.closed(stream);
+      log.info({ proxy: stream.client.id }, 'a proxy disconnected');
+    },
     onSend(_, { type, frame, causes: [first] }) {
       metrics.sent(type, frame.size, first && (clock.now() - first.at) / 1000);
     },
-    onAck(_, { delivery, causes }) {
+    onAck({ client }, { type, delivery, causes }) {
+      if (type === 'secret') certificates()?.acknowledge(client, delivery.view);
       for (const { kind, at } of causes) metrics.acknowledged(kind, (delivery.at - at) / 1000);
     },
     onNack({ client }, type, { version, nonce, names, message }) {

@@ -149,6 +149,8 @@ export interface RunContext extends Pick<SecurePortContext, 'address' | 'methods
   readonly state: SecurePortState;
   /** The port cannot be opened. */
   failed(error: unknown): void;
+  /** Another authority is in force from now on. */
+  authorityChanged(authority: CertificateAuthority): void;
   readonly signal: AbortSignal;
 }
 
@@ -163,6 +165,7 @@ export async function runSecurePort(context: RunContext, { followAuthority, revi
   const portContext = { ...context, place, clusterId: mesh.clusterId, trustDomains, review };
   let port: SecurePort | undefined;
   const follow = async (authority: CertificateAuthority): Promise<void> => {
+    context.authorityChanged(authority);
     if (port) return port.replace(authority);
     const made = await SecurePort.create(portContext, authority);
     if (signal.aborted) return;

@@ -133,6 +133,16 @@ export const withoutSecrets = memo(
   (whole: Snapshot): Snapshot => new ProxySnapshot({ ...whole, secret: emptySet('secret') }, () => whole.nameTable),
 );
 
+const secretsOf = memo(
+  (others: ResourceSet, roots: Part, own: Part): ResourceSet => joinedSet('secret', [...others.parts, roots, own]),
+);
+
+/** The snapshot for a stream that gets its certificate from here: with it and the roots that it is to trust. */
+export const withWorkloadSecrets = memo(
+  (whole: Snapshot, roots: Part, own: Part): Snapshot =>
+    new ProxySnapshot({ ...whole, secret: secretsOf(whole.secret, roots, own) }, () => whole.nameTable),
+);
+
 /** Parts by the list that they were made from, and by what that comes to: proxies that see the same share them. */
 const parts = new WeakMap<readonly unknown[], Part>();
 

@@ -68,6 +68,7 @@ async function serve(address: Address = { host: '127.0.0.1', port: 0 }) {
       ports,
       state,
       failed: error => failures.push(error),
+      authorityChanged: () => {},
       signal: stopping.signal,
     },
     {

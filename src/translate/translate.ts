@@ -155,6 +155,6 @@ export function translate(identity: Identity, endpoints: EndpointIndex, credenti
   return new Translation(
     configurationOf(identity, endpointsRead(scope, endpoints), credentials),
     sentEndpoints(traits.build, endpointAssignments(identity, endpoints)),
-    () => (traits.agent ? oneTable(nameTable(scope, traits, endpoints)) : NO_TABLES),
+    () => (traits.certificates === 'agent' ? oneTable(nameTable(scope, traits, endpoints)) : NO_TABLES),
   );
 }

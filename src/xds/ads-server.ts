@@ -163,7 +163,7 @@ export class AdsServer<C> {
         open(peer, nodeBytes, admission);
         if (request) connection?.receive(request);
       };
-      const admission = this.#handler.connect(node, peer);
+      const admission = this.#handler.connect(node, peer, () => call.over);
       if (!(admission instanceof Promise)) {
         decided(admission);
         return;

@@ -1,5 +1,5 @@
 import type { Origin, Peer } from '../grpc/peer.ts';
-import type { Status } from '../grpc/status.ts';
+import type { Status, StatusError } from '../grpc/status.ts';
 import type { Node } from '../proto/generated/envoy/config/core/v3.ts';
 import type { Frame, OtherResource, Protocol } from './frame.ts';
 import type { Snapshot } from './resource-set.ts';
@@ -13,6 +13,10 @@ export interface Stream<C> {
   readonly protocol: Protocol;
   readonly client: C;
   readonly peer: Origin;
+  /** What it is to have has changed, be it for this stream alone; `causes` are the changes of the world that it is for. */
+  touch(causes: readonly Cause[]): void;
+  /** Ends it. */
+  fail(error: StatusError): void;
 }
 
 /** Whether a stream is served, and as whom. */
@@ -59,8 +63,8 @@ export interface OtherRequest {
 
 /** The side of the server that knows what proxies are and what they are to have. */
 export interface AdsHandler<C> {
-  /** Decides about a stream by its first request. UNAVAILABLE is the code for a world that is not whole yet. */
-  connect(node: Node, peer: Peer): Admission<C> | Promise<Admission<C>>;
+  /** Decides about a stream by its first request; whether it has ended meanwhile says `isOver`. UNAVAILABLE is the code for a world that is not whole yet. */
+  connect(node: Node, peer: Peer, isOver: () => boolean): Admission<C> | Promise<Admission<C>>;
   /** What a client is to have now. Called whenever its stream is looked at: to be answered from memory, the same object if nothing changed. */
   snapshot(client: C): Snapshot;
   /** A stream has been admitted. */

@@ -96,11 +96,11 @@ test('traits', () => {
     PROXY_CONFIG: { concurrency: 2, statusPort: 15020, proxyHeaders: { server: { value: 'x' } } },
   });
   assert.deepEqual(
-    [traits.agent, traits.interception, traits.dnsCapture, traits.network, traits.clusterId, traits.meshId],
-    [true, 'TPROXY', true, 'n', 'c', 'm'],
+    [traits.certificates, traits.interception, traits.dnsCapture, traits.network, traits.clusterId, traits.meshId],
+    ['agent', 'TPROXY', true, 'n', 'c', 'm'],
   );
   assert.deepEqual(traits.options, { HTTP10: '1', PROXY_CONFIG: '{"proxyHeaders":{"server":{"value":"x"}}}' });
-  assert.deepEqual([traitsOf(world(), {}).agent, traitsOf(world(), {}).interception], [false, 'REDIRECT']);
+  assert.deepEqual([traitsOf(world(), {}).certificates, traitsOf(world(), {}).interception], ['none', 'REDIRECT']);
 });
 
 test('the node is a trait only while a Service depends on it', () => {

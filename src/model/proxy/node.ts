@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { canonicalAddress, isOfFamilies } from '../../istio/ip-families.ts';
 import { internLabels, type Labels } from '../../istio/labels.ts';
 import { compare } from '../../istio/object.ts';
-import { Interner } from '../../memo.ts';
+import { Interner, memo } from '../../memo.ts';
 import type { Node } from '../../proto/generated/envoy/config/core/v3.ts';
 import type { Struct, Value } from '../../proto/generated/google/protobuf.ts';
 import type { Locality } from '../endpoints/endpoint.ts';
@@ -168,12 +168,14 @@ export function parseNode(node: Node): ParsedNode {
       .map(([key, value]) => [key, metadataText(key, value)] as const)
       .filter(([key, text]) => structures.has(key) || text.length <= LONGEST_TEXT),
   );
+  const istioVersion = textOf(metadata['ISTIO_VERSION']);
   const found: ProxyClass = {
     type,
     namespace,
     labels,
     build,
-    istioVersion: textOf(metadata['ISTIO_VERSION']),
+    istioVersion,
+    certificates: istioVersion ? 'agent' : 'none',
     ipv4: addresses.some(address => isOfFamilies(address, { ipv4: true, ipv6: false })),
     ipv6: addresses.some(address => isOfFamilies(address, { ipv4: false, ipv6: true })),
     locality: localityOf(node),
@@ -184,3 +186,11 @@ export function parseNode(node: Node): ParsedNode {
   const proxyClass = classes.intern(JSON.stringify({ ...found, build: buildId }), () => Object.freeze(found));
   return { ok: true, proxy: Object.freeze({ id, name, namespace, addresses, class: proxyClass }) };
 }
+
+const withCertificates = memo(
+  (agentless: ProxyClass): ProxyClass => Object.freeze({ ...agentless, certificates: 'ads' }),
+);
+
+/** A proxy that has proved who it is: without an agent it gets its certificate over its stream. */
+export const proven = (proxy: Proxy): Proxy =>
+  proxy.class.certificates === 'none' ? Object.freeze({ ...proxy, class: withCertificates(proxy.class) }) : proxy;

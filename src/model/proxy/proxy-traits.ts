@@ -76,7 +76,7 @@ export const traitsOf: (
     type: proxy.type,
     build: proxy.build,
     istioVersion: proxy.istioVersion,
-    agent: proxy.istioVersion !== '',
+    certificates: proxy.certificates,
     ipv4: proxy.ipv4,
     ipv6: proxy.ipv6,
     interception: interception(metadata['INTERCEPTION_MODE']),

@@ -1,6 +1,6 @@
 import type { IpFamilies } from '../../istio/ip-families.ts';
 import type { Locality } from '../endpoints/endpoint.ts';
-import type { EnvoyBuild } from './traits.ts';
+import type { CertificateSource, EnvoyBuild } from './traits.ts';
 
 /**
  * A connected proxy as its Node message describes it. `class` is interned: proxies that differ only in name and address share it, and
@@ -21,6 +21,7 @@ export interface ProxyClass extends IpFamilies {
   readonly labels: Readonly<Record<string, string>>;
   readonly build: EnvoyBuild;
   readonly istioVersion: string;
+  readonly certificates: CertificateSource;
   /** Of the Node message; undefined where it has none: then the Kubernetes node of the pod tells. */
   readonly locality: Locality | undefined;
   readonly nodeName: string;

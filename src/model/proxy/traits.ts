@@ -30,14 +30,19 @@ export const hasExtension = (build: EnvoyBuild, name: string): boolean =>
 /** The protobuf package of a message. */
 export const packageOf = (message: string): string => message.replace(/\.[A-Z].*$/, '');
 
+/**
+ * Where a proxy gets its certificate and the mesh's roots: from Istio's agent beside it, which serves SDS on the cluster `sds-grpc`; from the
+ * control plane, over the stream on which it proved who it is; or nowhere, so that it speaks plaintext.
+ */
+export type CertificateSource = 'agent' | 'ads' | 'none';
+
 /** What shapes a proxy's configuration besides its scope and its workload. Interned: equal proxies share one value. */
 export interface Traits extends IpFamilies {
   readonly type: 'sidecar' | 'router';
   readonly build: EnvoyBuild;
   /** `ISTIO_VERSION` of the Node's metadata; empty where no agent stands beside the proxy. */
   readonly istioVersion: string;
-  /** An agent serves SDS on the cluster `sds-grpc`: the proxy has certificates, so mutual TLS can be used. */
-  readonly agent: boolean;
+  readonly certificates: CertificateSource;
   readonly interception: 'REDIRECT' | 'TPROXY' | 'NONE';
   readonly locality: Locality;
   /** The Kubernetes node; undefined while no Service depends on it, so that proxies of different nodes stay equal. */

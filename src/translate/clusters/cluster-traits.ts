@@ -1,11 +1,11 @@
 import type { IpFamilies } from '../../istio/ip-families.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import { Interner, memo } from '../../memo.ts';
-import type { Traits } from '../../model/proxy/traits.ts';
+import type { CertificateSource, Traits } from '../../model/proxy/traits.ts';
 import { exchangesTcpMetadata } from '../filters/istio-build.ts';
 import { proxyConfigOf } from '../proxy-config.ts';
 
-/** Client certificate files that the Node's metadata names, used in place of the agent's for mutual TLS. */
+/** Client certificate files that the Node's metadata names, used in place of the workload's own for mutual TLS. */
 export interface MetadataCerts {
   readonly clientCertificate: string;
   readonly privateKey: string;
@@ -15,8 +15,7 @@ export interface MetadataCerts {
 /** What of a proxy's traits its clusters depend on. Interned, so that proxies on different nodes share their clusters. */
 export interface ClusterTraits extends IpFamilies {
   readonly sidecar: boolean;
-  /** An agent serves certificates on `sds-grpc`. */
-  readonly agent: boolean;
+  readonly certificates: CertificateSource;
   readonly metadataCerts: MetadataCerts | undefined;
   /** The pod has a socket of its own for `sds://` credentials, or for certificate files. */
   readonly credentialSocket: boolean;
@@ -31,11 +30,11 @@ const interned = new Interner<ClusterTraits>();
 
 /** The part of the traits that clusters read. */
 export const clusterTraits = memo((mesh: MeshSettings, traits: Traits): ClusterTraits => {
-  const { type, build, agent, ipv4, ipv6, options } = traits;
+  const { type, build, certificates, ipv4, ipv6, options } = traits;
   const chain = options['TLS_CLIENT_CERT_CHAIN'];
   const value: ClusterTraits = {
     sidecar: type === 'sidecar',
-    agent,
+    certificates,
     ipv4,
     ipv6,
     metadataCerts: chain

@@ -1,5 +1,6 @@
 /** Where Envoy fetches certificates: from the agent beside it, or from the control plane over ADS. */
 
+import type { CertificateSource } from '../../model/proxy/traits.ts';
 import {
   ApiConfigSource_ApiType as ApiType,
   ApiVersion,
@@ -19,11 +20,25 @@ const grpc = (cluster: string, initial_fetch_timeout?: Duration): ConfigSource =
   resource_api_version: ApiVersion.V3,
 });
 
-/** The workload's own certificate. Envoy waits for it without a limit: nothing works before it is there. */
-export const WORKLOAD_CERTIFICATE: SdsSecretConfig = { name: 'default', sds_config: grpc('sds-grpc', {}) };
+/** The names of the workload's own certificate and of the roots that the mesh trusts. */
+export const WORKLOAD_CERTIFICATE = 'default';
+export const MESH_ROOTS = 'ROOTCA';
+
+/** Envoy waits for these without a limit: nothing works before they are there. */
+const fromAgent = (name: string): SdsSecretConfig => Object.freeze({ name, sds_config: grpc('sds-grpc', {}) });
+const overAds = (name: string): SdsSecretConfig =>
+  Object.freeze({ name, sds_config: { ads: {}, initial_fetch_timeout: {}, resource_api_version: ApiVersion.V3 } });
+
+const workloadCertificates = { agent: fromAgent(WORKLOAD_CERTIFICATE), ads: overAds(WORKLOAD_CERTIFICATE) };
+const meshRootsOf = { agent: fromAgent(MESH_ROOTS), ads: overAds(MESH_ROOTS) };
+
+/** The workload's own certificate. A proxy that has none is to be sent nothing that asks for one. */
+export const workloadCertificate = (source: CertificateSource): SdsSecretConfig =>
+  workloadCertificates[source === 'ads' ? 'ads' : 'agent'];
 
 /** The roots that the mesh trusts. */
-export const MESH_ROOT: SdsSecretConfig = { name: 'ROOTCA', sds_config: grpc('sds-grpc', {}) };
+export const meshRoots = (source: CertificateSource): SdsSecretConfig =>
+  meshRootsOf[source === 'ads' ? 'ads' : 'agent'];
 
 /** Certificate files, which the agent reads so that they can be rotated. */
 export const agentFiles = (name: string, ownSocket: boolean): SdsSecretConfig => ({
@@ -42,10 +57,13 @@ export const credentialResource = (credential: string): string => {
 };
 
 /** A `credentialName`: a Kubernetes Secret that the control plane serves. No fetch limit is set, so a missing Secret blocks nothing. */
-export function credential(name: string, ownSocket: boolean): SdsSecretConfig {
-  if (name === 'builtin://') return WORKLOAD_CERTIFICATE;
-  if (name === 'builtin://-cacert') return MESH_ROOT;
-  if (name.startsWith('sds://') && ownSocket) return { name, sds_config: grpc(SDS_EXTERNAL_CLUSTER) };
+export function credential(
+  name: string,
+  { certificates, credentialSocket }: { readonly certificates: CertificateSource; readonly credentialSocket: boolean },
+): SdsSecretConfig {
+  if (name === 'builtin://') return workloadCertificate(certificates);
+  if (name === 'builtin://-cacert') return meshRoots(certificates);
+  if (name.startsWith('sds://') && credentialSocket) return { name, sds_config: grpc(SDS_EXTERNAL_CLUSTER) };
   const secret = name.startsWith('sds://') ? name.slice('sds://'.length) : name;
   return {
     name: secret.startsWith('builtin://') ? 'default' : credentialResource(secret),

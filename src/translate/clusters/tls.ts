@@ -19,7 +19,7 @@ import { struct } from '../../proto/wellknown.ts';
 import type { MutualTlsMode } from '../endpoints/peer-authentication.ts';
 import type { ClusterTraits } from './cluster-traits.ts';
 import type { AutoNames } from './http-options.ts';
-import { agentFiles, credential, MESH_ROOT, WORKLOAD_CERTIFICATE } from './sds.ts';
+import { agentFiles, credential, meshRoots, workloadCertificate } from './sds.ts';
 
 /** What decides the TLS of one cluster. */
 export interface TlsInput {
@@ -81,10 +81,10 @@ const exactly = (names: readonly string[]): CertificateValidationContext => ({
 function istioMutual(input: TlsInput, identities: readonly string[], sni: string): TransportSocket {
   const common: CommonTlsContext = {
     tls_params: TLS_VERSIONS,
-    tls_certificate_sds_secret_configs: [WORKLOAD_CERTIFICATE],
+    tls_certificate_sds_secret_configs: [workloadCertificate(input.traits.certificates)],
     combined_validation_context: {
       default_validation_context: exactly(identities),
-      validation_context_sds_secret_config: MESH_ROOT,
+      validation_context_sds_secret_config: meshRoots(input.traits.certificates),
     },
     alpn_protocols: [
       ...(input.traits.metadataExchange ? ['istio-peer-exchange'] : []),
@@ -112,11 +112,11 @@ function certificates(input: TlsInput, settings: ClientTLSSettings): Certificate
   if (settings.mode !== Mode.MUTUAL) return {};
   if (settings.credentialName) {
     return {
-      tls_certificate_sds_secret_configs: [credential(settings.credentialName, traits.credentialSocket)],
+      tls_certificate_sds_secret_configs: [credential(settings.credentialName, traits)],
     };
   }
   const { clientCertificate = '', privateKey = '' } = settings;
-  if (!traits.agent) {
+  if (traits.certificates !== 'agent') {
     const file = { certificate_chain: { filename: clientCertificate }, private_key: { filename: privateKey } };
     return { tls_certificates: [file] };
   }
@@ -134,14 +134,14 @@ function validation(input: TlsInput, settings: ClientTLSSettings): Validation {
     return {
       combined_validation_context: {
         default_validation_context: exactly(names),
-        validation_context_sds_secret_config: credential(`${settings.credentialName}-cacert`, traits.credentialSocket),
+        validation_context_sds_secret_config: credential(`${settings.credentialName}-cacert`, traits),
       },
     };
   }
   if (skip) return { validation_context: {} };
   const checks = { ...exactly(names), crl: settings.caCrl ? { filename: settings.caCrl } : undefined };
   const root = settings.caCertificates || 'system';
-  if (!traits.agent) {
+  if (traits.certificates !== 'agent') {
     const filename = root === 'system' ? SYSTEM_ROOTS : root;
     return { validation_context: { ...checks, trusted_ca: { filename } } };
   }
@@ -187,7 +187,7 @@ function automatic(input: TlsInput): UpstreamTls {
   if (traits.metadataCerts) {
     return mutualFromMetadata(input, { subjectAltNames: input.identities, sni: input.sni });
   }
-  if (!traits.agent) return {};
+  if (traits.certificates === 'none') return {};
   const transport_socket = istioMutual(input, input.identities, input.sni);
   if (input.originalDestination) return { transport_socket };
   const names = input.dynamicForwardProxy ? autoNames(input, {}) : {};
@@ -195,7 +195,10 @@ function automatic(input: TlsInput): UpstreamTls {
   return { transport_socket_matches: [mutual, PLAINTEXT], ...names };
 }
 
-/** TLS to the endpoints of a cluster. A proxy without an agent has no certificate for the mesh and speaks plaintext within it. */
+const withoutCertificate =
+  'ISTIO_MUTUAL needs a certificate: the proxy has neither an agent nor a secure connection (pilotlight bootstrap --secure), and speaks plaintext';
+
+/** TLS to the endpoints of a cluster. A proxy without a certificate speaks plaintext within the mesh. */
 export function upstreamTls(input: TlsInput): UpstreamTls {
   const { settings, traits, service } = input;
   if (!settings) return automatic(input);
@@ -207,7 +210,7 @@ export function upstreamTls(input: TlsInput): UpstreamTls {
     return mutualFromMetadata(input, { subjectAltNames, sni, insecureSkipVerify });
   }
   if (mode === Mode.MUTUAL) return ownTls(input, settings);
-  if (!traits.agent) return { fault: 'ISTIO_MUTUAL needs an agent beside the proxy; it speaks plaintext' };
+  if (traits.certificates === 'none') return { fault: withoutCertificate };
   const listed = settings.subjectAltNames ?? [];
   return {
     transport_socket: istioMutual(input, listed.length ? listed : input.identities, settings.sni || input.sni),

@@ -87,7 +87,7 @@ const contextOf = memo(
     workload: Workload,
   ): ListenerContext => {
     const telemetries = telemetriesOf(mesh, workload);
-    const logs = accessLogs(mesh, telemetries, traits.build, traits.agent, hosts, listener);
+    const logs = accessLogs(mesh, telemetries, traits.build, traits.certificates === 'agent', hosts, listener);
     const tracing = tracingOf(mesh, telemetries, hosts, traits, spanIdentity(workload), listener);
     const metrics = metricsConfigs(mesh, telemetries, listener);
     const dynamicDns = isDynamic ? sharedForwardProxy(traits, agentResolver(traits)) : undefined;

@@ -26,7 +26,7 @@ function sidecarListeners(
   const out = listenerContext(scope, workload, traits, 'outbound');
   const outbound = outboundContext(scope, out);
   const within = listenerContext(scope, workload, traits, 'inbound');
-  const mutualTls = mutualTlsFor(scope.mesh, workload.policies.peerAuthentications, traits.agent);
+  const mutualTls = mutualTlsFor(scope.mesh, workload.policies.peerAuthentications, traits.certificates);
   const { outboundPolicy, mesh } = scope;
   const dynamic =
     outboundPolicy.mode === 'ALLOW_ANY_DYNAMIC_DNS'

@@ -10,7 +10,7 @@ import {
 } from '../../../proto/generated/envoy/extensions/transport_sockets/tls/v3.ts';
 import { MeshConfig_TLSConfig_TLSProtocol } from '../../../proto/generated/istio/mesh/v1alpha1.ts';
 import { bool } from '../../../proto/wellknown.ts';
-import { agentFiles, MESH_ROOT, WORKLOAD_CERTIFICATE } from '../../clusters/sds.ts';
+import { agentFiles, meshRoots, workloadCertificate } from '../../clusters/sds.ts';
 import { exchangesTcpMetadata } from '../../filters/istio-build.ts';
 
 /** Cipher suites that Istio's servers accept. */
@@ -35,17 +35,21 @@ export const tlsSocket = (context: DownstreamTlsContext): TransportSocket => ({
 /** Whether the agent serves certificate files on a socket of their own. */
 export const filesHaveOwnSocket = (traits: Traits): boolean => traits.options['file-credential'] === 'true';
 
-/** The certificate of a proxy: files that its metadata names, else the one that the agent gets for it. */
-export function workloadCertificate(traits: Traits): SdsSecretConfig {
+/** The certificate of a proxy: files that its metadata names to the agent, else its own of the mesh. */
+export function serverCertificate(traits: Traits): SdsSecretConfig {
   const chain = traits.options['TLS_SERVER_CERT_CHAIN'];
   const key = traits.options['TLS_SERVER_KEY'];
-  return chain && key ? agentFiles(`file-cert:${chain}~${key}`, filesHaveOwnSocket(traits)) : WORKLOAD_CERTIFICATE;
+  return traits.certificates === 'agent' && chain && key
+    ? agentFiles(`file-cert:${chain}~${key}`, filesHaveOwnSocket(traits))
+    : workloadCertificate(traits.certificates);
 }
 
 /** What a proxy checks its clients against: a file that its metadata names, else the mesh's roots. */
-export function meshRoot(traits: Traits): SdsSecretConfig {
+export function clientRoots(traits: Traits): SdsSecretConfig {
   const root = traits.options['TLS_SERVER_ROOT_CERT'];
-  return root ? agentFiles(`file-root:${root}`, filesHaveOwnSocket(traits)) : MESH_ROOT;
+  return traits.certificates === 'agent' && root
+    ? agentFiles(`file-root:${root}`, filesHaveOwnSocket(traits))
+    : meshRoots(traits.certificates);
 }
 
 /** SPIFFE prefixes of the trust domains whose clients a server takes. */
@@ -77,10 +81,10 @@ const meshTlsSocket = (mesh: MeshSettings, traits: Traits, alpn: readonly string
         cipher_suites: suites.length > 0 ? suites : CIPHER_SUITES,
       },
       alpn_protocols: alpn,
-      tls_certificate_sds_secret_configs: [workloadCertificate(traits)],
+      tls_certificate_sds_secret_configs: [serverCertificate(traits)],
       combined_validation_context: {
         default_validation_context: { match_subject_alt_names: trustedPrefixes(mesh) },
-        validation_context_sds_secret_config: meshRoot(traits),
+        validation_context_sds_secret_config: clientRoots(traits),
       },
     },
   });

@@ -16,14 +16,14 @@ import {
   type ServerTLSSettings,
 } from '../../../proto/generated/istio/networking/v1alpha3.ts';
 import { bool } from '../../../proto/wellknown.ts';
-import { agentFiles, credential, MESH_ROOT, WORKLOAD_CERTIFICATE } from '../../clusters/sds.ts';
+import { agentFiles, credential, meshRoots, workloadCertificate } from '../../clusters/sds.ts';
 import {
   ALPN_HTTP,
   ALPN_WITH_METADATA_EXCHANGE,
+  clientRoots,
   filesHaveOwnSocket,
-  meshRoot,
+  serverCertificate,
   tlsSocket,
-  workloadCertificate,
 } from '../chains/tls-context.ts';
 
 const exact = (names: readonly string[] | undefined) => (names ?? []).map(name => ({ exact: name }));
@@ -32,8 +32,8 @@ const untrusted = (tls: ServerTLSSettings) => (tls.insecureSkipVerify?.value ? T
 
 /** Certificates by `credentialName`, which the control plane serves (istio: ApplyCredentialSDSToServerCommonTLSContext). */
 function credentials(tls: ServerTLSSettings, names: readonly string[], traits: Traits): CommonTlsContext {
-  const ownSocket = traits.options['credential'] === 'true';
-  const certificates = names.map(name => credential(name, ownSocket));
+  const source = { certificates: traits.certificates, credentialSocket: traits.options['credential'] === 'true' };
+  const certificates = names.map(name => credential(name, source));
   if (tls.mode === Mode.MUTUAL || tls.mode === Mode.OPTIONAL_MUTUAL) {
     const ca = tls.caCertCredentialName || `${names[0] ?? ''}-cacert`;
     return {
@@ -45,7 +45,7 @@ function credentials(tls: ServerTLSSettings, names: readonly string[], traits: T
           verify_certificate_hash: tls.verifyCertificateHash,
           trust_chain_verification: untrusted(tls),
         },
-        validation_context_sds_secret_config: credential(ca, ownSocket),
+        validation_context_sds_secret_config: credential(ca, source),
       },
     };
   }
@@ -56,24 +56,25 @@ function credentials(tls: ServerTLSSettings, names: readonly string[], traits: T
   };
 }
 
+const checksOf = (tls: ServerTLSSettings): CertificateValidationContext => ({
+  match_subject_alt_names: exact(tls.subjectAltNames),
+  crl: tls.caCrl ? { filename: tls.caCrl } : undefined,
+  trust_chain_verification: untrusted(tls),
+});
+
 /** Certificates in files, which the agent reads, or the workload's own (istio: ApplyToCommonTLSContext). */
-function files(
+function fetched(
   tls: ServerTLSSettings,
   certificates: readonly SdsSecretConfig[],
   root: SdsSecretConfig,
   validates: boolean,
 ): CommonTlsContext {
-  const context: CertificateValidationContext = {
-    match_subject_alt_names: exact(tls.subjectAltNames),
-    crl: tls.caCrl ? { filename: tls.caCrl } : undefined,
-    trust_chain_verification: untrusted(tls),
-  };
   return {
     tls_certificate_sds_secret_configs: certificates,
     ...(validates
       ? {
           combined_validation_context: {
-            default_validation_context: context,
+            default_validation_context: checksOf(tls),
             validation_context_sds_secret_config: root,
           },
         }
@@ -81,19 +82,33 @@ function files(
   };
 }
 
+/** Certificates in files that Envoy reads by itself, for want of an agent. */
+function files(tls: ServerTLSSettings, validates: boolean): CommonTlsContext {
+  const pairs = tls.tlsCertificates?.length ? tls.tlsCertificates : [tls];
+  const trusted_ca = tls.caCertificates ? { filename: tls.caCertificates } : undefined;
+  return {
+    tls_certificates: pairs.map(({ serverCertificate = '', privateKey = '' }) => ({
+      certificate_chain: { filename: serverCertificate },
+      private_key: { filename: privateKey },
+    })),
+    ...(validates && { validation_context: { ...checksOf(tls), trusted_ca } }),
+  };
+}
+
 function certificates(tls: ServerTLSSettings, traits: Traits, validates: boolean): CommonTlsContext {
-  if (tls.mode === Mode.ISTIO_MUTUAL) return files(tls, [workloadCertificate(traits)], meshRoot(traits), validates);
+  if (tls.mode === Mode.ISTIO_MUTUAL) return fetched(tls, [serverCertificate(traits)], clientRoots(traits), validates);
   const names = tls.credentialNames?.length ? tls.credentialNames : tls.credentialName ? [tls.credentialName] : [];
   if (names.length > 0) return credentials(tls, names, traits);
+  if (traits.certificates !== 'agent') return files(tls, validates);
   const own = filesHaveOwnSocket(traits);
   const pairs = tls.tlsCertificates?.length ? tls.tlsCertificates : [tls];
   const found = pairs.map(({ serverCertificate, privateKey }) =>
     serverCertificate && privateKey
       ? agentFiles(`file-cert:${serverCertificate}~${privateKey}`, own)
-      : WORKLOAD_CERTIFICATE,
+      : workloadCertificate(traits.certificates),
   );
-  const root = tls.caCertificates ? agentFiles(`file-root:${tls.caCertificates}`, own) : MESH_ROOT;
-  return files(tls, found, root, validates);
+  const root = tls.caCertificates ? agentFiles(`file-root:${tls.caCertificates}`, own) : meshRoots(traits.certificates);
+  return fetched(tls, found, root, validates);
 }
 
 /** Istio's protocol versions count as Envoy's do. */

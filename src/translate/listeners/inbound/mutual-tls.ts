@@ -1,6 +1,7 @@
 import type { PeerAuthentication } from '../../../istio/config.ts';
 import type { MeshSettings } from '../../../istio/settings.ts';
 import { memo } from '../../../memo.ts';
+import type { CertificateSource } from '../../../model/proxy/traits.ts';
 import {
   PeerAuthentication_MutualTLS_Mode as Mode,
   type PeerAuthentication_MutualTLS,
@@ -56,9 +57,12 @@ const mutualTlsOf = memo((mesh: MeshSettings, policies: readonly PeerAuthenticat
 
 const NO_MUTUAL_TLS: MutualTls = Object.freeze({ mode: 'DISABLE', ports: new Map() });
 
-/** The mutual TLS of a workload whose proxy has certificates or has none: without an agent there is nothing to serve it with. */
-export const mutualTlsFor = (mesh: MeshSettings, policies: readonly PeerAuthentication[], agent: boolean): MutualTls =>
-  agent ? mutualTlsOf(mesh, policies) : NO_MUTUAL_TLS;
+/** The mutual TLS of a workload whose proxy has certificates or has none: then there is nothing to serve it with. */
+export const mutualTlsFor = (
+  mesh: MeshSettings,
+  policies: readonly PeerAuthentication[],
+  certificates: CertificateSource,
+): MutualTls => (certificates === 'none' ? NO_MUTUAL_TLS : mutualTlsOf(mesh, policies));
 
 /** The mode of a port. */
 export const modeForPort = (tls: MutualTls, port: number): MutualTlsMode => tls.ports.get(port) ?? tls.mode;

@@ -1,0 +1,202 @@
+import type { Clock } from './clock.ts';
+import { StatusError, status } from './grpc/status.ts';
+import type { Log } from './log.ts';
+import { memo } from './memo.ts';
+import type { Caller } from './security/authenticate.ts';
+import { type CertificateAuthority, rootBundle } from './security/authority.ts';
+import { timeText } from './security/certificate.ts';
+import { leafLife } from './security/issue.ts';
+import { type OwnCertificate, ownCertificate, renewalTime } from './security/own-certificate.ts';
+import { SigningLine } from './signing-line.ts';
+import { MESH_ROOTS, WORKLOAD_CERTIFICATE } from './translate/clusters/sds.ts';
+import type { Stream } from './xds/handler.ts';
+import { encodeResource, Part } from './xds/resource-set.ts';
+import { resourceIn, type View } from './xds/view.ts';
+
+/** The secrets of one stream. Whoever holds them has its private key. */
+export interface WorkloadSecrets {
+  /** The certificate with its key: of this stream alone. */
+  readonly own: Part;
+  /** The roots, one part for all streams. */
+  readonly roots: Part;
+}
+
+/** An authority, and how many came before it: it grows with every step from one to another. */
+interface InForce {
+  readonly authority: CertificateAuthority;
+  readonly generation: number;
+}
+
+interface Made extends WorkloadSecrets {
+  readonly by: InForce;
+  readonly renewAt: number;
+}
+
+/** What a stream has, for as long as it lasts. */
+interface Held {
+  readonly caller: Caller;
+  made: Made;
+  /** The generation whose certificate and roots its proxy has acknowledged. */
+  acknowledged: number | undefined;
+  cancel: () => void;
+}
+
+/** How far a proxy has come that gets its certificate over its stream. */
+export interface Acknowledged {
+  readonly proxy: string;
+  /** Undefined where it has acknowledged nothing, or asks for nothing. */
+  readonly generation: number | undefined;
+}
+
+/** A client that waits to be admitted. */
+interface Waiting {
+  /** The address at the other end. */
+  readonly connection: string;
+  /** Whether it has gone meanwhile. */
+  readonly isOver: () => boolean;
+}
+
+export interface WorkloadCertificatesContext {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** How long leaves live, in seconds. */
+  readonly life?: number;
+  readonly line?: SigningLine;
+}
+
+/** Milliseconds until what could not be signed is tried again, and what a timer may wait for at most. */
+const AGAIN = 10_000;
+const LONGEST = 2 ** 31 - 1;
+/** A certificate is not renewed sooner than after so many milliseconds, however short its life is. */
+const SOONEST = 500;
+
+const rootsOf = memo((authority: CertificateAuthority): Part => {
+  const trusted_ca = { inline_bytes: Buffer.from(rootBundle(authority)) };
+  return new Part([encodeResource('secret', { name: MESH_ROOTS, validation_context: { trusted_ca } })]);
+});
+
+const ownPart = ({ chain, key }: OwnCertificate): Part =>
+  new Part([
+    encodeResource('secret', {
+      name: WORKLOAD_CERTIFICATE,
+      tls_certificate: {
+        certificate_chain: { inline_bytes: Buffer.from(chain.join('')) },
+        private_key: { inline_bytes: Buffer.from(key.revealPem()) },
+      },
+    }),
+  ]);
+
+/**
+ * The certificates of proxies without an agent, which get them over the streams on which they proved who they are: for that identity, whatever
+ * their Nodes say. A key is made here, kept for as long as its stream has it, and sent to that stream alone. It is renewed at half its life,
+ * and at once when the authority is another.
+ */
+export class WorkloadCertificates<C extends { readonly id: string }> {
+  readonly #context: WorkloadCertificatesContext;
+  readonly #line: SigningLine;
+  readonly #admitted = new WeakMap<C, Held>();
+  readonly #streams = new Map<Stream<C>, Held>();
+  #inForce: InForce | undefined;
+
+  constructor(context: WorkloadCertificatesContext) {
+    this.#context = context;
+    this.#line = context.line ?? new SigningLine();
+  }
+
+  /** Signs by another authority from now on: every stream gets a new certificate, and the roots. */
+  use(authority: CertificateAuthority, generation = (this.#inForce?.generation ?? 0) + 1): void {
+    this.#inForce = { authority, generation };
+    for (const [stream, held] of this.#streams) this.#renew(stream, held);
+  }
+
+  /** Makes the first certificate of a client that is to be admitted; none where it has gone. Rejects where nothing can be signed. */
+  async admit(client: C, caller: Caller, { connection, isOver }: Waiting): Promise<void> {
+    const made = await this.#line.first(connection, isOver, () => this.#make(caller));
+    if (made) this.#admitted.set(client, { caller, made, acknowledged: undefined, cancel: () => {} });
+  }
+
+  /** The stream of a client has begun. */
+  opened(stream: Stream<C>): void {
+    const held = this.#admitted.get(stream.client);
+    if (!held) return;
+    this.#streams.set(stream, held);
+    if (held.made.by === this.#inForce) this.#await(stream, held);
+    else this.#renew(stream, held);
+  }
+
+  /** It is over: what it had is forgotten. */
+  closed(stream: Stream<C>): void {
+    this.#streams.get(stream)?.cancel();
+    this.#streams.delete(stream);
+    this.#admitted.delete(stream.client);
+  }
+
+  /** What a client is to have; undefined for who has an agent, or has proved nothing. */
+  of(client: C): WorkloadSecrets | undefined {
+    return this.#admitted.get(client)?.made;
+  }
+
+  /** A client has acknowledged secrets. */
+  acknowledge(client: C, view: View): void {
+    const held = this.#admitted.get(client);
+    if (!held) return;
+    const { own, roots, by } = held.made;
+    const hasAll = [...own.list, ...roots.list].every(
+      ({ name, version }) => resourceIn(view, name)?.version === version,
+    );
+    if (hasAll) held.acknowledged = by.generation;
+  }
+
+  /** How far each connected proxy has come. */
+  *acknowledged(): Generator<Acknowledged> {
+    for (const [{ client }, { acknowledged }] of this.#streams) yield { proxy: client.id, generation: acknowledged };
+  }
+
+  async #make({ identity }: Caller): Promise<Made> {
+    const by = this.#inForce;
+    const { clock, life = leafLife.default } = this.#context;
+    const now = clock.now();
+    if (!by) throw new Error('there is no authority yet');
+    const { authority } = by;
+    if (authority.notAfter <= now)
+      throw new Error(`the signing certificate has expired at ${timeText(authority.notAfter)}`);
+    const certificate = await ownCertificate(authority, [identity.uri], life, now);
+    const renewAt = Math.max(now + SOONEST, renewalTime(now, certificate.notAfter, Math.random()));
+    return { own: ownPart(certificate), roots: rootsOf(authority), by, renewAt };
+  }
+
+  /** Waits for the time of the next certificate, and for the end of the proof that it is made on. */
+  #await(stream: Stream<C>, held: Held): void {
+    const { clock } = this.#context;
+    held.cancel();
+    const ends = held.caller.expiresAt <= held.made.renewAt;
+    const at = Math.min(held.made.renewAt, held.caller.expiresAt);
+    held.cancel = clock.after(Math.min(LONGEST, Math.max(0, at - clock.now())), () => {
+      if (clock.now() < at) this.#await(stream, held);
+      else if (ends) stream.fail(new StatusError(status.UNAUTHENTICATED, 'the proof of identity has ended'));
+      else this.#renew(stream, held);
+    });
+  }
+
+  #renew(stream: Stream<C>, held: Held): void {
+    held.cancel();
+    const isOver = (): boolean => this.#streams.get(stream) !== held;
+    const renewed = this.#line.later(async () => {
+      if (isOver() || (held.made.by === this.#inForce && this.#context.clock.now() < held.made.renewAt)) return;
+      const made = await this.#make(held.caller);
+      if (isOver()) return;
+      held.made = made;
+      stream.touch([]);
+    });
+    renewed.then(
+      () => {
+        if (!isOver()) this.#await(stream, held);
+      },
+      (error: unknown) => {
+        const { clock, log } = this.#context;
+        log.error({ proxy: stream.client.id, err: error }, 'the certificate of a proxy could not be renewed');
+        if (!isOver()) held.cancel = clock.after(AGAIN, () => this.#renew(stream, held));
+      },
+    );
+  }
+}
