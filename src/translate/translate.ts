@@ -8,7 +8,7 @@ import type { ClusterLoadAssignment } from '../proto/generated/envoy/config/endp
 import { clusterEndpointReaders, clusters } from './clusters/clusters.ts';
 import { endpointAssignments } from './endpoints/assignments.ts';
 import { applyEnvoyFilters } from './envoy-filter/envoy-filter.ts';
-import { listeners } from './listeners/listeners.ts';
+import { listeners, listenerTraits } from './listeners/listeners.ts';
 import { outboundRouteNames } from './listeners/outbound/outbound.ts';
 import { headlessServices } from './listeners/outbound/plan.ts';
 import { type NameTableResource, nameTable } from './name-table.ts';
@@ -107,12 +107,13 @@ const NO_ENDPOINTS: EndpointIndex = new Map();
 const configurationOf = memo(
   ({ scope, workload, traits }: Identity, endpoints: EndpointIndex, credentials: SecretIndex): Configuration => {
     const cds = clusters(scope, workload, traits, endpoints);
-    const lds = listeners(scope, workload, traits, endpoints);
+    const seen = listenerTraits(scope, traits);
+    const lds = listeners(scope, workload, seen, endpoints);
     const sds = secrets(scope.namespace, scope.gateways, credentials);
     const routes =
       traits.type === 'router'
         ? gatewayRoutes(scope, workload)
-        : outboundRoutes(scope, traits, outboundRouteNames(scope, traits, endpoints, workload.ownAddresses));
+        : outboundRoutes(scope, traits, outboundRouteNames(scope, seen, endpoints, workload.ownAddresses));
     const { build } = traits;
     const sent = {
       clusters: sendable('envoy.config.cluster.v3.Cluster', build, lists(cds)),

@@ -19,8 +19,9 @@ export class Fleet {
     open: number,
     classes: number,
     names: Readonly<Partial<Record<XdsType, readonly string[]>>>,
+    namespaces = 0,
   ): Promise<number> {
-    const report = await this.#ask({ open, address, classes, names });
+    const report = await this.#ask({ open, address, classes, namespaces, names });
     return 'synced' in report ? report.bytes : 0;
   }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import type { RawObject } from '../../src/config/raw.ts';
 import { Lab } from '../system/lab.ts';
-import { destinationRule, virtualService } from './mesh.ts';
+import { clientNamespaces, destinationRule, virtualService } from './mesh.ts';
 import { median, table } from './process.ts';
 import { floor, istiod, pilotlight, type Server } from './servers.ts';
 
@@ -165,18 +165,6 @@ async function apply(lab: Lab, items: readonly RawObject[]): Promise<void> {
 
 const rulesOf = (services: number): readonly RawObject[] =>
   Array.from({ length: services }, (_, i) => [virtualService(i, 'none'), destinationRule(i)]).flat();
-
-/** Namespaces of clients, each with a Sidecar. */
-const clientNamespaces = (count: number): readonly RawObject[] =>
-  Array.from({ length: count }, (_, i) => [
-    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: `load-${i}` } },
-    {
-      apiVersion: 'networking.istio.io/v1',
-      kind: 'Sidecar',
-      metadata: { name: 'default', namespace: `load-${i}` },
-      spec: { egress: [{ hosts: ['./*', 'load/*', `load-${(i + 1) % count}/*`] }] },
-    },
-  ]).flat();
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

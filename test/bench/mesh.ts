@@ -67,3 +67,15 @@ export function meshObjects({ services, endpoints, rules = false, workloads = 0 
     ...(rules ? [...all.map(i => virtualService(i, 'none')), ...all.map(destinationRule)] : []),
   ];
 }
+
+/** Namespaces of clients, each with a Sidecar. */
+export const clientNamespaces = (count: number): readonly RawObject[] =>
+  Array.from({ length: count }, (_, i) => [
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: `load-${i}` } },
+    {
+      apiVersion: 'networking.istio.io/v1',
+      kind: 'Sidecar',
+      metadata: { name: 'default', namespace: `load-${i}` },
+      spec: { egress: [{ hosts: ['./*', 'load/*', `load-${(i + 1) % count}/*`] }] },
+    },
+  ]).flat();

@@ -11,6 +11,8 @@ export type Order =
       readonly address: string;
       /** How many different workloads the proxies are of. */
       readonly classes: number;
+      /** How many namespaces those are in; 0: in that of the Services. */
+      readonly namespaces: number;
       /** The names that proxies ask for of the types that have no wildcard. */
       readonly names: Readonly<Partial<Record<XdsType, readonly string[]>>>;
     }
@@ -30,16 +32,17 @@ const order: readonly XdsType[] = ['cluster', 'endpoint', 'listener', 'route'];
 const now = (): number => performance.timeOrigin + performance.now();
 
 /** The Node message of the n-th proxy. */
-export function proxyNode(index: number, classes: number): Node {
+export function proxyNode(index: number, classes: number, namespaces = 0): Node {
   const kind = `client-${index % classes}`;
+  const namespace = namespaces ? `load-${(index % classes) % namespaces}` : 'load';
   const ip = `10.128.${Math.floor(index / 250)}.${1 + (index % 250)}`;
   const text = (string_value: string) => ({ string_value });
   return {
-    id: `sidecar~${ip}~${kind}-${index}.load~load.svc.cluster.local`,
+    id: `sidecar~${ip}~${kind}-${index}.${namespace}~${namespace}.svc.cluster.local`,
     cluster: kind,
     metadata: {
       fields: {
-        NAMESPACE: text('load'),
+        NAMESPACE: text(namespace),
         NAME: text(`${kind}-${index}`),
         LABELS: { struct_value: { fields: { app: text(kind) } } },
         ISTIO_VERSION: text('1.31.0'),
@@ -177,7 +180,9 @@ process.on('message', (order: Order) => {
   if ('open' in order) {
     unsynced += order.open;
     for (let i = 0; i < order.open; i++)
-      proxies.push(new ProxyStream(order.address, proxyNode(i, order.classes), order.names, onMessage));
+      proxies.push(
+        new ProxyStream(order.address, proxyNode(i, order.classes, order.namespaces), order.names, onMessage),
+      );
   } else if ('await' in order) {
     awaited = order.await;
     missing = proxies.length;

@@ -1,11 +1,13 @@
 // What a change costs the server as a thousand streams are of more and more different workloads, each with a Service of its own as far as there
 // are Services. An endpoint's change looks at no workload.
 //
-//     node workloads.ts [WORKLOADS ...]
+//     node workloads.ts [WORKLOADS[xNAMESPACES] ...]
+//
+// With NAMESPACES the workloads are in so many, each with a Sidecar of its own.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RawObject } from '../../src/config/raw.ts';
 import { Fleet } from './fleet.ts';
-import { meshObjects, service, slice, virtualService } from './mesh.ts';
+import { clientNamespaces, meshObjects, service, slice, virtualService } from './mesh.ts';
 import { ownCpu, table } from './process.ts';
 import { proxyOf, storeOf, WorldServer } from './world-server.ts';
 
@@ -14,8 +16,8 @@ const endpoints = 5;
 const streams = 1_000;
 const changes = 20;
 
-const given = process.argv.slice(2).map(Number);
-const sizes = given.length > 0 ? given : [1, 10, 100, 1_000];
+const given = process.argv.slice(2);
+const sizes = given.length > 0 ? given : ['1', '10', '100', '1000'];
 
 const kinds: readonly (readonly [
   kind: string,
@@ -33,11 +35,14 @@ const middle = (values: readonly number[]): number => {
 };
 
 /** CPU milliseconds: the sync of all streams, then the lower quartile of each kind of change; and resident megabytes after all. */
-async function measure(workloads: number): Promise<readonly number[]> {
+async function measure(workloads: number, namespaces: number): Promise<readonly number[]> {
   const server = new WorldServer(
-    storeOf(meshObjects({ services, endpoints, workloads: Math.min(workloads, services) })),
+    storeOf([
+      ...meshObjects({ services, endpoints, workloads: namespaces ? 0 : Math.min(workloads, services) }),
+      ...clientNamespaces(namespaces),
+    ]),
   );
-  const { snapshot } = server.world.of(proxyOf(0, workloads));
+  const { snapshot } = server.world.of(proxyOf(0, workloads, namespaces));
   const names = { endpoint: snapshot.endpoint.list.map(r => r.name), route: snapshot.route.list.map(r => r.name) };
   const settled = async (): Promise<void> => {
     while (![...server.ads.connections].every(connection => connection.settled)) await sleep(20);
@@ -45,7 +50,7 @@ async function measure(workloads: number): Promise<readonly number[]> {
   const fleet = new Fleet();
   const address = await server.listen();
   let before = ownCpu();
-  await fleet.open(address, streams, workloads, names);
+  await fleet.open(address, streams, workloads, names, namespaces);
   await settled();
   const figures = [ownCpu() - before];
   for (const [, object, mark] of kinds) {
@@ -68,12 +73,10 @@ async function measure(workloads: number): Promise<readonly number[]> {
 }
 
 const rows = [['workloads', 'sync', ...kinds.map(([kind]) => kind), 'memory']];
-for (const workloads of sizes) {
-  const figures = await measure(workloads);
-  rows.push([
-    String(workloads),
-    ...figures.map((value, i) => `${value.toFixed(0)} ${i === figures.length - 1 ? 'MB' : 'ms'}`),
-  ]);
+for (const size of sizes) {
+  const [workloads = 1, namespaces = 0] = size.split('x').map(Number);
+  const figures = await measure(workloads, namespaces);
+  rows.push([size, ...figures.map((value, i) => `${value.toFixed(0)} ${i === figures.length - 1 ? 'MB' : 'ms'}`)]);
 }
 process.stdout.write(
   `${streams} streams, ${services} Services of ${endpoints} endpoints; CPU of the server\n${table(rows)}\n`,

@@ -11,8 +11,8 @@ import { proxyNode } from './streams.ts';
 const options = { domain: 'cluster.local', rootNamespace: 'istio-system', clusterId: 'Kubernetes' };
 
 /** The n-th proxy, as the control plane sees it. */
-export function proxyOf(index: number, classes = 1): Proxy {
-  const parsed = parseNode(proxyNode(index, classes));
+export function proxyOf(index: number, classes = 1, namespaces = 0): Proxy {
+  const parsed = parseNode(proxyNode(index, classes, namespaces));
   if (!parsed.ok) throw new Error(parsed.message);
   return parsed.proxy;
 }

@@ -1,6 +1,6 @@
 import type { EnvoyFilter } from '../../istio/config.ts';
 import { compare } from '../../istio/object.ts';
-import { Interner, memo, nameOf } from '../../memo.ts';
+import { memo, one } from '../../memo.ts';
 import type { Locality } from '../endpoints/endpoint.ts';
 import type { ProxyClass } from './proxy.ts';
 import type { NodeName, Traits } from './traits.ts';
@@ -55,8 +55,6 @@ const isTrue = (text: string | undefined): boolean => text === 'true' || text ==
 const interception = (mode: string | undefined): Traits['interception'] =>
   mode === 'TPROXY' || mode === 'NONE' ? mode : 'REDIRECT';
 
-const interned = new Interner<Traits>();
-
 /** The traits of proxies of a class at a place; equal ones are one value. */
 export const traitsOf: (
   proxy: ProxyClass,
@@ -72,7 +70,7 @@ export const traitsOf: (
     const value = metadata[name];
     if (value !== undefined) options[name] = value;
   }
-  const traits: Traits = {
+  return one<Traits>({
     type: proxy.type,
     build: proxy.build,
     istioVersion: proxy.istioVersion,
@@ -87,7 +85,6 @@ export const traitsOf: (
     meshId: metadata['MESH_ID'] ?? '',
     dnsDomain: proxy.dnsDomain,
     dnsCapture: isTrue(metadata['DNS_CAPTURE']),
-    options: Object.freeze(options),
-  };
-  return interned.intern(JSON.stringify({ ...traits, build: nameOf(proxy.build) }), () => Object.freeze(traits));
+    options: one(options),
+  });
 });

@@ -75,7 +75,7 @@ const identitiesFor = memo(
 );
 
 const withProxyHost = memo((policy: Scope['outboundPolicy'], host: Hostname): Scope['outboundPolicy'] =>
-  Object.freeze({ ...policy, egressProxy: policy.egressProxy && { ...policy.egressProxy, host } }),
+  one({ ...policy, egressProxy: policy.egressProxy && one({ ...policy.egressProxy, host }) }),
 );
 
 /** The policy with the Service that its egress proxy's name stands for. */

@@ -3,7 +3,7 @@ import type { ConfigContents } from '../../config/store.ts';
 import type { Sidecar } from '../../istio/config.ts';
 import { byAge, selects } from '../../istio/object.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
-import { memo } from '../../memo.ts';
+import { memo, one } from '../../memo.ts';
 import { MeshConfig_OutboundTrafficPolicy_Mode as MeshMode } from '../../proto/generated/istio/mesh/v1alpha1.ts';
 import { OutboundTrafficPolicy_Mode } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import type { Scope } from './scope.ts';
@@ -59,18 +59,14 @@ export const outboundPolicyOf: (settings: MeshSettings, sidecar: Sidecar | undef
     const dynamic = !own && ofMesh === MeshMode.ALLOW_ANY_DYNAMIC_DNS;
     const mode = own ? own.mode : ofMesh;
     const proxy = own?.egressProxy;
-    return Object.freeze({
+    return one({
       mode:
         (mode ?? OutboundTrafficPolicy_Mode.REGISTRY_ONLY) === OutboundTrafficPolicy_Mode.REGISTRY_ONLY
           ? ('REGISTRY_ONLY' as const)
           : dynamic
             ? ('ALLOW_ANY_DYNAMIC_DNS' as const)
             : ('ALLOW_ANY' as const),
-      egressProxy: proxy?.host && {
-        host: proxy.host,
-        subset: proxy.subset ?? '',
-        port: proxy.port?.number ?? 0,
-      },
+      egressProxy: proxy?.host && one({ host: proxy.host, subset: proxy.subset ?? '', port: proxy.port?.number ?? 0 }),
     });
   },
 );

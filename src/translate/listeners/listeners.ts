@@ -1,9 +1,10 @@
 import type { Problem } from '../../config/problem.ts';
-import { memo } from '../../memo.ts';
+import { memo, one } from '../../memo.ts';
 import type { EndpointIndex } from '../../model/endpoints/endpoint.ts';
 import type { Traits } from '../../model/proxy/traits.ts';
 import type { Workload } from '../../model/proxy/workload.ts';
 import type { Scope } from '../../model/scope/scope.ts';
+import type { Service } from '../../model/services/service.ts';
 import type { Listener } from '../../proto/generated/envoy/config/listener/v3.ts';
 import type { ListenerResource, Translated } from '../resource.ts';
 import { catchAll } from '../routes/catch-all.ts';
@@ -59,6 +60,16 @@ const ownListeners = memo(
       problems: [...ofEgress, ...ofPolicies, ...inbound.problems],
     }),
 );
+
+const haveAliases = memo((services: readonly Service[]): boolean => services.some(({ aliases }) => aliases.length > 0));
+const anywhere = memo((traits: Traits): Traits => one({ ...traits, dnsDomain: '' }));
+
+/**
+ * What of a proxy's traits its listeners read: the domain by which it calls Services is read for their aliases alone. Proxies of different
+ * namespaces that see the same share their outbound listeners.
+ */
+export const listenerTraits = ({ egress }: Scope, traits: Traits): Traits =>
+  egress.some(({ services }) => haveAliases(services)) ? traits : anywhere(traits);
 
 /** The listeners of a proxy (istio: BuildListeners): its own, then those that it shares with all that see the same. */
 export const listeners = (
