@@ -1,10 +1,8 @@
-import type { Logger } from 'pino';
-import type { Clock } from '../clock.ts';
 import { type Problem, problemLine } from '../config/problem.ts';
 import type { RawObject } from '../config/raw.ts';
 import { ApiError, failureLine } from '../kubernetes/api-error.ts';
 import type { Resource } from '../kubernetes/object.ts';
-import type { Writer } from '../kubernetes/writer.ts';
+import { untilAborted } from '../kubernetes/writer.ts';
 import { objectKey } from '../object-key.ts';
 import { type CertificateAuthority, isSameAuthority } from '../security/authority.ts';
 import { caSecret, caSecretData, readCaSecret } from '../security/ca-secret.ts';
@@ -13,13 +11,7 @@ import { type AuthorityInForce, chooseAuthority } from '../security/choice.ts';
 import type { SecretData } from '../security/fault.ts';
 import { makeRoot, rootAuthority } from '../security/root.ts';
 import { authorityOf, type Rotation, settled } from '../security/rotation.ts';
-
-/** Follows a Secret: `told` hears what it is, undefined where there is none. Resolves once it has been looked up. */
-export type FollowSecret = (
-  name: { readonly namespace: string; readonly name: string },
-  told: (secret: RawObject | undefined) => void,
-  signal: AbortSignal,
-) => Promise<void>;
+import type { Cluster } from './cluster.ts';
 
 /** Who hears of the authority of a mesh. */
 export interface AuthorityHeard {
@@ -27,17 +19,6 @@ export interface AuthorityHeard {
   inForce(authority: CertificateAuthority): void;
   /** All that is wrong with what it is kept in. */
   problems(problems: readonly Problem[]): void;
-}
-
-/** Where the authority of a mesh is kept. */
-export interface SecretAuthorityContext {
-  readonly follow: FollowSecret;
-  /** For a root that is made, or is missing. Any replica may: what is there already is never overwritten. */
-  readonly writer: (signal: AbortSignal) => Writer;
-  /** The system namespace. */
-  readonly namespace: string;
-  readonly clock: Clock;
-  readonly log: Logger;
 }
 
 const SECRETS: Resource = { apiVersion: 'v1', plural: 'secrets' };
@@ -59,7 +40,7 @@ const secretData = (secret: RawObject): SecretData =>
  * force; where there is none yet nothing is in force, and nothing is made beside it.
  */
 export async function followAuthority(
-  { follow, writer, namespace, clock, log }: SecretAuthorityContext,
+  { follow, writer, namespace, clock, log }: Cluster,
   trustDomain: () => string,
   heard: AuthorityHeard,
   signal: AbortSignal,
@@ -104,7 +85,7 @@ export async function followAuthority(
         type: caSecret.type,
         data: Object.fromEntries(data),
       };
-      await writer(signal).create(SECRETS, object);
+      await writer(untilAborted(signal)).create(SECRETS, object);
       unwritten = undefined;
       tell();
       log.info({ secret: `${namespace}/${caSecret.name}` }, 'the root of the mesh was written');
@@ -153,15 +134,25 @@ export async function followAuthority(
     heard.inForce(authority);
   };
 
-  const following = (secret: keyof typeof found, name: string): Promise<void> =>
-    follow(
-      { namespace, name },
-      object => {
-        found[secret] = object;
-        choose();
+  const following = (secret: keyof typeof found, name: string): Promise<void> => {
+    const told = (object: RawObject | undefined): void => {
+      found[secret] = object;
+      choose();
+    };
+    return follow(
+      `Secret/${namespace}/${name} of the CA`,
+      {
+        kind: 'Secret',
+        group: '',
+        versions: ['v1'],
+        plural: 'secrets',
+        namespace,
+        fieldSelector: `metadata.name=${name}`,
       },
+      { listed: ([object]) => told(object), changed: told, gone: () => told(undefined) },
       signal,
     );
+  };
   await Promise.all([following('cacerts', cacertsSecret), following('caSecret', caSecret.name)]);
   looked = true;
   choose();

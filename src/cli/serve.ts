@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { FollowSecret } from '../authority/secret-authority.ts';
+import type { Cluster } from '../authority/cluster.ts';
 import { systemClock } from '../clock.ts';
 import { type Io, UsageError } from '../command.ts';
 import { type ControlPlane, type Dependencies, startControlPlane } from '../control-plane.ts';
@@ -9,7 +9,7 @@ import type { KubePod } from '../istio/kubernetes.ts';
 import { compare } from '../istio/object.ts';
 import { ApiClient } from '../kubernetes/api-client.ts';
 import { reviewBy } from '../kubernetes/token-review.ts';
-import { untilAborted, Writer } from '../kubernetes/writer.ts';
+import { Writer } from '../kubernetes/writer.ts';
 import { createLog, type Log } from '../log.ts';
 import { ListenError } from '../ports.ts';
 import type { Security } from '../secure-port.ts';
@@ -59,13 +59,17 @@ async function inputsOf({ source, meshConfig, mesh, jwks }: Settings, log: Log):
 
 /** The cluster vouches for proxies, and keeps the mesh's certificate authority. */
 function clusterSecurity(kubernetes: KubernetesSource, client: ApiClient, namespace: string, log: Log): Security {
-  const follow: FollowSecret = (name, told, signal) => kubernetes.followSecret(name, told, signal);
-  const writer = (signal: AbortSignal) =>
-    new Writer({ client, fieldManager: 'pilotlight', permit: untilAborted(signal) });
+  const cluster: Cluster = {
+    follow: (...args) => kubernetes.follow(...args),
+    writer: permit => new Writer({ client, fieldManager: 'pilotlight', permit }),
+    namespace,
+    clock: systemClock,
+    log,
+  };
   return {
     async followAuthority(...args) {
-      const { followAuthority } = await import('../authority/secret-authority.ts');
-      return followAuthority({ follow, writer, namespace, clock: systemClock, log }, ...args);
+      const { clusterAuthority } = await import('../authority/cluster-authority.ts');
+      return clusterAuthority(cluster, client, ...args);
     },
     review: reviewBy(client),
   };

@@ -107,19 +107,10 @@ export class KubernetesSource implements ConfigSource {
     await Promise.all([...this.#secrets.values()].map(({ watch }) => watch.synced));
   }
 
-  /**
-   * Follows one Secret that is no object of the mesh: `told` hears what it is, undefined where there is none. Resolves once it has been looked
-   * up.
-   */
-  followSecret(name: SecretName, told: (secret: RawObject | undefined) => void, signal: AbortSignal): Promise<void> {
-    const sink = {
-      listed: ([secret]: readonly RawObject[]) => told(secret),
-      changed: told,
-      gone: () => told(undefined),
-    };
-    const title = `Secret/${name.namespace}/${name.name} of the CA`;
-    const watch = new ListWatch(title, named('Secret', 'secrets', name), sink, this.#context);
-    void watch.run(signal);
+  /** Follows what is no object of the mesh until `signal` aborts; `title` names it among the watches. Resolves once it has been listed. */
+  follow(title: string, collection: Collection, sink: ListWatchSink, signal: AbortSignal): Promise<void> {
+    const watch = new ListWatch(title, collection, sink, this.#context);
+    void watch.run(signal).then(() => this.#health.removed(title));
     return watch.synced;
   }
 
