@@ -8,12 +8,18 @@ export interface Option {
   readonly flag?: boolean;
   /** An empty value means something: that there is to be none. */
   readonly mayBeEmpty?: boolean;
+  /** Its letter: `-p`. */
+  readonly short?: string;
+  /** Environment variables that say the same where the command line does not; the last one that is set counts. */
+  readonly env?: readonly string[];
 }
 
 /** What the user typed: option values by name, and what is left. */
 export interface Arguments {
   readonly options: Readonly<Record<string, string>>;
   readonly flags: ReadonlySet<string>;
+  /** What the user wrote to set an option, by its name: `--envoy-port`, `-p` or a variable. */
+  readonly spelled: Readonly<Record<string, string>>;
   /** What the command is about, where it takes that. */
   readonly operand: string | undefined;
 }
@@ -65,11 +71,15 @@ export function suggestion(word: string, known: readonly string[], prefix = ''):
     : '';
 }
 
-/** Reads `argv` by the command's options; of an option that is there twice the last counts. Throws a UsageError. */
-export function readArguments(command: Command, argv: readonly string[]): Arguments {
+/** Reads `argv` by the command's options, and the environment where it says nothing; of an option that is there twice the last counts. Throws a UsageError. */
+export function readArguments(
+  command: Command,
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>> = {},
+): Arguments {
   const config: ParseArgsOptionsConfig = {};
-  for (const [name, option] of Object.entries(command.options))
-    config[name] = { type: option.flag ? 'boolean' : 'string' };
+  for (const [name, { flag, short }] of Object.entries(command.options))
+    config[name] = { type: flag ? 'boolean' : 'string', ...(short && { short }) };
   // Not strict: what is wrong is said here, in the words of who typed it.
   const { tokens } = parseArgs({
     args: [...argv],
@@ -79,9 +89,23 @@ export function readArguments(command: Command, argv: readonly string[]): Argume
     tokens: true,
   });
   const options: Record<string, string> = {};
-  for (const [name, option] of Object.entries(command.options))
-    if (option.default !== undefined) options[name] = option.default;
   const flags = new Set<string>();
+  const spelled: Record<string, string> = {};
+  const set = (name: string, option: Option, wrote: string, value: string): void => {
+    spelled[name] = wrote;
+    if (!option.flag) options[name] = value;
+    else if (truth(wrote, value)) flags.add(name);
+    else flags.delete(name);
+  };
+  for (const [name, option] of Object.entries(command.options)) {
+    if (option.default !== undefined) options[name] = option.default;
+    for (const variable of option.env ?? []) {
+      const value = env[variable];
+      // Kubernetes names variables after Services: one called inbound-capture makes INBOUND_CAPTURE_PORT=tcp://10.96.0.7:80.
+      if (value === undefined || (value === '' && !option.mayBeEmpty) || /^(tcp|udp|sctp):\/\//.test(value)) continue;
+      set(name, option, variable, value);
+    }
+  }
   let operand: string | undefined;
   for (const token of tokens) {
     if (token.kind === 'positional') {
@@ -91,18 +115,24 @@ export function readArguments(command: Command, argv: readonly string[]): Argume
     } else if (token.kind === 'option') {
       const { name, rawName, value, inlineValue } = token;
       const option = Object.hasOwn(command.options, name) ? command.options[name] : undefined;
-      if (!option || !rawName.startsWith('--'))
+      if (!option || ![`--${name}`, `-${option.short}`].includes(rawName))
         throw new UsageError(`unknown option ${rawName}${suggestion(name, Object.keys(command.options), '--')}`);
-      if (option.flag && value !== undefined) throw new UsageError(`${rawName} takes no value`);
-      if (option.flag) flags.add(name);
-      else options[name] = valueOf(rawName, option, value, inlineValue);
+      set(name, option, rawName, option.flag ? (value ?? 'true') : valueOf(rawName, option, value, inlineValue));
     }
   }
-  return { options, flags, operand };
+  return { options, flags, spelled, operand };
 }
 
-function valueOf(name: string, option: Option, value: string | undefined, inline: boolean | undefined): string {
+function truth(name: string, value: string): boolean {
+  if (/^(1|t|true)$/i.test(value)) return true;
+  if (/^(0|f|false)$/i.test(value)) return false;
+  throw new UsageError(`${name} takes no value but true or false`);
+}
+
+function valueOf(name: string, option: Option, typed: string | undefined, inline: boolean | undefined): string {
   const expected = option.value ?? 'VALUE';
+  // `-p=15001`, as Go's flags allow.
+  const value = inline && !name.startsWith('--') ? typed?.replace(/^=/, '') : typed;
   if (value === '' && option.mayBeEmpty) return value;
   if (!value) throw new UsageError(`${name} needs a value: ${name} ${expected}`);
   if (!inline && value.length > 1 && value.startsWith('-'))
@@ -120,7 +150,7 @@ const columns = (rows: readonly (readonly [string, string])[]): string => {
 /** The page that `pilotlight COMMAND --help` prints. */
 export function helpOf(command: Command): string {
   const options = Object.entries(command.options).map(([name, o]): [string, string] => [
-    `--${name}${o.flag ? '' : ` ${o.value ?? 'VALUE'}`}`,
+    `${o.short ? `-${o.short}, ` : ''}--${name}${o.flag ? '' : ` ${o.value ?? 'VALUE'}`}`,
     o.help + (o.default ? ` (default ${o.default})` : ''),
   ]);
   return `${command.summary}\n\nUsage:\n  pilotlight ${command.usage}\n\n${command.description}\n${

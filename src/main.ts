@@ -29,7 +29,7 @@ async function run([name, ...rest]: readonly string[], io: Io): Promise<number> 
   const command = commandOf(name);
   if (asks('--help', '-h')) io.out(helpOf(command));
   else if (asks('--version')) io.out(`${VERSION}\n`);
-  else return command.run(readArguments(command, rest), io);
+  else return command.run(readArguments(command, rest, process.env), io);
   return 0;
 }
 

@@ -38,6 +38,8 @@ const standsOn: Readonly<Record<string, readonly string[]>> = {
   grpc: [],
   xds: ['grpc', 'proto'],
   kubernetes: ['yaml'],
+  // The rules of a pod's network; what the control plane makes of objects is nothing to it.
+  iptables: [],
   istio: ['proto'],
   config: ['istio', 'yaml'],
   rounds: ['config'],
@@ -49,7 +51,7 @@ const standsOn: Readonly<Record<string, readonly string[]>> = {
   // The mesh's certificate authority in a cluster: what is kept there, and what its leader does.
   authority: ['sources', 'security'],
   // What puts the line together: the files of src itself, the pages and the commands.
-  composition: ['translate', 'sources', 'rounds', 'xds', 'authority'],
+  composition: ['translate', 'sources', 'rounds', 'xds', 'authority', 'iptables'],
 };
 
 const base = /^src\/(bounds|clock|memo|node-http|object-key|persistent-map|slices|tls)\.ts$/;

@@ -1,6 +1,7 @@
 import { boundsTable } from '../bounds.ts';
 import type { Command } from '../command.ts';
 import { meshOptions, serveOptions, serveSettings } from '../settings.ts';
+import { iptablesOptions } from './iptables-options.ts';
 
 // What a command needs is imported when it runs: --help and a mistake are answered at once.
 
@@ -63,5 +64,23 @@ translated, 2 when the input is unusable.`,
   run: async (args, io) => (await import('./translate.ts')).run(args, io),
 };
 
+/** `pilotlight iptables` */
+export const iptables: Command = {
+  summary: "Send a pod's traffic through its proxy, as istio-iptables does",
+  usage: 'iptables [OPTIONS]',
+  description: `Makes Istio's rules in the network namespace that it runs in, which takes user 0 with NET_ADMIN and NET_RAW. Where they are there already it
+changes nothing. What it gives to iptables-restore is printed. Exit code 0 when rules are in force, 1 when they could not be put in
+force, 2 when the options are unusable, 126 when --run-validation finds no rules in force.`,
+  options: iptablesOptions,
+  notes: `Every option but --envoy-port is also read from the environment: ISTIO_INBOUND_PORTS for --istio-inbound-ports. Three have another
+name there, too: ISTIO_META_DNS_CAPTURE (--redirect-dns), INVALID_DROP (--drop-invalid), ISTIO_DUAL_STACK (--dual-stack). Only there:
+  ISTIO_OUTBOUND_OWNER_GROUPS          groups whose traffic is captured (default *)
+  ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE  groups whose traffic is not, where all are
+  ISTIO_OUTBOUND_IPV4_LOOPBACK_CIDR    what of IPv4 is reached directly on the loopback interface (default 127.0.0.1/32)
+  ENVOY_USER                           the proxy's user, by name (default istio-proxy)
+`,
+  run: async (args, io) => (await import('./iptables.ts')).run(args, io),
+};
+
 /** Every command there is. */
-export const commands: Readonly<Record<string, Command>> = { serve, bootstrap, translate };
+export const commands: Readonly<Record<string, Command>> = { serve, bootstrap, translate, iptables };

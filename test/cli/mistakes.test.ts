@@ -102,7 +102,7 @@ const anywhere = ['--http-address', '127.0.0.1:0', '--xds-address', '127.0.0.1:0
 /** What is typed, and the sentence that answers it. */
 const mistakes: readonly (readonly [() => readonly string[], RegExp])[] = [
   [() => ['srve'], /^pilotlight: there is no command 'srve'; .*; did you mean serve\?$/],
-  [() => ['--config', objects], /^pilotlight: options come after a command: serve, bootstrap, translate$/],
+  [() => ['--config', objects], /^pilotlight: options come after a command: serve, bootstrap, translate, iptables$/],
   [() => ['help', 'nothing'], /^pilotlight: there is no command 'nothing'/],
   // Options.
   [() => ['translate', '--nodes', node], /^pilotlight translate: unknown option --nodes; did you mean --node\?$/],
@@ -113,7 +113,7 @@ const mistakes: readonly (readonly [() => readonly string[], RegExp])[] = [
   [() => ['serve', '--config='], /--config needs a value: --config DIR$/],
   [() => ['serve', '--config', ''], /--config needs a value: --config DIR$/],
   [() => ['translate', '--config', '--node', node], /--config needs a value, and '--node' looks like an option/],
-  [() => ['serve', '--plaintext-secrets=yes'], /--plaintext-secrets takes no value$/],
+  [() => ['serve', '--plaintext-secrets=yes'], /--plaintext-secrets takes no value but true or false$/],
   [() => [...translate, 'more'], /unexpected 'more'; the usage is: pilotlight translate /],
   [() => [...serve, 'more'], /unexpected 'more'; the usage is: pilotlight serve /],
   [() => [...bootstrap, 'web-1.shop', 'more'], /unexpected 'more'; the usage is: pilotlight bootstrap /],

@@ -1,0 +1,48 @@
+import { type Rule, tablesOf, tableText } from './rule.ts';
+import { type Accounts, removalOf, type Standing, type State, standingOf, tablesWithOwn } from './state.ts';
+
+/** What is to be done about rules that are there already and are not the wanted ones. */
+export type Leftovers =
+  /** Leave them, and say so. */
+  | 'refuse'
+  /** Put the wanted ones in their place. */
+  | 'replace'
+  /** Replace also those that are as they should be. */
+  | 'renew';
+
+/** What makes the wanted rules of what is in force. */
+export type Change =
+  | { readonly kind: 'none' }
+  /** `text` is for `iptables-restore --noflush`. */
+  | { readonly kind: 'restore'; readonly text: string }
+  | { readonly kind: 'refused'; readonly why: readonly string[] };
+
+/**
+ * The least change. A table is replaced in one step, so no packet meets half of its rules; tables that are wanted change before others are
+ * cleared, so none passes by the proxy either. (Istio drops all packets meanwhile.)
+ */
+export function changeOf(wanted: readonly Rule[], state: State, leftovers: Leftovers, accounts: Accounts): Change {
+  const byTable = tablesOf(wanted);
+  const why: string[] = [];
+  const texts: string[] = [];
+  for (const table of tablesWithOwn(state, wanted)) {
+    const rules = byTable.get(table) ?? [];
+    const standing: Standing = standingOf(table, rules, state, accounts);
+    if (standing.kind === 'same' && leftovers !== 'renew') continue;
+    if (standing.kind === 'different') why.push(standing.why);
+    const before = standing.kind === 'absent' ? [] : removalOf(table, wanted, state, accounts);
+    texts.push(tableText(table, rules, before));
+  }
+  if (leftovers === 'refuse' && why.length > 0) return { kind: 'refused', why };
+  return texts.length === 0 ? { kind: 'none' } : { kind: 'restore', text: texts.join('') };
+}
+
+/** What takes everything of ours away; `once` are rules that may have been wanted. */
+export function removal(once: readonly Rule[], state: State, accounts: Accounts): Change {
+  const texts = [...state.keys()]
+    .filter(table => table === 'filter' || table === 'mangle' || table === 'nat' || table === 'raw')
+    .map(table => [table, removalOf(table, once, state, accounts)] as const)
+    .filter(([, lines]) => lines.length > 0)
+    .map(([table, lines]) => tableText(table, [], lines));
+  return texts.length === 0 ? { kind: 'none' } : { kind: 'restore', text: texts.join('') };
+}
