@@ -1,6 +1,7 @@
 import type { Peer } from './grpc/peer.ts';
 import type { Status } from './grpc/status.ts';
 import { type Authenticator, authenticate, type Caller as ProvenCaller } from './security/authenticate.ts';
+import type { ServiceAccountName } from './security/service-account-token.ts';
 
 /** Who calls. */
 export type Caller =
@@ -11,10 +12,16 @@ export type Caller =
   /** Who proved its identity, over TLS. */
   | { readonly kind: 'workload'; readonly proven: ProvenCaller };
 
+/** Of which credentials of Gateways and DestinationRules a caller may have any. */
+export type CredentialRight =
+  | { readonly kind: 'all' }
+  | { readonly kind: 'none'; readonly reason: string }
+  /** Those of the account's namespace: private keys only where the account may list Secrets there (`CredentialAccess`). */
+  | { readonly kind: 'account'; readonly account: ServiceAccountName };
+
 /** What a caller may have beyond what every caller has. */
 export interface Rights {
-  /** The private keys in the credentials of Gateways. */
-  readonly gatewayKeys: boolean;
+  readonly credentials: CredentialRight;
   /** The pages that show what the mesh and its proxies are made of. */
   readonly debugPages: boolean;
 }
@@ -52,7 +59,8 @@ export const overTls =
 
 /** What the rights of callers depend on. */
 export interface RightsSettings {
-  readonly plaintextSecrets: boolean;
+  /** Whether whoever connects over plaintext is given credentials: anybody, processes of this machine, or nobody. */
+  readonly plaintextSecrets: 'anybody' | 'local' | 'nobody';
   /** The namespace whose service accounts may look at all proxies. */
   readonly rootNamespace: string;
 }
@@ -61,11 +69,21 @@ export interface RightsSettings {
 export function rightsOf(caller: Caller, { plaintextSecrets, rootNamespace }: RightsSettings): Rights {
   switch (caller.kind) {
     case 'local':
-      return { gatewayKeys: true, debugPages: true };
+      return { credentials: plaintextSecrets === 'nobody' ? UNPROVEN : { kind: 'all' }, debugPages: true };
     case 'anonymous':
-      return { gatewayKeys: plaintextSecrets, debugPages: true };
-    case 'workload':
-      // Whether a gateway may read Secrets of its namespace is not asked yet, so it gets none.
-      return { gatewayKeys: false, debugPages: caller.proven.identity.namespace === rootNamespace };
+      return { credentials: plaintextSecrets === 'anybody' ? { kind: 'all' } : UNPROVEN, debugPages: true };
+    case 'workload': {
+      const { namespace, serviceAccount: name } = caller.proven.identity;
+      return {
+        credentials: { kind: 'account', account: { namespace, name } },
+        debugPages: namespace === rootNamespace,
+      };
+    }
   }
 }
+
+const UNPROVEN: CredentialRight = {
+  kind: 'none',
+  reason:
+    'the proxy is connected over plaintext, where nobody can prove who it is: credentials are sent over TLS (--tls-address)',
+};

@@ -2,12 +2,14 @@ import { BoundLog } from './bound-log.ts';
 import { type Caller, overPlaintext, type Rights, rightsOf } from './caller.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { ConfigChange } from './config/store.ts';
+import { CredentialAccess } from './credential-access.ts';
 import { Ration } from './grpc/ration.ts';
 import { debugPages } from './http/debug.ts';
 import { Metrics } from './http/metrics.ts';
 import type { Pages } from './http/page.ts';
 import { readiness, type WatchState } from './http/ready.ts';
 import { Intake } from './intake.ts';
+import type { NamedObject } from './istio/credentials.ts';
 import type { Log } from './log.ts';
 import type { Proxy } from './model/proxy/proxy.ts';
 import { openPorts, type Port, probePort } from './ports.ts';
@@ -15,6 +17,7 @@ import { ProblemLog } from './problem-log.ts';
 import { proxyHandler } from './proxy-handler.ts';
 import { Rounds } from './rounds/rounds.ts';
 import type { SecurePortState, Security } from './secure-port.ts';
+import { type ReviewAccess, SecretAccess } from './security/secret-access.ts';
 import { reachedAt, type Settings } from './settings.ts';
 import { RemoteKeySource } from './sources/jwks/remote-keys.ts';
 import type { ConfigSource } from './sources/source.ts';
@@ -33,8 +36,8 @@ export interface Dependencies {
   readonly watches?: () => readonly WatchState[];
   /** What vouches for proxies; needed for the TLS port. */
   readonly security?: Security;
-  /** Called with every world that is served, before proxies are looked at. */
-  readonly onWorld?: (world: World) => void;
+  /** Has the sources read these Secrets and ConfigMaps, and no others; what is in a folder is read anyway. */
+  readonly follow?: (objects: readonly NamedObject[]) => void;
 }
 
 /** A running control plane. */
@@ -53,6 +56,9 @@ export interface ControlPlane {
   stop(): Promise<void>;
 }
 
+/** Where there is no API server. */
+const nobodyKnows: ReviewAccess = () => Promise.reject(new Error('there is none'));
+
 /** Milliseconds of CPU time that this process has used. */
 function cpuMillis(): number {
   const { user, system } = process.cpuUsage();
@@ -65,7 +71,7 @@ function cpuMillis(): number {
  * (`Rounds`). Rejects with a ListenError.
  */
 export async function startControlPlane(settings: Settings, dependencies: Dependencies): Promise<ControlPlane> {
-  const { sources, log, security, clock = systemClock, watches = () => [], onWorld = () => {} } = dependencies;
+  const { sources, log, security, clock = systemClock, watches = () => [], follow = () => {} } = dependencies;
   const stopping = new AbortController();
   let world: World | undefined;
   let whole = false;
@@ -76,7 +82,6 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     world = next;
     metrics.built(seconds);
     problems.ofMesh(next.problems);
-    onWorld(next);
     if (first) prepare(next);
     ads.push(causes);
     remoteKeys.follow(next.mesh.keyLocations);
@@ -141,13 +146,21 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
   const secure: SecurePortState | undefined = settings.tls && security && { open: false, problems: [] };
   const problems = new ProblemLog(log);
   const boundLog = new BoundLog(log, clock);
-  const { plaintextSecrets, mesh } = settings;
+  const { mesh, source } = settings;
+  // Who reaches the loopback of a pod is not who may read the cluster's Secrets: a port-forward arrives there.
+  const plaintextSecrets = settings.plaintextSecrets ? 'anybody' : source.kind === 'directory' ? 'local' : 'nobody';
   const rights = (caller: Caller): Rights => rightsOf(caller, { plaintextSecrets, rootNamespace: mesh.rootNamespace });
+  const credentials = new CredentialAccess({
+    access: new SecretAccess(security?.access ?? nobodyKnows, clock),
+    clock,
+    follow,
+  });
   const handler = proxyHandler({
     world: () => world,
     certificates: () => certificates,
     identify: peer => ports.identify(peer),
     rightsOf: rights,
+    credentials,
     clock,
     log,
     problems,
@@ -164,7 +177,14 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     '/ready': readiness(() => ({ whole, connections: ads.connectionCount, watches: watches(), tls: secure })),
     '/live': { help: 'Whether the process answers', probe: true, page: () => ({ body: 'alive\n' }) },
     '/metrics': { help: 'What is counted, for Prometheus', page: () => metrics.page() },
-    ...debugPages({ ads, world: () => world, rounds, otherProblems: () => secure?.problems ?? [] }),
+    ...debugPages({
+      ads,
+      world: () => world,
+      rounds,
+      credentials,
+      watches,
+      otherProblems: () => secure?.problems ?? [],
+    }),
   };
   const { http, monitoring, xds } = settings;
   const plaintext = { identify: overPlaintext };

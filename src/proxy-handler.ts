@@ -1,6 +1,7 @@
 import { bounds } from './bounds.ts';
 import type { Caller, Identified, Identify, Rights } from './caller.ts';
 import type { Clock } from './clock.ts';
+import type { CredentialAccess } from './credential-access.ts';
 import { BoundError, status } from './grpc/status.ts';
 import type { Metrics } from './http/metrics.ts';
 import type { Log } from './log.ts';
@@ -9,9 +10,8 @@ import type { Proxy } from './model/proxy/proxy.ts';
 import type { ProblemLog } from './problem-log.ts';
 import { checkNode } from './security/node-check.ts';
 import type { WorkloadCertificates } from './workload-certificates.ts';
-import { type World, withoutSecrets, withWorkloadSecrets } from './world.ts';
+import { type ProxyWorld, type World, withCredentials, withWorkloadSecrets } from './world.ts';
 import type { Admission, AdsHandler } from './xds/handler.ts';
-import type { Snapshot } from './xds/resource-set.ts';
 
 /** What the handler of proxies needs of the control plane. */
 export interface ProxyHandlerContext {
@@ -19,6 +19,7 @@ export interface ProxyHandlerContext {
   readonly world: () => World | undefined;
   readonly identify: Identify;
   readonly rightsOf: (caller: Caller) => Rights;
+  readonly credentials: CredentialAccess;
   /** Of proxies that have no agent to get them. */
   readonly certificates: () => WorkloadCertificates<Proxy> | undefined;
   readonly clock: Clock;
@@ -44,19 +45,18 @@ function checkCaller(identified: Identified & { readonly ok: true }, proxy: Prox
 
 /** What proxies are, and what each is to have: the side of the ADS server that knows Istio. */
 export function proxyHandler(context: ProxyHandlerContext): AdsHandler<Proxy> {
-  const { world, certificates, clock, log, problems, metrics } = context;
-  const lastGood = new WeakMap<Proxy['class'], Snapshot>();
-  const rights = new WeakMap<Proxy, Rights>();
+  const { world, credentials, certificates, clock, log, problems, metrics } = context;
+  const lastGood = new WeakMap<Proxy['class'], ProxyWorld>();
   const unknownTypes = new Set<string>();
 
-  const whole = (proxy: Proxy): Snapshot => {
+  const whole = (proxy: Proxy): ProxyWorld => {
     const current = world();
     if (!current) throw new Error('a stream was admitted before the world was whole');
     try {
-      const { snapshot, translation } = current.of(proxy);
-      problems.ofProxy(translation.problems);
-      lastGood.set(proxy.class, snapshot);
-      return snapshot;
+      const made = current.of(proxy);
+      problems.ofProxy(made.translation.problems);
+      lastGood.set(proxy.class, made);
+      return made;
     } catch (error) {
       const last = lastGood.get(proxy.class);
       if (!last) throw error;
@@ -78,7 +78,7 @@ export function proxyHandler(context: ProxyHandlerContext): AdsHandler<Proxy> {
       }
       const { proxy } = parsed;
       const admitted = (client: Proxy, caller: Caller): Admission<Proxy> => {
-        rights.set(client, context.rightsOf(caller));
+        credentials.admit(client, context.rightsOf(caller).credentials);
         return { ok: true, client };
       };
       const withCertificate = async (client: Proxy, caller: Caller & { readonly kind: 'workload' }) => {
@@ -101,17 +101,22 @@ export function proxyHandler(context: ProxyHandlerContext): AdsHandler<Proxy> {
       return identified instanceof Promise ? identified.then(admission) : admission(identified);
     },
     snapshot(proxy) {
-      const all = rights.get(proxy)?.gatewayKeys ? whole(proxy) : withoutSecrets(whole(proxy));
+      const { snapshot, translation } = whole(proxy);
+      const { credentials: wanted } = translation.configuration;
+      const given = withCredentials(snapshot, credentials.level(proxy, wanted));
+      problems.ofProxy(credentials.refusals(proxy, wanted));
       const own = certificates()?.of(proxy);
-      return own ? withWorkloadSecrets(all, own.roots, own.own) : all;
+      return own ? withWorkloadSecrets(given, own.roots, own.own) : given;
     },
     onOpen(stream) {
       const { client, protocol, peer } = stream;
       certificates()?.opened(stream);
+      credentials.opened(stream);
       log.info({ proxy: client.id, protocol, peer: peer.address }, 'a proxy connected');
     },
     onClose(stream) {
       certificates()?.closed(stream);
+      credentials.closed(stream);
       log.info({ proxy: stream.client.id }, 'a proxy disconnected');
     },
     onSend(_, { type, frame, causes: [first] }) {

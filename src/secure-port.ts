@@ -19,6 +19,7 @@ import {
   servingNames,
 } from './security/own-certificate.ts';
 import { ProofCache } from './security/proof-cache.ts';
+import type { ReviewAccess } from './security/secret-access.ts';
 import { type ReviewToken, tokenAudiences, tokenReviews } from './security/token-review.ts';
 import type { Address } from './settings.ts';
 import { ServerTls } from './tls.ts';
@@ -28,6 +29,7 @@ export interface Security {
   /** Follows the mesh's certificate authority. Resolves once it has been looked up. */
   followAuthority(trustDomain: () => string, heard: AuthorityHeard, signal: AbortSignal): Promise<void>;
   readonly review: ReviewToken;
+  readonly access: ReviewAccess;
 }
 
 /** How the port is doing. */

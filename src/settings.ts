@@ -86,7 +86,7 @@ export const serveOptions = {
   'mesh-config': { value: 'FILE', help: "MeshConfig in YAML; takes the place of the source's own" },
   'plaintext-secrets': {
     flag: true,
-    help: 'Send private keys of Gateways over plaintext ADS to other machines, not only to this one',
+    help: 'Send credentials of Gateways, private keys among them, over plaintext ADS to everybody; else none is, but to this machine from a folder',
   },
   'jwks-ca': {
     value: 'FILE',

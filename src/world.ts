@@ -9,15 +9,7 @@ import type { Proxy } from './model/proxy/proxy.ts';
 import { warmUpProxy } from './model/warm-up-proxy.ts';
 import type { Resource } from './translate/resource.ts';
 import { type Translation, translate } from './translate/translate.ts';
-import {
-  emptySet,
-  encodeResource,
-  joinedSet,
-  type Part,
-  part,
-  type ResourceSet,
-  type Snapshot,
-} from './xds/resource-set.ts';
+import { encodeResource, joinedSet, type Part, part, type ResourceSet, type Snapshot } from './xds/resource-set.ts';
 import type { XdsMessage, XdsType } from './xds/resource-types.ts';
 
 /** For what stages of the mesh cost. */
@@ -86,7 +78,7 @@ export class World {
   }
 
   #make(identity: Identity, previous: ProxyWorld | undefined): ProxyWorld {
-    const translation = translate(identity, this.mesh.endpoints, this.mesh.contents.Secret);
+    const translation = translate(identity, this.mesh);
     const made = { translation, snapshot: encoded(translation, previous?.snapshot) };
     this.#made.set(identity, made);
     return made;
@@ -128,10 +120,17 @@ class ProxySnapshot implements Snapshot {
   }
 }
 
-/** The snapshot for a stream whose other end nobody vouches for: without private keys. All else stays what it is. */
-export const withoutSecrets = memo(
-  (whole: Snapshot): Snapshot => new ProxySnapshot({ ...whole, secret: emptySet('secret') }, () => whole.nameTable),
-);
+/** Which credentials a stream is given: none, those that every proxy of its namespace may have, or also those of accounts that may read Secrets. */
+export type CredentialLevel = 'none' | 'namespace' | 'readers';
+
+const levels: readonly CredentialLevel[] = ['none', 'namespace', 'readers'];
+
+/** The snapshot with no other credentials than those. All else stays what it is. */
+export const withCredentials = memo((whole: Snapshot, level: CredentialLevel): Snapshot => {
+  if (level === 'readers' || !whole.secret.size) return whole;
+  const parts = whole.secret.parts.slice(0, levels.indexOf(level));
+  return new ProxySnapshot({ ...whole, secret: joinedSet('secret', parts) }, () => whole.nameTable);
+});
 
 const secretsOf = memo(
   (others: ResourceSet, roots: Part, own: Part): ResourceSet => joinedSet('secret', [...others.parts, roots, own]),

@@ -74,6 +74,7 @@ async function serve(address: Address = { host: '127.0.0.1', port: 0 }) {
     {
       followAuthority: async (_, heard) => resolve(heard),
       review: () => assert.fail('no token was shown'),
+      access: () => assert.fail('nobody wants a private key'),
     },
   );
   const heard = await promise;

@@ -4,9 +4,9 @@ import { systemClock } from '../clock.ts';
 import { type Io, UsageError } from '../command.ts';
 import { type ControlPlane, type Dependencies, startControlPlane } from '../control-plane.ts';
 import { collectWhenIdle } from '../idle-collection.ts';
-import { gatewaySecrets } from '../istio/gateway-secrets.ts';
 import type { KubePod } from '../istio/kubernetes.ts';
 import { compare } from '../istio/object.ts';
+import { accessBy } from '../kubernetes/access-review.ts';
 import { ApiClient } from '../kubernetes/api-client.ts';
 import { reviewBy } from '../kubernetes/token-review.ts';
 import { Writer } from '../kubernetes/writer.ts';
@@ -52,8 +52,7 @@ async function inputsOf({ source, meshConfig, mesh, jwks }: Settings, log: Log):
     sources: [...file, kubernetes],
     watches: () => kubernetes.status(),
     security: clusterSecurity(kubernetes, client, mesh.rootNamespace, log),
-    // Nothing waits for a Secret: one that is missing or may not be read must not keep the mesh from being served.
-    onWorld: ({ mesh: { contents } }) => void kubernetes.secrets(gatewaySecrets(contents.Gateway, contents.Pod)),
+    follow: objects => void kubernetes.followNamed(objects),
   };
 }
 
@@ -72,6 +71,7 @@ function clusterSecurity(kubernetes: KubernetesSource, client: ApiClient, namesp
       return clusterAuthority(cluster, client, ...args);
     },
     review: reviewBy(client),
+    access: accessBy(client),
   };
 }
 

@@ -1,6 +1,7 @@
 import type * as config from '../istio/config.ts';
 import type * as kube from '../istio/kubernetes.ts';
 import { parseAuthorizationPolicy } from './parse/authorization-policy.ts';
+import { parseConfigMap } from './parse/config-map.ts';
 import { parseDestinationRule } from './parse/destination-rule.ts';
 import { parseEndpointSlice } from './parse/endpoint-slice.ts';
 import { parseEndpoints } from './parse/endpoints.ts';
@@ -33,6 +34,7 @@ export interface KindTypes {
   readonly Pod: kube.KubePod;
   readonly Node: kube.KubeNode;
   readonly Secret: kube.KubeSecret;
+  readonly ConfigMap: kube.KubeConfigMap;
   /** The mesh's settings: `spec` holds them, or `data.mesh` as YAML text (the ConfigMap `istio`). The object is `MeshConfig/istio`. */
   readonly MeshConfig: config.MeshConfigObject;
   readonly VirtualService: config.VirtualService;
@@ -104,6 +106,7 @@ export const kinds = {
   },
   Pod: { kind: 'Pod', ...core('pods', ['po']), parse: parsePod },
   Secret: { kind: 'Secret', ...core('secrets', []), parse: parseSecret },
+  ConfigMap: { kind: 'ConfigMap', ...core('configmaps', ['cm']), parse: parseConfigMap },
   MeshConfig: {
     kind: 'MeshConfig',
     group: '',

@@ -1,21 +1,28 @@
 import { type Problem, problemLine } from '../config/problem.ts';
+import type { CredentialAccess } from '../credential-access.ts';
+import type { NamedObject } from '../istio/credentials.ts';
 import type { Proxy } from '../model/proxy/proxy.ts';
+import { objectKey } from '../object-key.ts';
 import { typed } from '../proto/any.ts';
 import { toJson } from '../proto/json.ts';
 import { decode } from '../proto/message.ts';
 import type { Rounds } from '../rounds/rounds.ts';
+import { watchName } from '../sources/kubernetes/kubernetes.ts';
 import type { World } from '../world.ts';
 import type { AdsServer } from '../xds/ads-server.ts';
 import type { Connection } from '../xds/connection.ts';
 import type { EncodedResource } from '../xds/resource.ts';
 import { resourceTypes, type XdsType } from '../xds/resource-types.ts';
 import type { Answer, Entry, Pages } from './page.ts';
+import type { WatchState } from './ready.ts';
 
 /** What the debug pages show. */
 export interface DebugView {
   readonly ads: AdsServer<Proxy>;
   readonly world: () => World | undefined;
   readonly rounds: Rounds;
+  readonly credentials: CredentialAccess;
+  readonly watches: () => readonly WatchState[];
   /** What is wrong with what is no part of the world. */
   readonly otherProblems: () => readonly Problem[];
 }
@@ -33,7 +40,7 @@ const SYNC_NAMES: Partial<Record<XdsType, string>> = {
 };
 
 /** One row of /debug/syncz: istiod's fields, which `istioctl proxy-status` reads, and what was rejected and why. */
-function syncStatus(connection: Connection<Proxy>): object {
+function syncStatus(connection: Connection<Proxy>, withheld: readonly Problem[]): object {
   const { client, protocol, connectedAt, peer } = connection;
   const types = connection.status();
   const { class: proxyClass } = client;
@@ -62,6 +69,7 @@ function syncStatus(connection: Connection<Proxy>): object {
       nonce_acked: t.nonceAcked,
       sent: time(t.sentAt),
       acked: time(t.ackedAt),
+      ...(t.type === 'secret' && withheld.length && { withheld: withheld.map(problemLine) }),
       ...(t.rejection && { rejected: { version: t.rejection.version, error: t.rejection.message } }),
     })),
   };
@@ -119,7 +127,8 @@ function configDump(connection: Connection<Proxy>): object {
 }
 
 /** The problems beside the mesh, those of the mesh, then those that only showed while connected proxies' configuration was made; each once. */
-function* problemsOf({ ads, world, otherProblems }: DebugView): Generator<Problem> {
+function* problemsOf(view: DebugView): Generator<Problem> {
+  const { ads, world, otherProblems } = view;
   yield* otherProblems();
   const current = world();
   if (!current) return;
@@ -131,14 +140,37 @@ function* problemsOf({ ads, world, otherProblems }: DebugView): Generator<Proble
     const { problems } = current.of(client).translation;
     if (lists.size < lists.add(problems).size) yield* problems.filter(fresh);
   }
+  const withheld = withheldFrom(view, current);
+  for (const { client } of [...ads.connections]) yield* withheld(client).filter(fresh);
+}
+
+/** Why proxies are not sent credentials that their objects name. */
+function withheldFrom({ credentials, watches }: DebugView, current: World): (proxy: Proxy) => readonly Problem[] {
+  const states = new Map(watches().map(watch => [watch.name, watch]));
+  const why = ({ kind, namespace, name }: NamedObject): string | undefined => {
+    if (current.mesh.contents[kind].has(objectKey(kind, namespace, name))) return undefined;
+    const { state, lastError } = states.get(watchName({ kind, namespace, name })) ?? {};
+    if (state === 'listing' || (states.size && !state)) return undefined;
+    return `there is no ${kind} ${namespace}/${name}${state === 'failing' ? ` that can be read: ${lastError}` : ''}`;
+  };
+  return proxy => [
+    ...credentials.refusals(proxy, current.of(proxy).translation.configuration.credentials),
+    ...credentials.missing(proxy, why),
+  ];
 }
 
 /** The pages below /debug, with an index of them. */
 export function debugPages(view: DebugView): Pages {
   const pages: Record<string, Entry> = {
     '/debug/syncz': {
-      help: 'What each connected proxy was sent and has acknowledged; why it rejected what',
-      page: () => ({ body: each([...view.ads.connections], syncStatus) }),
+      help: 'What each connected proxy was sent and has acknowledged; why it rejected what, and which credentials it is not given',
+      page() {
+        const current = view.world();
+        const withheld = current ? withheldFrom(view, current) : () => [];
+        return {
+          body: each([...view.ads.connections], connection => syncStatus(connection, withheld(connection.client))),
+        };
+      },
     },
     '/debug/stages': {
       help: 'The stages that the mesh is made in: what each reads, what of that had changed, and what it cost',

@@ -90,3 +90,10 @@ export interface KubeSecret {
   readonly type: string;
   readonly data: Readonly<Record<string, Uint8Array>>;
 }
+
+/** The roots in a ConfigMap; what else it holds is not read. */
+export interface KubeConfigMap {
+  readonly kind: 'ConfigMap';
+  readonly meta: ObjectMeta;
+  readonly data: Readonly<Record<string, Uint8Array>>;
+}

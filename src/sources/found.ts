@@ -1,5 +1,6 @@
 import { bounds } from '../bounds.ts';
 import { type Kind, kindOf, kinds } from '../config/kinds.ts';
+import { holdsRoots } from '../config/parse/config-map.ts';
 import { meshConfigOf } from '../config/parse/mesh-config.ts';
 import type { RawObject } from '../config/raw.ts';
 import { isFields } from '../config/read.ts';
@@ -31,8 +32,8 @@ export type Found = { readonly line: number } & (
 export function* findIn(text: string, mesh: boolean): Generator<undefined, readonly Found[]> {
   const header = mesh ? undefined : headerOf(text);
   if (header) {
-    // What is not read is not parsed: it may be large. Of ConfigMaps one is read, which Istio's installation calls istio.
-    const other = header.kind === 'ConfigMap' && !text.includes('istio');
+    // What is not read is not parsed: it may be large. Of ConfigMaps those are read that have roots, and one that Istio's installation calls istio.
+    const other = header.kind === 'ConfigMap' && !/istio|cacert|ca\.crt/.test(text);
     const found = other
       ? unreadKind(header.apiVersion, header.kind, header.line)
       : notRead(header.apiVersion, header.kind, header.line);
@@ -77,9 +78,9 @@ function headerOf(text: string): { apiVersion: string; kind: string; line: numbe
   return { apiVersion, kind, line: lineOf(text, start) };
 }
 
-/** What there is to say of a kind that is not read; undefined for one that is. A ConfigMap may hold the mesh's settings. */
+/** What there is to say of a kind that is not read; undefined for one that is. */
 function notRead(apiVersion: string, kind: string, line: number): readonly Found[] | undefined {
-  if (kindOf({ apiVersion, kind }) || (kind === 'ConfigMap' && apiVersion === 'v1')) return undefined;
+  if (kindOf({ apiVersion, kind })) return undefined;
   return unreadKind(apiVersion, kind, line);
 }
 
@@ -146,7 +147,7 @@ function read(value: unknown, at: string, line: number, mesh: boolean): readonly
   const settings = meshConfigOf(raw);
   if (settings) return [{ line, ...manifestObject('MeshConfig', settings) }];
   const known = kindOf(raw);
-  if (!known) return unreadKind(apiVersion, kind, line);
+  if (!known || (known === 'ConfigMap' && !holdsRoots(raw))) return unreadKind(apiVersion, kind, line);
   const object = manifestObject(known, raw);
   const wrong = refusals(known, object.object);
   return [wrong.length ? { line, refused: short(object.key), refusals: wrong } : { line, ...object }];

@@ -2,6 +2,7 @@ import type { Problem } from '../config/problem.ts';
 import { memo, oneMap } from '../memo.ts';
 import { type EndpointIndex, endpointsKey, type ServiceEndpoints } from '../model/endpoints/endpoint.ts';
 import type { Identity } from '../model/identify.ts';
+import type { MeshModel } from '../model/mesh.ts';
 import type { EnvoyBuild } from '../model/proxy/traits.ts';
 import type { Scope } from '../model/scope/scope.ts';
 import type { ClusterLoadAssignment } from '../proto/generated/envoy/config/endpoint/v3.ts';
@@ -23,7 +24,13 @@ import type {
 } from './resource.ts';
 import { gatewayRoutes } from './routes/gateway.ts';
 import { outboundRoutes } from './routes/outbound.ts';
-import { type SecretIndex, type SecretResource, secrets } from './secrets/secrets.ts';
+import {
+  type CredentialObjects,
+  credentialObjects,
+  credentials,
+  type SecretResource,
+  type WantedCredential,
+} from './secrets/secrets.ts';
 import { type SentParts, sendable } from './sendable.ts';
 
 /** Resources of a type in parts: what proxies have in common is one part of them all, and what is a proxy's own another. */
@@ -36,8 +43,10 @@ interface Configuration {
   readonly route: Parts<RouteResource>;
   /** Filter configurations that listeners name and fetch over ECDS. */
   readonly extension: Parts<ExtensionResource>;
-  /** Credentials of a gateway; private keys are in them. */
-  readonly secret: Parts<SecretResource>;
+  /** Credentials, in two parts: what every proxy of the namespace may have, and what only those whose account may read Secrets may. */
+  readonly secret: readonly [ofNamespace: readonly SecretResource[], ofReaders: readonly SecretResource[]];
+  /** The credentials that it will ask for. */
+  readonly credentials: readonly WantedCredential[];
   readonly problems: readonly Problem[];
 }
 
@@ -105,11 +114,11 @@ const endpointsRead = memo((scope: Scope, endpoints: EndpointIndex): EndpointInd
 const NO_ENDPOINTS: EndpointIndex = new Map();
 
 const configurationOf = memo(
-  ({ scope, workload, traits }: Identity, endpoints: EndpointIndex, credentials: SecretIndex): Configuration => {
+  ({ scope, workload, traits }: Identity, endpoints: EndpointIndex, objects: CredentialObjects): Configuration => {
     const cds = clusters(scope, workload, traits, endpoints);
     const seen = listenerTraits(scope, traits);
     const lds = listeners(scope, workload, seen, endpoints);
-    const sds = secrets(scope.namespace, scope.gateways, credentials);
+    const sds = credentials(scope, traits, objects);
     const routes =
       traits.type === 'router'
         ? gatewayRoutes(scope, workload)
@@ -119,7 +128,10 @@ const configurationOf = memo(
       clusters: sendable('envoy.config.cluster.v3.Cluster', build, lists(cds)),
       listeners: sendable('envoy.config.listener.v3.Listener', build, lists(lds)),
       routes: sendable('envoy.config.route.v3.RouteConfiguration', build, [routes]),
-      secrets: sendable('envoy.extensions.transport_sockets.tls.v3.Secret', build, [sds.resources]),
+      secrets: sendable('envoy.extensions.transport_sockets.tls.v3.Secret', build, [
+        sds.resources.namespace,
+        sds.resources.readers,
+      ]),
     };
     const made = { clusters: sent.clusters.parts, listeners: sent.listeners.parts, routes: sent.routes.parts };
     const patched = applyEnvoyFilters(made, scope, workload, traits);
@@ -135,7 +147,8 @@ const configurationOf = memo(
       listener: listener.parts,
       route: route.parts,
       extension: patched ? [patched.extensions] : [],
-      secret: sent.secrets.parts,
+      secret: [sent.secrets.parts[0] ?? [], sent.secrets.parts[1] ?? []],
+      credentials: sds.wanted,
       problems: [...cds, ...lds, sds, ...Object.values(sent), ...ofPatches].flatMap(m => m.problems),
     };
   },
@@ -151,10 +164,13 @@ const sentEndpoints = memo((build: EnvoyBuild, assignments: readonly EndpointRes
  * Translates what a proxy sees to what Envoy understands. What did not change stays the same: of a change of endpoints nothing is looked at but
  * the assignments of those who see them, and what else reads them.
  */
-export function translate(identity: Identity, endpoints: EndpointIndex, credentials: SecretIndex): Translation {
+export function translate(
+  identity: Identity,
+  { endpoints, contents }: Pick<MeshModel, 'endpoints' | 'contents'>,
+): Translation {
   const { scope, traits } = identity;
   return new Translation(
-    configurationOf(identity, endpointsRead(scope, endpoints), credentials),
+    configurationOf(identity, endpointsRead(scope, endpoints), credentialObjects(scope, traits, contents)),
     sentEndpoints(traits.build, endpointAssignments(identity, endpoints)),
     () => (traits.certificates === 'agent' ? oneTable(nameTable(scope, traits, endpoints)) : NO_TABLES),
   );

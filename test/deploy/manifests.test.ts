@@ -22,9 +22,11 @@ test('the control plane may read every kind that it watches, and nothing more', 
     apiGroups.flatMap(group => resources.map(resource => `${resource}.${group}`)),
   );
   const watched = Object.values(kinds)
-    .filter(({ kind }) => kind !== 'Secret' && kind !== 'MeshConfig')
+    .filter(({ kind }) => !['Secret', 'ConfigMap', 'MeshConfig'].includes(kind))
     .map(({ plural, group }) => `${plural}.${group}`);
-  assert.deepEqual(granted?.sort(), [...watched, 'tokenreviews.authentication.k8s.io'].sort());
+  // Beside what is watched as a whole: the roots of the mesh by their name, and what the API server is asked.
+  const more = ['configmaps.', 'tokenreviews.authentication.k8s.io', 'subjectaccessreviews.authorization.k8s.io'];
+  assert.deepEqual(granted?.sort(), [...watched, ...more].sort());
   const written = roles.flatMap(({ rules = [] }) =>
     rules.flatMap(({ resources, verbs }) =>
       resources.flatMap(resource =>
@@ -32,7 +34,15 @@ test('the control plane may read every kind that it watches, and nothing more', 
       ),
     ),
   );
-  assert.deepEqual(written.sort(), ['create secrets', 'create tokenreviews']);
+  assert.deepEqual(written.sort(), [
+    'create configmaps',
+    'create leases',
+    'create secrets',
+    'create subjectaccessreviews',
+    'create tokenreviews',
+    'patch configmaps',
+    'update leases',
+  ]);
 });
 
 test('there is a CRD for every kind of Istio that is read', () => {

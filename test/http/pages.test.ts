@@ -45,7 +45,7 @@ async function serve(tls?: ServerTls) {
   const failed: unknown[] = [];
   const port = { name: 'test', address: { host: '127.0.0.1', port: 0 }, pages, identify: byHeader, tls };
   const server = await startHttp(port, {
-    rightsOf: ({ kind }) => ({ gatewayKeys: false, debugPages: kind === 'local' }),
+    rightsOf: ({ kind }) => ({ credentials: { kind: 'all' }, debugPages: kind === 'local' }),
     failed: error => failed.push(error),
     bound: bound => met.push(bound),
   });

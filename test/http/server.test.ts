@@ -45,7 +45,7 @@ async function server() {
   const http = await startHttp(
     { name: 'http', address, pages, identify: overPlaintext },
     {
-      rightsOf: caller => rightsOf(caller, { plaintextSecrets: false, rootNamespace: 'istio-system' }),
+      rightsOf: caller => rightsOf(caller, { plaintextSecrets: 'nobody', rootNamespace: 'istio-system' }),
       failed: (_, path) => failed.push(path),
       bound: name => met.push(name),
     },

@@ -5,7 +5,7 @@ import { HeldClock } from '../support/clock.ts';
 
 const gateway = { namespace: 'istio-ingress', name: 'gateway' };
 
-function rig(answer: () => Promise<boolean>) {
+function rig(answer: () => Promise<{ readonly allowed: boolean; readonly reason?: string }>) {
   const clock = new HeldClock();
   const asked: AccessQuestion[] = [];
   const access = new SecretAccess(async question => {
@@ -16,9 +16,9 @@ function rig(answer: () => Promise<boolean>) {
 }
 
 test("it is asked what istiod asks, once for all of an account's proxies", async () => {
-  const { asked, access } = rig(async () => true);
+  const { asked, access } = rig(async () => ({ allowed: true }));
   const answers = await Promise.all(Array.from({ length: 100 }, () => access.mayListSecrets(gateway)));
-  assert.ok(answers.every(Boolean));
+  assert.ok(answers.every(({ allowed }) => allowed));
   assert.deepEqual(asked, [
     {
       user: 'system:serviceaccount:istio-ingress:gateway',
@@ -34,24 +34,26 @@ for (const [allowed, minutes] of [
   [false, 1],
 ] as const)
   test(`an answer of ${allowed} is good for ${minutes} minutes`, async () => {
-    const { clock, asked, access } = rig(async () => allowed);
-    assert.equal(await access.mayListSecrets(gateway), allowed);
+    const { clock, asked, access } = rig(async () => ({ allowed, reason: 'because' }));
+    const answer = { allowed, reason: 'because', until: clock.now() + minutes * 60_000 };
+    assert.deepEqual(await access.mayListSecrets(gateway), answer);
     clock.pass(minutes * 60_000 - 1);
-    assert.equal(await access.mayListSecrets(gateway), allowed);
+    assert.deepEqual(await access.mayListSecrets(gateway), answer);
     assert.equal(asked.length, 1);
     clock.pass(1);
     await access.mayListSecrets(gateway);
     assert.equal(asked.length, 2);
   });
 
-test('what cannot be found out is not allowed, and asked again', async () => {
+test('what cannot be found out is not allowed, and asked again within seconds', async () => {
   let isUp = false;
-  const { asked, access } = rig(async () => {
+  const { asked, access, clock } = rig(async () => {
     if (!isUp) throw new Error('503');
-    return true;
+    return { allowed: true };
   });
-  assert.equal(await access.mayListSecrets(gateway), false);
+  const reason = 'the API server could not be asked: 503';
+  assert.deepEqual(await access.mayListSecrets(gateway), { allowed: false, reason, until: clock.now() + 5_000 });
   isUp = true;
-  assert.equal(await access.mayListSecrets(gateway), true);
+  assert.equal((await access.mayListSecrets(gateway)).allowed, true);
   assert.equal(asked.length, 2);
 });

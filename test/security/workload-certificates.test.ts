@@ -56,6 +56,7 @@ before(async () => {
       tell(first);
     },
     review: issuer.review.bind(issuer),
+    access: async () => ({ allowed: false }),
   };
   const tls = { host: '127.0.0.1', port: await freePort() };
   const sources = [directorySource({ folder: bookinfo, log })];

@@ -290,17 +290,15 @@ describe('with a real API server', { skip: noApiServer, timeout: 3_600_000 }, ()
     for (const name of ['a', 'b']) await apply(secret(name, 'one'));
     await watching(async ({ world, source }) => {
       assert.equal(world.names('Secret', 'default').length, 0);
-      await source.secrets([
-        { namespace: 'default', name: 'a' },
-        { namespace: 'default', name: 'later' },
-      ]);
+      const named = (name: string) => ({ kind: 'Secret', namespace: 'default', name }) as const;
+      await source.followNamed([named('a'), named('later')]);
       assert.deepEqual(world.names('Secret', 'default'), ['a']);
       await apply(secret('a', 'two'));
       await apply(secret('later', 'x'));
       await until(() => world.names('Secret', 'default').join() === 'a,later');
       const keyOf = (raw: RawObject | undefined) => (raw?.['data'] as { key: string } | undefined)?.key;
       await until(() => keyOf(world.get('Secret', 'default', 'a')) === Buffer.from('two').toString('base64'));
-      await source.secrets([{ namespace: 'default', name: 'later' }]);
+      await source.followNamed([named('later')]);
       assert.deepEqual(world.names('Secret', 'default'), ['later']);
     });
   });

@@ -46,7 +46,7 @@ export function translationFor(w: World, who: Who): Translation {
   const extensions = who.extensions?.map(name => ({ name }));
   const parsed = parseNode(node(`${who.id}~default.svc.cluster.local`, who.metadata, extensions && { extensions }));
   if (!parsed.ok) throw new Error(parsed.message);
-  return translate(identify(w.mesh, parsed.proxy), w.mesh.endpoints, w.mesh.contents.Secret);
+  return translate(identify(w.mesh, parsed.proxy), w.mesh);
 }
 
 /** The translation of {@link MESH} with EnvoyFilters, for a sidecar or another proxy. */

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { apiKind, type Kind, kinds } from '../../config/kinds.ts';
 import type { RawObject } from '../../config/raw.ts';
 import type { ConfigChange } from '../../config/store.ts';
-import type { SecretName } from '../../istio/gateway-secrets.ts';
+import type { NamedObject } from '../../istio/credentials.ts';
 import type { ApiClient } from '../../kubernetes/api-client.ts';
 import type { ConfigSource } from '../source.ts';
 import type { Collection } from './collection.ts';
@@ -20,7 +20,7 @@ export interface KubernetesSourceOptions {
   readonly timing?: Partial<Timing>;
 }
 
-interface SecretWatch {
+interface NamedWatch {
   readonly watch: ListWatch;
   readonly stop: AbortController;
 }
@@ -41,8 +41,8 @@ export class KubernetesSource implements ConfigSource {
   readonly #options: KubernetesSourceOptions;
   readonly #context: ListWatchContext;
   readonly #health: WatchHealth;
-  readonly #secrets = new Map<string, SecretWatch>();
-  #wanted: readonly SecretName[] = [];
+  readonly #named = new Map<string, NamedWatch>();
+  #wanted: readonly NamedObject[] = [];
   #running: { readonly emit: Emit; readonly signal: AbortSignal } | undefined;
 
   constructor(options: KubernetesSourceOptions) {
@@ -60,7 +60,7 @@ export class KubernetesSource implements ConfigSource {
   run(emit: Emit, signal: AbortSignal): { readonly synced: Promise<void> } {
     this.#running = { emit, signal };
     const watches = Object.values(kinds).flatMap(({ kind, group, versions, plural }) => {
-      if (kind === 'MeshConfig' || kind === 'Secret') return [];
+      if (kind === 'MeshConfig' || isReadByName(kind)) return [];
       const collection = {
         kind: apiKind(kind),
         group,
@@ -72,39 +72,40 @@ export class KubernetesSource implements ConfigSource {
     });
     const { meshConfigMap } = this.#options;
     if (meshConfigMap) {
-      const collection = named('ConfigMap', 'configmaps', meshConfigMap);
+      const collection = named({ kind: 'ConfigMap', ...meshConfigMap });
       watches.push(new ListWatch('MeshConfig', collection, meshConfigSink(emit), this.#context));
     }
     for (const watch of watches) void watch.run(signal);
-    emit({ op: 'replace', kind: 'Secret', objects: [] });
-    const secrets = this.secrets(this.#wanted);
-    return { synced: Promise.all([...watches.map(watch => watch.synced), secrets]).then(() => undefined) };
+    for (const kind of readByName) emit({ op: 'replace', kind, objects: [] });
+    // None of those that are read by their names is waited for: one that may not be read must not keep the mesh from being served.
+    void this.followNamed(this.#wanted);
+    return { synced: Promise.all(watches.map(watch => watch.synced)).then(() => undefined) };
   }
 
   /**
-   * The Secrets to watch from now on: those that Gateways name. Each has a watch of its own, so that the control plane neither holds nor
-   * needs the right to read any other. Resolves when each has been looked up once; a Secret no longer named is emitted as deleted.
+   * The Secrets and ConfigMaps to watch from now on. Each has a watch of its own, so that the control plane neither holds nor needs the right to
+   * read any other. Resolves when each has been looked up once; what is no longer named is emitted as deleted.
    */
-  async secrets(names: readonly SecretName[]): Promise<void> {
+  async followNamed(names: readonly NamedObject[]): Promise<void> {
     this.#wanted = names;
     if (!this.#running) return;
     const { emit, signal } = this.#running;
-    const wanted = new Map(names.map(name => [`Secret/${name.namespace}/${name.name}`, name]));
-    for (const [key, { stop, watch }] of this.#secrets) {
+    const wanted = new Map(names.map(name => [watchName(name), name]));
+    for (const [key, { stop, watch }] of this.#named) {
       if (wanted.has(key)) continue;
       stop.abort();
       watch.forget();
-      this.#secrets.delete(key);
+      this.#named.delete(key);
       this.#health.removed(key);
     }
     for (const [key, name] of wanted) {
-      if (this.#secrets.has(key)) continue;
+      if (this.#named.has(key)) continue;
       const stop = new AbortController();
-      const watch = new ListWatch(key, named('Secret', 'secrets', name), partSink('Secret', emit), this.#context);
-      this.#secrets.set(key, { watch, stop });
+      const watch = new ListWatch(key, named(name), partSink(name.kind, emit), this.#context);
+      this.#named.set(key, { watch, stop });
       void watch.run(AbortSignal.any([signal, stop.signal]));
     }
-    await Promise.all([...this.#secrets.values()].map(({ watch }) => watch.synced));
+    await Promise.all([...this.#named.values()].map(({ watch }) => watch.synced));
   }
 
   /** Follows what is no object of the mesh until `signal` aborts; `title` names it among the watches. Resolves once it has been listed. */
@@ -120,11 +121,18 @@ export class KubernetesSource implements ConfigSource {
   }
 }
 
-const named = (kind: string, plural: string, { namespace, name }: SecretName): Collection => ({
+/** Kinds of which only objects that something names are read. */
+const readByName: readonly NamedObject['kind'][] = ['Secret', 'ConfigMap'];
+const isReadByName = (kind: Kind): boolean => readByName.some(named => named === kind);
+
+/** What the watch of an object is called in `status()`. */
+export const watchName = ({ kind, namespace, name }: NamedObject): string => `${kind}/${namespace}/${name}`;
+
+const named = ({ kind, namespace, name }: NamedObject): Collection => ({
   kind,
   group: '',
-  versions: ['v1'],
-  plural,
+  versions: kinds[kind].versions,
+  plural: kinds[kind].plural,
   namespace,
   fieldSelector: `metadata.name=${name}`,
 });

@@ -1,108 +1,112 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto';
 import type { Problem } from '../../config/problem.ts';
-import { credentialsOf, secretName } from '../../istio/gateway-secrets.ts';
-import type { KubeSecret } from '../../istio/kubernetes.ts';
-import { memo } from '../../memo.ts';
-import type { GatewayBinding } from '../../model/routing/merged-gateway.ts';
+import type { ConfigContents } from '../../config/store.ts';
+import { type Credential, parseCredential, placesOf } from '../../istio/credentials.ts';
+import type { KubeConfigMap, KubeSecret } from '../../istio/kubernetes.ts';
+import { memo, oneMap } from '../../memo.ts';
+import type { Traits } from '../../model/proxy/traits.ts';
+import type { Scope } from '../../model/scope/scope.ts';
 import { type ObjectKey, objectKey } from '../../object-key.ts';
-import type { Secret } from '../../proto/generated/envoy/extensions/transport_sockets/tls/v3.ts';
-import { credentialResource } from '../clusters/sds.ts';
-import { type Resource, resource, type Translated } from '../resource.ts';
+import { certificateAndKey, type Material, roots, type SecretResource } from './material.ts';
+import { type CredentialUse, credentialUses } from './uses.ts';
 
-export type SecretResource = Resource<Secret>;
-export type SecretIndex = ReadonlyMap<ObjectKey, KubeSecret>;
+export type { SecretResource } from './material.ts';
 
-const SECRET = 'envoy.extensions.transport_sockets.tls.v3.Secret';
-
-/** The suffix of the resource that holds the roots for clients' certificates. */
-const CA = '-cacert';
-
-type Made = { readonly resource: SecretResource } | { readonly problem: Problem };
-
-/** The first of the fields that has something in it; Istio takes the names of kubernetes.io/tls Secrets and its own generic ones. */
-const field = ({ data }: KubeSecret, ...names: readonly string[]): Uint8Array | undefined =>
-  names.map(name => data[name]).find(value => value !== undefined && value.length > 0);
-
-const refusal = (secret: KubeSecret, path: string, message: string): Made => ({
-  problem: { object: secret.meta.key, path, message, severity: 'error' },
-});
-
-/** Why Envoy would not take the pair; undefined where it would. */
-function mismatch(certificate: Uint8Array, key: Uint8Array): string | undefined {
-  try {
-    const leaf = new X509Certificate(certificate);
-    return leaf.checkPrivateKey(createPrivateKey({ key: Buffer.from(key), format: 'pem' }))
-      ? undefined
-      : 'the private key is not that of the certificate';
-  } catch {
-    return 'the certificate and its private key must be valid PEM';
-  }
-}
-
-const serverCertificate = memo((secret: KubeSecret, name: string): Made => {
-  const certificate = field(secret, 'cert', 'tls.crt');
-  const key = field(secret, 'key', 'tls.key');
-  if (!certificate || !key)
-    return refusal(secret, 'data', 'expected tls.crt and tls.key (or cert and key), neither of them empty');
-  const wrong = mismatch(certificate, key);
-  if (wrong) return refusal(secret, 'data', wrong);
-  const message: Secret = {
-    name,
-    tls_certificate: { certificate_chain: { inline_bytes: certificate }, private_key: { inline_bytes: key } },
-  };
-  return { resource: resource(SECRET, name, message, [secret.meta.key]) };
-});
-
-const clientRoots = memo((secret: KubeSecret, name: string): Made => {
-  const roots = field(secret, 'cacert', 'ca.crt');
-  if (!roots)
-    return refusal(secret, 'data', 'expected ca.crt (or cacert) with the roots of the clients that are let in');
-  try {
-    new X509Certificate(roots);
-  } catch {
-    return refusal(secret, 'data', 'ca.crt must be valid PEM');
-  }
-  const crl = field(secret, 'crl', 'ca.crl');
-  const message: Secret = {
-    name,
-    validation_context: { trusted_ca: { inline_bytes: roots }, ...(crl && { crl: { inline_bytes: crl } }) },
-  };
-  return { resource: resource(SECRET, name, message, [secret.meta.key]) };
-});
-
-function credentialSecret(credential: string, namespace: string, secrets: SecretIndex): Made | undefined {
-  const find = (name: string): KubeSecret | undefined => {
-    const at = secretName(name, namespace);
-    // A gateway gets no Secret of another namespace: whoever writes Gateways there would have all its keys.
-    return at?.namespace === namespace ? secrets.get(objectKey('Secret', at.namespace, at.name)) : undefined;
-  };
-  const name = credentialResource(credential);
-  const secret = find(credential);
-  if (!credential.endsWith(CA)) return secret && serverCertificate(secret, name);
-  const holder = secret ?? find(credential.slice(0, -CA.length));
-  return holder && clientRoots(holder, name);
-}
-
-const secretList = memo((...made: readonly (Made | undefined)[]): Translated<Secret> => {
-  const found = made.filter(m => m !== undefined);
-  return {
-    resources: found.flatMap(m => ('resource' in m ? [m.resource] : [])),
-    problems: found.flatMap(m => ('problem' in m ? [m.problem] : [])),
-  };
-});
-
-const credentialNames = memo((gateways: readonly GatewayBinding[]): readonly string[] => [
-  ...new Set(gateways.flatMap(({ gateway }) => (gateway.spec.servers ?? []).flatMap(({ tls }) => credentialsOf(tls)))),
-]);
+/** The objects that credentials are in, by key. */
+export type CredentialObjects = ReadonlyMap<ObjectKey, KubeSecret | KubeConfigMap>;
 
 /**
- * The Secrets that the Gateways of a proxy name by `credentialName`, as SDS resources: `kubernetes://name` for the server's certificate,
- * `kubernetes://name-cacert` for the roots of its clients. A Secret that is missing or unusable has no resource, and its listener waits.
+ * Who may have a credential: every proxy that has proved to be of its namespace, or only those of them whose service account may list the Secrets
+ * there.
  */
-export function secrets(
-  namespace: string,
-  gateways: readonly GatewayBinding[],
-  index: SecretIndex,
-): Translated<Secret> {
-  return secretList(...credentialNames(gateways).map(name => credentialSecret(name, namespace, index)));
+export type Audience = 'namespace' | 'readers';
+
+/** A credential that a proxy will ask for. */
+export interface WantedCredential {
+  readonly resource: string;
+  readonly credential: Credential;
+  readonly audience: Audience;
+  /** The fields that name it. */
+  readonly uses: readonly CredentialUse[];
 }
+
+/** What a proxy is to have of credentials. */
+export interface Credentials {
+  readonly wanted: readonly WantedCredential[];
+  readonly resources: Readonly<Record<Audience, readonly SecretResource[]>>;
+  readonly problems: readonly Problem[];
+}
+
+/** Why nobody may have what a use names; undefined where someone may (istio: filterAuthorizedResources). */
+function refusal(
+  namespace: string,
+  { scheme, namespace: of, name }: Credential,
+  uses: readonly CredentialUse[],
+): string | undefined {
+  if (scheme === 'configmap') return undefined;
+  const elsewhere = of !== namespace;
+  if (scheme === 'kubernetes')
+    return elsewhere ? `proxies of ${namespace} get no Secret of ${of}: it is to be in ${namespace}` : undefined;
+  // What a ReferenceGrant allows is to be let through here.
+  const granted = !elsewhere && uses.some(use => use.gatewayIn === namespace);
+  return granted
+    ? undefined
+    : `the Secret ${of}/${name} is not of the Gateway's own namespace, and no grant lets it be used`;
+}
+
+/** Private keys of `kubernetes://` names are for who may read them; references of the Gateway API are verified by themselves. */
+const audienceOf = ({ scheme, roots: public_ }: Credential): Audience =>
+  scheme === 'kubernetes' && !public_ ? 'readers' : 'namespace';
+
+const decided = memo((namespace: string, uses: readonly CredentialUse[]): Pick<Credentials, 'wanted' | 'problems'> => {
+  const wanted: WantedCredential[] = [];
+  const problems: Problem[] = [];
+  for (const [resource, of] of Map.groupBy(uses, use => use.resource)) {
+    const credential = parseCredential(resource, namespace);
+    if (!credential) continue;
+    const message = refusal(namespace, credential, of);
+    if (message === undefined) wanted.push({ resource, credential, audience: audienceOf(credential), uses: of });
+    else for (const { object, path } of of) problems.push({ object, path, message, severity: 'error' });
+  }
+  return { wanted, problems };
+});
+
+const keysOf = ({ credential }: WantedCredential): readonly ObjectKey[] =>
+  placesOf(credential).map(({ kind, namespace, name }) => objectKey(kind, namespace, name));
+
+const NOTHING: CredentialObjects = new Map();
+
+/** The objects that a proxy's credentials are in: while those are the same, so is what is made of them. */
+export function credentialObjects(
+  scope: Scope,
+  traits: Traits,
+  { Secret, ConfigMap }: Pick<ConfigContents, 'Secret' | 'ConfigMap'>,
+): CredentialObjects {
+  const read = new Map<ObjectKey, KubeSecret | KubeConfigMap>();
+  for (const key of decided(scope.namespace, credentialUses(scope, traits)).wanted.flatMap(keysOf)) {
+    const found = Secret.get(key) ?? ConfigMap.get(key);
+    if (found) read.set(key, found);
+  }
+  return read.size ? oneMap(read) : NOTHING;
+}
+
+/**
+ * The credentials that a proxy's Gateways and DestinationRules name, as SDS resources. One that is missing or unusable has no resource, and the
+ * listener that names it waits.
+ */
+export const credentials = memo((scope: Scope, traits: Traits, objects: CredentialObjects): Credentials => {
+  const { wanted, problems } = decided(scope.namespace, credentialUses(scope, traits));
+  const made = wanted.flatMap(({ resource, credential, audience }): { audience: Audience; material: Material }[] => {
+    const [object] = placesOf(credential).flatMap(
+      ({ kind, namespace, name }) => objects.get(objectKey(kind, namespace, name)) ?? [],
+    );
+    if (!object) return [];
+    return [{ audience, material: credential.roots ? roots(object, resource) : certificateAndKey(object, resource) }];
+  });
+  const resources = (of: Audience): readonly SecretResource[] =>
+    made.flatMap(({ audience, material }) => (audience === of && 'resource' in material ? [material.resource] : []));
+  return {
+    wanted,
+    resources: { namespace: resources('namespace'), readers: resources('readers') },
+    problems: [...problems, ...made.flatMap(({ material }) => ('problem' in material ? [material.problem] : []))],
+  };
+});
