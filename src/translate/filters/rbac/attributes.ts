@@ -1,6 +1,5 @@
 /** What each attribute of an AuthorizationPolicy means to Envoy's RBAC filter (istio: security/authz/model/generator.go). */
 
-import { typed } from '../../../proto/any.ts';
 import type { Permission, Principal } from '../../../proto/generated/envoy/config/rbac/v3.ts';
 import type { StringMatcher } from '../../../proto/generated/envoy/type/matcher/v3.ts';
 import { lowerCase } from '../../../proto/hostname.ts';
@@ -15,12 +14,15 @@ import {
   regexMatcher,
   valueMatcher,
 } from './matchers.ts';
+import { hostPermission, pathPermission } from './request-target.ts';
 
 /** Where a rule is evaluated: on TCP nothing is known of requests. */
 export interface RuleContext {
   readonly tcp: boolean;
   /** Of the policy: what a service account without a namespace is in. */
   readonly namespace: string;
+  /** Whether a request that matches is refused, or more is asked of it. */
+  readonly restricts: boolean;
 }
 
 /** One matcher for each value, or one for all of them; undefined where a value cannot be evaluated. */
@@ -124,19 +126,6 @@ export const PRINCIPALS = {
   'request.auth.presenter': httpOnly(all<Principal>(claims(['azp']))),
 } as const satisfies Readonly<Record<string, Attribute<Principal>>>;
 
-function pathPermission(value: string): Permission {
-  if (!value.includes('{*}') && !value.includes('{**}')) return { url_path: { path: valueMatcher(value) } };
-  const template = value.replaceAll('{**}', '**').replaceAll('{*}', '*');
-  return {
-    uri_template: {
-      name: 'uri-template',
-      typed_config: typed('envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig', {
-        path_template: template,
-      }),
-    },
-  };
-}
-
 function port(value: string): Permission | undefined {
   const number = Number(value);
   return /^\d+$/.test(value) && number <= 65535 ? { destination_port: number } : undefined;
@@ -151,9 +140,9 @@ export const PERMISSIONS = {
   'destination.port': each<Permission>(port),
   // Envoy reads a client's server name in small letters.
   'connection.sni': each<Permission>(value => ({ requested_server_name: valueMatcher(lowerCase(value)) })),
-  hosts: httpOnly(each<Permission>(value => ({ header: headerMatcher(':authority', value, true) }))),
+  hosts: httpOnly(each<Permission>((value, { restricts }) => hostPermission(value, restricts))),
   methods: httpOnly(each<Permission>(value => ({ header: headerMatcher(':method', value) }))),
-  paths: httpOnly(each<Permission>(pathPermission)),
+  paths: httpOnly(each<Permission>((value, { restricts }) => pathPermission(value, restricts))),
 } as const satisfies Readonly<Record<string, Attribute<Permission>>>;
 
 const isKey = <T extends object>(table: T, key: string): key is Extract<keyof T, string> => Object.hasOwn(table, key);

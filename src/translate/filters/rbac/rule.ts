@@ -41,7 +41,7 @@ const condition = <T>(
   values?.length || notValues?.length ? [{ attribute, values: values ?? [], notValues: notValues ?? [] }] : [];
 
 /** How a rule of a policy becomes one of Envoy's. */
-export interface RuleOptions extends RuleContext {
+export interface RuleOptions extends Omit<RuleContext, 'restricts'> {
   /**
    * What cannot be evaluated (HTTP attributes on TCP): a rule that allows is dropped whole, so that less is allowed; of any other only the
    * condition is dropped, so that more is denied.
@@ -63,7 +63,7 @@ function matchersOf<T>(
       [notValues, true],
     ] as const) {
       if (list.length === 0) continue;
-      const made = attribute(list, options);
+      const made = attribute(list, { ...options, restricts: negated === options.allows });
       const known = made.filter(m => m !== undefined);
       if (known.length < made.length && options.allows) return undefined;
       const [first] = known;
