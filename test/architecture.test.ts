@@ -50,8 +50,10 @@ const standsOn: Readonly<Record<string, readonly string[]>> = {
   translate: ['model'],
   // The mesh's certificate authority in a cluster: what is kept there, and what its leader does.
   authority: ['sources', 'security'],
+  // Pods and their sidecars; it knows nothing of what proxies are sent.
+  injection: ['config'],
   // What puts the line together: the files of src itself, the pages and the commands.
-  composition: ['translate', 'sources', 'rounds', 'xds', 'authority', 'iptables'],
+  composition: ['translate', 'injection', 'sources', 'rounds', 'xds', 'authority', 'iptables'],
 };
 
 const base = /^src\/(bounds|clock|memo|node-http|object-key|persistent-map|slices|tls)\.ts$/;
@@ -177,13 +179,13 @@ const purePackages = /^(node:(crypto|net|util)|protobufjs|re2js)$/;
 /** Of xds, these take the decisions; its other files are the socket's. */
 const pureOfXds = /^src\/xds\/(resource|resource-types|resource-set|subscription|view|wire|push|request|frame)\.ts$/;
 const isPure = ({ path }: SourceFile): boolean =>
-  /^src\/(yaml|istio|config|model|translate)\//.test(path) || pureOfXds.test(path);
+  /^src\/(yaml|istio|config|model|translate|injection)\//.test(path) || pureOfXds.test(path);
 
 /** Comments may speak of what code must not use. */
 const withoutComments = (text: string): string =>
   text.replaceAll(/\/\*[\s\S]*?\*\//g, '').replaceAll(/(^|\s)\/\/.*$/gm, '$1');
 
-test('yaml, istio, config, model, translate and the decisions of xds are pure', () => {
+test('yaml, istio, config, model, translate, injection and the decisions of xds are pure', () => {
   const wrong = files.filter(isPure).flatMap(file => {
     const code = withoutComments(file.text);
     return [
@@ -209,8 +211,8 @@ test('no file is longer than 400 lines', () => {
   assert.deepEqual(long, []);
 });
 
-/** Made before what will use it: the port for certificates, and the gRPC services beside ADS. */
-const awaited = /^src\/(security|kubernetes)\/|^src\/proto\/services\.ts$/;
+/** Made before what will use it: the port for certificates, the webhook, and the gRPC services beside ADS. */
+const awaited = /^src\/(security|kubernetes|injection)\/|^src\/proto\/services\.ts$/;
 
 test('what src exports, src uses: what only tests call is theirs', () => {
   const code = files

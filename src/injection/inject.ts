@@ -1,0 +1,208 @@
+import type { Problem } from '../config/problem.ts';
+import { Report } from '../config/report.ts';
+import { objectKey } from '../object-key.ts';
+import { checkAnnotations } from './annotations.ts';
+import {
+  changeContainer,
+  followProxyUser,
+  inStartingOrder,
+  layUserContainers,
+  moveNativeProxy,
+  nativeSidecar,
+} from './containers.ts';
+import { jsonPatch, type PatchOperation } from './json-patch.ts';
+import {
+  annotation,
+  annotationsOf,
+  type EnvVar,
+  findContainer,
+  initContainersOf,
+  labelsOf,
+  own,
+  type Pod,
+  PROXY,
+  type StringMap,
+  withMeta,
+} from './pod.ts';
+import { appProbers, PROBERS, rewriteProbes, rewritesProbes } from './probes.ts';
+import { mergedMetrics, SCRAPE } from './prometheus.ts';
+import { effectiveProxyConfig } from './proxy-config.ts';
+import { skipReason } from './selection.ts';
+import type { InjectionSettings } from './settings.ts';
+import { STATUS, statusText } from './status.ts';
+import { strategicMerge } from './strategic-merge.ts';
+import type { Template, TemplateContext, Workload } from './template.ts';
+import { uninject } from './uninject.ts';
+import { workloadOf } from './workload.ts';
+
+/** What becomes of a pod. */
+export type Injection =
+  | {
+      readonly kind: 'inject';
+      readonly pod: Pod;
+      /** What makes the injected pod of the one that was given. */
+      readonly patch: readonly PatchOperation[];
+      /** Warnings. */
+      readonly problems: readonly Problem[];
+    }
+  | { readonly kind: 'skip'; readonly reason: string }
+  | { readonly kind: 'refuse'; readonly problems: readonly Problem[] };
+
+/** What of a pod's surroundings it does not say itself. */
+export interface Surroundings {
+  /** Where it is made: of an AdmissionReview, that of the request. */
+  readonly namespace: string;
+  /** What it belongs to; told from its owner where this is not known. */
+  readonly workload?: Workload;
+  /** Whether its node can run native sidecars. */
+  readonly native: boolean;
+  /** Environment that the address of the webhook asks for: `{ISTIO_META_CLUSTER_ID: "east"}`. */
+  readonly environment?: StringMap;
+}
+
+const CLUSTER = 'ISTIO_META_CLUSTER_ID';
+const NETWORK = 'ISTIO_META_NETWORK';
+const NETWORK_LABEL = 'topology.istio.io/network';
+const TEMPLATES = 'inject.istio.io/templates';
+const SECURE_METRICS = 'prometheus.istio.io/secure-port';
+
+/** Names to try for a pod in messages: one that a controller makes has no name yet. */
+const nameOf = ({ metadata }: Pod): string =>
+  metadata?.name || (metadata?.generateName ? `${metadata.generateName}*` : '(no name)');
+
+/** Injects a pod if it is to be injected. Injecting what is injected already gives the same (webhook.go injectPod). */
+export function injectPod(pod: Pod, settings: InjectionSettings, where: Surroundings): Injection {
+  const reason = skipReason(pod, where.namespace, settings);
+  return reason === undefined ? inject(pod, settings, where) : { kind: 'skip', reason };
+}
+
+function inject(pod: Pod, settings: InjectionSettings, where: Surroundings): Injection {
+  const report = new Report(objectKey('Pod', where.namespace, nameOf(pod)));
+  checkAnnotations(pod, report);
+  const templates = requested(pod, settings, report);
+  if (hasErrors(report)) return { kind: 'refuse', problems: report.problems };
+
+  const original = uninject(pod);
+  const context = contextOf(original, settings, where);
+  const patches = templates.map(template => template.patch(context));
+  const added = patches.reduce<Pod>((all, patch) => strategicMerge(all, patch) as Pod, {});
+  const native = context.native && initContainersOf(added).some(({ name }) => name === PROXY);
+  const merged = patches.reduce<Pod>(
+    (all, patch) => strategicMerge(all, patch) as Pod,
+    native ? moveNativeProxy(original) : original,
+  );
+  const laid = followProxyUser(layUserContainers(merged, original, added), original, context);
+  const served = withMetrics(withEnvironment(laid, environmentOf(original, settings, where)), settings, report);
+  if (hasErrors(report)) return { kind: 'refuse', problems: report.problems };
+
+  const asked = withProbes(withSecureMetrics(served), settings);
+  const finished = templates.reduce(
+    (all, { finish }) => (finish ? changeContainer(all, PROXY, proxy => finish(proxy, context)) : all),
+    asked,
+  );
+  const noted = withMeta(finished, {
+    annotations: {
+      ...annotationsOf(finished),
+      [STATUS]: statusText(added, settings.revision),
+      ...settings.injectedAnnotations,
+    },
+  });
+  const result = inStartingOrder(noted, context);
+  warnOfDns(pod, report);
+  return { kind: 'inject', pod: result, patch: jsonPatch(pod, result), problems: report.problems };
+}
+
+const hasErrors = ({ problems }: Report): boolean => problems.some(({ severity }) => severity === 'error');
+
+/** The templates that the pod names, else those of the settings; aliases stand for several. */
+function requested(pod: Pod, settings: InjectionSettings, report: Report): readonly Template[] {
+  const named = annotation(pod, TEMPLATES);
+  const names = named === undefined ? settings.defaultTemplates : named.split(',').map(name => name.trim());
+  const path = named === undefined ? '' : `metadata.annotations["${TEMPLATES}"]`;
+  return names
+    .flatMap(name => own(settings.aliases, name) ?? [name])
+    .flatMap(name => {
+      const template = settings.templates.get(name);
+      const unusable = settings.unusable.get(name);
+      if (unusable !== undefined) report.error(path, `template '${name}': ${unusable}`);
+      else if (!template) {
+        const known = [...Object.keys(settings.aliases), ...settings.templates.keys()].sort().join(', ');
+        report.error(path, `there is no template '${name}'; there are ${known}`);
+      }
+      return template && unusable === undefined ? [template] : [];
+    });
+}
+
+function contextOf(pod: Pod, settings: InjectionSettings, where: Surroundings): TemplateContext {
+  const { mesh, values, revision, compliancePolicy } = settings;
+  return {
+    pod,
+    workload: where.workload ?? workloadOf(pod, where.namespace),
+    proxy: effectiveProxyConfig(pod, where.namespace, mesh, settings.proxyConfigs),
+    mesh,
+    values,
+    revision,
+    native: nativeSidecar(pod, where.native),
+    compliancePolicy,
+  };
+}
+
+/** Cluster and network, as the pod's label, the webhook's address and the values say, in this order; and what else the address asks for. */
+function environmentOf(pod: Pod, { values }: InjectionSettings, { environment = {} }: Surroundings): StringMap {
+  const cluster = environment[CLUSTER] || values.global.multiCluster.clusterName;
+  const network = own(labelsOf(pod), NETWORK_LABEL) ?? (environment[NETWORK] || values.global.network);
+  return { ...environment, ...(cluster && { [CLUSTER]: cluster }), ...(network && { [NETWORK]: network }) };
+}
+
+/** These variables in the place of the proxy's own of the same names, and the label of the network. */
+function withEnvironment(pod: Pod, environment: StringMap): Pod {
+  const network = own(environment, NETWORK);
+  const labelled =
+    network === undefined ? pod : withMeta(pod, { labels: { ...labelsOf(pod), [NETWORK_LABEL]: network } });
+  const names = Object.keys(environment).sort();
+  if (!names.length) return labelled;
+  return changeContainer(labelled, PROXY, proxy => ({
+    ...proxy,
+    env: [
+      ...(proxy.env ?? []).filter(({ name }) => !Object.hasOwn(environment, name)),
+      ...names.map(name => ({ name, value: environment[name] ?? '' })),
+    ],
+  }));
+}
+
+const withVariable = (pod: Pod, variable: EnvVar): Pod =>
+  changeContainer(pod, PROXY, proxy => ({ ...proxy, env: [...(proxy.env ?? []), variable] }));
+
+function withMetrics(pod: Pod, { mesh }: InjectionSettings, report: Report): Pod {
+  const merged = mergedMetrics(pod, mesh, report);
+  if (!merged) return pod;
+  return merged.scrape ? withVariable(merged.pod, { name: SCRAPE, value: JSON.stringify(merged.scrape) }) : merged.pod;
+}
+
+/** Where the proxy has its metrics on a port with mutual TLS, Prometheus is told so, unless the user did. */
+function withSecureMetrics(pod: Pod): Pod {
+  const annotations = annotationsOf(pod);
+  const told = Object.keys(annotations).some(name => name.replace(/\W/g, '_') === SECURE_METRICS.replace(/\W/g, '_'));
+  const port = findContainer(pod, PROXY)?.env?.find(({ name }) => name === 'ENVOY_SECURE_MERGED_METRICS_PORT')?.value;
+  return told || !port || port === '0'
+    ? pod
+    : withMeta(pod, { annotations: { ...annotations, [SECURE_METRICS]: port } });
+}
+
+function withProbes(pod: Pod, { mesh, values }: InjectionSettings): Pod {
+  if (!findContainer(pod, PROXY)) return pod;
+  if (!rewritesProbes(pod, values.sidecarInjectorWebhook.rewriteAppHTTPProbe)) return pod;
+  const standard = mesh.defaultConfig?.statusPort || 15020;
+  const probers = appProbers(pod, standard);
+  const port = Number(annotation(pod, 'status.sidecar.istio.io/port')?.trim() ?? standard);
+  const rewritten = rewriteProbes(pod, port);
+  return Object.keys(probers).length
+    ? withVariable(rewritten, { name: PROBERS, value: JSON.stringify(probers) })
+    : rewritten;
+}
+
+function warnOfDns(pod: Pod, report: Report): void {
+  const policy = pod.spec?.dnsPolicy;
+  if (policy && policy !== 'ClusterFirst')
+    report.warning('spec.dnsPolicy', `with ${policy} the proxy may not find the control plane; expected ClusterFirst`);
+}

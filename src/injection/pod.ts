@@ -1,0 +1,142 @@
+/** A value of JSON. */
+export type Json = string | number | boolean | null | readonly Json[] | JsonObject;
+
+/** An object of JSON. Objects are never changed, only made anew. */
+export interface JsonObject {
+  readonly [field: string]: Json | undefined;
+}
+
+/** What of a pod injection reads and writes. Every other field is passed on as it is. */
+export interface Pod extends JsonObject {
+  readonly metadata?: PodMeta;
+  readonly spec?: PodSpec;
+}
+
+/** Names of things by which tools find them. */
+export type StringMap = { readonly [name: string]: string };
+
+export interface PodMeta extends JsonObject {
+  readonly name?: string;
+  readonly generateName?: string;
+  readonly namespace?: string;
+  readonly labels?: StringMap;
+  readonly annotations?: StringMap;
+  readonly ownerReferences?: readonly OwnerReference[];
+}
+
+export interface OwnerReference extends JsonObject {
+  readonly apiVersion?: string;
+  readonly kind?: string;
+  readonly name?: string;
+  readonly controller?: boolean;
+}
+
+export interface PodSpec extends JsonObject {
+  readonly containers?: readonly Container[];
+  readonly initContainers?: readonly Container[];
+  readonly volumes?: readonly Named[];
+  readonly imagePullSecrets?: readonly Named[];
+  readonly hostNetwork?: boolean;
+  readonly serviceAccountName?: string;
+  readonly dnsPolicy?: string;
+}
+
+export interface Named extends JsonObject {
+  readonly name: string;
+}
+
+export interface Container extends Named {
+  readonly image?: string;
+  readonly args?: readonly string[];
+  readonly env?: readonly EnvVar[];
+  readonly ports?: readonly ContainerPort[];
+  readonly readinessProbe?: Probe;
+  readonly livenessProbe?: Probe;
+  readonly startupProbe?: Probe;
+  readonly lifecycle?: {
+    readonly preStop?: Handler;
+    readonly postStart?: Handler;
+    readonly [field: string]: Json | undefined;
+  };
+  readonly securityContext?: SecurityContext;
+  readonly volumeMounts?: readonly VolumeMount[];
+  readonly restartPolicy?: string;
+}
+
+export interface EnvVar extends Named {
+  readonly value?: string;
+}
+
+export interface ContainerPort extends JsonObject {
+  readonly name?: string;
+  readonly containerPort: number;
+  readonly protocol?: string;
+}
+
+export interface VolumeMount extends Named {
+  readonly mountPath: string;
+}
+
+export interface SecurityContext extends JsonObject {
+  readonly runAsUser?: number;
+  readonly runAsGroup?: number;
+}
+
+/** How the kubelet asks a container something: of a probe, or of a step in its life. */
+export interface Handler extends JsonObject {
+  readonly httpGet?: HttpGet;
+  readonly tcpSocket?: JsonObject & { readonly port: number | string };
+  readonly grpc?: JsonObject & { readonly port: number; readonly service?: string };
+}
+
+export interface HttpGet extends JsonObject {
+  readonly path?: string;
+  readonly port: number | string;
+  readonly scheme?: string;
+  readonly httpHeaders?: readonly { readonly name: string; readonly value: string }[];
+}
+
+export interface Probe extends Handler {
+  readonly timeoutSeconds?: number;
+  readonly periodSeconds?: number;
+}
+
+/** The name of the container that is the proxy, in every template, as with Istio. */
+export const PROXY = 'istio-proxy';
+
+/** Containers of a pod that run before, or beside, the others. */
+export const initContainersOf = (pod: Pod): readonly Container[] => pod.spec?.initContainers ?? [];
+
+export const containersOf = (pod: Pod): readonly Container[] => pod.spec?.containers ?? [];
+
+export const annotationsOf = (pod: Pod): StringMap => pod.metadata?.annotations ?? {};
+
+export const labelsOf = (pod: Pod): StringMap => pod.metadata?.labels ?? {};
+
+/** The annotation, also where it is empty; undefined where there is none. */
+export const annotation = (pod: Pod, name: string): string | undefined => own(annotationsOf(pod), name);
+
+/** A value of a map by its own key. */
+export const own = <V>(map: { readonly [key: string]: V }, key: string): V | undefined =>
+  Object.hasOwn(map, key) ? map[key] : undefined;
+
+/** The first container of that name: as with istiod, one beside the app before one before it. */
+export const findContainer = (pod: Pod, name: string): Container | undefined =>
+  containersOf(pod).find(c => c.name === name) ?? initContainersOf(pod).find(c => c.name === name);
+
+/** The pod with some fields of its spec changed; a list that becomes empty is left out where it was not there. */
+export const withSpec = (pod: Pod, spec: Partial<PodSpec>): Pod => {
+  const kept = Object.entries(spec).filter(
+    ([field, value]) => !(Array.isArray(value) && value.length === 0 && pod.spec?.[field] === undefined),
+  );
+  return { ...pod, spec: { ...pod.spec, ...Object.fromEntries(kept) } };
+};
+
+export const withMeta = (pod: Pod, meta: Partial<PodMeta>): Pod => ({ ...pod, metadata: { ...pod.metadata, ...meta } });
+
+/** The pod with the containers, of both lists, that `change` makes of those that it has. */
+export const mapContainers = (pod: Pod, change: (container: Container) => Container): Pod =>
+  withSpec(pod, {
+    initContainers: initContainersOf(pod).map(change),
+    containers: containersOf(pod).map(change),
+  });

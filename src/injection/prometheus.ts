@@ -1,0 +1,122 @@
+import { entry, type Report } from '../config/report.ts';
+import type { MeshConfig } from '../proto/generated/istio/mesh/v1alpha1.ts';
+import { truth } from './annotations.ts';
+import { annotation, annotationsOf, type Pod, type StringMap, withMeta } from './pod.ts';
+import { isObject } from './strategic-merge.ts';
+
+/** Where an app says that it has metrics. */
+export interface Scrape {
+  readonly scrape: string;
+  readonly path: string;
+  readonly port: string;
+  readonly targets?: readonly { readonly port: string; readonly path: string }[];
+}
+
+/** The variable in which the proxy's container has the {@link Scrape}. */
+export const SCRAPE = 'ISTIO_PROMETHEUS_ANNOTATIONS';
+
+const MERGED_PATH = '/stats/prometheus';
+const TARGETS = 'prometheus_istio_io_scrape_targets';
+const asked = new Set(['prometheus_io_path', 'prometheus_io_port', 'prometheus_io_scrape', TARGETS]);
+
+/** Prometheus sees annotations under such names: `prometheus.io/port` and `prometheus/io.port` are one. */
+const sanitized = (name: string): string => name.replace(/[^a-zA-Z0-9_]/g, '_');
+
+const told = (annotations: StringMap, name: string): string | undefined =>
+  Object.entries(annotations).find(([key]) => sanitized(key) === name)?.[1];
+
+/** The mesh's own ports, whose metrics are no app's (pilot-agent status: istioReservedPorts). */
+const reserved: { readonly [port: string]: string } = {
+  15000: "Envoy's admin pages",
+  15001: 'captured outbound traffic',
+  15004: 'debug pages',
+  15006: 'captured inbound traffic',
+  15008: 'tunnels',
+  15020: 'the merged metrics themselves',
+  15021: 'health of the proxy',
+  15053: 'DNS',
+  15090: "Envoy's metrics, which are merged anyway",
+};
+
+/** Annotations without those of Prometheus. */
+const cleared = (annotations: StringMap): StringMap =>
+  Object.fromEntries(Object.entries(annotations).filter(([name]) => !asked.has(sanitized(name))));
+
+/** `port:path,port:path`; a path is `/metrics` where none is given. */
+const targetsIn = (text: string): Scrape['targets'] => {
+  const targets = text.split(',').flatMap(item => {
+    const [, port = '', path = ''] = /^\s*([^:]*?)\s*(?::\s*(.*?)\s*)?$/.exec(item) ?? [];
+    return item.trim() ? [{ port, path: path || '/metrics' }] : [];
+  });
+  return targets.some(({ port }) => !port) ? undefined : targets;
+};
+
+/** How Prometheus finds the app's metrics behind the proxy's, and what the proxy has to know of the app's; undefined where nothing changes. */
+export function mergedMetrics(
+  pod: Pod,
+  mesh: MeshConfig,
+  report: Report,
+): { readonly pod: Pod; readonly scrape: Scrape | undefined } | undefined {
+  const annotations = annotationsOf(pod);
+  const own = truth(annotation(pod, 'prometheus.istio.io/merge-metrics') ?? '');
+  const wanted = own ?? (mesh.enablePrometheusMerge ? mesh.enablePrometheusMerge.value === true : true);
+  if (!wanted || truth(told(annotations, 'prometheus_io_scrape') ?? '') === false) return undefined;
+  const merged = String(mesh.defaultConfig?.statusPort || 15020);
+  if (told(annotations, 'prometheus_io_port') === merged) return undefined;
+  const targets = targetsIn(told(annotations, TARGETS) ?? '');
+  const [first] = targets ?? [];
+  const scrape: Scrape = {
+    scrape: told(annotations, 'prometheus_io_scrape') ?? '',
+    path: first?.path ?? told(annotations, 'prometheus_io_path') ?? '',
+    port: first?.port ?? told(annotations, 'prometheus_io_port') ?? '',
+    ...(targets?.length && { targets }),
+  };
+  for (const port of targets?.length ? targets.map(target => target.port) : scrape.port ? [scrape.port] : [])
+    checkPort(port, merged, first ? 'prometheus.istio.io/scrape-targets' : 'prometheus.io/port', report);
+  const has = scrape.scrape || scrape.path || scrape.port || scrape.targets;
+  return {
+    pod: withMeta(pod, {
+      annotations: {
+        ...cleared(annotations),
+        'prometheus.io/port': merged,
+        'prometheus.io/path': MERGED_PATH,
+        'prometheus.io/scrape': 'true',
+      },
+    }),
+    scrape: has ? scrape : undefined,
+  };
+}
+
+function checkPort(port: string, merged: string, name: string, report: Report): void {
+  const at = entry('metadata.annotations', name);
+  const number = Number(port);
+  if (!/^[+-]?\d+$/.test(port) || number < 1 || number > 65535)
+    report.error(at, `'${port}' is no port; expected the app's port for metrics, 1 to 65535`);
+  else if (String(number) === merged) report.error(at, `${port} is the port of the merged metrics; name the app's own`);
+  else if (Object.hasOwn(reserved, number))
+    report.error(at, `${port} is the proxy's own (${reserved[number]}); name the app's port`);
+}
+
+/** The pod with the annotations that it had before {@link mergedMetrics}. */
+export function restoreMetrics(pod: Pod, text: string | undefined): Pod {
+  const annotations = annotationsOf(pod);
+  if (told(annotations, 'prometheus_io_path') !== MERGED_PATH) return pod;
+  const { scrape, path, port, targets } = readScrape(text);
+  const before = {
+    ...(targets?.length
+      ? { 'prometheus.istio.io/scrape-targets': targets.map(target => `${target.port}:${target.path}`).join(',') }
+      : { ...(port && { 'prometheus.io/port': port }), ...(path && { 'prometheus.io/path': path }) }),
+    ...(scrape && { 'prometheus.io/scrape': scrape }),
+  };
+  return withMeta(pod, { annotations: { ...cleared(annotations), ...before } });
+}
+
+export function readScrape(text: string | undefined): Partial<Scrape> {
+  if (text === undefined) return {};
+  try {
+    const json: unknown = JSON.parse(text);
+    return isObject(json) ? (json as Partial<Scrape>) : {};
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,179 @@
+import type { Problem } from '../config/problem.ts';
+import { entry, Report } from '../config/report.ts';
+import { checkLabelSelector } from '../config/selector.ts';
+import type { ProxyConfig } from '../istio/config.ts';
+import { objectKey } from '../object-key.ts';
+import type { LabelSelector, MeshConfig } from '../proto/generated/istio/mesh/v1alpha1.ts';
+import { fromJson } from '../proto/json.ts';
+import { parseYaml } from '../yaml/documents.ts';
+import type { JsonObject, StringMap } from './pod.ts';
+import type { Policy } from './selection.ts';
+import { isList, isObject } from './strategic-merge.ts';
+import type { Template } from './template.ts';
+import { builtInAliases, builtInTemplates } from './templates/templates.ts';
+import { readTemplate } from './user-template.ts';
+import { readValues, type Values } from './values.ts';
+
+/** All that injection is told; made once for each change of what it is told. */
+export interface InjectionSettings extends Policy {
+  readonly defaultTemplates: readonly string[];
+  readonly templates: ReadonlyMap<string, Template>;
+  /** Templates that are there and cannot be used, by name, with what is wrong. */
+  readonly unusable: ReadonlyMap<string, string>;
+  /** Names that stand for templates: `sidecar` for `envoy`. */
+  readonly aliases: { readonly [name: string]: readonly string[] };
+  readonly injectedAnnotations: StringMap;
+  readonly values: Values;
+  readonly mesh: MeshConfig;
+  readonly proxyConfigs: readonly ProxyConfig[];
+  /** The revision's name; empty for the default one. */
+  readonly revision: string;
+  readonly compliancePolicy: string;
+}
+
+/** What the settings are read from. */
+export interface SettingsText {
+  /** Keys `config` (YAML) and `values` (JSON or YAML) of the ConfigMap `istio-sidecar-injector[-REV]`; none where there is no such. */
+  readonly config?: string | undefined;
+  readonly values?: string | undefined;
+  readonly mesh: MeshConfig;
+  readonly proxyConfigs: readonly ProxyConfig[];
+  readonly revision: string;
+  readonly compliancePolicy: string;
+}
+
+/** The settings as far as they can be read, and what is wrong with the rest. */
+export function readSettings(text: SettingsText): {
+  readonly settings: InjectionSettings;
+  readonly problems: readonly Problem[];
+} {
+  const { mesh, proxyConfigs, revision, compliancePolicy } = text;
+  const suffix = revision && revision !== 'default' ? `-${revision}` : '';
+  const report = new Report(objectKey('ConfigMap', mesh.rootNamespace ?? '', `istio-sidecar-injector${suffix}`));
+  const config = objectIn(text.config, 'data.config', report);
+  const { templates, unusable } = templatesIn(config['templates'], report);
+  const settings: InjectionSettings = {
+    policy: policyIn(config['policy'], report),
+    neverInjectSelector: selectorsIn(config['neverInjectSelector'], 'data.config.neverInjectSelector', report),
+    alwaysInjectSelector: selectorsIn(config['alwaysInjectSelector'], 'data.config.alwaysInjectSelector', report),
+    defaultTemplates: namesIn(config['defaultTemplates'], 'data.config.defaultTemplates', report, ['sidecar']),
+    templates,
+    unusable,
+    aliases: { ...without(builtInAliases, templates), ...aliasesIn(config['aliases'], report) },
+    injectedAnnotations: textsIn(config['injectedAnnotations'], 'data.config.injectedAnnotations', report),
+    values: readValues(objectIn(text.values, 'data.values', report), report),
+    mesh,
+    proxyConfigs,
+    revision,
+    compliancePolicy,
+  };
+  return { settings, problems: report.problems };
+}
+
+function objectIn(text: string | undefined, path: string, report: Report): JsonObject {
+  if (text === undefined) return {};
+  try {
+    const value = parseYaml(text) ?? {};
+    if (isObject(value)) return value;
+    report.error(path, 'expected an object; the defaults are in force');
+  } catch (error) {
+    report.error(path, `${error instanceof Error ? error.message : String(error)}; the defaults are in force`);
+  }
+  return {};
+}
+
+/** The policy; one that cannot be read is `disabled`, as with istiod. */
+function policyIn(value: unknown, report: Report): Policy['policy'] {
+  if (value === undefined || value === null) return 'enabled';
+  if (value === 'enabled' || value === 'disabled') return value;
+  report.error('data.config.policy', `${JSON.stringify(value)}; expected enabled or disabled; disabled is in force`);
+  return 'disabled';
+}
+
+function listIn(value: unknown, path: string, report: Report): readonly unknown[] {
+  if (value === undefined || value === null) return [];
+  if (isList(value)) return value;
+  report.error(path, 'expected a list');
+  return [];
+}
+
+function selectorsIn(value: unknown, path: string, report: Report): readonly LabelSelector[] {
+  return listIn(value, path, report).flatMap((item, i) => {
+    const at = `${path}[${i}]`;
+    const { value: selector, problems } = fromJson('istio.mesh.v1alpha1.LabelSelector', item);
+    for (const problem of problems) report.error(entryOf(at, problem.path), problem.message);
+    checkLabelSelector(selector, at, report);
+    return report.failed(at) ? [] : [selector];
+  });
+}
+
+const entryOf = (at: string, path: string): string => (path ? `${at}.${path}` : at);
+
+function namesIn(value: unknown, path: string, report: Report, standard: readonly string[]): readonly string[] {
+  const names = listIn(value, path, report).filter((name, i): name is string => {
+    if (typeof name !== 'string') report.error(`${path}[${i}]`, 'expected the name of a template');
+    return typeof name === 'string';
+  });
+  return names.length ? names : standard;
+}
+
+function fieldsIn(value: unknown, path: string, report: Report): readonly (readonly [string, unknown])[] {
+  if (value === undefined || value === null) return [];
+  if (isObject(value)) return Object.entries(value);
+  report.error(path, 'expected an object');
+  return [];
+}
+
+const aliasesIn = (value: unknown, report: Report): { readonly [name: string]: readonly string[] } =>
+  Object.fromEntries(
+    fieldsIn(value, 'data.config.aliases', report).map(([name, list]) => [
+      name,
+      namesIn(list, entry('data.config.aliases', name), report, []),
+    ]),
+  );
+
+const textsIn = (value: unknown, path: string, report: Report): StringMap =>
+  Object.fromEntries(
+    fieldsIn(value, path, report).flatMap(([name, text]): [string, string][] => {
+      if (typeof text === 'string') return [[name, text]];
+      report.error(entry(path, name), 'expected a text');
+      return [];
+    }),
+  );
+
+/** The built-in aliases but those whose names the user gave to templates. */
+const without = (
+  aliases: InjectionSettings['aliases'],
+  templates: ReadonlyMap<string, Template>,
+): InjectionSettings['aliases'] => Object.fromEntries(Object.entries(aliases).filter(([name]) => !templates.has(name)));
+
+/** The user's templates beside the built-in ones. Go templates of Istio's own chart are what the built-in ones stand for. */
+function templatesIn(
+  value: unknown,
+  report: Report,
+): { readonly templates: ReadonlyMap<string, Template>; readonly unusable: ReadonlyMap<string, string> } {
+  const templates = new Map(builtInTemplates);
+  const unusable = new Map<string, string>();
+  for (const [name, text] of fieldsIn(value, 'data.config.templates', report)) {
+    const at = entry('data.config.templates', name);
+    const read = readTemplate(name, text, at, report);
+    if (read.kind === 'template') templates.set(name, read.template);
+    else if (Object.hasOwn(builtInAliases, name))
+      report.warning(at, `${read.fault}; the built-in template ${builtInAliases[name]?.join(', ')} is in force`);
+    else {
+      unusable.set(name, read.fault);
+      if (!charts.has(name)) report.error(at, read.fault);
+    }
+  }
+  return { templates, unusable };
+}
+
+/** Templates of Istio's chart that nobody misses until a pod asks for one. */
+const charts: ReadonlySet<string> = new Set([
+  'grpc-simple',
+  'grpc-agent',
+  'waypoint',
+  'kube-gateway',
+  'agentgateway',
+  'agentgateway-waypoint',
+]);

@@ -1,0 +1,38 @@
+import type { MeshConfig, ProxyConfig } from '../proto/generated/istio/mesh/v1alpha1.ts';
+import type { Container, JsonObject, Pod } from './pod.ts';
+import type { Values } from './values.ts';
+
+/** What a pod belongs to, as far as its proxy says so: a Deployment rather than its ReplicaSet. */
+export interface Workload {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly namespace: string;
+}
+
+/** All that a template may read. */
+export interface TemplateContext {
+  /** The pod as its author wrote it: without what an earlier injection added. */
+  readonly pod: Pod;
+  readonly workload: Workload;
+  readonly proxy: ProxyConfig;
+  readonly mesh: MeshConfig;
+  readonly values: Values;
+  /** The revision's name; empty for the default one. */
+  readonly revision: string;
+  /** The proxy is an init container that goes on running beside the app (KEP-753). */
+  readonly native: boolean;
+  /** `fips-140-2` and the like, that Istio's agent keeps to; empty for none (istiod: COMPLIANCE_POLICY). */
+  readonly compliancePolicy: string;
+}
+
+/** What a template adds to a pod: a strategic merge patch. */
+export interface Template {
+  readonly name: string;
+  patch(context: TemplateContext): JsonObject;
+  /** What has to be known of the whole pod before the proxy's container can be written to its end. */
+  finish?(proxy: Container, context: TemplateContext): Container;
+}
+
+/** Mode of capture: annotation, else the ProxyConfig's. */
+export type Interception = 'REDIRECT' | 'TPROXY' | 'NONE';

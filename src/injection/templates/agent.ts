@@ -1,0 +1,235 @@
+import { defaultProxyConfig } from '../../istio/settings.ts';
+import {
+  MeshConfig_ExtensionProvider_ServiceAttributeEnrichment as Enrichment,
+  type MeshConfig,
+  type ProxyConfig,
+} from '../../proto/generated/istio/mesh/v1alpha1.ts';
+import { toJson } from '../../proto/json.ts';
+import { annotation, annotationsOf, containersOf, type JsonObject, labelsOf } from '../pod.ts';
+import type { TemplateContext } from '../template.ts';
+import { imageOf } from '../values.ts';
+import * as parts from './parts.ts';
+
+/** What Istio's agent (pilot-agent) is told in both of its templates: its environment, its files. */
+
+/** A ProxyConfig as JSON without what is the default anyway, for the pod to be short (inject/template.go cleanProxyConfig). */
+function cleanProxyConfig(config: ProxyConfig): string {
+  const json = toJson('istio.mesh.v1alpha1.ProxyConfig', config) as JsonObject;
+  const standard = toJson('istio.mesh.v1alpha1.ProxyConfig', defaultProxyConfig) as JsonObject;
+  const own = Object.entries(json).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(standard[name]));
+  return JSON.stringify(Object.fromEntries(own));
+}
+
+/** `tag`, `sha256:…`, or both with an @ between them. */
+function versionOfImage(image: string): string {
+  const [name = '', digest = ''] = image.split('@', 2);
+  const tag = name.lastIndexOf(':') > name.lastIndexOf('/') ? name.slice(name.lastIndexOf(':') + 1) : '';
+  return [tag, digest].filter(Boolean).join('@');
+}
+
+/** OTEL_RESOURCE_ATTRIBUTES, where a tracing provider asks for OpenTelemetry's names (inject/template.go otelResourceAttributes). */
+function resourceAttributes({ mesh, pod, workload }: TemplateContext): string {
+  const asked = (mesh.extensionProviders ?? []).some(
+    provider => provider.opentelemetry?.serviceAttributeEnrichment === Enrichment.OTEL_SEMANTIC_CONVENTIONS,
+  );
+  if (!asked) return '';
+  const containers = containersOf(pod);
+  const [first] = containers;
+  const told = (name: string) => annotation(pod, `resource.opentelemetry.io/${name}`);
+  const attributes = {
+    'service.namespace': told('service.namespace') || workload.namespace,
+    'service.version':
+      told('service.version') ||
+      labelsOf(pod)['app.kubernetes.io/version'] ||
+      (containers.length === 1 ? versionOfImage(first?.image ?? '') : ''),
+    'service.instance.id':
+      told('service.instance.id') || (first ? `${workload.namespace}.$(POD_NAME).${first.name}` : ''),
+  };
+  return Object.entries(attributes)
+    .filter(([, value]) => value)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(',');
+}
+
+/** The ports of the app's containers, as the API server writes them. */
+const podPorts = ({ pod }: TemplateContext): string =>
+  JSON.stringify(
+    containersOf(pod).flatMap(container =>
+      (container.ports ?? []).map(({ name, hostPort, containerPort, protocol, hostIP }) => ({
+        name,
+        hostPort,
+        containerPort,
+        protocol,
+        hostIP,
+      })),
+    ),
+  );
+
+const { variable, fromPod, fromLimits, when } = parts;
+
+/** Where the agent has its certificates signed: the revision's own control plane. */
+const caAddress = ({ values: { global, revision } }: TemplateContext): string =>
+  global.caAddress || `istiod${revision && `-${revision}`}.${global.istioNamespace}.svc:15012`;
+
+const trustDomain = ({ values, mesh }: TemplateContext): string => mesh.trustDomain || values.global.trustDomain;
+
+/** The environment of the agent. `workloadName`: the two templates differ in who may name the workload. */
+export function environment(
+  context: TemplateContext,
+  interception: string,
+  workloadName: string,
+  ofTracing: readonly JsonObject[] = [],
+): readonly JsonObject[] {
+  const { values, workload, proxy, compliancePolicy } = context;
+  const { global } = values;
+  const optional = (name: string, value: string) => (value ? [variable(name, value)] : []);
+  const owner = `kubernetes://apis/${workload.apiVersion}/namespaces/${workload.namespace || 'default'}/${workload.kind.toLowerCase()}s/${workload.name}`;
+  return [
+    variable('PILOT_CERT_PROVIDER', global.pilotCertProvider),
+    variable('CA_ADDR', caAddress(context)),
+    fromPod('POD_NAME', 'metadata.name'),
+    fromPod('POD_NAMESPACE', 'metadata.namespace'),
+    fromPod('INSTANCE_IP', 'status.podIP'),
+    fromPod('SERVICE_ACCOUNT', 'spec.serviceAccountName'),
+    fromPod('HOST_IP', 'status.hostIP'),
+    fromLimits('ISTIO_CPU_LIMIT', 'limits.cpu'),
+    variable('PROXY_CONFIG', `${cleanProxyConfig(proxy)}\n`),
+    variable('ISTIO_META_POD_PORTS', podPorts(context)),
+    variable(
+      'ISTIO_META_APP_CONTAINERS',
+      parts
+        .appContainers(context)
+        .map(c => c.name)
+        .join(','),
+    ),
+    fromLimits('GOMEMLIMIT', 'limits.memory'),
+    fromLimits('GOMAXPROCS', 'limits.cpu'),
+    ...optional('COMPLIANCE_POLICY', compliancePolicy),
+    ...optional('GODEBUG', compliancePolicy === 'fips-140-3' ? 'fips140=only' : ''),
+    variable('ISTIO_META_CLUSTER_ID', global.multiCluster.clusterName || 'Kubernetes'),
+    fromPod('ISTIO_META_NODE_NAME', 'spec.nodeName'),
+    variable('ISTIO_META_INTERCEPTION_MODE', interception),
+    ...optional('ISTIO_META_NETWORK', global.network),
+    ...optional('ISTIO_META_WORKLOAD_NAME', workloadName),
+    ...optional('ISTIO_META_OWNER', workload.apiVersion && workload.name && owner),
+    ...optional('ISTIO_BOOTSTRAP_OVERRIDE', bootstrapOverride(context) === undefined ? '' : overrideFile),
+    ...optional('ISTIO_META_MESH_ID', global.meshID || trustDomain(context)),
+    ...optional('TRUST_DOMAIN', trustDomain(context)),
+    ...ofTracing,
+    ...parts.proxyMetadata(context),
+  ];
+}
+
+/** What tracers of a sidecar are told of its pod. */
+export const tracing = (context: TemplateContext): readonly JsonObject[] => {
+  const attributes = resourceAttributes(context);
+  return [
+    ...(context.values.global.proxy.tracer === 'datadog'
+      ? parts.jsonEntries(context, 'apm.datadoghq.com/env').map(([name, value]) => variable(name, String(value)))
+      : []),
+    ...(attributes ? [variable('OTEL_RESOURCE_ATTRIBUTES', attributes)] : []),
+  ];
+};
+
+const overrideFile = '/etc/istio/custom-bootstrap/custom_bootstrap.json';
+
+const bootstrapOverride = ({ pod }: TemplateContext): string | undefined =>
+  annotation(pod, 'sidecar.istio.io/bootstrapOverride');
+
+/** How loud agent and proxy are, and what else the agent is told by flags. */
+export const flags = (context: TemplateContext): readonly string[] => {
+  const { global } = context.values;
+  return [
+    `--proxyLogLevel=${parts.setting(context, 'sidecar.istio.io/logLevel', global.proxy.logLevel)}`,
+    `--proxyComponentLogLevel=${parts.setting(context, 'sidecar.istio.io/componentLogLevel', global.proxy.componentLogLevel)}`,
+    agentLogLevel(context),
+    ...(global.sts.servicePort ? [`--stsPort=${global.sts.servicePort}`] : []),
+    ...(global.logAsJson ? ['--log_as_json'] : []),
+  ];
+};
+
+export const agentLogLevel = (context: TemplateContext): string =>
+  `--log_output_level=${parts.setting(context, 'sidecar.istio.io/agentLogLevel', context.values.global.logging.level)}`;
+
+/** The image of agent and proxy. */
+export const proxyImage = ({ values, proxy, pod }: TemplateContext): string =>
+  imageOf(
+    annotation(pod, 'sidecar.istio.io/proxyImage') ?? values.global.proxy.image,
+    values.global.proxy.image || 'proxyv2',
+    proxy.image?.imageType ?? '',
+    values.global,
+    annotationsOf(pod),
+  );
+
+/** The image of the init container. */
+export const initImage = ({ values, pod }: TemplateContext): string =>
+  imageOf(
+    annotation(pod, 'sidecar.istio.io/proxyImage') ?? values.global.proxy_init.image,
+    values.global.proxy_init.image || 'proxyv2',
+    '',
+    values.global,
+    annotationsOf(pod),
+  );
+
+/** What only a sidecar has of the files: revoked certificates. */
+const revoked = { name: 'istio-ca-crl', mountPath: '/var/run/secrets/istio/crl' };
+
+/** The files that the agent reads and writes, where they are mounted. */
+export function mounts(context: TemplateContext, type: 'sidecar' | 'router'): readonly JsonObject[] {
+  const { global } = context.values;
+  const credentials = '/var/run/secrets/workload-spiffe-credentials';
+  return [
+    { name: 'workload-socket', mountPath: '/var/run/secrets/workload-spiffe-uds' },
+    { name: 'credential-socket', mountPath: '/var/run/secrets/credential-uds' },
+    global.caName === 'GkeWorkloadCertificate'
+      ? { name: 'gke-workload-certificate', mountPath: credentials, readOnly: true }
+      : { name: 'workload-certs', mountPath: credentials },
+    ...(global.pilotCertProvider === 'istiod'
+      ? [{ name: 'istiod-ca-cert', mountPath: '/var/run/secrets/istio' }, ...(type === 'sidecar' ? [revoked] : [])]
+      : []),
+    { name: 'istio-data', mountPath: '/var/lib/istio/data' },
+    ...(bootstrapOverride(context) === undefined
+      ? []
+      : [{ name: 'custom-bootstrap-volume', mountPath: '/etc/istio/custom-bootstrap' }]),
+    { name: 'istio-envoy', mountPath: '/etc/istio/proxy' },
+    { name: 'istio-token', mountPath: '/var/run/secrets/tokens' },
+    ...(global.mountMtlsCerts ? [{ name: 'istio-certs', mountPath: '/etc/certs/', readOnly: true }] : []),
+    { name: 'istio-podinfo', mountPath: '/etc/istio/pod' },
+  ];
+}
+
+/** The volumes behind {@link mounts}. */
+export function volumes(context: TemplateContext, type: 'sidecar' | 'router'): readonly JsonObject[] {
+  const { global, pilot } = context.values;
+  const override = bootstrapOverride(context);
+  const account = context.pod.spec?.serviceAccountName || 'default';
+  const gke = { driver: 'workloadcertificates.security.cloud.google.com' };
+  return [
+    { name: 'workload-socket', emptyDir: {} },
+    { name: 'credential-socket', emptyDir: {} },
+    global.caName === 'GkeWorkloadCertificate'
+      ? { name: 'gke-workload-certificate', csi: gke }
+      : { name: 'workload-certs', emptyDir: {} },
+    ...(override === undefined ? [] : [{ name: 'custom-bootstrap-volume', configMap: { name: override } }]),
+    { name: 'istio-envoy', emptyDir: { medium: 'Memory' } },
+    { name: 'istio-data', emptyDir: {} },
+    parts.podInfoVolume,
+    ...parts.identityVolumes(context),
+    ...(type === 'sidecar'
+      ? [{ name: revoked.name, configMap: { name: pilot.crlConfigMapName || revoked.name, optional: true } }]
+      : []),
+    ...(global.mountMtlsCerts
+      ? [{ name: 'istio-certs', secret: { optional: true, secretName: `istio.${account}` } }]
+      : []),
+  ];
+}
+
+/** Whether probes of the app are asked at localhost, as the traffic goes there (REWRITE_PROBE_LEGACY_LOCALHOST_DESTINATION). */
+export const probesAtLocalhost = (mesh: MeshConfig) =>
+  mesh.inboundTrafficPolicy?.mode ? [variable('REWRITE_PROBE_LEGACY_LOCALHOST_DESTINATION', 'true')] : [];
+
+export const pullPolicy = ({ values: { global } }: TemplateContext) =>
+  when(global.imagePullPolicy, { imagePullPolicy: global.imagePullPolicy });
+
+/** The port of Envoy's own metrics, named so that Prometheus' usual configuration finds it. */
+export const metricsPort = { containerPort: 15090, protocol: 'TCP', name: 'http-envoy-prom' };

@@ -1,0 +1,29 @@
+import { labelsOf, own, type Pod } from './pod.ts';
+import type { Workload } from './template.ts';
+
+/**
+ * What a pod belongs to, from what is known when it is made (pkg/kube GetDeployMetaFromPod): the Deployment, Rollout, DeploymentConfig or CronJob that
+ * is behind its controller, told by names and labels; itself where it was not made by a controller.
+ */
+export function workloadOf(pod: Pod, namespace: string): Workload {
+  const { name = '', generateName, ownerReferences } = pod.metadata ?? {};
+  const itself: Workload = { apiVersion: 'v1', kind: 'Pod', name, namespace };
+  const owner = generateName ? ownerReferences?.find(({ controller }) => controller) : undefined;
+  if (!owner) return itself;
+  const { apiVersion = '', kind = '', name: owned = '' } = owner;
+  const labels = labelsOf(pod);
+  const without = (hash: string | undefined) =>
+    hash && owned.endsWith(hash) ? owned.slice(0, owned.length - hash.length).replace(/-$/, '') : undefined;
+  const found = (over: Partial<Workload>): Workload => ({ apiVersion, kind, name: owned || name, namespace, ...over });
+  if (kind === 'ReplicaSet') {
+    const deployment = without(own(labels, 'pod-template-hash'));
+    if (deployment !== undefined) return found({ kind: 'Deployment', name: deployment });
+    const rollout = without(own(labels, 'rollouts-pod-template-hash'));
+    if (rollout !== undefined) return found({ apiVersion: 'v1alpha1', kind: 'Rollout', name: rollout });
+  }
+  const config = own(labels, 'deploymentconfig');
+  if (kind === 'ReplicationController' && config) return found({ kind: 'DeploymentConfig', name: config });
+  const job = kind === 'Job' ? /^(.+)-\d{8,10}$/.exec(owned)?.[1] : undefined;
+  if (job) return found({ apiVersion: 'batch/v1', kind: 'CronJob', name: job });
+  return found({});
+}

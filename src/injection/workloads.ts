@@ -1,0 +1,42 @@
+import { type JsonObject, own, type Pod } from './pod.ts';
+import { isList, isObject } from './strategic-merge.ts';
+import type { Workload } from './template.ts';
+import { workloadOf } from './workload.ts';
+
+/** A pod in an object, or the object itself. */
+export interface PodInObject {
+  /** The fields that lead to it. */
+  readonly path: readonly string[];
+  readonly pod: Pod;
+  readonly workload: Workload;
+  /** Where its pods will be, as far as the object says; empty where it does not. */
+  readonly namespace: string;
+}
+
+const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+
+const at = (object: JsonObject, path: readonly string[]): unknown =>
+  path.reduce<unknown>((value, field) => (isObject(value) ? own(value, field) : undefined), object);
+
+/** Templates of pods, in the order in which they are looked for: a CronJob's, and that of every workload. */
+const paths = [
+  ['spec', 'jobTemplate', 'spec', 'template'],
+  ['spec', 'template'],
+] as const;
+
+const isPod = (value: unknown): value is Pod =>
+  isObject(value) && isObject(value['spec']) && isList(value['spec']['containers']);
+
+/** The pod that an object makes, whatever kind it is: one has a template of a pod or has none. */
+export function podIn(object: JsonObject): PodInObject | undefined {
+  const [apiVersion, kind] = [text(object['apiVersion']), text(object['kind'])];
+  const meta = isObject(object['metadata']) ? object['metadata'] : {};
+  const [name, namespace] = [text(meta['name']), text(meta['namespace'])];
+  if (kind === 'Pod')
+    return isPod(object) ? { path: [], pod: object, workload: workloadOf(object, namespace), namespace } : undefined;
+  const path = paths.find(way => isPod(at(object, way)));
+  if (!path) return undefined;
+  const pod = at(object, path) as Pod;
+  const of = { apiVersion, kind, name, namespace };
+  return { path, pod, workload: of, namespace: pod.metadata?.namespace || namespace };
+}
