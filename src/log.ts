@@ -2,9 +2,7 @@ import { fstatSync } from 'node:fs';
 import { Socket } from 'node:net';
 import pino from 'pino';
 import { bounds } from './bounds.ts';
-
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
+import type { LogLevel } from './log-level.ts';
 
 /** Structured logs on standard error: one line an event, machine-readable, without secrets. */
 export type Log = pino.Logger;

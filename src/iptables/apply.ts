@@ -1,12 +1,12 @@
 import { type Binary, findBinary, waiting } from './binary.ts';
 import type { Capture } from './capture.ts';
-import { type Change, changeOf, type Leftovers, removal } from './change.ts';
+import { type Change, changeOf, type Leftovers } from './change.ts';
 import type { IpVersion } from './cidr.ts';
 import { accountsHere } from './host.ts';
 import { CaptureError, mustRun } from './process.ts';
-import { addRoutes, removeRoutes, routesOf } from './routes.ts';
+import { addRoutes, removeMarks, removePassthrough } from './routes.ts';
 import { rulesOf } from './rules.ts';
-import { stateOf } from './state.ts';
+import { type State, stateOf, valuesIn } from './state.ts';
 
 /** How rules are to be put in force. */
 export interface Manner {
@@ -20,33 +20,46 @@ export type Tell = (line: string) => void;
 
 const nameOf = (version: IpVersion): string => `IPv${version}`;
 
+/** The marks of TPROXY that rules in force have. */
+const marksOf = (state: State): Set<number> =>
+  new Set(valuesIn(state, 'mangle', 'ISTIO_DIVERT', '--set-xmark').map(Number));
+
 const restore = (binary: Binary, text: string): Promise<string> =>
   mustRun(`${binary.name}-restore`, ['--noflush', ...waiting(binary)], text);
 
 /** Puts the rules of a capture in force; nothing is done where they are. Returns what was given to iptables-restore. Throws a CaptureError. */
 export async function apply(capture: Capture, manner: Manner, tell: Tell): Promise<string> {
   const accounts = accountsHere();
-  const steps: { readonly version: IpVersion; readonly binary: Binary; readonly change: Change }[] = [];
+  const steps: {
+    readonly version: IpVersion;
+    readonly binary: Binary;
+    readonly change: Change;
+    readonly staleMarks: ReadonlySet<number>;
+  }[] = [];
+  const mark = capture.interception === 'TPROXY' ? capture.tproxyMark : undefined;
   // All is looked at before anything is changed.
   for (const version of manner.versions) {
     const binary = await findBinary(version, manner.forcedBinary);
     const wanted = rulesOf(capture, version);
-    const change = changeOf(wanted, stateOf(binary.saved), manner.leftovers, accounts);
+    const state = stateOf(binary.saved);
+    const change = changeOf(wanted, state, manner.leftovers, accounts);
     if (change.kind === 'refused')
       throw new CaptureError(
         `rules of ${nameOf(version)} that are there are not those that are wanted (${change.why.join('; ')}); ` +
           '--reconcile puts the wanted ones in their place, --cleanup-only takes away those that are there',
       );
-    steps.push({ version, binary, change });
+    const staleMarks = new Set([...marksOf(state)].filter(stale => stale !== mark));
+    steps.push({ version, binary, change, staleMarks });
   }
   let applied = '';
-  for (const { version, binary, change } of steps) {
+  for (const { version, binary, change, staleMarks } of steps) {
     // What rules lead to is there before they are.
-    await addRoutes(routesOf(capture, version));
+    await addRoutes(capture, version);
     if (change.kind === 'restore') {
       await restore(binary, change.text);
       applied += change.text;
     }
+    await removeMarks(version, staleMarks);
     const outcome =
       change.kind === 'restore' ? 'rules are in force' : 'rules are in force already, nothing was changed';
     tell(`${nameOf(version)}: ${outcome} (${binary.name} ${binary.version})`);
@@ -54,30 +67,29 @@ export async function apply(capture: Capture, manner: Manner, tell: Tell): Promi
   return applied;
 }
 
-/** Takes away all rules of ours, whichever flags made them, of both families. Throws a CaptureError. */
+/** Takes away all that is ours, whichever flags made it, of both families. Returns what was given to iptables-restore. Throws a CaptureError. */
 export async function cleanUp(capture: Capture, manner: Manner, tell: Tell): Promise<string> {
   const accounts = accountsHere();
   let applied = '';
   for (const version of [4, 6] as const) {
-    const once = (['REDIRECT', 'TPROXY'] as const).map((interception): Capture => ({ ...capture, interception }));
     let binary: Binary;
     try {
       binary = await findBinary(version, manner.forcedBinary);
     } catch (error) {
-      // Where IPv6 is not to be had there are no rules of it.
+      // Where there can be no rules of IPv6 there are none to take away.
       if (!(error instanceof CaptureError) || manner.versions.includes(version)) throw error;
       continue;
     }
-    const rules = once.flatMap(each => rulesOf(each, version));
-    const change = removal(rules, stateOf(binary.saved), accounts);
+    const state = stateOf(binary.saved);
+    const change = changeOf([], state, 'replace', accounts);
     if (change.kind === 'restore') {
       await restore(binary, change.text);
       applied += change.text;
     }
-    await removeRoutes(routesOf({ ...capture, interception: 'TPROXY', inboundPorts: '*' }, version));
-    tell(
-      `${nameOf(version)}: ${change.kind === 'restore' ? 'rules were taken away' : 'there were no rules'} (${binary.name} ${binary.version})`,
-    );
+    await removeMarks(version, marksOf(state).add(capture.tproxyMark));
+    await removePassthrough(version);
+    const outcome = change.kind === 'restore' ? 'rules were taken away' : 'there were no rules';
+    tell(`${nameOf(version)}: ${outcome} (${binary.name} ${binary.version})`);
   }
   return applied;
 }

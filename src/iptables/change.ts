@@ -1,5 +1,6 @@
+import type { Accounts } from './meaning.ts';
 import { type Rule, tablesOf, tableText } from './rule.ts';
-import { type Accounts, removalOf, type Standing, type State, standingOf, tablesWithOwn } from './state.ts';
+import { removalOf, type Standing, type State, standingOf, tablesWithOwn } from './state.ts';
 
 /** What is to be done about rules that are there already and are not the wanted ones. */
 export type Leftovers =
@@ -25,24 +26,13 @@ export function changeOf(wanted: readonly Rule[], state: State, leftovers: Lefto
   const byTable = tablesOf(wanted);
   const why: string[] = [];
   const texts: string[] = [];
-  for (const table of tablesWithOwn(state, wanted)) {
+  for (const table of new Set([...byTable.keys(), ...tablesWithOwn(state)])) {
     const rules = byTable.get(table) ?? [];
     const standing: Standing = standingOf(table, rules, state, accounts);
     if (standing.kind === 'same' && leftovers !== 'renew') continue;
     if (standing.kind === 'different') why.push(standing.why);
-    const before = standing.kind === 'absent' ? [] : removalOf(table, wanted, state, accounts);
-    texts.push(tableText(table, rules, before));
+    texts.push(tableText(table, rules, removalOf(table, state, accounts)));
   }
   if (leftovers === 'refuse' && why.length > 0) return { kind: 'refused', why };
-  return texts.length === 0 ? { kind: 'none' } : { kind: 'restore', text: texts.join('') };
-}
-
-/** What takes everything of ours away; `once` are rules that may have been wanted. */
-export function removal(once: readonly Rule[], state: State, accounts: Accounts): Change {
-  const texts = [...state.keys()]
-    .filter(table => table === 'filter' || table === 'mangle' || table === 'nat' || table === 'raw')
-    .map(table => [table, removalOf(table, once, state, accounts)] as const)
-    .filter(([, lines]) => lines.length > 0)
-    .map(([table, lines]) => tableText(table, [], lines));
   return texts.length === 0 ? { kind: 'none' } : { kind: 'restore', text: texts.join('') };
 }

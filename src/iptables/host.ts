@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { cidrOf } from './cidr.ts';
-import type { Accounts } from './state.ts';
+import type { Accounts } from './meaning.ts';
 
 /** Which families of addresses a machine has. */
 export interface Addresses {

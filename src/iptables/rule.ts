@@ -1,5 +1,6 @@
-/** A table of the kernel's packet filter. */
-export type Table = 'filter' | 'mangle' | 'nat' | 'raw';
+/** The tables of the kernel's packet filter that have rules of ours. */
+export const TABLES = ['mangle', 'nat', 'raw'] as const;
+export type Table = (typeof TABLES)[number];
 
 /** One rule: what it matches and where it jumps, in iptables' own words. */
 export interface Rule {
@@ -35,8 +36,10 @@ export function inOrder(rules: readonly Rule[]): readonly Rule[] {
 }
 
 /** The tables that have rules, by name, as they are restored. */
-export const tablesOf = (rules: readonly Rule[]): ReadonlyMap<Table, readonly Rule[]> =>
-  new Map([...Map.groupBy(rules, ({ table }) => table)].sort(([a], [b]) => (a < b ? -1 : 1)));
+export function tablesOf(rules: readonly Rule[]): ReadonlyMap<Table, readonly Rule[]> {
+  const byTable = Map.groupBy(rules, ({ table }) => table);
+  return new Map(TABLES.map(table => [table, byTable.get(table) ?? []] as const).filter(([, own]) => own.length > 0));
+}
 
 const lineOf = ({ chain, spec, at }: Rule): string =>
   at === undefined ? `-A ${chain} ${spec}` : `-I ${chain} ${at} ${spec}`;

@@ -17,7 +17,7 @@ export const from: readonly string[] = JSON.parse(process.env[variable] ?? '[]')
 export async function elsewhere(program: string, args: readonly string[]): Promise<number> {
   const network = await Network.create();
   try {
-    const pod = await network.pod('attacker', '10.244.0.66', false);
+    const pod = await network.pod('attacker', '10.244.0.66');
     const [command = '', ...more] = [...network.within, process.execPath, program, ...args];
     const child = spawn(
       command,

@@ -1,5 +1,6 @@
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
@@ -13,32 +14,18 @@ export const NODE_ADDRESS = '10.244.0.1';
 /** The next hop of every pod; an address of the link, as Calico has it. */
 const GATEWAY = '169.254.1.1';
 
-/** The nat rules that `istio-iptables -p 15001 -z 15006 -u 1337 -m REDIRECT -i '*' -x '' -b '*' -d 15090,15021,15020` makes. */
-const ISTIO_RULES = `*nat
--N ISTIO_INBOUND
--N ISTIO_REDIRECT
--N ISTIO_IN_REDIRECT
--N ISTIO_OUTPUT
--A ISTIO_INBOUND -p tcp --dport 15008 -j RETURN
--A ISTIO_REDIRECT -p tcp -j REDIRECT --to-ports 15001
--A ISTIO_IN_REDIRECT -p tcp -j REDIRECT --to-ports 15006
--A PREROUTING -p tcp -j ISTIO_INBOUND
--A ISTIO_INBOUND -p tcp --dport 15090 -j RETURN
--A ISTIO_INBOUND -p tcp --dport 15021 -j RETURN
--A ISTIO_INBOUND -p tcp --dport 15020 -j RETURN
--A ISTIO_INBOUND -p tcp -j ISTIO_IN_REDIRECT
--A OUTPUT -j ISTIO_OUTPUT
--A ISTIO_OUTPUT -o lo -s 127.0.0.6/32 -j RETURN
--A ISTIO_OUTPUT -o lo ! -d 127.0.0.1/32 -p tcp ! --dport 15008 -m owner --uid-owner 1337 -j ISTIO_IN_REDIRECT
--A ISTIO_OUTPUT -o lo -m owner ! --uid-owner 1337 -j RETURN
--A ISTIO_OUTPUT -m owner --uid-owner 1337 -j RETURN
--A ISTIO_OUTPUT -o lo ! -d 127.0.0.1/32 -p tcp ! --dport 15008 -m owner --gid-owner 1337 -j ISTIO_IN_REDIRECT
--A ISTIO_OUTPUT -o lo -m owner ! --gid-owner 1337 -j RETURN
--A ISTIO_OUTPUT -m owner --gid-owner 1337 -j RETURN
--A ISTIO_OUTPUT -d 127.0.0.1/32 -j RETURN
--A ISTIO_OUTPUT -j ISTIO_REDIRECT
-COMMIT
-`;
+/** The flags that Istio's webhook gives the init container. */
+export const CAPTURE: readonly string[] =
+  '-p 15001 -z 15006 -u 1337 -m REDIRECT -i * -x= -b * -d 15090,15021,15020'.split(' ');
+
+const PILOTLIGHT = join(import.meta.dirname, '../../src/main.ts');
+
+/** Runs `pilotlight iptables` where `within` says; fails by what it says. */
+export async function captureTraffic(within: readonly string[], flags: readonly string[]): Promise<string> {
+  const [command = '', ...args] = [...within, process.execPath, PILOTLIGHT, 'iptables', ...flags];
+  const { stderr } = await run(command, args);
+  return stderr;
+}
 
 /** Gives rules to `iptables-restore` in a namespace, beside those that are there. */
 async function restore(namespace: string, rules: string): Promise<void> {
@@ -91,8 +78,8 @@ export class Network {
     return ['ip', 'netns', 'exec', this.#node];
   }
 
-  /** Makes a pod's network; with `redirected`, Istio's rules send its connections through its proxy. */
-  async pod(name: string, address: string, redirected: boolean): Promise<PodNetwork> {
+  /** Makes a pod's network; with `capture`, flags of `pilotlight iptables`, its traffic goes through its proxy. */
+  async pod(name: string, address: string, capture?: readonly string[]): Promise<PodNetwork> {
     const link = `pod${++this.#links}`;
     const namespace = await this.#namespace(name);
     await this.#batch(this.#node, [
@@ -107,10 +94,12 @@ export class Network {
       `route add ${GATEWAY}/32 dev eth0`,
       `route add default via ${GATEWAY}`,
     ]);
-    if (redirected) await restore(namespace, ISTIO_RULES);
     const within = ['ip', 'netns', 'exec', namespace];
+    if (capture) await captureTraffic(within, capture);
     const user = [`--reuid=${PROXY_UID}`, `--regid=${PROXY_UID}`, '--clear-groups'];
-    const readAll = ['--inh-caps=+dac_read_search', '--ambient-caps=+dac_read_search'];
+    // With TPROXY it sends from addresses of others, for which it takes NET_ADMIN.
+    const rights = ['dac_read_search', ...(capture?.includes('TPROXY') ? ['net_admin'] : [])].map(right => `+${right}`);
+    const readAll = [`--inh-caps=${rights}`, `--ambient-caps=${rights}`];
     return { address, within, asProxy: [...within, 'setpriv', ...user, ...readAll] };
   }
 

@@ -28,7 +28,8 @@ for (const port of ports)
       if (delayMs) await pause(delayMs);
       const failing = attempt <= Number(headers['x-fail'] ?? 0);
       response.writeHead(failing ? 503 : status, { 'content-type': 'application/json' });
-      response.end(JSON.stringify({ pod: name, port: Number(port), method, path: url, headers, attempt }));
+      const from = request.socket.remoteAddress;
+      response.end(JSON.stringify({ pod: name, port: Number(port), method, path: url, from, headers, attempt }));
     },
     '0.0.0.0',
     Number(port),

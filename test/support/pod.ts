@@ -26,6 +26,8 @@ export interface Seen {
   readonly pod: string;
   readonly port: number;
   readonly path: string;
+  /** The address that it came from. */
+  readonly from: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly attempt: number;
 }

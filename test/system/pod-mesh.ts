@@ -13,7 +13,7 @@ import {
   serviceObject,
   sliceObject,
 } from '../support/kube-objects.ts';
-import { Network, NODE_ADDRESS, type PodNetwork } from '../support/netns.ts';
+import { CAPTURE, Network, NODE_ADDRESS, type PodNetwork } from '../support/netns.ts';
 import { type AppAnswer, type AppRequest, type PodApp, type Seen, startApp } from '../support/pod.ts';
 import { type Serve, startServe } from '../support/serve.ts';
 import { until } from '../support/until.ts';
@@ -24,6 +24,8 @@ export interface PodPlan extends Omit<PodShape, 'address'> {
   /** Where its application listens. */
   readonly ports?: readonly number[];
   readonly proxy?: 'sidecar' | 'router' | 'none';
+  /** How connections reach its sidecar. */
+  readonly interception?: 'REDIRECT' | 'TPROXY';
   /** It is no pod of the cluster: the control plane hears nothing of it. */
   readonly outside?: boolean;
 }
@@ -64,7 +66,7 @@ export function tally(
 const isSelected = ({ selector, namespace = NAMESPACE }: ServiceShape, pod: PodPlan): boolean =>
   (pod.namespace ?? NAMESPACE) === namespace && Object.entries(selector).every(([k, v]) => pod.labels[k] === v);
 
-/** Pods in network namespaces, each with its application, Istio's nat rules and a real Envoy, and a control plane on their node. */
+/** Pods in network namespaces, each with its application, the rules of `pilotlight iptables` and a real Envoy, and a control plane on their node. */
 export class PodMesh {
   readonly #started: (() => void | Promise<void>)[] = [];
   readonly #pods = new Map<string, Pod>();
@@ -150,7 +152,10 @@ export class PodMesh {
     // All of them are over, one way or the other, before what was started is ended.
     const starts = await Promise.allSettled(
       placed.map(async (pod, i) => {
-        const own = await network.pod(`${i}-${pod.name}`, pod.address, (pod.proxy ?? 'sidecar') === 'sidecar');
+        const { proxy = 'sidecar', interception = 'REDIRECT' } = pod;
+        const capture =
+          proxy === 'sidecar' ? CAPTURE.map(word => (word === 'REDIRECT' ? interception : word)) : undefined;
+        const own = await network.pod(`${i}-${pod.name}`, pod.address, capture);
         await this.#startPod(pod, own, serve.xds);
       }),
     );
@@ -158,12 +163,13 @@ export class PodMesh {
   }
 
   async #startPod(plan: PodPlan, own: PodNetwork, xds: string): Promise<void> {
-    const { name, namespace = NAMESPACE, proxy = 'sidecar' } = plan;
+    const { name, namespace = NAMESPACE, proxy = 'sidecar', interception = 'REDIRECT' } = plan;
     const app = await startApp(name, plan.ports ?? [], own.within);
     this.#started.push(() => app.stop());
     let envoy: Envoy | undefined;
     if (proxy !== 'none') {
-      const args = ['--config', this.#folder, `${name}.${namespace}`, '--xds-address', xds, '--type', proxy];
+      const of = ['--config', this.#folder, `${name}.${namespace}`, '--xds-address', xds];
+      const args = [...of, '--type', proxy, '--interception', interception];
       envoy = await startEnvoy({
         bootstrap: await bootstrapText(...args),
         admin: '127.0.0.1:15000',
