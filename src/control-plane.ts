@@ -1,6 +1,7 @@
 import { BoundLog } from './bound-log.ts';
 import { type Caller, overPlaintext, type Rights, rightsOf } from './caller.ts';
 import { type Clock, systemClock } from './clock.ts';
+import type { Problem } from './config/problem.ts';
 import type { ConfigChange } from './config/store.ts';
 import { CredentialAccess } from './credential-access.ts';
 import { Ration } from './grpc/ration.ts';
@@ -10,6 +11,7 @@ import type { Pages } from './http/page.ts';
 import { readiness, type WatchState } from './http/ready.ts';
 import { Intake } from './intake.ts';
 import type { NamedObject } from './istio/credentials.ts';
+import type { JwtRule } from './jwt-rule.ts';
 import type { Log } from './log.ts';
 import type { Proxy } from './model/proxy/proxy.ts';
 import { openPorts, type Port, probePort } from './ports.ts';
@@ -19,8 +21,9 @@ import { Rounds } from './rounds/rounds.ts';
 import type { SecurePortState, Security } from './secure-port.ts';
 import { type ReviewAccess, SecretAccess } from './security/secret-access.ts';
 import { reachedAt, type Settings } from './settings.ts';
-import { RemoteKeySource } from './sources/jwks/remote-keys.ts';
+import { type KeyContext, RemoteKeySource } from './sources/jwks/remote-keys.ts';
 import type { ConfigSource } from './sources/source.ts';
+import { tokenCallers } from './token-callers.ts';
 import { VERSION } from './version.ts';
 import type { WorkloadCertificates } from './workload-certificates.ts';
 import type { World } from './world.ts';
@@ -38,6 +41,8 @@ export interface Dependencies {
   readonly security?: Security;
   /** Has the sources read these Secrets and ConfigMaps, and no others; what is in a folder is read anyway. */
   readonly follow?: (objects: readonly NamedObject[]) => void;
+  /** An issuer whose tokens callers may show. */
+  readonly jwtRule?: JwtRule | undefined;
 }
 
 /** A running control plane. */
@@ -71,7 +76,7 @@ function cpuMillis(): number {
  * (`Rounds`). Rejects with a ListenError.
  */
 export async function startControlPlane(settings: Settings, dependencies: Dependencies): Promise<ControlPlane> {
-  const { sources, log, security, clock = systemClock, watches = () => [], follow = () => {} } = dependencies;
+  const { sources, log, security, jwtRule, clock = systemClock, watches = () => [], follow = () => {} } = dependencies;
   const stopping = new AbortController();
   let world: World | undefined;
   let whole = false;
@@ -128,21 +133,33 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     },
     services: () => world?.mesh.services.length ?? 0,
     virtualServices: () => world?.mesh.contents.VirtualService.size ?? 0,
-    problems: () => (world?.problems.length ?? 0) + (secure?.problems.length ?? 0),
+    problems: () => (world?.problems.length ?? 0) + otherProblems().length,
     watches: () =>
       new Map(watches().map(watch => [watch.name, watch.state === 'watching' || watch.state === 'absent'])),
   });
 
   const { allowed, blocked, ca } = settings.jwks;
-  const remoteKeys = new RemoteKeySource({
+  const keyContext: Omit<KeyContext, 'emit'> = {
     ranges: { allowed, blocked },
     ca,
     clock,
     signal: stopping.signal,
-    emit: change => emit(change, 'remote keys'),
     onFetch: ok => metrics.keysFetched(ok),
-  });
+  };
+  const remoteKeys = new RemoteKeySource({ ...keyContext, emit: change => emit(change, 'remote keys') });
 
+  const trustDomain = (): string => world?.mesh.settings.trustDomain ?? settings.mesh.domain;
+  // The library of JOSE is for those who use it.
+  const issuer =
+    jwtRule && (await import('./token-issuer.ts')).followIssuer(jwtRule, { ...keyContext, trustDomain, log });
+  const tokens = tokenCallers({
+    issuer: issuer?.authenticator,
+    review: security?.review,
+    trustDomain,
+    clusterId: settings.mesh.clusterId,
+    clock,
+  });
+  const otherProblems = (): readonly Problem[] => [...(secure?.problems ?? []), ...(issuer?.problems() ?? [])];
   const secure: SecurePortState | undefined = settings.tls && security && { open: false, problems: [] };
   const problems = new ProblemLog(log);
   const boundLog = new BoundLog(log, clock);
@@ -177,14 +194,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     '/ready': readiness(() => ({ whole, connections: ads.connectionCount, watches: watches(), tls: secure })),
     '/live': { help: 'Whether the process answers', probe: true, page: () => ({ body: 'alive\n' }) },
     '/metrics': { help: 'What is counted, for Prometheus', page: () => metrics.page() },
-    ...debugPages({
-      ads,
-      world: () => world,
-      rounds,
-      credentials,
-      watches,
-      otherProblems: () => secure?.problems ?? [],
-    }),
+    ...debugPages({ ads, world: () => world, rounds, credentials, watches, otherProblems }),
   };
   const { http, monitoring, xds } = settings;
   const plaintext = { identify: overPlaintext };
@@ -221,7 +231,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     if (stopping.signal.aborted) return;
     // Proxies that come back have keys: none is to lose them because a new process has not fetched them yet.
     remoteKeys.follow(intake.prepare().mesh.keyLocations);
-    await remoteKeys.tried();
+    await Promise.all([remoteKeys.tried(), issuer?.tried()]);
     if (stopping.signal.aborted) return;
     whole = true;
     intake.begin();
@@ -238,6 +248,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
       state: secure,
       failed: fail,
       settings: () => world?.mesh.settings,
+      tokens,
       methods: ads.methods,
       clock,
       log,

@@ -18,9 +18,8 @@ import {
   servingLife,
   servingNames,
 } from './security/own-certificate.ts';
-import { ProofCache } from './security/proof-cache.ts';
 import type { ReviewAccess } from './security/secret-access.ts';
-import { type ReviewToken, tokenAudiences, tokenReviews } from './security/token-review.ts';
+import type { ReviewToken } from './security/token-review.ts';
 import type { Address } from './settings.ts';
 import { ServerTls } from './tls.ts';
 
@@ -43,10 +42,10 @@ export interface SecurePortState {
 export interface SecurePortContext {
   readonly address: Address;
   readonly place: ServingPlace;
-  readonly clusterId: string;
   /** The mesh's own trust domain, and the others that it is known by. */
   readonly trustDomains: () => readonly [own: string, ...aliases: readonly string[]];
-  readonly review: ReviewToken;
+  /** Those who know callers by their tokens. */
+  readonly tokens: readonly Authenticator[];
   /** What is served beside the certificates. */
   readonly methods: Methods;
   readonly clock: Clock;
@@ -83,8 +82,9 @@ export class SecurePort {
 
   /** The row of the table of ports. */
   row(): Port {
-    const { address, methods, clock, log } = this.#context;
-    const identify = overTls(this.#authenticators());
+    const { address, tokens, methods, clock, log } = this.#context;
+    // istiod's order.
+    const identify = overTls([clientCertificates(() => this.#roots(), clock), ...tokens]);
     const authority = (): CertificateAuthority => this.#authority;
     const grpc = { ...methods, ...certificateMethods({ authority, identify, clock, log }) };
     return { name: 'tls', address, tls: this.#tls, identify, serves: { grpc } };
@@ -110,22 +110,6 @@ export class SecurePort {
     });
   }
 
-  /** istiod's order. */
-  #authenticators(): readonly Authenticator[] {
-    const { clock, clusterId, review, trustDomains } = this.#context;
-    return [
-      clientCertificates(() => this.#roots(), clock),
-      tokenReviews({
-        review,
-        audiences: tokenAudiences,
-        trustDomain: () => trustDomains()[0],
-        clusterIds: new Set([clusterId]),
-        cache: new ProofCache(clock),
-        clock,
-      }),
-    ];
-  }
-
   #roots(): TrustedRoots {
     return new Map(this.#context.trustDomains().map(domain => [domain, this.#authority.roots]));
   }
@@ -140,7 +124,7 @@ const certificateOf = ({ place, clock }: SecurePortContext, authority: Certifica
   ownCertificate(authority, servingNames(place), servingLife, clock.now());
 
 /** What running the port takes of the control plane. */
-export interface RunContext extends Pick<SecurePortContext, 'address' | 'methods' | 'clock' | 'log'> {
+export interface RunContext extends Pick<SecurePortContext, 'address' | 'tokens' | 'methods' | 'clock' | 'log'> {
   readonly mesh: MeshOptions;
   /** See Settings. */
   readonly revision: string;
@@ -157,14 +141,14 @@ export interface RunContext extends Pick<SecurePortContext, 'address' | 'methods
 }
 
 /** Opens the port once there is an authority, and has it follow the authority from then on. Resolves once that has been looked up. */
-export async function runSecurePort(context: RunContext, { followAuthority, review }: Security): Promise<void> {
+export async function runSecurePort(context: RunContext, { followAuthority }: Security): Promise<void> {
   const { mesh, revision, tlsHosts, settings, ports, state, signal, log } = context;
   const trustDomains = (): readonly [string, ...string[]] => {
     const { trustDomain, config } = settings() ?? {};
     return [trustDomain ?? mesh.domain, ...(config?.trustDomainAliases ?? [])];
   };
   const place = { namespace: mesh.rootNamespace, revision, customHosts: tlsHosts };
-  const portContext = { ...context, place, clusterId: mesh.clusterId, trustDomains, review };
+  const portContext = { ...context, place, trustDomains };
   let port: SecurePort | undefined;
   const follow = async (authority: CertificateAuthority): Promise<void> => {
     context.authorityChanged(authority);

@@ -34,6 +34,8 @@ export interface Settings {
   /** Names that proxies reach this control plane by, beside those that come of its namespace. */
   readonly revision: string;
   readonly tlsHosts: readonly string[];
+  /** A JWTRule in JSON: an issuer whose tokens callers may show, beside those of the cluster. */
+  readonly jwtRule: string | undefined;
   /** Where the keys of RequestAuthentications may be fetched from, and a file of certificates that vouch for servers there. */
   readonly jwks: AddressRanges & { readonly ca: string | undefined };
   /** Gateways get the private keys of their credentials over plaintext streams from other machines too. */
@@ -72,6 +74,10 @@ export const serveOptions = {
   'tls-hosts': {
     value: 'HOST,...',
     help: "More host names for the TLS port's certificate, beside those of the Service istiod (istiod: ISTIOD_CUSTOM_HOST)",
+  },
+  'jwt-rule': {
+    value: 'JSON',
+    help: 'A JWTRule (issuer, jwksUri or jwks, audiences) whose tokens say who a proxy is, beside those of the cluster (istiod: JWT_RULE)',
   },
   revision: {
     value: 'REV',
@@ -223,6 +229,7 @@ export function serveSettings(args: Arguments): Settings {
     ...proxyAddresses(args),
     tlsHosts: hosts('tls-hosts', options['tls-hosts']),
     revision,
+    jwtRule: options['jwt-rule'],
     http: address('http-address', options['http-address'] ?? serveOptions['http-address'].default),
     monitoring:
       options['monitoring-address'] === undefined

@@ -58,6 +58,7 @@ async function serve(address: Address = { host: '127.0.0.1', port: 0 }) {
   void runSecurePort(
     {
       address,
+      tokens: [],
       methods: { [path]: echo },
       clock,
       log,

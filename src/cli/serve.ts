@@ -6,6 +6,7 @@ import { type ControlPlane, type Dependencies, startControlPlane } from '../cont
 import { collectWhenIdle } from '../idle-collection.ts';
 import type { KubePod } from '../istio/kubernetes.ts';
 import { compare } from '../istio/object.ts';
+import { readJwtRule } from '../jwt-rule.ts';
 import { accessBy } from '../kubernetes/access-review.ts';
 import { ApiClient } from '../kubernetes/api-client.ts';
 import { reviewBy } from '../kubernetes/token-review.ts';
@@ -23,7 +24,10 @@ import { checkFolder } from './folder.ts';
 import { listenError, osError } from './os-error.ts';
 
 /** What the control plane is fed with. Throws a UsageError where that cannot be read. */
-async function inputsOf({ source, meshConfig, mesh, jwks }: Settings, log: Log): Promise<Omit<Dependencies, 'log'>> {
+async function inputsOf(
+  { source, meshConfig, mesh, jwks }: Settings,
+  log: Log,
+): Promise<Omit<Dependencies, 'log' | 'jwtRule'>> {
   if (meshConfig !== undefined)
     await readFile(meshConfig).catch((error: unknown) => {
       throw osError(`--mesh-config: ${meshConfig}`, error);
@@ -126,8 +130,9 @@ function startError(error: unknown): never {
 /** Runs the control plane until it is told to stop. Resolves to the exit code; rejects with a UsageError where it cannot start. */
 export async function run(settings: Settings, io: Io): Promise<number> {
   const { log, end } = createLog(settings.logLevel);
+  const jwtRule = settings.jwtRule === undefined ? undefined : readJwtRule('jwt-rule', settings.jwtRule);
   const inputs = await inputsOf(settings, log);
-  const plane = await startControlPlane(settings, { ...inputs, log }).catch(startError);
+  const plane = await startControlPlane(settings, { ...inputs, jwtRule, log }).catch(startError);
   const stopped = new Promise<void>(resolve => io.signal.addEventListener('abort', () => resolve(), { once: true }));
   try {
     await Promise.race([plane.ready, stopped]);

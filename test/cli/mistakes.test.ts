@@ -195,6 +195,10 @@ const mistakes: readonly (readonly [() => readonly string[], RegExp])[] = [
     () => [...serve, '--tls-hosts', hosts],
     /--tls-hosts: '.*' is no host name; expected one such as istiod\.example\.com$/,
   ]),
+  [
+    () => [...serve, '--jwt-rule', 'x'],
+    /^pilotlight serve: --jwt-rule: it is no JSON; expected a JWTRule such as \{"issuer"/,
+  ],
   [() => [...bootstrap, 'web-1.shop', '--xds-address', ':0'], /--xds-address: ':0': nothing listens on port 0$/],
   [() => [...bootstrap, 'web-1.shop', '--admin-address', 'x'], /--admin-address: 'x' is no address/],
   // Files and folders.

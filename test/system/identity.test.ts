@@ -10,6 +10,7 @@ import { ApiServer, noApiServer } from '../kubernetes/api-server.ts';
 import { newCsr, newKey, openssl } from '../security/openssl.ts';
 import { AdsClient } from '../support/ads-client.ts';
 import { authority } from '../support/certificate.ts';
+import { OidcIssuer } from '../support/oidc-issuer.ts';
 import { until } from '../support/until.ts';
 import { Agent, noAgent } from './agent.ts';
 import { freePorts } from './lab.ts';
@@ -213,6 +214,28 @@ describe('with a real API server', { skip: noApiServer, timeout: 3_600_000 }, ()
     });
     assert.ok(secured.pilotlight.said(/a proxy was refused/).length >= 7);
     assert.equal(secured.pilotlight.said(new RegExp(token.split('.')[2] ?? 'x')).length, 0, 'no token is in the log');
+    await secured.pilotlight.stop();
+  });
+
+  test('tokens of an issuer, after a certificate and before those of the cluster', async () => {
+    const issuer = await OidcIssuer.start();
+    after(() => issuer.close());
+    const rule = JSON.stringify({ issuer: issuer.url, audiences: ['mesh'] });
+    const secured = await (await Secured.start('--jwt-rule', rule, '--jwks-allow', '127.0.0.0/8')).opened();
+    const root = await rootOf();
+    const key = newKey('P-256');
+    const csr = newCsr(key);
+    const names = async (token: string): Promise<string | undefined> =>
+      new X509Certificate((await secured.sign(root, token, { csr }))[0] ?? '').subjectAltName;
+    const token = await issuer.token('default', 'second', 'mesh');
+    assert.equal(await names(token), 'URI:spiffe://cluster.local/ns/default/sa/second');
+    assert.equal(await names(await tokenOf('app-1', 'app')), 'URI:spiffe://cluster.local/ns/default/sa/app');
+    await assert.rejects(names(await issuer.token('default', 'second')), { code: status.UNAUTHENTICATED });
+    await secured.stream(root, { token }, 'second-1.default').next('cluster');
+    const [leaf = ''] = await secured.sign(root, await tokenOf('app-1', 'app'), { csr });
+    await secured.stream(root, { token, pair: [key, leaf] }, 'app-1.default').next('cluster');
+    const { code } = await secured.stream(root, { token, pair: [key, leaf] }, 'second-1.other').ended;
+    assert.equal(code, status.PERMISSION_DENIED);
     await secured.pilotlight.stop();
   });
 

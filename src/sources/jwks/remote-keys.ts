@@ -15,6 +15,9 @@ const REFRESH_MS = 20 * 60_000;
 /** Between failures, at first and at most. */
 const RETRY_MS = { first: 1_000, most: 60_000 };
 
+/** Between two times that keys are fetched because somebody misses one. */
+const RENEW_MS = 30_000;
+
 /** How long proxies wait for the keys of those who do not answer, when the control plane begins: what a call waits for by istiod's default. */
 const BEGIN_MS = 5_000;
 
@@ -36,6 +39,8 @@ interface Followed {
   readonly backoff: Backoff;
   readonly tried: PromiseWithResolvers<void>;
   timeoutMs: number;
+  /** From when on they may be fetched because somebody misses one; Infinity while they are being fetched. */
+  renewable: number;
   jwks: Jwks | undefined;
   cancel: () => void;
 }
@@ -97,6 +102,14 @@ export class RemoteKeySource {
     await Promise.race([first, new Promise<void>(resolve => this.#context.clock.after(BEGIN_MS, resolve))]);
   }
 
+  /** Fetches the keys of a URL although they are not old, since somebody misses one; not more often than every half minute. */
+  renew(url: string): void {
+    const followed = this.#followed.get(url);
+    if (!followed || this.#context.clock.now() < followed.renewable) return;
+    followed.cancel();
+    void this.#refresh(url, followed);
+  }
+
   #begin(url: string, timeoutMs: number): void {
     const known = this.#followed.get(url);
     if (known) {
@@ -108,6 +121,7 @@ export class RemoteKeySource {
       backoff: new Backoff(RETRY_MS.first, RETRY_MS.most),
       tried: Promise.withResolvers(),
       timeoutMs,
+      renewable: Number.POSITIVE_INFINITY,
       jwks: undefined,
       cancel: () => {},
     };
@@ -130,11 +144,13 @@ export class RemoteKeySource {
   async #refresh(url: string, followed: Followed): Promise<void> {
     const { clock } = this.#context;
     const signal = AbortSignal.any([followed.ended.signal, this.#context.signal]);
+    followed.renewable = Number.POSITIVE_INFINITY;
     const failure = await this.#turn(() => this.#attempt(url, followed, signal));
     if (signal.aborted) return;
     this.#context.emit({ op: 'keys', url, keys: { jwks: followed.jwks, failure } });
     followed.tried.resolve();
     if (failure === undefined) followed.backoff.reset();
+    followed.renewable = clock.now() + RENEW_MS;
     const wait = failure === undefined ? jitter(REFRESH_MS, 0.1) : followed.backoff.next();
     followed.cancel = clock.after(wait, () => void this.#refresh(url, followed));
   }
