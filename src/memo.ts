@@ -1,7 +1,8 @@
 /**
  * How results are kept. A memoised function receives exactly the frozen values it depends on: the same values give the same result object, and a
- * value that nobody holds any more takes its results with it (`memo`, `memoSaid`, `eachOf`). Equal values are made one value, so that they can be
- * such arguments: by their fields (`one`, `oneList`, `oneMap`), by a text (`Interner`), or by what they were before (`keepList`, `keepMap`).
+ * value that nobody holds any more takes its results with it (`memo`; `eachOf` for each item of a list). Equal values are made one value, so that
+ * they can be such arguments (`one`, `oneList`, `oneMap`). A text that peers choose is made a value too (`nameOf`): then what is made for it lives
+ * no longer than the peers that say it.
  */
 
 /** Stands for a result that is not there yet, or, in a WeakMap, for one that is undefined. */
@@ -62,12 +63,14 @@ class Level {
  * A memoised form of `compute`. Objects are compared by identity and held weakly; primitives are compared by value and held for as long as
  * the objects before them live, so the primitives of one function should be few. Arguments of which there are few (the mesh, the traits)
  * come first and the one of which there are many (a Service) last: each of many that comes early has a map of its own.
+ *
+ * Where only some arguments tell results apart, they are the first `keys`: those after them may make the work cheaper, not the result another.
  */
-export function memo<A extends readonly unknown[], R>(compute: (...args: A) => R): (...args: A) => R {
+export function memo<A extends readonly unknown[], R>(compute: (...args: A) => R, keys?: number): (...args: A) => R {
   const root = new Level();
   return (...args: A): R => {
     let at = root;
-    const before = args.length - 1;
+    const before = (keys ?? args.length) - 1;
     for (let i = 0; i < before; i++) at = at.next(args[i]);
     const last = args[before];
     if (isObject(last)) {
@@ -77,7 +80,7 @@ export function memo<A extends readonly unknown[], R>(compute: (...args: A) => R
       at.keep(last, result);
       return result;
     }
-    if (args.length) at = at.next(last);
+    if (before >= 0) at = at.next(last);
     if (at.result === NOTHING) at.result = compute(...args);
     return at.result as R;
   };
@@ -110,23 +113,11 @@ export function eachOf<I, R>(compute: (item: I) => R): (items: readonly I[]) => 
   };
 }
 
-const sameItems = (a: readonly unknown[], b: readonly unknown[]): boolean =>
-  a.length === b.length && a.every((item, i) => Object.is(item, b[i]));
-
-/** `next`, unless `previous` has the same items in the same order: then `previous`, so that what depends on the list keeps its identity. */
-export function keepList<T>(previous: readonly T[] | undefined, next: readonly T[]): readonly T[] {
-  return previous && sameItems(previous, next) ? previous : next;
-}
-
-/** `next`, unless `previous` has the same entries: then `previous`. */
-export function keepMap<K, V>(previous: ReadonlyMap<K, V> | undefined, next: ReadonlyMap<K, V>): ReadonlyMap<K, V> {
-  if (previous?.size !== next.size) return next;
-  for (const [key, value] of next) if (!Object.is(previous.get(key), value) || !previous.has(key)) return next;
-  return previous;
-}
-
 const serials = new WeakMap<object, number>();
 let serial = 0;
+
+/** Another one in each process: peers choose some of the texts, and must not choose which of them have one number. */
+const SEED = Math.floor(Math.random() * 2 ** 32);
 
 /** A number that stands for a value: of an object one that no other has, of a text or a number any. */
 function numberOf(value: unknown): number {
@@ -135,8 +126,9 @@ function numberOf(value: unknown): number {
     if (known === serial) serials.set(value, known);
     return known;
   }
-  let hash = 0x811c9dc5;
-  for (const character of String(value)) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193);
+  const text = String(value);
+  let hash = SEED;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   return hash;
 }
 
@@ -145,19 +137,27 @@ const mixed = (a: number, b: number): number => {
   return h ^ (h >>> 15);
 };
 
-/** The values of one shape by a number that equal ones have. */
+/** So many different values that have one number are kept; one more is not shared. */
+const PLACES = 8;
+
+/** The values of one shape, each held weakly, by a number that equal ones have. */
 class Kept<T extends object> {
   readonly #values = new Map<number, WeakRef<T>>();
   readonly #gone = new FinalizationRegistry<number>(at => {
     if (this.#values.get(at)?.deref() === undefined) this.#values.delete(at);
   });
 
-  /** The value that is there under `at`, where it is the `same`; else `value`. */
+  /** The value with the number `at` that is the `same`, else `value`. */
   one(at: number, value: T, same: (known: T) => boolean): T {
-    const known = this.#values.get(at)?.deref();
-    if (known && same(known)) return known;
-    this.#values.set(at, new WeakRef(value));
-    this.#gone.register(value, at);
+    let free: number | undefined;
+    for (let place = at; place < at + PLACES; place++) {
+      const known = this.#values.get(place)?.deref();
+      if (known === undefined) free ??= place;
+      else if (same(known)) return known;
+    }
+    if (free === undefined) return value;
+    this.#values.set(free, new WeakRef(value));
+    this.#gone.register(value, free);
     return value;
   }
 }
@@ -167,92 +167,47 @@ const keptMaps = new Kept<ReadonlyMap<unknown, unknown>>();
 const keptRecords = new Kept<object>();
 const EMPTY: readonly never[] = Object.freeze([]);
 
+const sameItems = (a: readonly unknown[], b: readonly unknown[]): boolean =>
+  a.length === b.length && a.every((item, i) => Object.is(item, b[i]));
+
+function sameEntries(a: ReadonlyMap<unknown, unknown>, b: ReadonlyMap<unknown, unknown>): boolean {
+  if (a.size !== b.size) return false;
+  for (const [key, value] of b) if (!Object.is(a.get(key), value) || !a.has(key)) return false;
+  return true;
+}
+
+const sameFields = (a: object, names: readonly string[], values: readonly unknown[]): boolean =>
+  sameItems(Object.keys(a), names) && sameItems(Object.values(a), values);
+
 /** The one list of these items: lists with the same items in the same order are one value, for as long as somebody has it. */
-export function oneList<T>(list: readonly T[]): readonly T[] {
+export function oneList<L extends readonly unknown[]>(list: L): L;
+export function oneList(list: readonly unknown[]): readonly unknown[] {
   if (list.length === 0) return EMPTY;
   let at = list.length;
   for (const item of list) at = mixed(at, numberOf(item));
-  return keptLists.one(at, list, known => sameItems(known, list)) as readonly T[];
+  return keptLists.one(at, list, known => sameItems(known, list));
 }
 
-const fieldNumbers = new Map<string, number>();
-
-/** The number of a field's name, of which there are few. */
-function fieldNumber(name: string): number {
-  const known = fieldNumbers.get(name);
-  if (known !== undefined) return known;
-  const number = numberOf(name);
-  fieldNumbers.set(name, number);
-  return number;
-}
-
-function sameFields(a: object, b: object): boolean {
-  const names = Object.keys(b);
-  const isSame = (name: string): boolean => Object.is(Reflect.get(a, name), Reflect.get(b, name));
-  return names.length === Object.keys(a).length && names.every(isSame);
-}
-
-/** The one record of these fields, frozen. */
+/** The one record of these fields in this order, frozen. */
 export function one<T extends object>(record: T): T {
+  const names = Object.keys(record);
+  const values: readonly unknown[] = Object.values(record);
   let at = 1;
-  for (const name of Object.keys(record)) at = (at + mixed(fieldNumber(name), numberOf(Reflect.get(record, name)))) | 0;
-  return Object.freeze(keptRecords.one(at, record, known => sameFields(known, record)) as T);
+  for (const [i, name] of names.entries()) at = mixed(mixed(at, numberOf(name)), numberOf(values[i]));
+  return Object.freeze(keptRecords.one(at, record, known => sameFields(known, names, values)) as T);
 }
 
-/** The one map of these entries. */
+/** The one map of these entries, whatever their order. */
 export function oneMap<K, V>(map: ReadonlyMap<K, V>): ReadonlyMap<K, V> {
   let at = map.size;
   for (const [key, value] of map) at = (at + mixed(numberOf(key), numberOf(value))) | 0;
-  return keptMaps.one(at, map, known => keepMap(known, map) === known) as ReadonlyMap<K, V>;
+  return keptMaps.one(at, map, known => sameEntries(known, map)) as ReadonlyMap<K, V>;
 }
 
-type WeakValues = Map<string, WeakRef<object>>;
-
-/** One for all: a registry is dear, and there is an interner for each object that texts are told apart for. */
-const forgotten = new FinalizationRegistry<{ readonly values: WeakValues; readonly text: string }>(
-  ({ values, text }) => {
-    if (values.get(text)?.deref() === undefined) values.delete(text);
-  },
-);
-
-/** Interns values by a canonical text: equal texts give one shared value. Values that nobody holds any more are collected. */
-export class Interner<T extends object> {
-  readonly #values: WeakValues = new Map();
-
-  /** The value interned under `text`, made by `make` when there is none. */
-  intern(text: string, make: () => T): T {
-    const known = this.#values.get(text)?.deref() as T | undefined;
-    if (known) return known;
-    const value = make();
-    this.#values.set(text, new WeakRef(value));
-    forgotten.register(value, { values: this.#values, text });
-    return value;
-  }
+/** A name that peers choose (their namespace, their node) as a value. */
+export interface Name {
+  readonly name: string;
 }
 
-/**
- * A memoised form of a `compute` whose last arguments are texts or numbers that peers choose: a namespace, a port, what conditions come to for
- * their labels. Objects are held weakly as in `memo`, and so is the result: it lives only as long as somebody uses it, so that what peers said
- * does not outlive them.
- */
-export function memoSaid<A extends readonly unknown[], R extends object>(
-  compute: (...args: A) => R,
-): (...args: A) => R {
-  const results = memo((..._objects: readonly unknown[]) => new Interner<R>());
-  return (...args) => {
-    const said = args.findIndex(arg => typeof arg === 'string' || typeof arg === 'number');
-    return results(...args.slice(0, said)).intern(args.slice(said).join('\0'), () => compute(...args));
-  };
-}
-
-const names = new WeakMap<object, string>();
-let named = 0;
-
-/** A short text that stands for a shared value, as a part of a text to intern by: the same text for the same object, and for no other. */
-export function nameOf(value: object): string {
-  const known = names.get(value);
-  if (known !== undefined) return known;
-  const name = String(++named);
-  names.set(value, name);
-  return name;
-}
+/** The one value of a name. */
+export const nameOf = (name: string): Name => one({ name });

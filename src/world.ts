@@ -36,7 +36,10 @@ interface Last {
 export class World {
   readonly mesh: MeshModel;
   readonly #last: WeakMap<Proxy['class'], Last>;
-  readonly #made = new WeakMap<Identity, ProxyWorld>();
+  readonly #made = memo((identity: Identity, previous: ProxyWorld | undefined): ProxyWorld => {
+    const translation = translate(identity, this.mesh);
+    return { translation, snapshot: encoded(translation, previous?.snapshot) };
+  }, 1);
   readonly #moment = {};
 
   /** What was made ahead, kept for as long as this world is: what nobody holds is forgotten. */
@@ -72,15 +75,8 @@ export class World {
     const identity = identify(this.mesh, proxy);
     const last = this.#last.get(proxy.class);
     if (last?.moment === this.#moment && last.identity === identity) return last.made;
-    const made = this.#made.get(identity) ?? this.#make(identity, last?.made);
+    const made = this.#made(identity, last?.made);
     this.#last.set(proxy.class, { identity, moment: this.#moment, made });
-    return made;
-  }
-
-  #make(identity: Identity, previous: ProxyWorld | undefined): ProxyWorld {
-    const translation = translate(identity, this.mesh);
-    const made = { translation, snapshot: encoded(translation, previous?.snapshot) };
-    this.#made.set(identity, made);
     return made;
   }
 }
@@ -142,22 +138,15 @@ export const withWorkloadSecrets = memo(
     new ProxySnapshot({ ...whole, secret: secretsOf(whole.secret, roots, own) }, () => whole.nameTable),
 );
 
-/** Parts by the list that they were made from, and by what that comes to: proxies that see the same share them. */
-const parts = new WeakMap<readonly unknown[], Part>();
-
-function partOf<T extends XdsType>(
-  type: T,
-  list: readonly Resource<XdsMessage<T>>[],
-  previous: Part | undefined,
-): Part {
-  const known = parts.get(list);
-  if (known) return known;
-  const encoded = oneList(list.map(({ message, sources }) => encodeResource(type, message, sources)));
-  const made = parts.get(encoded) ?? part(encoded, previous);
-  parts.set(encoded, made);
-  parts.set(list, made);
-  return made;
-}
+/** Proxies that see the same share the part of a list; where little changed, most of it is the part that was `previous`. */
+const partOf = memo(
+  (list: readonly Resource<XdsMessage<XdsType>>[], type: XdsType, previous: Part | undefined): Part => {
+    const encoded = list.map(({ message, sources }) => encodeResource(type, message, sources));
+    return partOfEncoded(oneList(encoded), previous);
+  },
+  1,
+);
+const partOfEncoded = memo(part, 1);
 
 const setOf = <T extends XdsType>(
   type: T,
@@ -166,26 +155,21 @@ const setOf = <T extends XdsType>(
 ): ResourceSet =>
   joinedSet(
     type,
-    lists.map((list, i) => partOf(type, list, previous?.parts[i])),
+    lists.map((list, i) => partOf(list, type, previous?.parts[i])),
     previous,
   );
 
 /** The sets of what does not depend on all endpoints. */
-const sets = new WeakMap<Translation['configuration'], Pick<Snapshot, EncodedType>>();
-
-function setsOf(configuration: Translation['configuration'], previous: Snapshot | undefined) {
-  const known = sets.get(configuration);
-  if (known) return known;
-  const made = {
+const setsOf = memo(
+  (configuration: Translation['configuration'], previous: Snapshot | undefined): Pick<Snapshot, EncodedType> => ({
     cluster: setOf('cluster', configuration.cluster, previous?.cluster),
     secret: setOf('secret', configuration.secret, previous?.secret),
     extension: setOf('extension', configuration.extension, previous?.extension),
     listener: setOf('listener', configuration.listener, previous?.listener),
     route: setOf('route', configuration.route, previous?.route),
-  };
-  sets.set(configuration, made);
-  return made;
-}
+  }),
+  1,
+);
 
 function encoded(translation: Translation, previous: Snapshot | undefined): Snapshot {
   const endpoint = setOf('endpoint', [translation.endpoints], previous?.endpoint);

@@ -1,6 +1,6 @@
 import type { ConfigContents } from '../config/store.ts';
 import type { WorkloadEntry } from '../istio/config.ts';
-import { memo, one } from '../memo.ts';
+import { memo, nameOf, one } from '../memo.ts';
 import type { AddressIndex } from './endpoints/address-index.ts';
 import { nowhere } from './endpoints/locality.ts';
 import { podIndex, podShape } from './endpoints/pods.ts';
@@ -9,7 +9,7 @@ import type { IdentityBasis, MeshModel } from './mesh.ts';
 import type { Proxy } from './proxy/proxy.ts';
 import { traitsOf } from './proxy/proxy-traits.ts';
 import { selectingServices } from './proxy/targets.ts';
-import { nodeNamed, type Traits } from './proxy/traits.ts';
+import type { Traits } from './proxy/traits.ts';
 import type { Workload } from './proxy/workload.ts';
 import { shapeOf, withNamedPorts } from './proxy/workloads.ts';
 import type { ProxyShape, Scope } from './scope/scope.ts';
@@ -77,8 +77,8 @@ function identityOf(
   const entry = pod || !entries.size ? undefined : entriesByAddress(entries).get(`${namespace} ${addresses[0] ?? ''}`);
   if (!pod) ofPod = withNamedPorts(ofPod, proxy, all, entry?.spec.ports, endpoints);
   const place = pod ? pods.place(pod) : entry && workloadEntryInstance(entry, settings).place;
-  const node = services.byNode ? nodeNamed(ofClass.nodeName || (pod?.node ?? '')) : undefined;
-  const shape = last?.pod === ofPod ? last : one({ type: ofClass.type, namespace, pod: ofPod });
+  const node = services.byNode ? ofClass.nodeName || pod?.node : undefined;
+  const shape = last?.pod === ofPod ? last : one({ type: ofClass.type, namespace: nameOf(namespace), pod: ofPod });
   const identity = one({
     scope: mesh.scopes.scopeOf(shape),
     workload: mesh.workloads.workloadOf(proxy, shape, endpoints, mesh.addresses),
@@ -87,7 +87,7 @@ function identityOf(
       ofClass.locality ?? place?.locality ?? nowhere,
       mesh.matchedMetadata,
       place?.network ?? settings.network,
-      node,
+      node ? nameOf(node) : undefined,
     ),
   });
   return { shape, identity, byEndpoints: !pod || !selectingServices(all, ofPod.labels).length };

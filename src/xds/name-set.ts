@@ -1,8 +1,17 @@
 import { randomBytes } from 'node:crypto';
-import { Interner, memo } from '../memo.ts';
+import { memo, one } from '../memo.ts';
 
 /** What tells sets apart: the sum of their names' digests, in two words of 32 bits. */
 type Sum = readonly [number, number];
+
+/** What tells a set from all others. */
+interface Digest {
+  readonly size: number;
+  /** Of all names. */
+  readonly bytes: number;
+  readonly low: number;
+  readonly high: number;
+}
 
 /** A part of a set. */
 interface Bucket {
@@ -102,13 +111,16 @@ export class NameSet {
   /** Bytes of all names. */
   readonly bytes: number;
   readonly #buckets: readonly Bucket[];
+  /** The set is found by it for as long as it lives. */
+  readonly digest: Digest;
 
   /** For this file: a set is made from another, or by `nameSet`. */
-  constructor(all: boolean, buckets: readonly Bucket[], size: number, bytes: number) {
+  constructor(all: boolean, buckets: readonly Bucket[], digest: Digest) {
     this.all = all;
     this.#buckets = buckets;
-    this.size = size;
-    this.bytes = bytes;
+    this.size = digest.size;
+    this.bytes = digest.bytes;
+    this.digest = digest;
     Object.freeze(this);
   }
 
@@ -196,27 +208,27 @@ function bucketWithout(bucket: Bucket, other: Bucket): Bucket {
   return left.length === 0 ? EMPTY : bucketWith(left);
 }
 
-const interned = new Interner<NameSet>();
+const setOf = memo((digest: Digest, buckets: readonly Bucket[]) => new NameSet(false, buckets, digest), 1);
 
 function internedSet(buckets: readonly Bucket[]): NameSet {
   let size = 0;
   let bytes = 0;
-  let [a, b] = ZERO;
+  let [low, high] = ZERO;
   for (const bucket of buckets) {
     if (bucket === EMPTY) continue;
     size += bucket.names.size;
     bytes += bucket.bytes;
-    a = (a + bucket.sum[0]) | 0;
-    b = (b + bucket.sum[1]) | 0;
+    low = (low + bucket.sum[0]) | 0;
+    high = (high + bucket.sum[1]) | 0;
   }
   if (size === 0) return NONE;
-  return interned.intern(`${size} ${bytes} ${a} ${b}`, () => new NameSet(false, buckets, size, bytes));
+  return setOf(one({ size, bytes, low, high }), buckets);
 }
 
 /** Every name. */
-export const ALL = new NameSet(true, [EMPTY], 0, 0);
+export const ALL = new NameSet(true, [EMPTY], { size: 0, bytes: 0, low: 0, high: 0 });
 /** No name. */
-export const NONE = new NameSet(false, [EMPTY], 0, 0);
+export const NONE = new NameSet(false, [EMPTY], ALL.digest);
 
 /** The set of these names. */
 export const nameSet = (names: Iterable<string>): NameSet => NONE.with(names);

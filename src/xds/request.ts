@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import protobuf from 'protobufjs';
-import { Interner } from '../memo.ts';
+import { memo, type Name, nameOf } from '../memo.ts';
 import type { Node } from '../proto/generated/envoy/config/core/v3.ts';
 import { decode } from '../proto/message.ts';
 import type { Protocol } from './frame.ts';
@@ -14,6 +14,8 @@ export interface ReceivedRequest {
   /** Bytes of the Node. */
   readonly nodeBytes: number;
   readonly request: Request;
+  /** A hash of a long one, by which an equal one is found for as long as this one lives. */
+  readonly digest?: Name;
 }
 
 /** A client's words are kept and searched: what is longer says no more. */
@@ -28,15 +30,17 @@ const errorOf = (detail: { readonly code?: number | undefined; readonly message?
 
 /** Equal proxies name the same resources and acknowledge the same responses. Below this size a request is read as quickly as it is recognised. */
 const worthKnowing = 512;
-const known = { sotw: new Interner<ReceivedRequest>(), delta: new Interner<ReceivedRequest>() };
+const longRequest = memo(
+  (protocol: Protocol, digest: Name, bytes: Buffer): ReceivedRequest => ({ ...decoded(protocol, bytes), digest }),
+  2,
+);
 
 /** The last short answer of either protocol. The many who were sent one response answer it in the same words, one after the other. */
 const lastAnswer: { [P in Protocol]?: { readonly bytes: Buffer; readonly received: ReceivedRequest } } = {};
 
 /** Parses a DiscoveryRequest or DeltaDiscoveryRequest; long ones that are equal give one value. Throws on malformed bytes. */
 export function decodeRequest(protocol: Protocol, bytes: Buffer): ReceivedRequest {
-  if (bytes.length >= worthKnowing)
-    return known[protocol].intern(hash('sha256', bytes, 'base64url'), () => decoded(protocol, bytes));
+  if (bytes.length >= worthKnowing) return longRequest(protocol, nameOf(hash('sha256', bytes, 'base64url')), bytes);
   const last = lastAnswer[protocol];
   if (last?.bytes.equals(bytes)) return last.received;
   const received = decoded(protocol, bytes);

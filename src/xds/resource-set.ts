@@ -106,18 +106,11 @@ export function middles<T>(
 /** What one proxy is to have: a set for each type. */
 export type Snapshot = { readonly [T in XdsType]: ResourceSet };
 
-const byMessage = new WeakMap<object, EncodedResource>();
-const byFragment = new WeakMap<object, Buffer>();
-
-function encodeFragment({ message }: Fragments, element: object): Buffer {
-  const known = byFragment.get(element);
-  if (known) return known;
+const encodeFragment = memo((element: object, { message }: Fragments): Buffer => {
   counters.fragments++;
   // The field's elements have the type that the row names.
-  const bytes = encode(message, element as MessageTypes[typeof message]);
-  byFragment.set(element, bytes);
-  return bytes;
-}
+  return encode(message, element as MessageTypes[typeof message]);
+}, 1);
 
 function encodeMessage(type: XdsType, message: object): Buffer {
   const { message: name, fragments } = resourceType(type);
@@ -129,27 +122,25 @@ function encodeMessage(type: XdsType, message: object): Buffer {
   return concatFields(
     rest,
     fragments.number,
-    elements.map((element: object) => encodeFragment(fragments, element)),
+    elements.map((element: object) => encodeFragment(element, fragments)),
   );
 }
 
 /** Encodes a message of a type, once for each message object. `sources` says which objects it was made from. */
-export function encodeResource<T extends XdsType>(
+export const encodeResource = <T extends XdsType>(
   type: T,
   message: XdsMessage<T>,
   sources: readonly ObjectKey[] = [],
-): EncodedResource {
-  const known = byMessage.get(message);
-  if (known) return known;
+): EncodedResource => encoded(message, type, sources);
+
+const encoded = memo((message: object, type: XdsType, sources: readonly ObjectKey[]): EncodedResource => {
   counters.resources++;
-  const nameOf: (message: XdsMessage<T>) => string = resourceTypes[type].nameOf as never;
+  const nameOf: (message: object) => string = resourceTypes[type].nameOf as never;
   const bytes = encodeMessage(type, message);
   const [name, version] = [nameOf(message), digest(bytes)];
   const made = entry(resourceTypes[type].typeUrl, name, version, bytes);
-  const resource = resourceOfEntry(made, { name, bytes, version, sources });
-  byMessage.set(message, resource);
-  return resource;
-}
+  return resourceOfEntry(made, { name, bytes, version, sources });
+}, 1);
 
 const firstOfEachName = (list: readonly EncodedResource[]): readonly EncodedResource[] => {
   const names = new Set<string>();

@@ -186,7 +186,7 @@ test('filters of Istio’s own build go only to a Node that lists them', () => {
   const world = new World(SHOP);
   const names = (extensions: readonly string[] | undefined) => {
     const { scope, workload, traits } = world.identify(SIDECAR, AGENT);
-    const build = { ...traits.build, extensions: extensions && new Set(extensions) };
+    const build = { ...traits.build, extensions };
     const { resources } = joined(listeners(scope, workload, { ...traits, build }, world.mesh.endpoints));
     const found = resources.find(r => r.name === '0.0.0.0_80')?.message.filter_chains?.[0];
     return hcmOf(found).http_filters?.map(f => f.name);

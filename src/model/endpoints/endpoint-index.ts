@@ -1,5 +1,5 @@
 import { compare } from '../../istio/object.ts';
-import { keepList, memo } from '../../memo.ts';
+import { memo, oneList } from '../../memo.ts';
 import { PersistentMap } from '../../persistent-map.ts';
 import { differingKeys } from '../incremental/derive.ts';
 import type { Stage } from '../incremental/stages.ts';
@@ -11,7 +11,9 @@ const merged = memo(
     Object.freeze({ ...a, endpoints: Object.freeze([...a.endpoints, ...b.endpoints]) }),
 );
 
-const mergedIds = memo((a: readonly string[], b: readonly string[]) => [...new Set([...a, ...b])].sort(compare));
+const mergedIds = memo((a: readonly string[], b: readonly string[]) =>
+  oneList([...new Set([...a, ...b])].sort(compare)),
+);
 
 /** Two maps as one; values that both have are merged. */
 function join<V>(
@@ -40,7 +42,7 @@ export type Identities = PersistentMap<string, readonly string[]>;
 const identitiesOf: (endpoints: ServiceEndpoints) => readonly string[] = memo(({ endpoints }) => {
   const found = new Set<string>();
   for (const { identity } of endpoints) if (identity) found.add(identity);
-  return [...found].sort(compare);
+  return oneList([...found].sort(compare));
 });
 
 /** What identities are made from. */
@@ -58,7 +60,7 @@ export function buildIdentities(
   const changed: [string, readonly string[] | undefined][] = [];
   for (const key of keys) {
     const value = endpoints.get(key);
-    const ids = keepList(last.get(key), value ? identitiesOf(value) : []);
+    const ids = value ? identitiesOf(value) : [];
     changed.push([key, ids.length ? ids : undefined]);
   }
   return last.with(changed);
@@ -66,5 +68,5 @@ export function buildIdentities(
 
 /** Identities of Kubernetes Services and of ServiceEntries as one map. */
 export const joinIdentities: (kube: Identities, external: Identities) => Identities = memo((kube, external) =>
-  join(kube, external, (a, b) => keepList(a, mergedIds(a, b))),
+  join(kube, external, mergedIds),
 );

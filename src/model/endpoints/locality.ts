@@ -1,12 +1,9 @@
 import type { KubeNode } from '../../istio/kubernetes.ts';
-import { Interner, memo } from '../../memo.ts';
+import { memo, one } from '../../memo.ts';
 import type { Locality } from './endpoint.ts';
 
-const localities = new Interner<Locality>();
-
 /** A locality; equal ones are one value. */
-export const locality = (region: string, zone: string, subzone: string): Locality =>
-  localities.intern(`${region}/${zone}/${subzone}`, () => Object.freeze({ region, zone, subzone }));
+export const locality = (region: string, zone: string, subzone: string): Locality => one({ region, zone, subzone });
 
 export const nowhere: Locality = locality('', '', '');
 

@@ -3,7 +3,7 @@ import type { KubePod } from '../../istio/kubernetes.ts';
 import { internLabels } from '../../istio/labels.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import { spiffeId } from '../../istio/spiffe.ts';
-import { Interner, memo } from '../../memo.ts';
+import { memo, one, oneList } from '../../memo.ts';
 import type { ObjectKey } from '../../object-key.ts';
 import type { ServicePort } from '../services/service.ts';
 import type { Endpoint, Locality } from './endpoint.ts';
@@ -62,12 +62,8 @@ const placeOf = memo((pod: KubePod, ofNode: Locality, settings: MeshSettings): E
   });
 });
 
-const shapes = new Interner<PodShape>();
-/** A shape as one shared value. */
-export const internShape = (shape: PodShape): PodShape =>
-  shapes.intern(JSON.stringify([shape.labels, shape.workload, shape.serviceAccount, shape.ports]), () =>
-    Object.freeze(shape),
-  );
+/** A shape as one shared value; its labels are one already. */
+export const internShape = (shape: PodShape): PodShape => one({ ...shape, ports: oneList(shape.ports.map(one)) });
 
 /** The shape of a pod. */
 export const podShape: (pod: KubePod) => PodShape = memo(pod =>

@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
 import { canonicalAddress, isOfFamilies } from '../../istio/ip-families.ts';
 import { internLabels, type Labels } from '../../istio/labels.ts';
 import { compare } from '../../istio/object.ts';
-import { Interner, memo } from '../../memo.ts';
+import { one, oneList } from '../../memo.ts';
 import type { Node } from '../../proto/generated/envoy/config/core/v3.ts';
 import type { Struct, Value } from '../../proto/generated/google/protobuf.ts';
 import type { Locality } from '../endpoints/endpoint.ts';
@@ -95,33 +94,23 @@ function metadataText(name: string, value: Json): string {
   return JSON.stringify(Object.fromEntries(Object.entries(value).filter(([field]) => !agentConfig.has(field))));
 }
 
-const builds = new Interner<EnvoyBuild>();
-
-/** The build with a short text that names it. */
-function buildOf(node: Node): { readonly build: EnvoyBuild; readonly id: string } {
+function buildOf(node: Node): EnvoyBuild {
   const told = node.user_agent_build_version?.version;
   const [, major, minor, patch] = /^(\d+)\.(\d+)\.(\d+)/.exec(node.user_agent_version ?? '') ?? [];
-  const version = [
+  const version: EnvoyBuild['version'] = [
     told?.major_number ?? Number(major ?? 0),
     told?.minor_number ?? Number(minor ?? 0),
     told?.patch ?? Number(patch ?? 0),
-  ] as const;
+  ];
   const enabled = (node.extensions ?? []).filter(extension => !extension.disabled);
   const names = enabled.map(({ name = '' }) => name).sort(compare);
   const packages = [...new Set(enabled.flatMap(({ type_urls = [] }) => type_urls.map(packageOf)))].sort(compare);
-  const digest = createHash('sha256').update(names.join('\n')).update(packages.join('\n')).digest('hex');
-  const id = `${version.join('.')} ${node.extensions?.length ? digest : ''}`;
-  const build = builds.intern(id, () =>
-    Object.freeze({
-      version: Object.freeze(version),
-      extensions: node.extensions?.length ? new Set(names) : undefined,
-      configPackages: packages.length ? new Set(packages) : undefined,
-    }),
-  );
-  return { build, id };
+  return one({
+    version: oneList(version),
+    extensions: node.extensions?.length ? oneList(names) : undefined,
+    configPackages: packages.length ? oneList(packages) : undefined,
+  });
 }
-
-const classes = new Interner<ProxyClass>();
 
 const types: Readonly<Record<string, ProxyClass['type']>> = { sidecar: 'sidecar', router: 'router', ingress: 'router' };
 
@@ -161,7 +150,6 @@ export function parseNode(node: Node): ParsedNode {
   if (!name || !namespace) return refuse(`the Node's id "${id}" is not type~ip~name.namespace~domain`);
 
   const labels = internLabels(labelsOf(metadata['LABELS']));
-  const { build, id: buildId } = buildOf(node);
   const shared = Object.fromEntries(
     Object.entries(metadata)
       .filter(([key]) => !ownMetadata.has(key))
@@ -169,28 +157,25 @@ export function parseNode(node: Node): ParsedNode {
       .filter(([key, text]) => structures.has(key) || text.length <= LONGEST_TEXT),
   );
   const istioVersion = textOf(metadata['ISTIO_VERSION']);
-  const found: ProxyClass = {
+  const proxyClass = one<ProxyClass>({
     type,
     namespace,
     labels,
-    build,
+    build: buildOf(node),
     istioVersion,
     certificates: istioVersion ? 'agent' : 'none',
     ipv4: addresses.some(address => isOfFamilies(address, { ipv4: true, ipv6: false })),
     ipv6: addresses.some(address => isOfFamilies(address, { ipv4: false, ipv6: true })),
     locality: localityOf(node),
     nodeName: textOf(metadata['NODE_NAME']),
-    metadata: Object.freeze(shared),
+    metadata: one(shared),
     dnsDomain,
-  };
-  const proxyClass = classes.intern(JSON.stringify({ ...found, build: buildId }), () => Object.freeze(found));
+  });
   return { ok: true, proxy: Object.freeze({ id, name, namespace, addresses, class: proxyClass }) };
 }
 
-const withCertificates = memo(
-  (agentless: ProxyClass): ProxyClass => Object.freeze({ ...agentless, certificates: 'ads' }),
-);
-
 /** A proxy that has proved who it is: without an agent it gets its certificate over its stream. */
 export const proven = (proxy: Proxy): Proxy =>
-  proxy.class.certificates === 'none' ? Object.freeze({ ...proxy, class: withCertificates(proxy.class) }) : proxy;
+  proxy.class.certificates === 'none'
+    ? Object.freeze({ ...proxy, class: one({ ...proxy.class, certificates: 'ads' as const }) })
+    : proxy;

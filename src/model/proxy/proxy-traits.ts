@@ -1,9 +1,9 @@
 import type { EnvoyFilter } from '../../istio/config.ts';
 import { compare } from '../../istio/object.ts';
-import { memo, one } from '../../memo.ts';
+import { memo, type Name, one } from '../../memo.ts';
 import type { Locality } from '../endpoints/endpoint.ts';
 import type { ProxyClass } from './proxy.ts';
-import type { NodeName, Traits } from './traits.ts';
+import type { Traits } from './traits.ts';
 
 /** Metadata that translation reads. */
 const known: readonly string[] = [
@@ -61,7 +61,7 @@ export const traitsOf: (
   locality: Locality,
   matched: readonly string[],
   network: string,
-  node: NodeName | undefined,
+  node: Name | undefined,
 ) => Traits = memo((proxy, locality, matched, network, node) => {
   // What the class says in fields of its own can be matched by its name too.
   const metadata: ProxyClass['metadata'] = { ...proxy.metadata, NAMESPACE: proxy.namespace, NODE_NAME: proxy.nodeName };

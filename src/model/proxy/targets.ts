@@ -1,6 +1,6 @@
 import type { Labels } from '../../istio/labels.ts';
 import { compare, selects } from '../../istio/object.ts';
-import { memo, memoSaid } from '../../memo.ts';
+import { memo, one } from '../../memo.ts';
 import type { EndpointIndex } from '../endpoints/endpoint.ts';
 import { endpointsKey, serves } from '../endpoints/endpoint.ts';
 import type { PodShape } from '../endpoints/pods.ts';
@@ -8,9 +8,8 @@ import { findPort } from '../endpoints/pods.ts';
 import type { Service, ServicePort, ServiceTarget } from '../services/service.ts';
 
 /** One target; the same arguments give the same object, for as long as a workload has it. */
-export const serviceTarget: (service: Service, port: ServicePort, targetPort: number) => ServiceTarget = memoSaid(
-  (service, port, targetPort) => Object.freeze({ service, port, targetPort }),
-);
+export const serviceTarget = (service: Service, port: ServicePort, targetPort: number): ServiceTarget =>
+  one({ service, port, targetPort });
 
 /** Kubernetes Services that select something, with their place in the list, by one label that they ask for. */
 const bySelector = memo((services: readonly Service[]) => {

@@ -1,31 +1,20 @@
 import type { IpFamilies } from '../../istio/ip-families.ts';
-import { Interner } from '../../memo.ts';
+import type { Name } from '../../memo.ts';
 import type { Locality } from '../endpoints/endpoint.ts';
-
-/** The name of a Kubernetes node. Interned, so that what is made for a node lives no longer than its proxies. */
-export interface NodeName {
-  readonly name: string;
-}
-
-const nodeNames = new Interner<NodeName>();
-
-/** The node of this name; undefined for the empty one. */
-export const nodeNamed = (name: string): NodeName | undefined =>
-  name ? nodeNames.intern(name, () => Object.freeze({ name })) : undefined;
 
 /** The Envoy build that a proxy runs, from its Node message. Interned. */
 export interface EnvoyBuild {
   /** 1.40.0 -> [1, 40, 0]; [0, 0, 0] where the Node does not say. */
   readonly version: readonly [number, number, number];
   /** Names of the extensions compiled in; undefined where the Node does not list them: then everything of upstream Envoy is assumed. */
-  readonly extensions: ReadonlySet<string> | undefined;
+  readonly extensions: readonly string[] | undefined;
   /** The protobuf packages of the messages that configure those extensions; undefined where the Node does not name the messages. */
-  readonly configPackages: ReadonlySet<string> | undefined;
+  readonly configPackages: readonly string[] | undefined;
 }
 
 /** Whether a build has an extension by its name (`envoy.filters.http.router`). Istio's own filters are had only by a build that lists them. */
 export const hasExtension = (build: EnvoyBuild, name: string): boolean =>
-  build.extensions ? build.extensions.has(name) : name.startsWith('envoy.');
+  build.extensions ? build.extensions.includes(name) : name.startsWith('envoy.');
 
 /** The protobuf package of a message. */
 export const packageOf = (message: string): string => message.replace(/\.[A-Z].*$/, '');
@@ -46,7 +35,7 @@ export interface Traits extends IpFamilies {
   readonly interception: 'REDIRECT' | 'TPROXY' | 'NONE';
   readonly locality: Locality;
   /** The Kubernetes node; undefined while no Service depends on it, so that proxies of different nodes stay equal. */
-  readonly node: NodeName | undefined;
+  readonly node: Name | undefined;
   readonly network: string;
   readonly clusterId: string;
   readonly meshId: string;

@@ -159,7 +159,7 @@ interface Selected {
 
 /** The workloads of one mesh; every part of a workload that is as before is the one before. */
 export function workloadIndex({ services, external, sidecars, policies }: WorkloadInputs): WorkloadIndex {
-  const selected = memo(({ type, namespace, pod }: ProxyShape): Selected => {
+  const selected = memo(({ type, namespace: { name: namespace }, pod }: ProxyShape): Selected => {
     const selecting = selectingServices(services.inNamespace.get(namespace) ?? none, pod.labels);
     return {
       services: selecting,
@@ -173,7 +173,7 @@ export function workloadIndex({ services, external, sidecars, policies }: Worklo
   const workload = (shape: ProxyShape, more: readonly ServiceTarget[], own: readonly string[]): Workload => {
     const { targets, sidecar, policies: found } = selected(shape);
     return one({
-      namespace: shape.namespace,
+      namespace: shape.namespace.name,
       labels: shape.pod.labels,
       name: shape.pod.workload,
       serviceAccount: shape.pod.serviceAccount,
@@ -188,7 +188,7 @@ export function workloadIndex({ services, external, sidecars, policies }: Worklo
 
   return {
     workloadOf({ addresses: own }, shape, endpoints, addresses) {
-      const all = services.inNamespace.get(shape.namespace) ?? none;
+      const all = services.inNamespace.get(shape.namespace.name) ?? none;
       const byAddress = own.flatMap(address => externalTargets(all, external, address));
       const { services: selecting, sidecar } = selected(shape);
       const [address] = own;

@@ -4,7 +4,7 @@ import { type DestinationRule, writtenPath } from '../../istio/config.ts';
 import { findHost, type HostTable, isWildcard, resolveShortname } from '../../istio/hosts.ts';
 import { byAge, selects } from '../../istio/object.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
-import { keepList, memo, memoSaid, oneList, oneMap } from '../../memo.ts';
+import { memo, type Name, oneList, oneMap } from '../../memo.ts';
 import type { ObjectKey } from '../../object-key.ts';
 import { type Derived, deriving } from '../incremental/derive.ts';
 import type { Stage } from '../incremental/stages.ts';
@@ -215,7 +215,7 @@ export function* buildDestinationRules(
     hosts,
     wildcards,
     selecting,
-    problems: keepList(previous?.value.problems, [...problems.values()]),
+    problems: oneList([...problems.values()]),
     qualified,
     rootNamespace,
   };
@@ -257,18 +257,20 @@ function choose(list: readonly Candidate[], selected: ReadonlySet<DestinationRul
 }
 
 /** The rule in force for each Service that has one, for clients of a namespace that these rules with a selector select. */
-export const rulesFor: (
-  index: DestinationRuleIndex,
-  services: readonly Service[],
-  selecting: readonly DestinationRule[],
-  namespace: string,
-) => ReadonlyMap<Hostname, EffectiveDestinationRule> = memoSaid((index, services, selecting, namespace) => {
-  const selected = new Set(selecting.map(rule => rule.meta.key));
-  const found = new Map<Hostname, EffectiveDestinationRule>();
-  for (const service of services) {
-    if (found.has(service.hostname) || !(index.wildcards || index.hosts.has(service.hostname))) continue;
-    const rule = choose(candidates(index, service, namespace), selected);
-    if (rule) found.set(service.hostname, rule);
-  }
-  return oneMap(found);
-});
+export const rulesFor = memo(
+  (
+    index: DestinationRuleIndex,
+    services: readonly Service[],
+    selecting: readonly DestinationRule[],
+    { name: namespace }: Name,
+  ): ReadonlyMap<Hostname, EffectiveDestinationRule> => {
+    const selected = new Set(selecting.map(rule => rule.meta.key));
+    const found = new Map<Hostname, EffectiveDestinationRule>();
+    for (const service of services) {
+      if (found.has(service.hostname) || !(index.wildcards || index.hosts.has(service.hostname))) continue;
+      const rule = choose(candidates(index, service, namespace), selected);
+      if (rule) found.set(service.hostname, rule);
+    }
+    return oneMap(found);
+  },
+);

@@ -12,7 +12,7 @@ import {
   type Use,
 } from '../../istio/virtual-service.ts';
 import { visibilityOf } from '../../istio/visibility.ts';
-import { keepList, keepMap, memo, oneList } from '../../memo.ts';
+import { memo, one, oneList, oneMap } from '../../memo.ts';
 import { objectKey } from '../../object-key.ts';
 import type { HTTPRoute } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { type Derived, deriving } from '../incremental/derive.ts';
@@ -28,7 +28,6 @@ type Subsets = ReadonlyMap<string, readonly string[]>;
 /** What VirtualServices name and is not there. */
 export interface References {
   readonly problems: readonly Problem[];
-  readonly subsets: Subsets;
   readonly checked: Derived<VirtualService, readonly Problem[]>;
 }
 
@@ -54,6 +53,8 @@ interface Target {
   readonly meant: readonly Service[] | undefined;
   readonly subsets: readonly string[] | undefined;
 }
+
+const NOWHERE: Target = Object.freeze({ services: undefined, meant: undefined, subsets: undefined });
 
 /** Whether some namespace that sees the VirtualService reaches the Service: it is exported there, or it is there. */
 function isSeen(object: VirtualService, { visibility, namespace }: Service, settings: MeshSettings): boolean {
@@ -154,36 +155,35 @@ function calledPorts({ match: matches = [] }: HTTPRoute, open: readonly number[]
 /** Names of the cluster's own form that no Service has are slips; others may be asked for through a gateway or a proxy. */
 const isOwnName = (host: string, { domain }: MeshSettings): boolean => host.endsWith(`.svc.${domain}`);
 
-type Found = readonly (readonly Service[] | readonly string[] | boolean | undefined)[];
+/** What is found of the names in a VirtualService. */
+interface Found {
+  /** Of each of `destinationHosts`. */
+  readonly targets: readonly Target[];
+  /** Of each of `calledHosts`. */
+  readonly called: readonly (readonly Service[] | undefined)[];
+  /** Whether each Gateway is there. */
+  readonly gateways: readonly boolean[];
+}
 
-/** `found` holds what is found of each of `destinationHosts`, `calledHosts` and the Gateways, in that order. */
 const check = memo((object: VirtualService, settings: MeshSettings, found: Found): readonly Problem[] => {
   const problems: Problem[] = [];
   const warn = (path: string, message: string): void => {
     problems.push({ object: object.meta.key, path: writtenPath(object, path), message, severity: 'warning' });
   };
-  const hosts = destinationHosts(object);
-  const places = new Map(hosts.map((host, i) => [host, i * 3]));
-  const called = calledHosts(object);
-  const ofCalled = found.slice(hosts.length * 3, hosts.length * 3 + called.length) as readonly (
-    | readonly Service[]
-    | undefined
-  )[];
-  called.forEach(({ host, index }, i) => {
-    if (ofCalled[i] || !isOwnName(host, settings)) return;
+  const targets = new Map(destinationHosts(object).map((host, i) => [host, found.targets[i]]));
+  calledHosts(object).forEach(({ host, index }, i) => {
+    if (found.called[i] || !isOwnName(host, settings)) return;
     warn(
       `spec.hosts[${index}]`,
       `no Service of the mesh has the host ${host}; its routes are in force on port 80 only`,
     );
   });
   referencesOf(object).gateways.forEach(({ path, name }, i) => {
-    if (!found[hosts.length * 3 + called.length + i])
-      warn(path, `there is no Gateway ${name}; nothing is routed there`);
+    if (!found.gateways[i]) warn(path, `there is no Gateway ${name}; nothing is routed there`);
   });
-  const open = openPorts(ofCalled);
+  const open = openPorts(found.called);
   for (const reference of referencesOf(object).destinations) {
-    const at = places.get(reference.host) ?? 0;
-    const target = { services: found[at], meant: found[at + 1], subsets: found[at + 2] } as Target;
+    const target = targets.get(reference.host) ?? NOWHERE;
     const ports = reference.http ? calledPorts(reference.http, open) : [];
     const fault = faultOf(object, reference, target, ports, settings);
     if (fault) warn(fault.path, `${fault.message} ${consequence[reference.use]}`);
@@ -199,7 +199,7 @@ function subsetsFor(host: string, all: Subsets, wildcards: readonly string[]): r
   return lists.length ? joined(...(exact ? [exact, ...lists] : lists)) : exact;
 }
 
-function subsetsOf(rules: ReferenceInputs['rules'], previous: Subsets | undefined): Subsets {
+const subsetsOf = memo((rules: ReferenceInputs['rules']): Subsets => {
   const found = new Map<string, Set<string>>();
   for (const { spec } of rules.values()) {
     if (!spec.subsets?.length) continue;
@@ -207,18 +207,8 @@ function subsetsOf(rules: ReferenceInputs['rules'], previous: Subsets | undefine
     found.set(spec.host ?? '', names);
     for (const { name } of spec.subsets) names.add(name ?? '');
   }
-  const lists = [...found].map(
-    ([host, names]) => [host, keepList(previous?.get(host), Object.freeze([...names].sort()))] as const,
-  );
-  return keepMap(previous, new Map(lists));
-}
-
-const together = memo((services: object, subsets: object, gateways: object, settings: object) => ({
-  services,
-  subsets,
-  gateways,
-  settings,
-}));
+  return oneMap(new Map([...found].map(([host, names]) => [host, oneList([...names].sort())] as const)));
+});
 
 /**
  * Finds VirtualServices that name hosts, subsets, ports or Gateways which are not there. One is looked at again only when it, or what it
@@ -229,27 +219,29 @@ export function* checkReferences(
   previous: Stage<ReferenceInputs, References> | undefined,
 ): Generator<undefined, References> {
   const last = previous?.value;
-  const subsets = last && previous.inputs.rules === rules ? last.subsets : subsetsOf(rules, last?.subsets);
+  const subsets = subsetsOf(rules);
   const wildcards = [...subsets.keys()].filter(isWildcard).sort();
   yield undefined;
   const checked = yield* deriving(
     virtualServices,
-    together(services, subsets, gateways, settings),
+    oneList([services, subsets, gateways, settings]),
     object => {
-      const found = destinationHosts(object).flatMap(host => {
+      const targets = destinationHosts(object).map((host): Target => {
         const named = services.get(host);
         const alias = named?.find(({ aliasOf }) => aliasOf)?.aliasOf;
-        return [named, alias ? services.get(alias) : named, subsetsFor(alias || host, subsets, wildcards)];
+        const meant = alias ? services.get(alias) : named;
+        return one({ services: named, meant, subsets: subsetsFor(alias || host, subsets, wildcards) });
       });
       const called = calledHosts(object).map(({ host }) => services.get(host));
       const exist = referencesOf(object).gateways.map(({ name }) => {
         const [namespace = '', short = ''] = name.split('/');
         return gateways.has(objectKey('Gateway', namespace, short));
       });
-      return check(object, settings, oneList([...found, ...called, ...exist]));
+      const found = one({ targets: oneList(targets), called: oneList(called), gateways: oneList(exist) });
+      return check(object, settings, found);
     },
     last?.checked,
   );
-  if (last && checked.values === last.checked.values) return { ...last, subsets, checked };
-  return { problems: keepList(last?.problems, [...checked.values.values()].flat()), subsets, checked };
+  if (last && checked.values === last.checked.values) return { ...last, checked };
+  return { problems: oneList([...checked.values.values()].flat()), checked };
 }

@@ -1,6 +1,6 @@
 import type { VirtualService } from '../../istio/config.ts';
 import { selects } from '../../istio/object.ts';
-import { keepList, memo, one, oneList } from '../../memo.ts';
+import { memo, one, oneList } from '../../memo.ts';
 import type { HTTPMatchRequest } from '../../proto/generated/istio/networking/v1alpha3.ts';
 
 /** Who asks: what the conditions of a match are about. */
@@ -54,7 +54,7 @@ function routesFor<M extends Conditions, R extends { readonly match?: readonly M
     if (match.length === route.match.length) return [route];
     return match.length ? [one({ ...route, match: oneList(match) })] : [];
   });
-  return keepList(routes, oneList(kept));
+  return kept.length === routes.length && kept.every((route, i) => route === routes[i]) ? routes : oneList(kept);
 }
 
 function asSeenBy(object: VirtualService, source: Source): VirtualService {

@@ -3,7 +3,7 @@ import type { ConfigContents } from '../../config/store.ts';
 import { type DestinationRule, type Sidecar, writtenPath } from '../../istio/config.ts';
 import { covers, isWildcard, overlaps } from '../../istio/hosts.ts';
 import { visibleTo } from '../../istio/visibility.ts';
-import { keepList, memo } from '../../memo.ts';
+import { memo, oneList } from '../../memo.ts';
 import { type Derived, deriving } from '../incremental/derive.ts';
 import type { Stage } from '../incremental/stages.ts';
 import type { Hostname, Service } from '../services/service.ts';
@@ -92,8 +92,6 @@ function checkSidecar(sidecar: Sidecar, services: ServiceIndex['byHost'], routes
   return unmatched.length ? sidecarProblems(sidecar, unmatched.join(' ')) : none;
 }
 
-const together = memo((...values: readonly object[]) => values);
-
 /** Finds hosts that name nothing. An object is looked at again only when it or what is there to be named has changed. */
 export function* findUnmatchedHosts(
   { rules, sidecars, services, virtualServices, written }: UnmatchedInputs,
@@ -109,11 +107,11 @@ export function* findUnmatchedHosts(
 
   const ofSidecars = yield* deriving(
     sidecars,
-    together(services, virtualServices),
+    oneList([services, virtualServices]),
     sidecar => checkSidecar(sidecar, services, virtualServices),
     last?.sidecars,
   );
   if (last && ofRules === last.rules && ofSidecars === last.sidecars) return last;
   const problems = [...ofRules.values.values(), ...ofSidecars.values.values()].flat();
-  return { problems: keepList(last?.problems, problems), rules: ofRules, sidecars: ofSidecars };
+  return { problems: oneList(problems), rules: ofRules, sidecars: ofSidecars };
 }

@@ -5,7 +5,7 @@ import { byAge } from '../../istio/object.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import { gatewaysOf } from '../../istio/virtual-service.ts';
 import { namespacesOf, visibilityOf, visibleTo } from '../../istio/visibility.ts';
-import { keepList, keepMap, memo } from '../../memo.ts';
+import { memo, oneList, oneMap } from '../../memo.ts';
 import { objectKey } from '../../object-key.ts';
 import { type Derived, deriving } from '../incremental/derive.ts';
 import type { Stage } from '../incremental/stages.ts';
@@ -77,20 +77,18 @@ const push = (lists: Map<string, VirtualService[]>, name: string, object: Virtua
   else lists.set(name, [object]);
 };
 
-const keepLists = (previous: Lists | undefined, next: Lists): Lists =>
-  keepMap(previous, new Map([...next].map(([name, list]) => [name, keepList(previous?.get(name), list)])));
+const oneOfLists = (lists: Lists): Lists => oneMap(new Map([...lists].map(([name, list]) => [name, oneList(list)])));
 
 /** The index; every list in it keeps its identity while its content does. */
 export function* buildVirtualServices(
   { objects, settings }: VirtualServiceInputs,
   previous: Stage<VirtualServiceInputs, VirtualServiceIndex> | undefined,
 ): Generator<undefined, VirtualServiceIndex> {
-  const last = previous?.value;
   const qualified = yield* deriving(
     objects,
     settings,
     object => qualifyVirtualService(object, settings.domain),
-    last?.qualified,
+    previous?.value.qualified,
   );
   const shared = new Map<string, VirtualService[]>();
   const own = new Map<string, VirtualService[]>();
@@ -109,10 +107,10 @@ export function* buildVirtualServices(
     }
   }
   return {
-    shared: keepLists(last?.shared, shared),
-    own: keepLists(last?.own, own),
-    exported: keepLists(last?.exported, exported),
-    problems: keepList(last?.problems, problems),
+    shared: oneOfLists(shared),
+    own: oneOfLists(own),
+    exported: oneOfLists(exported),
+    problems: oneList(problems),
     qualified,
   };
 }

@@ -2,7 +2,7 @@ import type { VirtualService } from '../../istio/config.ts';
 import { resolveGatewayName, resolveShortname } from '../../istio/hosts.ts';
 import { compare } from '../../istio/object.ts';
 import { mapReferences, referencesOf } from '../../istio/virtual-service.ts';
-import { memo, memoSaid } from '../../memo.ts';
+import { memo, type Name, nameOf } from '../../memo.ts';
 import type { Hostname } from '../../proto/hostname.ts';
 
 /** The spec with every host and gateway written out in full (istio: ResolveVirtualServiceShortnames). */
@@ -27,22 +27,23 @@ export interface RouteTarget {
  * Where the routes of a (qualified) VirtualService lead, for proxies of a namespace: HTTP routes whose matches all ask for other source
  * namespaces do not count (istio: virtualServiceDestinationsFilteredBySourceNamespace).
  */
-export const routeTargets = (object: VirtualService, namespace: string): readonly RouteTarget[] =>
-  targetsFor(object, asksForNamespace(object) ? namespace : '');
+export const routeTargets = (object: VirtualService, namespace: Name): readonly RouteTarget[] =>
+  targetsFor(object, asksForNamespace(object) ? namespace : ANY);
 
 const asksForNamespace = memo(({ spec }: VirtualService): boolean =>
   (spec.http ?? []).some(route => route.match?.some(match => match.sourceNamespace)),
 );
 
-const targetsFor: (object: VirtualService, namespace: string) => readonly RouteTarget[] = memoSaid(
-  (object, namespace) => {
-    const ports = new Map<Hostname, Set<number>>();
-    for (const { host, to, http } of referencesOf(object).destinations) {
-      const asked = (http?.match ?? []).map(match => match.sourceNamespace).filter(Boolean);
-      if (asked.length && !asked.includes(namespace)) continue;
-      const known = ports.get(host) ?? new Set();
-      ports.set(host, known.add(to.port?.number ?? 0));
-    }
-    return [...ports].map(([host, of]) => ({ host, ports: of })).sort((a, b) => compare(a.host, b.host));
-  },
-);
+/** For namespaces that no match asks for. */
+const ANY = nameOf('');
+
+const targetsFor = memo((object: VirtualService, { name: namespace }: Name): readonly RouteTarget[] => {
+  const ports = new Map<Hostname, Set<number>>();
+  for (const { host, to, http } of referencesOf(object).destinations) {
+    const asked = (http?.match ?? []).map(match => match.sourceNamespace).filter(Boolean);
+    if (asked.length && !asked.includes(namespace)) continue;
+    const known = ports.get(host) ?? new Set();
+    ports.set(host, known.add(to.port?.number ?? 0));
+  }
+  return [...ports].map(([host, of]) => ({ host, ports: of })).sort((a, b) => compare(a.host, b.host));
+});

@@ -1,6 +1,6 @@
 import type { VirtualService } from '../../istio/config.ts';
 import { covers, isWildcard, overlaps } from '../../istio/hosts.ts';
-import { memo, memoSaid, oneList } from '../../memo.ts';
+import { memo, type Name, oneList } from '../../memo.ts';
 import type { IstioEgressListener } from '../../proto/generated/istio/networking/v1alpha3.ts';
 
 /** The hosts that a Sidecar imports from one namespace. */
@@ -17,26 +17,24 @@ export type EgressHosts = ReadonlyMap<string, HostClass>;
  * Reads `namespace/host`: `.` is the Sidecar's own namespace, `*` any, and `~` before the namespace excludes (istio:
  * convertIstioListenerToWrapper).
  */
-export const egressHosts: (listener: IstioEgressListener, namespace: string) => EgressHosts = memoSaid(
-  (listener, namespace) => {
-    const found = new Map<string, { exact: Set<string>; all: string[]; excluded: string[] }>();
-    for (const entry of listener.hosts ?? []) {
-      const [scope = '', host, ...more] = entry.split('/');
-      if (host === undefined || more.length) continue;
-      const excludes = scope.startsWith('~');
-      const name = excludes ? scope.slice(1) || '*' : scope;
-      const at = name === '.' ? namespace : name;
-      const hosts = found.get(at) ?? { exact: new Set(), all: [], excluded: [] };
-      found.set(at, hosts);
-      if (excludes) hosts.excluded.push(host);
-      else {
-        if (!isWildcard(host)) hosts.exact.add(host);
-        hosts.all.push(host);
-      }
+export const egressHosts = memo((listener: IstioEgressListener, { name: namespace }: Name): EgressHosts => {
+  const found = new Map<string, { exact: Set<string>; all: string[]; excluded: string[] }>();
+  for (const entry of listener.hosts ?? []) {
+    const [scope = '', host, ...more] = entry.split('/');
+    if (host === undefined || more.length) continue;
+    const excludes = scope.startsWith('~');
+    const name = excludes ? scope.slice(1) || '*' : scope;
+    const at = name === '.' ? namespace : name;
+    const hosts = found.get(at) ?? { exact: new Set(), all: [], excluded: [] };
+    found.set(at, hosts);
+    if (excludes) hosts.excluded.push(host);
+    else {
+      if (!isWildcard(host)) hosts.exact.add(host);
+      hosts.all.push(host);
     }
-    return found;
-  },
-);
+  }
+  return found;
+});
 
 /** Whether a Service's host is imported. */
 export const importsHost = (hosts: HostClass, host: string): boolean =>

@@ -1,7 +1,7 @@
 import type { VirtualService } from '../../istio/config.ts';
 import { parseProtocol } from '../../istio/protocol.ts';
 import { visibleTo } from '../../istio/visibility.ts';
-import { memo, memoSaid, one, oneList, oneMap } from '../../memo.ts';
+import { memo, type Name, one, oneList, oneMap } from '../../memo.ts';
 import type { ObjectKey } from '../../object-key.ts';
 import type { IstioEgressListener } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { routeTargets } from '../routing/virtual-service.ts';
@@ -41,7 +41,7 @@ export function listenerPort({ port }: IstioEgressListener): number | undefined 
  * Of hosts that several namespaces have, the one to use: the importing namespace's, else a Kubernetes Service's, else the first (istio:
  * selectServices). Other Services are left out.
  */
-export const unambiguous = (services: readonly Service[], namespace: string): readonly Service[] =>
+export const unambiguous = (services: readonly Service[], namespace: Name): readonly Service[] =>
   isDoubtful(services) ? chosenFor(services, namespace) : services;
 
 /** Whether two namespaces have one host. */
@@ -54,20 +54,18 @@ const isDoubtful = memo((services: readonly Service[]): boolean => {
   return false;
 });
 
-const chosenFor: (services: readonly Service[], namespace: string) => readonly Service[] = memoSaid(
-  (services, namespace) => {
-    const chosen = new Map<Hostname, Service>();
-    for (const service of services) {
-      const known = chosen.get(service.hostname);
-      const better =
-        !known ||
-        service.namespace === namespace ||
-        (known.registry !== 'Kubernetes' && service.registry === 'Kubernetes' && known.namespace !== namespace);
-      if (better) chosen.set(service.hostname, service);
-    }
-    return oneList(services.filter(s => chosen.get(s.hostname)?.namespace === s.namespace));
-  },
-);
+const chosenFor = memo((services: readonly Service[], { name: namespace }: Name): readonly Service[] => {
+  const chosen = new Map<Hostname, Service>();
+  for (const service of services) {
+    const known = chosen.get(service.hostname);
+    const better =
+      !known ||
+      service.namespace === namespace ||
+      (known.registry !== 'Kubernetes' && service.registry === 'Kubernetes' && known.namespace !== namespace);
+    if (better) chosen.set(service.hostname, service);
+  }
+  return oneList(services.filter(s => chosen.get(s.hostname)?.namespace === s.namespace));
+});
 
 const importsFrom = (hosts: EgressHosts, namespace: string, host: Hostname): boolean => {
   const known = hosts.get(namespace);
@@ -75,32 +73,30 @@ const importsFrom = (hosts: EgressHosts, namespace: string, host: Hostname): boo
 };
 
 /** The Services that an egress listener of a Sidecar imports, of those that the namespace sees. What an alias stands for comes with it. */
-export const importedServices: (
-  services: readonly Service[],
-  listener: IstioEgressListener,
-  namespace: string,
-) => readonly Service[] = memoSaid((services, listener, namespace) => {
-  const hosts = egressHosts(listener, namespace);
-  const port = listenerPort(listener);
-  const imported: Service[] = [];
-  const named = new Set<Hostname>();
-  const byOtherName = new Set<Service>();
-  for (const service of services) {
-    if (isExcluded(hosts, service.namespace, service.hostname)) continue;
-    const from = [service.namespace, '*'].find(name => importsFrom(hosts, name, service.hostname));
-    const found = from !== undefined ? service : service.aliases.length ? byAlias(service, hosts) : undefined;
-    const trimmed = found && (port === undefined ? found : withPorts(found, own => own === port));
-    if (!trimmed) continue;
-    if (from === undefined) byOtherName.add(trimmed);
-    else named.add(service.hostname);
-    imported.push(
-      from === undefined ? trimmed : withAliases(trimmed, ({ hostname }) => importsFrom(hosts, from, hostname)),
-    );
-  }
-  // Of a host that several namespaces have those count that are imported themselves.
-  const chosen = imported.filter(service => !(byOtherName.has(service) && named.has(service.hostname)));
-  return unambiguous(oneList(chosen), namespace);
-});
+export const importedServices = memo(
+  (services: readonly Service[], listener: IstioEgressListener, namespace: Name): readonly Service[] => {
+    const hosts = egressHosts(listener, namespace);
+    const port = listenerPort(listener);
+    const imported: Service[] = [];
+    const named = new Set<Hostname>();
+    const byOtherName = new Set<Service>();
+    for (const service of services) {
+      if (isExcluded(hosts, service.namespace, service.hostname)) continue;
+      const from = [service.namespace, '*'].find(name => importsFrom(hosts, name, service.hostname));
+      const found = from !== undefined ? service : service.aliases.length ? byAlias(service, hosts) : undefined;
+      const trimmed = found && (port === undefined ? found : withPorts(found, own => own === port));
+      if (!trimmed) continue;
+      if (from === undefined) byOtherName.add(trimmed);
+      else named.add(service.hostname);
+      imported.push(
+        from === undefined ? trimmed : withAliases(trimmed, ({ hostname }) => importsFrom(hosts, from, hostname)),
+      );
+    }
+    // Of a host that several namespaces have those count that are imported themselves.
+    const chosen = imported.filter(service => !(byOtherName.has(service) && named.has(service.hostname)));
+    return unambiguous(oneList(chosen), namespace);
+  },
+);
 
 /** A Service with the further ports of another one. */
 export const joined = memo((a: Service, b: Service): Service => {
@@ -201,7 +197,7 @@ export function routedServices(
   objects: readonly VirtualService[],
   port: number | undefined,
   index: ServiceIndex,
-  namespace: string,
+  namespace: Name,
 ): readonly Service[] {
   const found: Service[] = [];
   const add = (services: readonly Service[], ports: ReadonlySet<number>): void => {
@@ -212,7 +208,7 @@ export function routedServices(
       if (trimmed) found.push(trimmed);
     }
   };
-  const seen = (host: Hostname): readonly Service[] => bestOf(index.byHost.get(host) ?? [], namespace);
+  const seen = (host: Hostname): readonly Service[] => bestOf(index.byHost.get(host) ?? [], namespace.name);
   for (const object of objects) {
     for (const { host, ports } of routeTargets(object, namespace)) {
       const named = seen(host);

@@ -1,5 +1,6 @@
 import type { PeerAuthentication, Sidecar, VirtualService } from '../../istio/config.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
+import type { Name } from '../../memo.ts';
 import type { SidecarPort } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import type { PodShape } from '../endpoints/pods.ts';
 import type { EffectiveDestinationRule } from '../routing/destination-rules.ts';
@@ -53,6 +54,6 @@ export interface Scope {
 /** What of proxies decides what they see and serve, but for their addresses: equal for all pods of a Deployment, and one value. */
 export interface ProxyShape {
   readonly type: 'sidecar' | 'router';
-  readonly namespace: string;
+  readonly namespace: Name;
   readonly pod: PodShape;
 }

@@ -3,7 +3,7 @@ import type { DestinationRule, Gateway, Sidecar, VirtualService } from '../../is
 import { byAge, selects } from '../../istio/object.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import { expandTrustDomains } from '../../istio/spiffe.ts';
-import { memo, memoSaid, one, oneList, oneMap } from '../../memo.ts';
+import { memo, type Name, one, oneList, oneMap } from '../../memo.ts';
 import type { IstioEgressListener } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { endpointsKey } from '../endpoints/endpoint.ts';
 import type { Identities } from '../endpoints/endpoint-index.ts';
@@ -101,29 +101,29 @@ interface Imported {
 }
 
 const NO_BINDINGS: readonly GatewayBinding[] = Object.freeze([]);
-const NO_RULES: readonly DestinationRule[] = Object.freeze([]);
+const NO_RULES: readonly DestinationRule[] = oneList([]);
 
 /** The scopes of one mesh; every part of a scope that is as before is the one before. */
 export function scopeIndex(inputs: ScopeInputs): ScopeIndex {
   const { services, virtualServices, destinationRules, sidecars, gateways, policies, identities, settings } = inputs;
   const aliases = settings.config.trustDomainAliases ?? none;
 
-  const importsOf = (listener: IstioEgressListener | undefined, namespace: string): Imports => {
-    const visible = visibleServices(services, namespace);
+  const importsOf = (listener: IstioEgressListener | undefined, namespace: Name): Imports => {
+    const visible = visibleServices(services, namespace.name);
     const list = oneList(listener ? importedServices(visible, listener, namespace) : unambiguous(visible, namespace));
-    const all = virtualServicesFor(virtualServices, namespace, 'mesh');
+    const all = virtualServicesFor(virtualServices, namespace.name, 'mesh');
     const routes = listener ? importedVirtualServices(all, egressHosts(listener, namespace)) : all;
     const routed = routedServices(unionOf(list), routes, listener && listenerPort(listener), services, namespace);
     return { listener, services: list, routes, routed };
   };
 
-  const importedBy = memoSaid((sidecar: Sidecar | undefined, namespace: string): Imported => {
+  const importedBy = memo((sidecar: Sidecar | undefined, namespace: Name): Imported => {
     const listeners = listenersOf(sidecar).map(listener => importsOf(listener, namespace));
     const lists = listeners.flatMap(({ services: list, routed }) => (routed.length ? [list, routed] : [list]));
     return { listeners, hosts: unionOf(...lists) };
   });
 
-  const bindings = ({ namespace, pod: { labels } }: ProxyShape): readonly GatewayBinding[] =>
+  const bindings = ({ namespace: { name: namespace }, pod: { labels } }: ProxyShape): readonly GatewayBinding[] =>
     oneList(
       sorted(gateways)
         .filter(({ spec }) => selects(spec.selector ?? {}, labels))
@@ -134,17 +134,14 @@ export function scopeIndex(inputs: ScopeInputs): ScopeIndex {
         }),
     );
 
-  /** Held as long as a scope is: the next proxy of other labels most often imports the same. */
-  const held = new WeakMap<Scope, Imported>();
-
   return {
     scopeOf: memo((shape: ProxyShape): Scope => {
-      const { type, namespace, pod } = shape;
+      const { type, namespace: home, pod } = shape;
       const { labels } = pod;
+      const namespace = home.name;
       const sidecar = type === 'sidecar' ? sidecarFor(sidecars, namespace, labels) : undefined;
-      const imported = importedBy(sidecar, namespace);
-      const { hosts } = imported;
-      const egress = imported.listeners.map(
+      const { listeners, hosts } = importedBy(sidecar, home);
+      const egress = listeners.map(
         ({ listener, services: list, routes }): EgressListener =>
           one({
             port: listener?.port,
@@ -155,7 +152,7 @@ export function scopeIndex(inputs: ScopeInputs): ScopeIndex {
           }),
       );
       const rules = selectingRules(destinationRules, namespace, labels);
-      const scope = one<Scope>({
+      return one<Scope>({
         mesh: settings,
         namespace,
         sidecar,
@@ -163,14 +160,12 @@ export function scopeIndex(inputs: ScopeInputs): ScopeIndex {
         egress: oneList(egress),
         services: hosts.services,
         serviceByHost: hosts.byHost,
-        destinationRules: rulesFor(destinationRules, hosts.services, rules, namespace),
-        inboundRules: rulesFor(destinationRules, hosts.services, NO_RULES, namespace),
+        destinationRules: rulesFor(destinationRules, hosts.services, rules, home),
+        inboundRules: rulesFor(destinationRules, hosts.services, NO_RULES, home),
         identities: identitiesFor(hosts.services, identities, aliases),
         peerAuthentications: policies.peerAuthentications,
         gateways: type === 'router' ? bindings(shape) : NO_BINDINGS,
       });
-      held.set(scope, imported);
-      return scope;
     }),
   };
 }

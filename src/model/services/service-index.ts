@@ -5,7 +5,7 @@ import type { KubeNamespace, KubeService } from '../../istio/kubernetes.ts';
 import { compare } from '../../istio/object.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import { namespacesOf } from '../../istio/visibility.ts';
-import { keepList, keepMap, memo } from '../../memo.ts';
+import { memo, oneList, oneMap } from '../../memo.ts';
 import type { ObjectKey } from '../../object-key.ts';
 import { type Derived, deriving } from '../incremental/derive.ts';
 import type { Stage } from '../incremental/stages.ts';
@@ -36,8 +36,6 @@ export interface ServiceIndex {
 
 /** What the next index is made from. */
 interface Parts {
-  readonly distribution: ReadonlyMap<string, string>;
-  readonly allocated: ReadonlyMap<string, readonly string[]>;
   readonly kube: Derived<KubeService, Service>;
   readonly entries: Derived<ServiceEntry, readonly Service[]>;
 }
@@ -49,8 +47,6 @@ export interface ServiceInputs {
   readonly settings: MeshSettings;
 }
 
-const both = memo((settings: MeshSettings, other: object) => ({ settings, other }));
-
 /** Older first; a ServiceEntry's host counts as its name, as in istiod. */
 const byCreation = (a: Service, b: Service): number =>
   a.createdAt - b.createdAt ||
@@ -60,14 +56,14 @@ const byCreation = (a: Service, b: Service): number =>
 const sortName = (service: Service): string => (service.registry === 'External' ? service.hostname : service.name);
 
 /** Namespaces whose annotation says how traffic is spread. */
-function distributionOf(namespaces: ReadonlyMap<ObjectKey, KubeNamespace>): ReadonlyMap<string, string> {
+const distributionOf = memo((namespaces: ReadonlyMap<ObjectKey, KubeNamespace>): ReadonlyMap<string, string> => {
   const found = new Map<string, string>();
   for (const { meta } of namespaces.values()) {
     const annotation = meta.annotations[trafficDistributionAnnotation];
     if (annotation) found.set(meta.name, annotation);
   }
-  return found;
-}
+  return oneMap(found);
+});
 
 const group = <T>(lists: Map<string, T[]>, name: string, item: T): void => {
   const list = lists.get(name);
@@ -75,14 +71,8 @@ const group = <T>(lists: Map<string, T[]>, name: string, item: T): void => {
   else lists.set(name, [item]);
 };
 
-const keepLists = <K, T>(
-  previous: ReadonlyMap<K, readonly T[]> | undefined,
-  next: ReadonlyMap<K, readonly T[]>,
-): ReadonlyMap<K, readonly T[]> => {
-  const kept = new Map<K, readonly T[]>();
-  for (const [name, list] of next) kept.set(name, keepList(previous?.get(name), list));
-  return keepMap(previous, kept);
-};
+const oneOfLists = <K, T>(lists: ReadonlyMap<K, readonly T[]>): ReadonlyMap<K, readonly T[]> =>
+  oneMap(new Map([...lists].map(([name, list]) => [name, oneList(list)])));
 
 /** The index; everything in it that is as before keeps its identity. */
 export function* buildServices(
@@ -90,22 +80,18 @@ export function* buildServices(
   previous: Stage<ServiceInputs, ServiceIndex> | undefined,
 ): Generator<undefined, ServiceIndex> {
   const last = previous?.value;
-  const distribution =
-    previous?.inputs.namespaces === namespaces
-      ? previous.value.parts.distribution
-      : keepMap(last?.parts.distribution, distributionOf(namespaces));
+  const distribution = distributionOf(namespaces);
   const kube = yield* deriving(
     services,
-    both(settings, distribution),
+    oneList([settings, distribution]),
     service => kubeService(service, settings, distribution.get(service.meta.namespace)),
     last?.parts.kube,
   );
-  const allocated =
-    last && previous?.inputs.entries === serviceEntries ? last.parts.allocated : allocate(serviceEntries, last);
+  const allocated = allocate(serviceEntries);
   const capped = settings.config.serviceEntryVisibility?.applyToSidecars;
   const entries = yield* deriving(
     serviceEntries,
-    both(settings, memoPair(distribution, allocated, capped ? namespaces : settings)),
+    oneList([settings, distribution, allocated, capped ? namespaces : settings]),
     entry =>
       serviceEntryServices(
         entry,
@@ -116,7 +102,7 @@ export function* buildServices(
       ),
     last?.parts.entries,
   );
-  const parts = { distribution, allocated, kube, entries };
+  const parts = { kube, entries };
   if (last && kube.values === last.parts.kube.values && entries.values === last.parts.entries.values) {
     return { ...last, parts };
   }
@@ -124,26 +110,18 @@ export function* buildServices(
   const sorted = [...kube.values.values(), ...[...entries.values.values()].flat()].sort(byCreation);
   yield undefined;
   const { services: all, problems } = resolveAliases(sorted, last?.all);
-  const index = indexed(keepList(last?.all, all), last);
+  const index = indexed(oneList(all));
   yield undefined;
   const found = [...problems, ...hostConflicts(index.byHost, serviceEntries)];
-  return { ...index, problems: keepList(last?.problems, found), parts };
+  return { ...index, problems: oneList(found), parts };
 }
 
-const memoPair = memo((...values: readonly object[]) => ({ values }));
+const allocate = memo(
+  (entries: ConfigContents['ServiceEntry']): ReadonlyMap<string, readonly string[]> =>
+    oneOfLists(autoAllocate(entries.values())),
+);
 
-const allocate = (
-  entries: ConfigContents['ServiceEntry'],
-  last: ServiceIndex | undefined,
-): ReadonlyMap<string, readonly string[]> => {
-  const next = new Map<string, readonly string[]>();
-  for (const [key, addresses] of autoAllocate(entries.values())) {
-    next.set(key, keepList(last?.parts.allocated.get(key), addresses));
-  }
-  return keepMap(last?.parts.allocated, next);
-};
-
-function indexed(all: readonly Service[], last: ServiceIndex | undefined): Omit<ServiceIndex, 'problems' | 'parts'> {
+function indexed(all: readonly Service[]): Omit<ServiceIndex, 'problems' | 'parts'> {
   const byHost = new Map<Hostname, Service[]>();
   const inNamespace = new Map<string, Service[]>();
   const exported = new Map<string, Service[]>();
@@ -158,10 +136,10 @@ function indexed(all: readonly Service[], last: ServiceIndex | undefined): Omit<
   }
   return {
     all,
-    byHost: keepLists(last?.byHost, byHost),
-    inNamespace: keepLists(last?.inNamespace, inNamespace),
-    shared: keepList(last?.shared, shared),
-    exported: keepLists(last?.exported, exported),
+    byHost: oneOfLists(byHost),
+    inNamespace: oneOfLists(inNamespace),
+    shared: oneList(shared),
+    exported: oneOfLists(exported),
     byNode,
   };
 }

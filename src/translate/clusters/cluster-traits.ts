@@ -1,6 +1,6 @@
 import type { IpFamilies } from '../../istio/ip-families.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
-import { Interner, memo } from '../../memo.ts';
+import { memo, one } from '../../memo.ts';
 import type { CertificateSource, Traits } from '../../model/proxy/traits.ts';
 import { exchangesTcpMetadata } from '../filters/istio-build.ts';
 import { proxyConfigOf } from '../proxy-config.ts';
@@ -26,28 +26,25 @@ export interface ClusterTraits extends IpFamilies {
   readonly metadataExchange: boolean;
 }
 
-const interned = new Interner<ClusterTraits>();
-
 /** The part of the traits that clusters read. */
 export const clusterTraits = memo((mesh: MeshSettings, traits: Traits): ClusterTraits => {
   const { type, build, certificates, ipv4, ipv6, options } = traits;
   const chain = options['TLS_CLIENT_CERT_CHAIN'];
-  const value: ClusterTraits = {
+  return one<ClusterTraits>({
     sidecar: type === 'sidecar',
     certificates,
     ipv4,
     ipv6,
     metadataCerts: chain
-      ? {
+      ? one({
           clientCertificate: chain,
           privateKey: options['TLS_CLIENT_KEY'] ?? '',
           caCertificates: options['TLS_CLIENT_ROOT_CERT'] ?? '',
-        }
+        })
       : undefined,
     credentialSocket: options['credential'] === 'true',
     fileCredentialSocket: options['file-credential'] === 'true',
     metadataExchange: exchangesTcpMetadata(build),
     preserveCase: proxyConfigOf(mesh, traits).proxyHeaders?.preserveHttp1HeaderCase?.value === true,
-  };
-  return interned.intern(JSON.stringify(value), () => Object.freeze(value));
+  });
 });

@@ -3,9 +3,9 @@
 import type { Problem } from '../../config/problem.ts';
 import type { PeerAuthentication } from '../../istio/config.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
-import { eachOf, memo } from '../../memo.ts';
+import { eachOf, memo, type Name } from '../../memo.ts';
 import { type EndpointIndex, endpointsKey, type ServiceEndpoints } from '../../model/endpoints/endpoint.ts';
-import type { NodeName, Traits } from '../../model/proxy/traits.ts';
+import type { Traits } from '../../model/proxy/traits.ts';
 import type { Workload } from '../../model/proxy/workload.ts';
 import type { EffectiveDestinationRule } from '../../model/routing/destination-rules.ts';
 import type { Scope } from '../../model/scope/scope.ts';
@@ -52,7 +52,7 @@ const viewOf = memo(
     endpoints: ServiceEndpoints | undefined,
     policies: readonly PeerAuthentication[],
     location: ProxyLocation | undefined,
-    node: NodeName | undefined,
+    node: Name | undefined,
   ): EndpointView => Object.freeze({ endpoints, mesh, policies, location, node }),
 );
 

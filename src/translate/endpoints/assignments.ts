@@ -3,7 +3,7 @@
 import { isIP } from 'node:net';
 import type { PeerAuthentication } from '../../istio/config.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
-import { eachOf, memo, oneList } from '../../memo.ts';
+import { eachOf, memo, type Name, oneList } from '../../memo.ts';
 import {
   type Endpoint,
   type EndpointIndex,
@@ -11,7 +11,6 @@ import {
   type ServiceEndpoints,
 } from '../../model/endpoints/endpoint.ts';
 import type { Identity } from '../../model/identify.ts';
-import type { NodeName } from '../../model/proxy/traits.ts';
 import type { EffectiveDestinationRule } from '../../model/routing/destination-rules.ts';
 import type { Service } from '../../model/services/service.ts';
 import { locationReads } from '../destinations/balancing.ts';
@@ -36,7 +35,7 @@ const servicePlan = memo(
     mesh: MeshSettings,
     policies: readonly PeerAuthentication[],
     location: ProxyLocation | undefined,
-    node: NodeName | undefined,
+    node: Name | undefined,
     sidecar: boolean,
     mode: ClusterMode,
     rule: EffectiveDestinationRule | undefined,
@@ -64,7 +63,7 @@ const plannerOf = memo(
     destinationRules: ClusterScope['destinationRules'],
     policies: ClusterScope['peerAuthentications'],
     location: ProxyLocation,
-    node: NodeName | undefined,
+    node: Name | undefined,
     sidecar: boolean,
     mode: ClusterMode,
   ) =>
@@ -83,7 +82,7 @@ const plannerOf = memo(
     }),
 );
 
-const plans = memo((scope: ClusterScope, location: ProxyLocation, node: NodeName | undefined, sidecar: boolean) => {
+const plans = memo((scope: ClusterScope, location: ProxyLocation, node: Name | undefined, sidecar: boolean) => {
   const { mesh, destinationRules, peerAuthentications } = scope;
   const all = scope.modes.flatMap(mode => {
     const planner = plannerOf(mesh, destinationRules, peerAuthentications, location, node, sidecar, mode);

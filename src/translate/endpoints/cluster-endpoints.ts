@@ -2,8 +2,8 @@
 
 import type { DestinationRule, PeerAuthentication } from '../../istio/config.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
+import type { Name } from '../../memo.ts';
 import type { Endpoint, ServiceEndpoints } from '../../model/endpoints/endpoint.ts';
-import type { NodeName } from '../../model/proxy/traits.ts';
 import type { Service, ServicePort } from '../../model/services/service.ts';
 import type { LocalityLbEndpoints } from '../../proto/generated/envoy/config/endpoint/v3.ts';
 import {
@@ -28,7 +28,7 @@ export interface EndpointView {
   /** The proxy's location, where load balancing reads it. */
   readonly location: ProxyLocation | undefined;
   /** The proxy's node, where the Service's traffic stays on it. */
-  readonly node: NodeName | undefined;
+  readonly node: Name | undefined;
 }
 
 /** A port level without TLS settings of its own leaves those around it in force, unlike for the cluster: so does istiod. */

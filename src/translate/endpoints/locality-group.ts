@@ -1,8 +1,8 @@
 /** Endpoints of one cluster, filtered and grouped by locality (istio: EndpointBuilder.generate). */
 
 import { compare, selects } from '../../istio/object.ts';
+import type { Name } from '../../memo.ts';
 import { type Endpoint, type EndpointHealth, type Locality, serves } from '../../model/endpoints/endpoint.ts';
-import type { NodeName } from '../../model/proxy/traits.ts';
 import type { Service, ServicePort } from '../../model/services/service.ts';
 import { type Address, HealthStatus, type Metadata } from '../../proto/generated/envoy/config/core/v3.ts';
 import type { LbEndpoint, LocalityLbEndpoints } from '../../proto/generated/envoy/config/endpoint/v3.ts';
@@ -15,7 +15,7 @@ export interface Selection {
   readonly port: ServicePort;
   readonly labels: Readonly<Record<string, string>>;
   /** The proxy's node, for Services whose traffic stays on it. */
-  readonly node: NodeName | undefined;
+  readonly node: Name | undefined;
   /** Endpoints that are not ready are sent too, for Envoy to count. */
   readonly unhealthy: boolean;
   readonly mutualTls: (endpoint: Endpoint) => boolean;

@@ -2,7 +2,7 @@
 
 import type { PeerAuthentication } from '../../istio/config.ts';
 import { byAge, selects } from '../../istio/object.ts';
-import { memo } from '../../memo.ts';
+import { memo, oneList } from '../../memo.ts';
 import { PeerAuthentication_MutualTLS_Mode as Mode } from '../../proto/generated/istio/security/v1beta1.ts';
 
 export type MutualTlsMode = 'DISABLE' | 'PERMISSIVE' | 'STRICT';
@@ -28,11 +28,6 @@ const isWide = (policy: PeerAuthentication): boolean => {
   return true;
 };
 
-/** The same items always give the same list, so that a list can be an argument of a memoised function. */
-const sameList = memo((...items: readonly PeerAuthentication[]): readonly PeerAuthentication[] =>
-  Object.freeze([...items]),
-);
-
 const byNamespace = memo((policies: readonly PeerAuthentication[]) => {
   const namespaces = new Map<string, PeerAuthentication[]>();
   for (const policy of [...policies].sort(byAge)) {
@@ -55,7 +50,7 @@ export const policiesOf = memo(
   ): readonly PeerAuthentication[] => {
     const all = byNamespace(policies);
     const own = namespace === rootNamespace ? [] : (all.get(namespace) ?? []);
-    return sameList(...(all.get(rootNamespace) ?? []), ...own);
+    return oneList([...(all.get(rootNamespace) ?? []), ...own]);
   },
 );
 

@@ -2,7 +2,7 @@
 
 import { compare } from '../../istio/object.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
-import { Interner, memo } from '../../memo.ts';
+import { memo, one } from '../../memo.ts';
 import type { Locality } from '../../model/endpoints/endpoint.ts';
 import type { Traits } from '../../model/proxy/traits.ts';
 import type { Workload } from '../../model/proxy/workload.ts';
@@ -68,9 +68,8 @@ const labelsRead = memo(
   },
 );
 
-const locations = new Interner<ProxyLocation>();
-const intern = (location: ProxyLocation): ProxyLocation =>
-  locations.intern(JSON.stringify(location), () => Object.freeze(location));
+const location = (place: Locality, labels: ProxyLocation['labels']): ProxyLocation =>
+  one({ locality: place, labels: one(labels) });
 
 /** The location of a proxy. Interned: proxies in one location share it, whatever other labels they carry. */
 export const locationOf = memo(
@@ -80,15 +79,14 @@ export const locationOf = memo(
       const value = proxyLabel(traits, workload.labels, name);
       if (value) labels[name] = value;
     }
-    return intern({ locality: traits.locality, labels });
+    return location(traits.locality, labels);
   },
 );
 
 /** The part of a location that load balancing reads (`readsOf`), so that what is made from it is shared as widely as it can be. */
-export const locationRead = memo((location: ProxyLocation, reads: LbReads): ProxyLocation | undefined => {
+export const locationRead = memo((whole: ProxyLocation, reads: LbReads): ProxyLocation | undefined => {
   if (reads === 'nothing') return undefined;
-  if (reads === 'locality') return intern({ locality: location.locality, labels: {} });
+  if (reads === 'locality') return location(whole.locality, {});
   const names = new Set(reads.map(nameOf));
-  const labels = Object.fromEntries(Object.entries(location.labels).filter(([name]) => names.has(name)));
-  return intern({ locality: location.locality, labels });
+  return location(whole.locality, Object.fromEntries(Object.entries(whole.labels).filter(([name]) => names.has(name))));
 });

@@ -23,9 +23,9 @@ const listed =
 /** The extensions of Envoy that take a message, where a build has none of them; empty where it has one or that is not known. */
 export function missingExtensions(build: EnvoyBuild, message: string): readonly string[] {
   const known = Object.hasOwn(istio, message) ? istio[message] : undefined;
-  if (known) return known.some(name => build.extensions?.has(name)) ? [] : known;
+  if (known) return known.some(name => build.extensions?.includes(name)) ? [] : known;
   const pkg = packageOf(message);
-  if (build.configPackages?.has(pkg)) return [];
+  if (build.configPackages?.includes(pkg)) return [];
   const name = filter.exec(message)?.[1];
   if (name) return hasExtension(build, `envoy.${name}`) ? [] : [`envoy.${name}`];
   return build.configPackages && listed.test(pkg) ? [pkg] : [];

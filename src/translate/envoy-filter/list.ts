@@ -1,4 +1,4 @@
-import { keepList, memo, oneList } from '../../memo.ts';
+import { memo, oneList } from '../../memo.ts';
 import type { ObjectKey } from '../../object-key.ts';
 import { findAllFaults } from '../../proto/faults.ts';
 import { EnvoyFilter_Patch_Operation as Operation } from '../../proto/generated/istio/networking/v1alpha3.ts';
@@ -74,7 +74,8 @@ export function patchedList<M extends Named>(
     failures.push(...made.failures);
     return made.resource ?? [];
   });
-  return Object.freeze({ resources: keepList(list, resources), failures });
+  const isSame = resources.length === list.length && resources.every((resource, i) => resource === list[i]);
+  return Object.freeze({ resources: isSame ? list : resources, failures });
 }
 
 const NO_SOURCES: readonly ObjectKey[] = Object.freeze([]);

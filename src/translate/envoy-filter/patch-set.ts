@@ -1,9 +1,9 @@
-import { memo } from '../../memo.ts';
+import { memo, oneList } from '../../memo.ts';
 import type { Cluster } from '../../proto/generated/envoy/config/cluster/v3.ts';
 import type { TypedExtensionConfig } from '../../proto/generated/envoy/config/core/v3.ts';
 import { EnvoyFilter_PatchContext as Context } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import type { ListenerPatches } from './listener.ts';
-import { type FilterPatches, inContext, type Patch, type Patches, sameList } from './patch.ts';
+import { type FilterPatches, inContext, type Patch, type Patches } from './patch.ts';
 import type { RoutePatches } from './route-configuration.ts';
 
 /** The patches of one context by the resources that they are for. Equal ones are one value, whatever else an EnvoyFilter holds. */
@@ -78,7 +78,7 @@ function inOne(context: Context, parts: readonly FilterPatches[]): ContextPatche
 export const patchSet = memo((type: 'sidecar' | 'router', ...parts: readonly FilterPatches[]): PatchSet => {
   const contexts = type === 'router' ? [Context.GATEWAY] : [Context.SIDECAR_OUTBOUND, Context.SIDECAR_INBOUND];
   return Object.freeze({
-    contexts: sameList(contexts.map(context => inOne(context, parts))),
-    extensions: sameList(parts.flatMap(part => part.extensions)),
+    contexts: oneList(contexts.map(context => inOne(context, parts))),
+    extensions: oneList(parts.flatMap(part => part.extensions)),
   });
 });

@@ -1,6 +1,6 @@
 import { type EnvoyFilter, writtenPath } from '../../istio/config.ts';
 import { patchMessages, readPatchValue } from '../../istio/patch-value.ts';
-import { memo } from '../../memo.ts';
+import { memo, oneList } from '../../memo.ts';
 import type { ObjectKey } from '../../object-key.ts';
 import type { Cluster } from '../../proto/generated/envoy/config/cluster/v3.ts';
 import type { TypedExtensionConfig } from '../../proto/generated/envoy/config/core/v3.ts';
@@ -129,16 +129,9 @@ export const compile = memo((filter: EnvoyFilter, chosen: string): FilterPatches
   return Object.freeze({ filter: filter.meta.key, ...lists });
 });
 
-const lists = memo((...items: readonly object[]): readonly object[] => Object.freeze(items));
-
-/** One list for the same patches in the same order, so that what is made from it can be kept. */
-export const sameList = <T extends object>(items: readonly T[]): readonly T[] =>
-  // The list holds the very items that were asked for.
-  lists(...items) as readonly T[];
-
 /** The patches of a list that are for a context; the same patches give the same list. */
 export const inContext = <M>(patches: readonly Patch<M>[], context: Context): readonly Patch<M>[] =>
-  sameList(patches.filter(patch => patch.context === context || patch.context === Context.ANY));
+  oneList(patches.filter(patch => patch.context === context || patch.context === Context.ANY));
 
 /** Whether a patch merges its value into what it matches. */
 export const merges = ({ operation }: Patch): boolean =>

@@ -1,10 +1,10 @@
-import { memo } from '../../memo.ts';
+import { memo, oneList } from '../../memo.ts';
 import type { RouteConfiguration, VirtualHost } from '../../proto/generated/envoy/config/route/v3.ts';
 import { EnvoyFilter_Patch_Operation as Operation } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { clusterNameParts } from './cluster.ts';
 import { merge } from './merge.ts';
 import { keptName, type Outcome, outcome, type PatchLog } from './outcome.ts';
-import { merges, type Patch, type Patches, replacesLists, sameList } from './patch.ts';
+import { merges, type Patch, type Patches, replacesLists } from './patch.ts';
 import { routesFaults } from './routes-faults.ts';
 import { ruleFaults } from './rule-faults.ts';
 import { patchVirtualHost } from './virtual-host.ts';
@@ -86,8 +86,8 @@ export function patchedRoutes(
   }
   const named = routes;
   const isFor = (patch: Patch): boolean => matches(named, patch, patches.gateway, ports);
-  const ofHosts = sameList(patches.virtualHosts.filter(isFor));
-  const ofRoutes = sameList(patches.routes.filter(isFor));
+  const ofHosts = oneList(patches.virtualHosts.filter(isFor));
+  const ofRoutes = oneList(patches.routes.filter(isFor));
   const before = routes.virtual_hosts ?? [];
   const removed = new Set<string>();
   const hosts: VirtualHost[] = [];

@@ -10,7 +10,7 @@ import { type Json, struct } from '../../proto/wellknown.ts';
 
 /** Whether the Node lists one of the names: an unlisted build counts as upstream Envoy. */
 const lists = (build: EnvoyBuild, ...names: readonly string[]): boolean =>
-  names.some(name => build.extensions?.has(name) ?? false);
+  names.some(name => build.extensions?.includes(name) ?? false);
 
 const METADATA_EXCHANGE = 'istio.metadata_exchange';
 

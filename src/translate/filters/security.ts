@@ -28,10 +28,6 @@ export const NO_SECURITY: SecurityFilters = Object.freeze({
   problems: [],
 });
 
-/** One list for the same policies, whatever workload they are listed for. */
-const sameAuthorizations = memo((...list: readonly AuthorizationPolicy[]) => list);
-const sameAuthentications = memo((...list: readonly RequestAuthentication[]) => list);
-
 const filtersOf = memo(
   (
     mesh: MeshSettings,
@@ -62,6 +58,5 @@ export const securityFilters = (
   gateway: boolean,
 ): SecurityFilters => {
   const { authorizationPolicies, requestAuthentications } = workload.policies;
-  const authorizations = sameAuthorizations(...authorizationPolicies);
-  return filtersOf(mesh, authorizations, sameAuthentications(...requestAuthentications), hosts, gateway);
+  return filtersOf(mesh, authorizationPolicies, requestAuthentications, hosts, gateway);
 };

@@ -1,5 +1,5 @@
 import type { IpFamilies } from '../../istio/ip-families.ts';
-import { Interner, memo } from '../../memo.ts';
+import { memo, one } from '../../memo.ts';
 import type { Traits } from '../../model/proxy/traits.ts';
 import type { Service } from '../../model/services/service.ts';
 
@@ -10,14 +10,10 @@ export interface Naming extends IpFamilies {
   readonly dnsCapture: boolean;
 }
 
-const interned = new Interner<Naming>();
-const intern = ({ ipv4, ipv6, dnsDomain, dnsCapture }: Naming): Naming =>
-  interned.intern(`${ipv4} ${ipv6} ${dnsCapture} ${dnsDomain}`, () =>
-    Object.freeze({ ipv4, ipv6, dnsDomain, dnsCapture }),
-  );
-
 /** The part of the traits that names depend on. */
-export const namingOf: (traits: Traits) => Naming = memo(intern);
+export const namingOf = memo(
+  ({ ipv4, ipv6, dnsDomain, dnsCapture }: Traits): Naming => one({ ipv4, ipv6, dnsDomain, dnsCapture }),
+);
 
 const SVC = '.svc.';
 
@@ -36,7 +32,7 @@ const namespacesAmong = memo(
 /** That of proxies in a namespace that has none of the Services: wherever they are, they call them by the same names. */
 const elsewhere = memo((naming: Naming): Naming => {
   const at = naming.dnsDomain.indexOf(SVC);
-  return at > 0 ? intern({ ...naming, dnsDomain: naming.dnsDomain.slice(at) }) : naming;
+  return at > 0 ? one({ ...naming, dnsDomain: naming.dnsDomain.slice(at) }) : naming;
 });
 
 /** What of a proxy's naming a Service's names depend on. */

@@ -30,11 +30,8 @@ export interface L4Input {
 
 /** The VirtualServices that have anything to say about TCP: few, so that the others need not be looked at for every Service. */
 export const l4VirtualServices = memo((all: readonly VirtualService[]): readonly VirtualService[] =>
-  interned(...all.filter(v => (v.spec.tcp?.length ?? 0) > 0 || (v.spec.tls?.length ?? 0) > 0)),
+  oneList(all.filter(v => (v.spec.tcp?.length ?? 0) > 0 || (v.spec.tls?.length ?? 0) > 0)),
 );
-
-/** One list for the same objects: a changed HTTP route leaves it as it was. */
-const interned = memo((...list: readonly VirtualService[]): readonly VirtualService[] => Object.freeze(list));
 
 /** What TCP routes look their destinations up in. */
 export type L4Scope = Pick<Scope, 'serviceByHost' | 'destinationRules'>;

@@ -1,4 +1,4 @@
-import { Interner, memo } from '../../../memo.ts';
+import { memo, one } from '../../../memo.ts';
 import type { Workload } from '../../../model/proxy/workload.ts';
 
 /** How a proxy names itself in spans. Interned: equal names are one value. */
@@ -12,16 +12,13 @@ export interface SpanIdentity {
   readonly otelService: string;
 }
 
-const identities = new Interner<SpanIdentity>();
-
 /** The names that a workload's spans carry. */
-export const spanIdentity: (workload: Workload) => SpanIdentity = memo(({ labels, name, namespace }) => {
-  const identity: SpanIdentity = {
+export const spanIdentity: (workload: Workload) => SpanIdentity = memo(({ labels, name, namespace }) =>
+  one({
     canonicalService: labels['service.istio.io/canonical-name'] || 'unknown',
     canonicalRevision: labels['service.istio.io/canonical-revision'] || 'latest',
     namespace: namespace || 'default',
     serviceCluster: `${labels['app'] || name || 'istio-proxy'}.${namespace}`,
     otelService: labels['app.kubernetes.io/instance'] || labels['app.kubernetes.io/name'] || name || 'unknown_service',
-  };
-  return identities.intern(JSON.stringify(identity), () => Object.freeze(identity));
-});
+  }),
+);

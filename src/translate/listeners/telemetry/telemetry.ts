@@ -1,6 +1,6 @@
 import type { Telemetry } from '../../../istio/config.ts';
 import type { MeshSettings } from '../../../istio/settings.ts';
-import { memo } from '../../../memo.ts';
+import { memo, oneList } from '../../../memo.ts';
 import type { Workload } from '../../../model/proxy/workload.ts';
 import type { MeshConfig_ExtensionProvider } from '../../../proto/generated/istio/mesh/v1alpha1.ts';
 import type {
@@ -13,9 +13,6 @@ import type {
 import { WorkloadMode } from '../../../proto/generated/istio/telemetry/v1alpha1.ts';
 import type { ListenerClass } from '../../proxy-config.ts';
 
-/** One list for the same objects, so that workloads without any of their own share all that is made from it. */
-const interned = memo((...telemetries: readonly Telemetry[]): readonly Telemetry[] => Object.freeze(telemetries));
-
 /** The Telemetry objects that count for a workload, widest first: one of the root namespace, one of its own, and those that select it. */
 export const telemetriesOf = memo((mesh: MeshSettings, workload: Workload): readonly Telemetry[] => {
   const all = workload.policies.telemetries;
@@ -24,8 +21,7 @@ export const telemetriesOf = memo((mesh: MeshSettings, workload: Workload): read
   const root = wide(mesh.rootNamespace);
   const own = workload.namespace === mesh.rootNamespace ? undefined : wide(workload.namespace);
   const selecting = all.filter(t => t.meta.namespace === workload.namespace && selective(t));
-  const applied = [root, own, ...selecting].filter(t => t !== undefined);
-  return interned(...applied);
+  return oneList([root, own, ...selecting].filter(t => t !== undefined));
 });
 
 /** The provider of a name, case ignored as istiod does. */
