@@ -2,7 +2,7 @@ import type { RawObject } from '../../src/config/raw.ts';
 
 /** The URL path of the collection an object is in. */
 export const resourceOf = (object: RawObject): string => {
-  const plural = `${object.kind.toLowerCase().replace(/y$/, 'ie')}s`;
+  const plural = `${object.kind.toLowerCase().replace(/(?<=[^aeiou])y$/, 'ie')}s`;
   const root = object.apiVersion.includes('/') ? `/apis/${object.apiVersion}` : `/api/${object.apiVersion}`;
   return object.metadata.namespace ? `${root}/namespaces/${object.metadata.namespace}/${plural}` : `${root}/${plural}`;
 };

@@ -20,7 +20,17 @@ const istio = (): string =>
     encoding: 'utf8',
   }).trim();
 
-/** Istio's pilot-agent with a stock Envoy, as in the pod app-1 of the namespace default, as a process of this machine. */
+/** Which pod the agent is in. */
+export interface AgentPod {
+  readonly type: 'sidecar' | 'router';
+  readonly name: string;
+  readonly namespace: string;
+  readonly account: string;
+}
+
+const APP: AgentPod = { type: 'sidecar', name: 'app-1', namespace: 'default', account: 'app' };
+
+/** Istio's pilot-agent with a stock Envoy, as in a pod, as a process of this machine. */
 export class Agent {
   readonly #process: ChildProcess;
   readonly #folder: string;
@@ -40,7 +50,7 @@ export class Agent {
   }
 
   /** `address` is that of the control plane's TLS port. */
-  static async start(address: string, root: Buffer, token: string): Promise<Agent> {
+  static async start(address: string, root: Buffer, token: string, pod = APP): Promise<Agent> {
     const folder = await mkdtemp(join(tmpdir(), 'agent-'));
     const secrets = join(folder, 'var/run/secrets');
     for (const name of ['istio', 'tokens']) await mkdir(join(secrets, name), { recursive: true });
@@ -60,16 +70,16 @@ export class Agent {
       configPath: './etc/istio/proxy',
       concurrency: 1,
     };
-    const child = spawn(AGENT, ['proxy', 'sidecar', '--domain', 'default.svc.cluster.local'], {
+    const child = spawn(AGENT, ['proxy', pod.type, '--domain', `${pod.namespace}.svc.cluster.local`], {
       cwd: folder,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
         PATH: process.env['PATH'],
         HOME: folder,
-        POD_NAME: 'app-1',
-        POD_NAMESPACE: 'default',
+        POD_NAME: pod.name,
+        POD_NAMESPACE: pod.namespace,
         INSTANCE_IP: '127.0.0.1',
-        SERVICE_ACCOUNT: 'app',
+        SERVICE_ACCOUNT: pod.account,
         PROXY_CONFIG: JSON.stringify(config),
         ISTIOD_SAN: 'istiod.istio-system.svc',
         TRUST_DOMAIN: 'cluster.local',

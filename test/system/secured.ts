@@ -1,0 +1,181 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after } from 'node:test';
+import { ChannelCredentials, Client, Metadata } from '@grpc/grpc-js';
+import { parseAllDocuments } from 'yaml';
+import type { RawObject } from '../../src/config/raw.ts';
+import type { ApiClient } from '../../src/kubernetes/api-client.ts';
+import type { KubeObject } from '../../src/kubernetes/object.ts';
+import { untilAborted, Writer } from '../../src/kubernetes/writer.ts';
+import { decode, encode } from '../../src/proto/message.ts';
+import { struct } from '../../src/proto/wellknown.ts';
+import { ApiServer, istioCrds } from '../kubernetes/api-server.ts';
+import { resourceOf } from '../kubernetes/objects.ts';
+import { AdsClient } from '../support/ads-client.ts';
+import { until } from '../support/until.ts';
+import { freePorts } from './lab.ts';
+import { Pilotlight } from './pilotlight.ts';
+
+const RBAC = join(import.meta.dirname, '../../deploy/istiod/rbac.yaml');
+
+/** Whose token is wanted. */
+export interface TokenWish {
+  readonly namespace?: string;
+  readonly account: string;
+  /** The pod that it is bound to. */
+  readonly pod?: string;
+  readonly audience?: string;
+}
+
+const clusterWide = new Set(['Namespace', 'ClusterRole', 'ClusterRoleBinding', 'CustomResourceDefinition']);
+
+/** A real API server with Istio's CRDs and the rights of deploy/, and those who may do everything with it. */
+export class Cluster {
+  readonly api: ApiServer;
+  readonly client: ApiClient;
+  readonly admin: Writer;
+  readonly #stop = new AbortController();
+
+  private constructor(api: ApiServer, client: ApiClient) {
+    this.api = api;
+    this.client = client;
+    this.admin = new Writer({ client, fieldManager: 'test', permit: untilAborted(this.#stop.signal) });
+  }
+
+  static async start(): Promise<Cluster> {
+    const api = await ApiServer.start();
+    const cluster = new Cluster(api, await api.client());
+    const crds = parseAllDocuments(await istioCrds()).map(document => document.toJS() as KubeObject);
+    const rights = parseAllDocuments(readFileSync(RBAC, 'utf8')).map(document => document.toJS() as KubeObject);
+    await cluster.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'istio-system' } });
+    await cluster.account('istiod', 'istio-system');
+    await Promise.all([...crds, ...rights].map(one => cluster.apply(one, 'istio-system')));
+    await until('the CRDs to be served', () =>
+      cluster.client.json('/apis/networking.istio.io/v1/gateways').then(
+        () => true,
+        () => undefined,
+      ),
+    );
+    return cluster;
+  }
+
+  async apply(object: KubeObject, namespace = 'default'): Promise<void> {
+    const { apiVersion, kind, metadata } = object;
+    const placed = clusterWide.has(kind) ? object : { ...object, metadata: { namespace, ...metadata } };
+    const plural =
+      resourceOf(placed as RawObject)
+        .split('/')
+        .at(-1) ?? '';
+    await this.admin.apply({ apiVersion, plural }, placed);
+  }
+
+  async account(name: string, namespace = 'default'): Promise<void> {
+    await this.apply({ apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name } }, namespace);
+  }
+
+  async pod(name: string, account: string, namespace = 'default', labels = {}): Promise<void> {
+    const spec = { serviceAccountName: account, containers: [{ name: 'app', image: 'app' }] };
+    await this.apply({ apiVersion: 'v1', kind: 'Pod', metadata: { name, labels }, spec }, namespace);
+  }
+
+  /** A token as the kubelet gives it to a pod. */
+  async token({ namespace = 'default', account, pod, audience = 'istio-ca' }: TokenWish): Promise<string> {
+    const boundObjectRef = pod && { apiVersion: 'v1', kind: 'Pod', name: pod };
+    const spec = { audiences: [audience], ...(boundObjectRef && { boundObjectRef }) };
+    const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec };
+    const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${account}/token`;
+    const answer = await this.client.json(path, { method: 'POST', body });
+    return (answer as { status: { token: string } }).status.token;
+  }
+
+  /** A kubeconfig with the rights that deploy/ gives, at the API server or what stands before it. */
+  async kubeconfig(port = this.api.port): Promise<string> {
+    const audience = 'https://kubernetes.default.svc';
+    const token = await this.token({ namespace: 'istio-system', account: 'istiod', audience });
+    return this.api.kubeconfig({ token }, port);
+  }
+
+  close(): Promise<void> {
+    this.#stop.abort();
+    return this.api.close();
+  }
+
+  /** The root of the mesh, once there is one. */
+  root(): Promise<Buffer> {
+    return until('the root', async () => {
+      const secret = await this.admin.get(
+        { apiVersion: 'v1', plural: 'secrets' },
+        { namespace: 'istio-system', name: 'istio-ca-secret' },
+      );
+      const text = (secret?.['data'] as Record<string, string> | undefined)?.['ca-cert.pem'];
+      return text ? Buffer.from(text, 'base64') : undefined;
+    });
+  }
+}
+
+/** What a proxy shows of itself: a token, or a private key and the chain of its certificate. */
+export interface Shown {
+  readonly token?: string | undefined;
+  readonly pair?: readonly [key: string, chain: string];
+}
+
+/** The control plane with a TLS port, as a process of its own. */
+export class Secured {
+  readonly pilotlight: Pilotlight;
+  readonly address: string;
+  readonly root: Buffer;
+
+  private constructor(pilotlight: Pilotlight, address: string, root: Buffer) {
+    this.pilotlight = pilotlight;
+    this.address = address;
+    this.root = root;
+  }
+
+  static async start(cluster: Cluster, kubeconfig: string): Promise<Secured> {
+    const address = `127.0.0.1:${await freePorts()}`;
+    const pilotlight = await Pilotlight.serve('--kubeconfig', kubeconfig, '--tls-address', address);
+    await until('the TLS port', () => pilotlight.said(/proxies connect over TLS/).length > 0);
+    return new Secured(pilotlight, address, await cluster.root());
+  }
+
+  stop(): Promise<unknown> {
+    return this.pilotlight.stop();
+  }
+
+  /** An ADS stream of a proxy. */
+  stream({ token, pair }: Shown, id: string, metadata: Readonly<Record<string, string>> = {}): AdsClient {
+    const [key, chain] = pair?.map(text => Buffer.from(text)) ?? [];
+    const ads = new AdsClient(
+      this.address,
+      'delta',
+      { id, metadata: struct(metadata) },
+      {
+        credentials: ChannelCredentials.createSsl(this.root, key, chain),
+        channel: { 'grpc.ssl_target_name_override': 'istiod.istio-system.svc' },
+        ...(token && { headers: { authorization: `Bearer ${token}` } }),
+      },
+    );
+    after(() => ads.close());
+    return ads;
+  }
+
+  /** Has a CSR signed; resolves with the chain, or rejects with the status. */
+  sign(token: string | undefined, request: object): Promise<readonly string[]> {
+    const path = '/istio.v1.auth.IstioCertificateService/CreateCertificate';
+    const grpc = new Client(this.address, ChannelCredentials.createSsl(this.root), {
+      'grpc.ssl_target_name_override': 'istiod.istio-system.svc',
+    });
+    const metadata = new Metadata();
+    if (token) metadata.set('authorization', `Bearer ${token}`);
+    return new Promise<readonly string[]>((resolve, reject) => {
+      grpc.makeUnaryRequest(
+        path,
+        (message: object) => Buffer.from(encode('istio.v1.auth.IstioCertificateRequest', message)),
+        bytes => decode('istio.v1.auth.IstioCertificateResponse', bytes),
+        request,
+        metadata,
+        (error, answer) => (error ? reject(error) : resolve(answer?.cert_chain ?? [])),
+      );
+    }).finally(() => grpc.close());
+  }
+}
