@@ -154,6 +154,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     jwtRule && (await import('./token-issuer.ts')).followIssuer(jwtRule, { ...keyContext, trustDomain, log });
   const tokens = tokenCallers({
     issuer: issuer?.authenticator,
+    own: security?.ownTokens?.(trustDomain, clock),
     review: security?.review,
     trustDomain,
     clusterId: settings.mesh.clusterId,
@@ -259,7 +260,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     const opening = ready.then(async () => {
       const { runSecurePort } = await import('./secure-port.ts');
       const { WorkloadCertificates } = await import('./workload-certificates.ts');
-      const ofWorkloads = new WorkloadCertificates<Proxy>({ clock, log });
+      const ofWorkloads = new WorkloadCertificates<Proxy>({ clock, log, life: settings.workloadCertTtl });
       certificates = ofWorkloads;
       await runSecurePort({ ...context, authorityChanged: authority => ofWorkloads.use(authority) }, security);
     });

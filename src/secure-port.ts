@@ -27,8 +27,12 @@ import { ServerTls } from './tls.ts';
 export interface Security {
   /** Follows the mesh's certificate authority. Resolves once it has been looked up. */
   followAuthority(trustDomain: () => string, heard: AuthorityHeard, signal: AbortSignal): Promise<void>;
-  readonly review: ReviewToken;
-  readonly access: ReviewAccess;
+  /** Knows the tokens that it has made itself. */
+  readonly ownTokens?: (trustDomain: () => string, clock: Clock) => Authenticator;
+  /** Who is asked about other tokens. */
+  readonly review?: ReviewToken;
+  /** Who is asked what a caller may have beyond its own; nobody gets it without. */
+  readonly access?: ReviewAccess;
 }
 
 /** How the port is doing. */

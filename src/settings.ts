@@ -15,7 +15,8 @@ export interface Address {
 
 /** Where the objects come from. */
 export type SourceSettings =
-  | { readonly kind: 'directory'; readonly folder: string }
+  /** `ca` is the folder of the authority that vouches for proxies; nobody does without. */
+  | { readonly kind: 'directory'; readonly folder: string; readonly ca: string | undefined }
   | { readonly kind: 'kubernetes'; readonly kubeconfig: string | undefined; readonly context: string | undefined };
 
 /** Everything `serve` can be told. */
@@ -42,6 +43,8 @@ export interface Settings {
   readonly plaintextSecrets: boolean;
   /** The share of a core that pushes may take while changes keep coming. */
   readonly pushShare: number;
+  /** How long certificates of workloads live that do not say it themselves, in seconds. */
+  readonly workloadCertTtl: number;
   readonly logLevel: LogLevel;
 }
 
@@ -60,6 +63,10 @@ export const serveOptions = {
   },
   kubeconfig: { value: 'FILE', help: 'Watch the cluster of this kubeconfig (default: the cluster this runs in)' },
   context: { value: 'NAME', help: "The kubeconfig's context" },
+  ca: {
+    value: 'DIR',
+    help: 'With --config: the folder of the authority that vouches for proxies; made where there is none, for its owner alone',
+  },
   'xds-address': {
     value: 'HOST:PORT',
     help: 'Where proxies connect (ADS over plaintext gRPC); "" for nowhere',
@@ -68,7 +75,7 @@ export const serveOptions = {
   },
   'tls-address': {
     value: 'HOST:PORT',
-    help: 'Where proxies connect over TLS and have their certificates signed; needs a cluster, and is then :15012 unless told; "" for nowhere',
+    help: 'Where proxies connect over TLS and have their certificates signed; needs a cluster or --ca, and is then :15012 unless told; "" for nowhere',
     mayBeEmpty: true,
   },
   'tls-hosts': {
@@ -93,6 +100,11 @@ export const serveOptions = {
   'plaintext-secrets': {
     flag: true,
     help: 'Send credentials of Gateways, private keys among them, over plaintext ADS to everybody; else none is, but to this machine from a folder',
+  },
+  'workload-cert-ttl': {
+    value: 'DURATION',
+    help: 'How long the certificates of workloads live, such as 24h; half of that later they are renewed (istiod: DEFAULT_WORKLOAD_CERT_TTL)',
+    default: '24h',
   },
   'jwks-ca': {
     value: 'FILE',
@@ -142,6 +154,20 @@ function share(option: string, text: string): number {
   return value;
 }
 
+/** In seconds. */
+export const DAY = 86_400;
+const units: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: DAY };
+
+/** Reads a duration in seconds, up to `most`: `90s`, `30m`, `24h`, `7d`. Throws a UsageError that names the option. */
+export function duration(option: string, text: string, most: number): number {
+  const [, digits = '', unit = ''] = /^(\d+)([smhd])$/.exec(text) ?? [];
+  const value = Number(digits) * (units[unit] ?? 0);
+  if (!(value > 0))
+    throw new UsageError(`--${option}: '${text}' is no duration; expected one such as 90s, 30m, 24h or 7d`);
+  if (value > most) throw new UsageError(`--${option}: '${text}' is too long, at most ${most / DAY}d`);
+  return value;
+}
+
 /** Reads a list of ranges of addresses. Throws a UsageError that names the option. */
 function ranges(option: string, text: string | undefined): readonly string[] {
   const list = (text ?? '').split(',').flatMap(range => range.trim() || []);
@@ -157,19 +183,21 @@ function ranges(option: string, text: string | undefined): readonly string[] {
 const addressOrNone = (option: string, text: string): Address | undefined =>
   text === '' ? undefined : address(option, text);
 
-/** Where proxies connect: in plaintext and over TLS, which takes a cluster. Throws a UsageError. */
+/** Where proxies connect: in plaintext and over TLS, which takes somebody who vouches for them. Throws a UsageError. */
 function proxyAddresses({ options }: Arguments): Pick<Settings, 'xds' | 'tls'> {
-  const isCluster = options['config'] === undefined;
-  const tlsText = options['tls-address'] ?? (isCluster ? TLS_ADDRESS : '');
-  if (!isCluster && tlsText)
-    throw new UsageError('--tls-address needs a cluster, which vouches for proxies: a folder cannot');
+  const isVouched = options['config'] === undefined || options['ca'] !== undefined;
+  const tlsText = options['tls-address'] ?? (isVouched ? TLS_ADDRESS : '');
+  if (!isVouched && tlsText)
+    throw new UsageError(
+      '--tls-address needs who vouches for proxies: a cluster, or with --config an authority: --ca DIR',
+    );
   const xds = addressOrNone('xds-address', options['xds-address'] ?? serveOptions['xds-address'].default);
   const tls = addressOrNone('tls-address', tlsText);
   if (!xds && !tls)
     throw new UsageError(
-      isCluster
+      isVouched
         ? '--xds-address and --tls-address are both empty: proxies could connect nowhere'
-        : '--xds-address is empty, and over TLS a folder cannot be served: proxies could connect nowhere',
+        : '--xds-address is empty, and over TLS a folder is served with --ca DIR alone: proxies could connect nowhere',
     );
   return { xds, tls };
 }
@@ -215,9 +243,11 @@ export function readMeshOptions({ options }: Arguments): MeshOptions {
 /** Checks the arguments of `serve`. Throws a UsageError. */
 export function serveSettings(args: Arguments): Settings {
   const { options } = args;
-  const { config, kubeconfig, context } = options;
+  const { config, kubeconfig, context, ca } = options;
   if (config !== undefined && (kubeconfig ?? context) !== undefined)
     throw new UsageError('--config reads a folder and --kubeconfig a cluster: choose one');
+  if (config === undefined && ca !== undefined)
+    throw new UsageError('--ca is for --config: in a cluster the authority of the mesh is in its Secrets');
   const revision = options['revision'] ?? serveOptions.revision.default;
   if (!isDnsLabel(revision) || revision !== revision.toLowerCase())
     throw new UsageError(`--revision: '${revision}' cannot be a revision; expected one such as canary or 1-31`);
@@ -225,7 +255,8 @@ export function serveSettings(args: Arguments): Settings {
   if (!logLevel)
     throw new UsageError(`--log-level: '${options['log-level']}'; expected one of ${LOG_LEVELS.join(', ')}`);
   return {
-    source: config === undefined ? { kind: 'kubernetes', kubeconfig, context } : { kind: 'directory', folder: config },
+    source:
+      config === undefined ? { kind: 'kubernetes', kubeconfig, context } : { kind: 'directory', folder: config, ca },
     ...proxyAddresses(args),
     tlsHosts: hosts('tls-hosts', options['tls-hosts']),
     revision,
@@ -243,6 +274,11 @@ export function serveSettings(args: Arguments): Settings {
       blocked: ranges('jwks-block', options['jwks-block']),
     },
     plaintextSecrets: args.flags.has('plaintext-secrets'),
+    workloadCertTtl: duration(
+      'workload-cert-ttl',
+      options['workload-cert-ttl'] ?? serveOptions['workload-cert-ttl'].default,
+      90 * DAY,
+    ),
     pushShare: share('push-share', options['push-share'] ?? serveOptions['push-share'].default),
     logLevel,
   };

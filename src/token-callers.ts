@@ -7,6 +7,8 @@ import { type ReviewToken, tokenAudiences, tokenReviews } from './security/token
 export interface TokenCallers {
   /** Knows the tokens of an issuer. */
   readonly issuer: Authenticator | undefined;
+  /** Knows those that were made here. */
+  readonly own: Authenticator | undefined;
   /** Knows those of the cluster's service accounts. */
   readonly review: ReviewToken | undefined;
   readonly trustDomain: () => string;
@@ -16,10 +18,10 @@ export interface TokenCallers {
 
 /** Those who know callers by their tokens, on whatever port, in istiod's order. */
 export function tokenCallers(callers: TokenCallers): readonly Authenticator[] {
-  const { issuer, review, trustDomain, clusterId, clock } = callers;
+  const { issuer, own, review, trustDomain, clusterId, clock } = callers;
   const clusterIds = new Set([clusterId]);
   const reviews =
     review &&
     tokenReviews({ review, audiences: tokenAudiences, trustDomain, clusterIds, cache: new ProofCache(clock), clock });
-  return [issuer, reviews].filter(one => one !== undefined);
+  return [issuer, own, reviews].filter(one => one !== undefined);
 }

@@ -25,13 +25,32 @@ ${boundsTable()}`,
 /** `pilotlight bootstrap` */
 export const bootstrap: Command = {
   summary: 'Print an Envoy bootstrap for a pod',
-  usage: 'bootstrap --config DIR POD[.NAMESPACE]',
+  usage: 'bootstrap --config DIR [--secure] POD[.NAMESPACE]',
   operand: 'POD[.NAMESPACE]',
   description: `Prints, as YAML, the configuration with which a stock Envoy becomes the proxy of that pod: who it is, and where the control
-plane is. Everything else comes over ADS. Start it with: envoy -c FILE`,
+plane is. Everything else comes over ADS. Start it with: envoy -c FILE
+With --secure it connects over TLS, proves who it is by a token, and gets a certificate: it speaks mutual TLS.`,
   options: {
     config: { value: 'DIR', help: 'The folder of objects' },
-    'xds-address': { value: 'HOST:PORT', help: 'Where the control plane serves proxies', default: '127.0.0.1:15010' },
+    'xds-address': {
+      value: 'HOST:PORT',
+      help: 'Where the control plane serves proxies (default 127.0.0.1:15010, with --secure 127.0.0.1:15012)',
+    },
+    secure: { flag: true, help: 'Connect over TLS' },
+    token: {
+      value: 'FILE',
+      help: 'With --secure: the token, read anew for each stream',
+      default: '/var/run/secrets/tokens/istio-token',
+    },
+    'root-cert': {
+      value: 'FILE',
+      help: 'With --secure: the root of the mesh, which the control plane is known by',
+      default: '/var/run/secrets/istio/root-cert.pem',
+    },
+    ca: {
+      value: 'DIR',
+      help: 'With --secure: the folder of pilotlight serve --ca; its root is written into the bootstrap in place of --root-cert',
+    },
     'admin-address': {
       value: 'HOST:PORT',
       help: "Where the Envoy's own admin pages are to be",
@@ -64,6 +83,26 @@ translated, 2 when the input is unusable.`,
   run: async (args, io) => (await import('./translate.ts')).run(args, io),
 };
 
+/** `pilotlight token` */
+export const token: Command = {
+  summary: 'Print a token by which the Envoy of a pod is known',
+  usage: 'token --config DIR --ca DIR [--ttl 24h] [--out FILE] POD[.NAMESPACE]',
+  operand: 'POD[.NAMESPACE]',
+  description: `Makes a token for that pod and its service account with the key in the folder that pilotlight serve --ca has made. Whoever has it is
+taken for that pod until it ends. An Envoy reads its file anew whenever it connects: replace it in time.`,
+  options: {
+    config: { value: 'DIR', help: 'The folder of objects' },
+    ca: { value: 'DIR', help: 'The folder of the authority' },
+    ttl: { value: 'DURATION', help: 'How long it is good for: 30m, 24h, 7d', default: '24h' },
+    out: {
+      value: 'FILE',
+      help: 'Where to write it, in one step and for its owner alone; - is standard output',
+      default: '-',
+    },
+  },
+  run: async (args, io) => (await import('./token.ts')).run(args, io),
+};
+
 /** `pilotlight iptables` */
 export const iptables: Command = {
   summary: "Send a pod's traffic through its proxy, as istio-iptables does",
@@ -83,4 +122,4 @@ name there, too: ISTIO_META_DNS_CAPTURE (--redirect-dns), INVALID_DROP (--drop-i
 };
 
 /** Every command there is. */
-export const commands: Readonly<Record<string, Command>> = { serve, bootstrap, translate, iptables };
+export const commands: Readonly<Record<string, Command>> = { serve, bootstrap, token, translate, iptables };

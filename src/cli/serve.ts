@@ -40,8 +40,10 @@ async function inputsOf(
     });
   const file = meshConfig === undefined ? [] : [meshConfigFile({ file: meshConfig, log })];
   if (source.kind === 'directory') {
-    await checkFolder(source.folder);
-    return { sources: [...file, directorySource({ folder: source.folder, log })] };
+    const { folder, ca } = source;
+    await checkFolder(folder);
+    const sources = [...file, directorySource({ folder, log })];
+    return ca === undefined ? { sources } : { sources, security: await folderSecurity(ca, mesh.domain) };
   }
   const { kubeconfig, context } = source;
   const client = await ApiClient.create({ kubeconfig, context }).catch((error: Error) => {
@@ -79,6 +81,20 @@ function clusterSecurity(kubernetes: KubernetesSource, client: ApiClient, namesp
   };
 }
 
+/** The authority in a folder vouches for proxies, by tokens that `pilotlight token` made with its key. */
+async function folderSecurity(ca: string, trustDomain: string): Promise<Security> {
+  const { openFolderAuthority } = await import('./ca-folder.ts');
+  const { issuedTokens } = await import('../security/oidc.ts');
+  const { podTokens } = await import('../security/pod-token.ts');
+  const { authority, tokenKey } = await openFolderAuthority(ca, trustDomain, systemClock.now());
+  return {
+    async followAuthority(_, heard) {
+      heard.inForce(authority);
+    },
+    ownTokens: (trustDomain, clock) => issuedTokens(podTokens(tokenKey), trustDomain, clock),
+  };
+}
+
 /** What is wrong with the kubeconfig: a file that it is or names, or what it says. */
 function kubeconfigError(kubeconfig: string | undefined, error: Error & { readonly path?: string }): UsageError {
   const subject = kubeconfig === undefined ? 'kubeconfig' : '--kubeconfig';
@@ -93,15 +109,32 @@ const counted = (count: number, noun: string): string => `${count} ${noun}${coun
 const shellWord = (text: string): string =>
   /^[\w./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 
-/** How to attach an Envoy, where there is a pod that it can be. */
-function attaching(folder: string, pods: Iterable<KubePod>): string {
+/** How to attach an Envoy, where there is a pod that it can be; over TLS where the folder has an authority. */
+function attaching(
+  { folder, ca }: Settings['source'] & { kind: 'directory' },
+  tls: string,
+  pods: Iterable<KubePod>,
+): string {
   const [pod] = [...pods].filter(({ ips }) => ips.length).sort((a, b) => compare(a.meta.key, b.meta.key));
   if (!pod) return '';
   const { name, namespace } = pod.meta;
   const title = namespace === 'default' && !name.includes('.') ? name : `${name}.${namespace}`;
-  return `
+  const command = (...words: readonly string[]): string =>
+    ['npm run --silent pilotlight --', ...words.map(shellWord)].join(' ');
+  const of = ['--config', folder];
+  if (ca === undefined || !tls)
+    return `
 Attach an Envoy, for example for the pod ${title}:
-  npm run --silent pilotlight -- bootstrap --config ${shellWord(folder)} ${title} > envoy.yaml
+  ${command('bootstrap', ...of, title)} > envoy.yaml
+  envoy -c envoy.yaml
+Over TLS, where it gets a certificate and speaks mutual TLS: start with --ca DIR, the folder for the keys
+  npm start -- --ca ~/.pilotlight
+`;
+  const at = tls.endsWith(':15012') ? [] : ['--xds-address', tls];
+  return `
+Attach an Envoy over TLS, where it gets a certificate and speaks mutual TLS, for example for the pod ${title}:
+  ${command('token', ...of, '--ca', ca, '--out', 'token', title)}
+  ${command('bootstrap', ...of, '--secure', '--ca', ca, '--token', 'token', ...at, title)} > envoy.yaml
   envoy -c envoy.yaml
 `;
 }
@@ -111,7 +144,7 @@ function greeting(plane: ControlPlane, { source }: Settings): string {
   const world = plane.world();
   if (!world) return '';
   const { mesh, problems } = world;
-  const attach = source.kind === 'directory' ? attaching(source.folder, mesh.contents.Pod.values()) : '';
+  const attach = source.kind === 'directory' ? attaching(source, plane.tls, mesh.contents.Pod.values()) : '';
   const connect = [
     plane.xds && `${plane.xds}  (ADS, plaintext gRPC)`,
     plane.tls && `${plane.tls}  (ADS and certificates over TLS)`,

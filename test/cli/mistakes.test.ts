@@ -102,13 +102,16 @@ const anywhere = ['--http-address', '127.0.0.1:0', '--xds-address', '127.0.0.1:0
 /** What is typed, and the sentence that answers it. */
 const mistakes: readonly (readonly [() => readonly string[], RegExp])[] = [
   [() => ['srve'], /^pilotlight: there is no command 'srve'; .*; did you mean serve\?$/],
-  [() => ['--config', objects], /^pilotlight: options come after a command: serve, bootstrap, translate, iptables$/],
+  [
+    () => ['--config', objects],
+    /^pilotlight: options come after a command: serve, bootstrap, token, translate, iptables$/,
+  ],
   [() => ['help', 'nothing'], /^pilotlight: there is no command 'nothing'/],
   // Options.
   [() => ['translate', '--nodes', node], /^pilotlight translate: unknown option --nodes; did you mean --node\?$/],
   [() => ['serve', '--http', ':0'], /unknown option --http; did you mean --http-address\?$/],
   [() => ['serve', '--frobnicate'], /unknown option --frobnicate$/],
-  [() => ['serve', '-c', objects], /unknown option -c$/],
+  [() => ['serve', '-c', objects], /unknown option -c; did you mean --ca\?$/],
   [() => ['serve', '--config'], /--config needs a value: --config DIR$/],
   [() => ['serve', '--config='], /--config needs a value: --config DIR$/],
   [() => ['serve', '--config', ''], /--config needs a value: --config DIR$/],
@@ -172,9 +175,12 @@ const mistakes: readonly (readonly [() => readonly string[], RegExp])[] = [
   [() => ['serve', '--kubeconfig', reachable(), '--tls-address', 'x'], /--tls-address: 'x' is no address; expected/],
   [
     () => [...serve, '--tls-address', ':0'],
-    /--tls-address needs a cluster, which vouches for proxies: a folder cannot$/,
+    /--tls-address needs who vouches for proxies: a cluster, or with --config an authority: --ca DIR$/,
   ],
-  [() => [...serve, '--xds-address', ''], /--xds-address is empty, and over TLS a folder cannot be served: .*nowhere$/],
+  [
+    () => [...serve, '--xds-address', ''],
+    /--xds-address is empty, and over TLS a folder is served with --ca DIR alone: .*nowhere$/,
+  ],
   [
     () => ['serve', '--kubeconfig', reachable(), '--xds-address', '', '--tls-address='],
     /--xds-address and --tls-address are both empty: proxies could connect nowhere$/,
