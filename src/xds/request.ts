@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import protobuf from 'protobufjs';
 import { memo, type Name, nameOf } from '../memo.ts';
 import type { Node } from '../proto/generated/envoy/config/core/v3.ts';
+import type { DeltaDiscoveryRequest, DiscoveryRequest } from '../proto/generated/envoy/service/discovery/v3.ts';
 import { decode } from '../proto/message.ts';
 import type { Protocol } from './frame.ts';
 import type { Request } from './subscription.ts';
@@ -49,35 +50,31 @@ export function decodeRequest(protocol: Protocol, bytes: Buffer): ReceivedReques
 }
 
 function decoded(protocol: Protocol, bytes: Buffer): ReceivedRequest {
-  if (protocol === 'sotw') {
-    const r = decode('envoy.service.discovery.v3.DiscoveryRequest', bytes);
-    return {
-      typeUrl: r.type_url ?? '',
-      node: r.node,
-      nodeBytes: r.node ? (nodeIn(protocol, bytes)?.length ?? 0) : 0,
-      request: {
-        protocol,
-        nonce: r.response_nonce ?? '',
-        error: errorOf(r.error_detail),
-        names: r.resource_names ?? [],
-        version: r.version_info ?? '',
-      },
-    };
-  }
-  const { versions, rest } = withoutVersions(bytes);
-  const r = decode('envoy.service.discovery.v3.DeltaDiscoveryRequest', rest);
+  const { message, request } = protocol === 'sotw' ? sotwRequest(bytes) : deltaRequest(bytes);
+  const { type_url: typeUrl = '', node } = message;
+  return { typeUrl, node, nodeBytes: node ? (nodeIn(protocol, bytes)?.length ?? 0) : 0, request };
+}
+
+/** The message itself, and what it says of its stream. */
+interface Read {
+  readonly message: DiscoveryRequest | DeltaDiscoveryRequest;
+  readonly request: Request;
+}
+
+function sotwRequest(bytes: Buffer): Read {
+  const message = decode('envoy.service.discovery.v3.DiscoveryRequest', bytes);
+  const { response_nonce: nonce = '', error_detail, resource_names: names = [], version_info: version = '' } = message;
+  return { message, request: { protocol: 'sotw', nonce, error: errorOf(error_detail), names, version } };
+}
+
+function deltaRequest(bytes: Buffer): Read {
+  const { versions: initial, rest } = withoutVersions(bytes);
+  const message = decode('envoy.service.discovery.v3.DeltaDiscoveryRequest', rest);
+  const { response_nonce: nonce = '', error_detail } = message;
+  const { resource_names_subscribe: subscribe = [], resource_names_unsubscribe: unsubscribe = [] } = message;
   return {
-    typeUrl: r.type_url ?? '',
-    node: r.node,
-    nodeBytes: r.node ? (nodeIn(protocol, bytes)?.length ?? 0) : 0,
-    request: {
-      protocol,
-      nonce: r.response_nonce ?? '',
-      error: errorOf(r.error_detail),
-      subscribe: r.resource_names_subscribe ?? [],
-      unsubscribe: r.resource_names_unsubscribe ?? [],
-      initial: versions,
-    },
+    message,
+    request: { protocol: 'delta', nonce, error: errorOf(error_detail), subscribe, unsubscribe, initial },
   };
 }
 

@@ -1,10 +1,9 @@
 /** CDS: every cluster of a proxy. */
 
 import type { Problem } from '../../config/problem.ts';
-import type { PeerAuthentication } from '../../istio/config.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
-import { eachOf, memo, type Name } from '../../memo.ts';
-import { type EndpointIndex, endpointsKey, type ServiceEndpoints } from '../../model/endpoints/endpoint.ts';
+import { eachOf, memo, one } from '../../memo.ts';
+import { type EndpointIndex, endpointsKey } from '../../model/endpoints/endpoint.ts';
 import type { Traits } from '../../model/proxy/traits.ts';
 import type { Workload } from '../../model/proxy/workload.ts';
 import type { EffectiveDestinationRule } from '../../model/routing/destination-rules.ts';
@@ -17,7 +16,7 @@ import type { ClusterMode } from '../destinations/cluster-targets.ts';
 import { isPassthrough } from '../destinations/traffic-policy.ts';
 import type { EndpointView } from '../endpoints/cluster-endpoints.ts';
 import { namespaceMode, policiesOf } from '../endpoints/peer-authentication.ts';
-import { locationOf, locationRead, type ProxyLocation } from '../endpoints/proxy-location.ts';
+import { locationOf, locationRead } from '../endpoints/proxy-location.ts';
 import type { ClusterResource, Translated } from '../resource.ts';
 import { type ClusterTraits, clusterTraits } from './cluster-traits.ts';
 import { agentResolver } from './dynamic-dns.ts';
@@ -45,17 +44,6 @@ const endpointReaders = memo((scope: ClusterScope): readonly Service[] =>
 const resolvedByDns = (service: Service): boolean =>
   service.resolution === 'DNSLB' || service.resolution === 'DNSRoundRobinLB';
 
-/** One view for the same endpoints, policies and location, so that clusters made from it stay the same too. */
-const viewOf = memo(
-  (
-    mesh: MeshSettings,
-    endpoints: ServiceEndpoints | undefined,
-    policies: readonly PeerAuthentication[],
-    location: ProxyLocation | undefined,
-    node: Name | undefined,
-  ): EndpointView => Object.freeze({ endpoints, mesh, policies, location, node }),
-);
-
 type Reading = EndpointView | string;
 
 const NO_CLUSTERS: Translated<Cluster> = Object.freeze({ resources: [], problems: [] });
@@ -72,10 +60,10 @@ const makerOf = memo(
     traits: ClusterTraits,
     mode: ClusterMode,
   ): {
-    readonly one: ServiceClusters;
+    readonly alone: ServiceClusters;
     readonly each: (services: readonly Service[]) => readonly Translated<Cluster>[];
   } => {
-    const one: ServiceClusters = (service, reading) =>
+    const alone: ServiceClusters = (service, reading) =>
       serviceClusters(
         mesh,
         traits,
@@ -88,7 +76,7 @@ const makerOf = memo(
         service,
       );
     const waits = (service: Service): boolean => readsEndpoints(destinationRules.get(service.hostname), service);
-    return { one, each: eachOf(service => (waits(service) ? NO_CLUSTERS : one(service))) };
+    return { alone, each: eachOf(service => (waits(service) ? NO_CLUSTERS : alone(service))) };
   },
 );
 
@@ -100,11 +88,11 @@ const outboundList = memo(
     const resources: ClusterResource[] = [];
     const problems: Problem[] = [];
     for (const mode of scope.modes) {
-      const { one, each } = makerOf(mesh, destinationRules, identities, peerAuthentications, traits, mode);
+      const { alone, each } = makerOf(mesh, destinationRules, identities, peerAuthentications, traits, mode);
       let next = 0;
       for (const [i, clusters] of each(services).entries()) {
         const service = readers[next];
-        const made = service && service === services[i] ? one(service, readings[next++]) : clusters;
+        const made = service && service === services[i] ? alone(service, readings[next++]) : clusters;
         for (const cluster of made.resources) resources.push(cluster);
         if (mode === 'outbound') for (const problem of made.problems) problems.push(problem);
       }
@@ -128,7 +116,7 @@ function outboundClusters(
     const policies = policiesOf(peerAuthentications, mesh.rootNamespace, service.namespace);
     const reads = locationReads(mesh.config, destinationRules.get(service.hostname)?.rule, service);
     const location = reads === 'nothing' ? undefined : locationRead(locationOf(own, workload, traits), reads);
-    return viewOf(mesh, known, policies, location, service.nodeLocal ? traits.node : undefined);
+    return one({ endpoints: known, mesh, policies, location, node: service.nodeLocal ? traits.node : undefined });
   });
   return outboundList(own, clusterTraits(mesh, traits), ...readings);
 }

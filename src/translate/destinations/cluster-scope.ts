@@ -1,4 +1,4 @@
-import { memo } from '../../memo.ts';
+import { memo, one } from '../../memo.ts';
 import type { Scope } from '../../model/scope/scope.ts';
 import { type ClusterMode, clusterModes } from './cluster-targets.ts';
 
@@ -10,27 +10,11 @@ export interface ClusterScope
   readonly byNode: boolean;
 }
 
-const make = memo(
-  (
-    mesh: Scope['mesh'],
-    services: Scope['services'],
-    destinationRules: Scope['destinationRules'],
-    identities: Scope['identities'],
-    peerAuthentications: Scope['peerAuthentications'],
-    modes: readonly ClusterMode[],
-  ): ClusterScope => ({
-    mesh,
-    services,
-    destinationRules,
-    identities,
-    peerAuthentications,
-    modes,
-    byNode: services.some(service => service.nodeLocal),
-  }),
-);
+const anyByNode = memo((services: Scope['services']): boolean => services.some(service => service.nodeLocal));
 
 /** The part of the scope that clusters read. */
 export const clusterScope = memo((scope: Scope): ClusterScope => {
   const { mesh, services, destinationRules, identities, peerAuthentications, gateways } = scope;
-  return make(mesh, services, destinationRules, identities, peerAuthentications, clusterModes(gateways));
+  const [modes, byNode] = [clusterModes(gateways), anyByNode(services)];
+  return one({ mesh, services, destinationRules, identities, peerAuthentications, modes, byNode });
 });

@@ -1,5 +1,6 @@
 /** Filters that only Istio's own build of Envoy has. A proxy gets them where its Node lists them, and nowhere else. */
 
+import { memo } from '../../memo.ts';
 import type { EnvoyBuild } from '../../model/proxy/traits.ts';
 import { typed } from '../../proto/any.ts';
 import type { Filter } from '../../proto/generated/envoy/config/listener/v3.ts';
@@ -84,5 +85,6 @@ export const httpStats = (build: EnvoyBuild, configs: readonly PluginConfig[]): 
   lists(build, 'envoy.filters.http.istio_stats') ? configs.map(stats) : [];
 
 /** Istio's metrics of connections. */
-export const tcpStats = (build: EnvoyBuild, configs: readonly PluginConfig[]): readonly Filter[] =>
-  lists(build, 'envoy.filters.network.istio_stats') ? configs.map(stats) : [];
+export const tcpStats = memo((build: EnvoyBuild, configs: readonly PluginConfig[]): readonly Filter[] =>
+  lists(build, 'envoy.filters.network.istio_stats') ? configs.map(stats) : [],
+);

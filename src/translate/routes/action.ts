@@ -114,7 +114,9 @@ const hashesOf = (
 ): NonNullable<RouteAction['hash_policy']> =>
   destinations.flatMap(
     ({ destination }) =>
-      hashPolicy(destination?.host && hashOfDestination(context.rule(destination.host), destination)) ?? [],
+      hashPolicy(
+        destination?.host && hashOfDestination(context.destinations.get(destination.host)?.rule, destination),
+      ) ?? [],
   );
 
 /**

@@ -4,7 +4,7 @@ import { compare } from '../../istio/object.ts';
 import { isHttp, isUnsupported } from '../../istio/protocol.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import { httpDestinationHosts } from '../../istio/virtual-service.ts';
-import { eachOf, memo, oneList } from '../../memo.ts';
+import { eachOf, memo } from '../../memo.ts';
 import type { Traits } from '../../model/proxy/traits.ts';
 import type { EffectiveDestinationRule } from '../../model/routing/destination-rules.ts';
 import { joined } from '../../model/scope/imports.ts';
@@ -14,7 +14,7 @@ import { type Hostname, portOf, type Service, type ServicePort } from '../../mod
 import type { VirtualHost } from '../../proto/generated/envoy/config/route/v3.ts';
 import type { RouteResource } from '../resource.ts';
 import { catchAll } from './catch-all.ts';
-import type { RouteContext } from './destination.ts';
+import { type Destinations, destinationsOf, ruleSources } from './destination.ts';
 import { httpRoutes } from './http-route.ts';
 import { type Naming, namingAmong, namingOf } from './naming.ts';
 import { lookedAt, routeResource, virtualHost } from './route-resource.ts';
@@ -61,46 +61,24 @@ const routesOf = memo(
     gateway: string,
     port: number,
     tls: boolean,
-    found: readonly (Service | EffectiveDestinationRule | undefined)[],
-  ): Routes => {
-    const places = new Map(httpDestinationHosts(virtualService).map((host, i) => [host, i * 2]));
-    const at = (host: Hostname, half: 0 | 1): Service | EffectiveDestinationRule | undefined => {
-      const place = places.get(host);
-      return place === undefined ? undefined : found[place + half];
-    };
-    const context: RouteContext = {
-      mesh,
-      port,
-      tls,
-      gateways: new Set([gateway]),
-      service: host => {
-        const service = at(host, 0);
-        return service && 'hostname' in service ? service : undefined;
-      },
-      rule: host => {
-        const rule = at(host, 1);
-        return rule && 'rule' in rule ? rule : undefined;
-      },
-    };
-    const rules = found.filter(value => value !== undefined).filter(value => 'rule' in value);
-    return {
-      routes: lookedAt(httpRoutes(virtualService, context)),
-      sources: [...objectSources(virtualService), ...rules.flatMap(r => r.sources)],
-    };
-  },
+    destinations: Destinations,
+  ): Routes => ({
+    routes: lookedAt(httpRoutes(virtualService, { mesh, port, tls, gateways: new Set([gateway]), destinations })),
+    sources: [...objectSources(virtualService), ...ruleSources(httpDestinationHosts(virtualService), destinations)],
+  }),
 );
 
 /** The routes of a VirtualService, made anew only when it, or the Service or rule of one of its destinations, changes. */
 export function virtualServiceRoutes(virtualService: VirtualService, place: RoutePlace): Routes {
   const called = place.gateway === 'mesh' ? place.port : 0;
-  const found = httpDestinationHosts(virtualService).flatMap(host => {
+  const destinations = destinationsOf(httpDestinationHosts(virtualService), host => {
     const service = concrete(place.services, host, called);
     // A Service that lacks the listener's port is as unknown as to istiod: its only port is not meant there. What an alias stands for is found.
     const isAlias = service?.aliasOf || service?.hostname !== host;
     const isFound = called === 0 || isAlias || (service && portOf(service, called));
-    return [isFound ? service : undefined, place.rules.get(service?.hostname ?? host)];
+    return { service: isFound ? service : undefined, rule: place.rules.get(service?.hostname ?? host) };
   });
-  return routesOf(virtualService, place.mesh, place.gateway, place.port, place.tls, oneList(found));
+  return routesOf(virtualService, place.mesh, place.gateway, place.port, place.tls, destinations);
 }
 
 /** What a listener's routes on one port are made of. */

@@ -1,25 +1,28 @@
 import { objectSources, type VirtualService } from '../../../istio/config.ts';
 import { overlaps } from '../../../istio/hosts.ts';
 import { opaqueDestinationHosts } from '../../../istio/virtual-service.ts';
-import { memo, oneList } from '../../../memo.ts';
+import { memo, one, oneList } from '../../../memo.ts';
 import type { EffectiveDestinationRule } from '../../../model/routing/destination-rules.ts';
 import type { Scope } from '../../../model/scope/scope.ts';
 import { concrete } from '../../../model/services/aliases.ts';
-import type { Hostname, Service, ServicePort } from '../../../model/services/service.ts';
+import type { Service, ServicePort } from '../../../model/services/service.ts';
 import type { ObjectKey } from '../../../object-key.ts';
 import type { Filter } from '../../../proto/generated/envoy/config/listener/v3.ts';
 import type { RouteDestination } from '../../../proto/generated/istio/networking/v1alpha3.ts';
-import { destinationCluster } from '../../routes/destination.ts';
+import {
+  type Destinations,
+  destinationCluster,
+  destinationsOf,
+  type Reached,
+  ruleSources,
+} from '../../routes/destination.ts';
 import { fittingWeights } from '../../weights.ts';
 import { networkFilters, outboundStatPrefix, type TcpContext } from './network-filters.ts';
 
 /** A VirtualService with `tcp` or `tls` routes, together with what its destinations are. Interned. */
 export interface L4Route {
   readonly virtualService: VirtualService;
-  /** The Service that a destination stands for, and its rule. */
-  readonly service: (host: Hostname) => Service | undefined;
-  readonly rule: (host: Hostname) => EffectiveDestinationRule | undefined;
-  readonly sources: readonly ObjectKey[];
+  readonly destinations: Destinations;
 }
 
 /** What the TCP chains of one Service port are made from, besides the port. Interned: the same as long as nothing in it changed. */
@@ -36,48 +39,31 @@ export const l4VirtualServices = memo((all: readonly VirtualService[]): readonly
 /** What TCP routes look their destinations up in. */
 export type L4Scope = Pick<Scope, 'serviceByHost' | 'destinationRules'>;
 
-const l4RouteOf = memo(
-  (virtualService: VirtualService, found: readonly (Service | EffectiveDestinationRule | undefined)[]): L4Route => {
-    const places = new Map(opaqueDestinationHosts(virtualService).map((host, i) => [host, i * 2]));
-    const at = (host: Hostname, half: 0 | 1) => {
-      const place = places.get(host);
-      return place === undefined ? undefined : found[place + half];
-    };
-    const rules = found.filter(v => v !== undefined).filter(v => 'rule' in v);
-    return {
-      virtualService,
-      service: host => {
-        const service = at(host, 0);
-        return service && 'hostname' in service ? service : undefined;
-      },
-      rule: host => {
-        const rule = at(host, 1);
-        return rule && 'rule' in rule ? rule : undefined;
-      },
-      sources: [...objectSources(virtualService), ...rules.flatMap(r => r.sources)],
-    };
-  },
-);
-
-/** A VirtualService with the Services and rules that its TCP destinations have in the scope. */
+/** A VirtualService with what its TCP destinations reach in the scope. */
 export function l4Route(virtualService: VirtualService, scope: L4Scope): L4Route {
-  const found = opaqueDestinationHosts(virtualService).flatMap(host => {
+  const hosts = opaqueDestinationHosts(virtualService);
+  const destinations = destinationsOf(hosts, host => {
     const service = concrete(scope.serviceByHost, host);
     // A rule of a host that has no Service is not in force.
-    return [service, service && scope.destinationRules.get(service.hostname)];
+    return { service, rule: service && scope.destinationRules.get(service.hostname) };
   });
-  return l4RouteOf(virtualService, oneList(found));
+  return one({ virtualService, destinations });
 }
 
-const l4InputOf = memo(
-  (rule: EffectiveDestinationRule | undefined, ...routes: readonly L4Route[]): L4Input => ({ rule, routes }),
-);
+/** The objects that a route is made from. */
+export const routeSources = memo(({ virtualService, destinations }: L4Route): readonly ObjectKey[] => [
+  ...objectSources(virtualService),
+  ...ruleSources(opaqueDestinationHosts(virtualService), destinations),
+]);
 
 /** What TCP chains of a Service are made from: its rule, and the VirtualServices of the egress listener that name its host. */
 export function l4Input(service: Service, virtualServices: readonly VirtualService[], scope: L4Scope): L4Input {
   const named = virtualServices.filter(v => v.spec.hosts?.some(host => overlaps(host, service.hostname)));
-  return l4InputOf(scope.destinationRules.get(service.hostname), ...named.map(v => l4Route(v, scope)));
+  const routes = oneList(named.map(v => l4Route(v, scope)));
+  return one({ rule: scope.destinationRules.get(service.hostname), routes });
 }
+
+const NOTHING: Reached = Object.freeze({ service: undefined, rule: undefined });
 
 /** The filters of a VirtualService's TCP or TLS route: one cluster, or several by weight (istio: buildOutboundNetworkFilters). */
 export function routeFilters(
@@ -89,11 +75,10 @@ export function routeFilters(
 ): readonly Filter[] {
   const { meta } = route.virtualService;
   const cluster = (d: RouteDestination): string =>
-    destinationCluster(d.destination ?? {}, { service: route.service, port: port.port });
+    destinationCluster(d.destination ?? {}, { destinations: route.destinations, port: port.port });
   const [first, ...others] = destinations;
   const host = first?.destination?.host;
-  const service = host && route.service(host);
-  const rule = host && route.rule(host);
+  const { service, rule } = (host && route.destinations.get(host)) || NOTHING;
   const common = { protocol: port.protocol, rule, exchangesMetadata, port: first?.destination?.port?.number };
   if (first && others.length === 0) {
     const name = cluster(first);

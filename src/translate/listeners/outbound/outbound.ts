@@ -23,7 +23,7 @@ import {
 } from '../chains/distinct-chains.ts';
 import { type ChainSpec, chainMatch, filterChain, matchesAll } from '../chains/filter-chain.ts';
 import type { HttpContext } from '../chains/http-connection-manager.ts';
-import { type L4Input, type L4Scope, l4Input, l4VirtualServices } from '../chains/l4-routes.ts';
+import { type L4Input, type L4Scope, l4Input, l4VirtualServices, routeSources } from '../chains/l4-routes.ts';
 import type { TcpContext } from '../chains/network-filters.ts';
 import { listenerProtocol } from './conflict.ts';
 import { HTTP_PROXY_ROUTES, httpProxyPort, outboundHttpChain, outboundRouteName } from './http.ts';
@@ -151,7 +151,7 @@ function sourcesOf(steps: readonly Step[], inputs: readonly L4Input[]): Listener
   const keys = new Set(steps.map(s => s.contribution.service.source));
   for (const { rule, routes } of inputs) {
     for (const key of rule?.sources ?? []) keys.add(key);
-    for (const route of routes) for (const key of route.sources) keys.add(key);
+    for (const route of routes) for (const key of routeSources(route)) keys.add(key);
   }
   return [...keys];
 }

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { isUnspecified, loopbacks, reachable, wildcards } from '../../../istio/ip-families.ts';
 import { isHttp, isTcp, isUnsupported, type Protocol, parseProtocol } from '../../../istio/protocol.ts';
 import type { MeshSettings } from '../../../istio/settings.ts';
-import { memo } from '../../../memo.ts';
+import { memo, one } from '../../../memo.ts';
 import { type ServiceEndpoints, serves } from '../../../model/endpoints/endpoint.ts';
 import type { Traits } from '../../../model/proxy/traits.ts';
 import type { EgressListener } from '../../../model/scope/scope.ts';
@@ -26,14 +26,8 @@ export interface Contribution {
 /** What of an egress listener decides which listeners there are: not its VirtualServices, which change more often. Interned. */
 export type EgressPorts = Omit<EgressListener, 'virtualServices'>;
 
-const egressPorts = memo(
-  (
-    services: readonly Service[],
-    port: SidecarPort | undefined,
-    bind: string,
-    captureMode: EgressListener['captureMode'],
-  ): EgressPorts => Object.freeze({ services, port, bind, captureMode }),
-);
+const egressPorts = ({ services, port, bind, captureMode }: EgressListener): EgressPorts =>
+  one({ services, port, bind, captureMode });
 
 /** A contribution that changes the listener, with the number of the egress listener whose VirtualServices count for it. */
 export interface Step {
@@ -163,7 +157,7 @@ export const outboundPlan = (
   own: readonly string[],
   endpoints: readonly (ServiceEndpoints | undefined)[],
 ): readonly PlannedListener[] => {
-  const ports = egress.map(e => egressPorts(e.services, e.port, e.bind, e.captureMode));
+  const ports = egress.map(egressPorts);
   return planned(mesh, traits, own, ...ports, ...endpoints);
 };
 
