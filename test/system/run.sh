@@ -4,7 +4,8 @@
 #   kubernetes-*, identity, control-plane
 #                                      a real API server (test/lab): Go builds it on first use, in about eight minutes
 #   yaml                               kubectl's reader of YAML: Go builds it in a minute
-#   traffic-*                          pods' own networks, with Istio's nat rules: root, iproute2, iptables
+#   traffic-*                          pods' own networks, with Istio's nat rules: root, iproute2, iptables; mutual-tls also an API server and
+#                                      Istio's agent, which Go builds with istiod
 #   patch-value                        istiod's reader of EnvoyFilters' values: Go builds it with istiod
 #   conformance                        the real istiod beside ours (npm run conformance): Go builds it on first use, in about eight minutes
 #   deploy                             a real node (test/lab/cluster): root, Debian with cgroup v1; 8 to 15 minutes on first use
