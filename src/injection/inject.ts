@@ -86,7 +86,7 @@ function inject(pod: Pod, settings: InjectionSettings, where: Surroundings): Inj
   const context = contextOf(original, settings, where);
   const patches = templates.map(template => template.patch(context));
   const added = patches.reduce<Pod>((all, patch) => strategicMerge(all, patch) as Pod, {});
-  const native = context.native && initContainersOf(added).some(({ name }) => name === PROXY);
+  const native = initContainersOf(added).some(({ name }) => name === PROXY);
   const merged = patches.reduce<Pod>(
     (all, patch) => strategicMerge(all, patch) as Pod,
     native ? moveNativeProxy(original) : original,
@@ -97,7 +97,7 @@ function inject(pod: Pod, settings: InjectionSettings, where: Surroundings): Inj
 
   const asked = withProbes(withSecureMetrics(served), settings);
   const finished = templates.reduce(
-    (all, { finish }) => (finish ? changeContainer(all, PROXY, proxy => finish(proxy, context)) : all),
+    (all, { finish }) => (finish ? changeContainer(all, PROXY, proxy => finish(proxy, context, asked)) : all),
     asked,
   );
   const noted = withMeta(finished, {

@@ -133,3 +133,9 @@ export function readProbers(text: string | undefined): AppProbers {
     return {};
   }
 }
+
+/** How often, in seconds, the kubelet asks what has this path among the containers. */
+export function periodOf(containers: readonly Container[], path: string): number {
+  const handler = containers.flatMap(container => [...handlersOf(container)]).find(([of]) => of === path)?.[1];
+  return (handler as Probe | undefined)?.periodSeconds || 10;
+}

@@ -30,8 +30,8 @@ export interface TemplateContext {
 export interface Template {
   readonly name: string;
   patch(context: TemplateContext): JsonObject;
-  /** What has to be known of the whole pod before the proxy's container can be written to its end. */
-  finish?(proxy: Container, context: TemplateContext): Container;
+  /** The proxy's container once all is known of the pod that it is in, other templates and the user's own words included. */
+  finish?(proxy: Container, context: TemplateContext, injected: Pod): Container;
 }
 
 /** Mode of capture: annotation, else the ProxyConfig's. */

@@ -65,7 +65,7 @@ const podPorts = ({ pod }: TemplateContext): string =>
     ),
   );
 
-const { variable, fromPod, fromLimits, when } = parts;
+const { variable, fromPod, fromLimits } = parts;
 
 /** Where the agent has its certificates signed: the revision's own control plane. */
 const caAddress = ({ values: { global, revision } }: TemplateContext): string =>
@@ -83,7 +83,6 @@ export function environment(
   const { values, workload, proxy, compliancePolicy } = context;
   const { global } = values;
   const optional = (name: string, value: string) => (value ? [variable(name, value)] : []);
-  const owner = `kubernetes://apis/${workload.apiVersion}/namespaces/${workload.namespace || 'default'}/${workload.kind.toLowerCase()}s/${workload.name}`;
   return [
     variable('PILOT_CERT_PROVIDER', global.pilotCertProvider),
     variable('CA_ADDR', caAddress(context)),
@@ -111,7 +110,7 @@ export function environment(
     variable('ISTIO_META_INTERCEPTION_MODE', interception),
     ...optional('ISTIO_META_NETWORK', global.network),
     ...optional('ISTIO_META_WORKLOAD_NAME', workloadName),
-    ...optional('ISTIO_META_OWNER', workload.apiVersion && workload.name && owner),
+    ...optional('ISTIO_META_OWNER', parts.ownerOf(workload)),
     ...optional('ISTIO_BOOTSTRAP_OVERRIDE', bootstrapOverride(context) === undefined ? '' : overrideFile),
     ...optional('ISTIO_META_MESH_ID', global.meshID || trustDomain(context)),
     ...optional('TRUST_DOMAIN', trustDomain(context)),
@@ -227,9 +226,3 @@ export function volumes(context: TemplateContext, type: 'sidecar' | 'router'): r
 /** Whether probes of the app are asked at localhost, as the traffic goes there (REWRITE_PROBE_LEGACY_LOCALHOST_DESTINATION). */
 export const probesAtLocalhost = (mesh: MeshConfig) =>
   mesh.inboundTrafficPolicy?.mode ? [variable('REWRITE_PROBE_LEGACY_LOCALHOST_DESTINATION', 'true')] : [];
-
-export const pullPolicy = ({ values: { global } }: TemplateContext) =>
-  when(global.imagePullPolicy, { imagePullPolicy: global.imagePullPolicy });
-
-/** The port of Envoy's own metrics, named so that Prometheus' usual configuration finds it. */
-export const metricsPort = { containerPort: 15090, protocol: 'TCP', name: 'http-envoy-prom' };

@@ -14,14 +14,12 @@ export const istioProxyGateway: Template = {
     return {
       metadata: parts.canonicalMetadata(context),
       spec: {
-        securityContext: parts.isEmpty(values.gateways.securityContext)
-          ? { sysctls: [{ name: 'net.ipv4.ip_unprivileged_port_start', value: '0' }] }
-          : values.gateways.securityContext,
+        securityContext: parts.gatewaySecurity(context),
         containers: [
           {
             name: PROXY,
             image: agent.proxyImage(context),
-            ports: [agent.metricsPort],
+            ports: [parts.metricsPort],
             args: [
               ...['proxy', 'router', '--domain', `$(POD_NAMESPACE).svc.${proxy.clusterDomain}`],
               ...agent.flags(context),
@@ -29,7 +27,7 @@ export const istioProxyGateway: Template = {
             ...parts.when(!parts.isEmpty(proxy.lifecycle), { lifecycle: proxy.lifecycle }),
             securityContext: { runAsUser: 1337, runAsGroup: 1337 },
             env: agent.environment(context, mode ?? 'REDIRECT', workload.name),
-            ...agent.pullPolicy(context),
+            ...parts.pullPolicy(context),
             readinessProbe: parts.readinessProbe(
               proxy.readinessInitialDelaySeconds,
               proxy.readinessPeriodSeconds,

@@ -1,7 +1,7 @@
-import { annotation, type JsonObject, labelsOf, own, PROXY } from '../pod.ts';
+import { type JsonObject, labelsOf, own, PROXY } from '../pod.ts';
 import type { Template, TemplateContext } from '../template.ts';
 import * as agent from './agent.ts';
-import { networksWith } from './multus.ts';
+import { metadata } from './metadata.ts';
 import * as parts from './parts.ts';
 
 const { when } = parts;
@@ -38,7 +38,7 @@ function sidecar(context: TemplateContext): JsonObject {
   return {
     name: PROXY,
     image: agent.proxyImage(context),
-    ports: [agent.metricsPort],
+    ports: [parts.metricsPort],
     args: [
       ...['proxy', 'sidecar', '--domain', `$(POD_NAMESPACE).svc.${proxy.clusterDomain}`],
       ...agent.flags(context),
@@ -54,7 +54,7 @@ function sidecar(context: TemplateContext): JsonObject {
         agent.tracing(context),
       ),
     ],
-    ...agent.pullPolicy(context),
+    ...parts.pullPolicy(context),
     ...parts.healthProbes(context),
     securityContext: parts.proxySecurity(context),
     resources: parts.resourcesOf(context),
@@ -86,23 +86,11 @@ const capture = (context: TemplateContext): JsonObject => ({
 });
 
 /** With Istio's CNI plugin: the init container that checks that the plugin did so. */
-function validation(context: TemplateContext): JsonObject {
-  const { proxy } = context.values.global;
-  return {
-    name: 'istio-validation',
-    ...iptables(context, ['--run-validation', '--skip-rule-apply']),
-    securityContext: {
-      allowPrivilegeEscalation: proxy.privileged,
-      privileged: proxy.privileged,
-      capabilities: { drop: ['ALL'] },
-      readOnlyRootFilesystem: true,
-      runAsGroup: 1337,
-      runAsUser: 1337,
-      runAsNonRoot: true,
-      ...parts.seccomp(context.values),
-    },
-  };
-}
+const validation = (context: TemplateContext): JsonObject => ({
+  name: 'istio-validation',
+  ...iptables(context, ['--run-validation', '--skip-rule-apply']),
+  securityContext: parts.validationSecurity(context),
+});
 
 function iptables(context: TemplateContext, last: readonly string[]): JsonObject {
   const { global } = context.values;
@@ -117,56 +105,8 @@ function iptables(context: TemplateContext, last: readonly string[]): JsonObject
       ...last,
       ...(global.nativeNftables ? ['--native-nftables'] : []),
     ],
-    ...agent.pullPolicy(context),
+    ...parts.pullPolicy(context),
     ...when(metadata.length, { env: metadata }),
     resources: parts.resourcesOf(context),
   };
-}
-
-function metadata(context: TemplateContext): JsonObject {
-  const { pod, proxy } = context;
-  const { labels, annotations } = parts.canonicalMetadata(context);
-  const label = (name: string, standard: string) => ({ [name]: own(labelsOf(pod), name) || standard });
-  return {
-    labels: {
-      ...label('security.istio.io/tlsMode', 'istio'),
-      ...when(proxy.proxyMetadata?.['ISTIO_META_ENABLE_HBONE'] === 'true', label('networking.istio.io/tunnel', 'http')),
-      ...labels,
-      'service.istio.io/canonical-name': parts.asLabel(labels['service.istio.io/canonical-name'] ?? ''),
-    },
-    annotations: { ...annotations, ...(context.values.pilot.cni.enabled && forCni(context)) },
-  };
-}
-
-/** Istio's CNI plugin reads from annotations what istio-init reads from arguments. */
-function forCni(context: TemplateContext): { readonly [name: string]: string } {
-  const { pod, values } = context;
-  const { proxy } = values.global;
-  const traffic = (name: string, value: string) => {
-    const full = `traffic.sidecar.istio.io/${name}`;
-    return { [full]: parts.setting(context, full, value) };
-  };
-  const whenSet = (name: string, value: string) =>
-    when(annotation(pod, `traffic.sidecar.istio.io/${name}`) !== undefined || value !== '', traffic(name, value));
-  const given = (name: string) => when(annotation(pod, name), { [name]: annotation(pod, name) ?? '' });
-  const networks = 'k8s.v1.cni.cncf.io/networks';
-  return {
-    ...when(values.pilot.cni.provider === 'multus', {
-      [networks]: networksWith(annotation(pod, networks) ?? '', 'default/istio-cni'),
-    }),
-    'sidecar.istio.io/interceptionMode': parts.interceptionOf(context),
-    ...Object.fromEntries(
-      Object.entries({
-        ...traffic('includeOutboundIPRanges', proxy.includeIPRanges),
-        ...traffic('excludeOutboundIPRanges', proxy.excludeIPRanges),
-      }).filter(([, value]) => value),
-    ),
-    ...traffic('includeInboundPorts', proxy.includeInboundPorts),
-    'traffic.sidecar.istio.io/excludeInboundPorts': parts.excludedInbound(context),
-    ...whenSet('includeOutboundPorts', proxy.includeOutboundPorts),
-    ...whenSet('excludeOutboundPorts', proxy.excludeOutboundPorts),
-    ...given('traffic.sidecar.istio.io/kubevirtInterfaces'),
-    ...given('istio.io/reroute-virtual-interfaces'),
-    ...given('traffic.sidecar.istio.io/excludeInterfaces'),
-  } as { readonly [name: string]: string };
 }

@@ -1,6 +1,6 @@
 import { ProxyConfig_InboundInterceptionMode as Mode } from '../../proto/generated/istio/mesh/v1alpha1.ts';
 import { annotation, type Container, containersOf, type Json, type JsonObject, labelsOf, own, PROXY } from '../pod.ts';
-import type { Interception, TemplateContext } from '../template.ts';
+import type { Interception, TemplateContext, Workload } from '../template.ts';
 
 /** A field of a literal that is there under a condition: `...when(x, { field: x })`. */
 export const when = <T extends object>(condition: unknown, fields: T): Partial<T> => (condition ? fields : {});
@@ -98,11 +98,11 @@ export const excludedInbound = (context: TemplateContext): string =>
     setting(context, 'status.sidecar.istio.io/port', context.values.global.proxy.statusPort),
   );
 
-/** What is captured, as arguments of istio-iptables; `pilotlight iptables` has the same ones. */
-export function captureArguments(context: TemplateContext): readonly string[] {
+/** What is captured, as arguments of istio-iptables; `pilotlight iptables` has the same ones. `own`: other ports of the proxy that are not. */
+export function captureArguments(context: TemplateContext, own: readonly string[] = []): readonly string[] {
   const { mesh, values, pod } = context;
   const { proxy } = values.global;
-  const excluded = excludedInbound(context);
+  const excluded = own.reduce(withPort, excludedInbound(context));
   const outbound = (name: string, value: string): string | undefined =>
     annotation(pod, name) ?? (value === '' ? undefined : value);
   const option = (flag: string, value: string | undefined) => (value === undefined ? [] : [flag, value]);
@@ -251,3 +251,33 @@ export const pullSecrets = ({ values }: TemplateContext) =>
   when(values.global.imagePullSecrets.length, {
     imagePullSecrets: values.global.imagePullSecrets.map(name => ({ name })),
   });
+
+/** What the init container of Istio's CNI plugin may: nothing; it tries the rules as the proxy would. */
+export const validationSecurity = ({ values }: TemplateContext) => ({
+  allowPrivilegeEscalation: values.global.proxy.privileged,
+  privileged: values.global.proxy.privileged,
+  capabilities: { drop: ['ALL'] },
+  readOnlyRootFilesystem: true,
+  runAsGroup: 1337,
+  runAsUser: 1337,
+  runAsNonRoot: true,
+  ...seccomp(values),
+});
+
+/** A gateway may listen on ports below 1024. */
+export const gatewaySecurity = ({ values: { gateways } }: TemplateContext): JsonObject =>
+  isEmpty(gateways.securityContext)
+    ? { sysctls: [{ name: 'net.ipv4.ip_unprivileged_port_start', value: '0' }] }
+    : gateways.securityContext;
+
+export const pullPolicy = ({ values: { global } }: TemplateContext) =>
+  when(global.imagePullPolicy, { imagePullPolicy: global.imagePullPolicy });
+
+/** The port of Envoy's own metrics, named so that Prometheus' usual configuration finds it. */
+export const metricsPort = { containerPort: 15090, protocol: 'TCP', name: 'http-envoy-prom' };
+
+/** The workload as a path of the API server; empty where it is not known. */
+export const ownerOf = ({ apiVersion, kind, name, namespace }: Workload): string =>
+  apiVersion && name
+    ? `kubernetes://apis/${apiVersion}/namespaces/${namespace || 'default'}/${kind.toLowerCase()}s/${name}`
+    : '';
