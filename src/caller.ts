@@ -9,7 +9,7 @@ export type Caller =
   | { readonly kind: 'local' }
   /** Anybody else, over plaintext. */
   | { readonly kind: 'anonymous' }
-  /** Who proved its identity, over TLS. */
+  /** Who proved its identity. */
   | { readonly kind: 'workload'; readonly proven: ProvenCaller };
 
 /** Of which credentials of Gateways and DestinationRules a caller may have any. */
@@ -19,11 +19,17 @@ export type CredentialRight =
   /** Those of the account's namespace: private keys only where the account may list Secrets there (`CredentialAccess`). */
   | { readonly kind: 'account'; readonly account: ServiceAccountName };
 
+/** What a caller may look at of the mesh and its proxies. */
+export type DebugRight =
+  | { readonly kind: 'all' }
+  | { readonly kind: 'none' }
+  /** What the proxies of a namespace have. */
+  | { readonly kind: 'namespace'; readonly namespace: string };
+
 /** What a caller may have beyond what every caller has. */
 export interface Rights {
   readonly credentials: CredentialRight;
-  /** The pages that show what the mesh and its proxies are made of. */
-  readonly debugPages: boolean;
+  readonly debug: DebugRight;
 }
 
 /** Who a peer is found to be, or why it is not let in. */
@@ -57,26 +63,34 @@ export const overTls =
     return found.ok ? { ok: true, caller: { kind: 'workload', proven: found.caller } } : found;
   };
 
+/** Over plaintext, of pages: as istiod, a process of this machine needs no proof; who shows a token is who it says, and anybody else is nobody. */
+export const byToken =
+  (authenticators: readonly Authenticator[]): Identify =>
+  peer =>
+    isLoopback(peer.address) || !peer.header('authorization').length
+      ? overPlaintext(peer)
+      : overTls(authenticators)(peer);
+
 /** What the rights of callers depend on. */
 export interface RightsSettings {
   /** Whether whoever connects over plaintext is given credentials: anybody, processes of this machine, or nobody. */
   readonly plaintextSecrets: 'anybody' | 'local' | 'nobody';
-  /** The namespace whose service accounts may look at all proxies. */
-  readonly rootNamespace: string;
+  /** The namespaces whose service accounts may look at the mesh and all proxies. */
+  readonly debugNamespaces: ReadonlySet<string>;
 }
 
 /** What each caller may have: the one place where that is decided. */
-export function rightsOf(caller: Caller, { plaintextSecrets, rootNamespace }: RightsSettings): Rights {
+export function rightsOf(caller: Caller, { plaintextSecrets, debugNamespaces }: RightsSettings): Rights {
   switch (caller.kind) {
     case 'local':
-      return { credentials: plaintextSecrets === 'nobody' ? UNPROVEN : { kind: 'all' }, debugPages: true };
+      return { credentials: plaintextSecrets === 'nobody' ? UNPROVEN : { kind: 'all' }, debug: { kind: 'all' } };
     case 'anonymous':
-      return { credentials: plaintextSecrets === 'anybody' ? { kind: 'all' } : UNPROVEN, debugPages: true };
+      return { credentials: plaintextSecrets === 'anybody' ? { kind: 'all' } : UNPROVEN, debug: { kind: 'none' } };
     case 'workload': {
       const { namespace, serviceAccount: name } = caller.proven.identity;
       return {
         credentials: { kind: 'account', account: { namespace, name } },
-        debugPages: namespace === rootNamespace,
+        debug: debugNamespaces.has(namespace) ? { kind: 'all' } : { kind: 'namespace', namespace },
       };
     }
   }

@@ -1,5 +1,5 @@
 import { BoundLog } from './bound-log.ts';
-import { type Caller, overPlaintext, type Rights, rightsOf } from './caller.ts';
+import { byToken, type Caller, overPlaintext, type Rights, rightsOf } from './caller.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Problem } from './config/problem.ts';
 import type { ConfigChange } from './config/store.ts';
@@ -167,7 +167,13 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
   const { mesh, source } = settings;
   // Who reaches the loopback of a pod is not who may read the cluster's Secrets: a port-forward arrives there.
   const plaintextSecrets = settings.plaintextSecrets ? 'anybody' : source.kind === 'directory' ? 'local' : 'nobody';
-  const rights = (caller: Caller): Rights => rightsOf(caller, { plaintextSecrets, rootNamespace: mesh.rootNamespace });
+  const rights = (caller: Caller): Rights => {
+    const rootNamespace = world?.mesh.settings.rootNamespace ?? mesh.rootNamespace;
+    return rightsOf(caller, {
+      plaintextSecrets,
+      debugNamespaces: new Set([rootNamespace, ...settings.debugNamespaces]),
+    });
+  };
   const credentials = new CredentialAccess({
     access: new SecretAccess(security?.access ?? nobodyKnows, clock),
     clock,
@@ -198,16 +204,17 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     ...debugPages({ ads, world: () => world, rounds, credentials, watches, otherProblems }),
   };
   const { http, monitoring, xds } = settings;
-  const plaintext = { identify: overPlaintext };
+  const identify = byToken(tokens);
   const table: readonly Port[] = [
-    { name: 'http', address: http, ...plaintext, serves: { pages } },
-    ...(monitoring ? [{ name: 'monitoring' as const, address: monitoring, ...plaintext, serves: { pages } }] : []),
-    ...(xds ? [{ name: 'xds' as const, address: xds, ...plaintext, serves: { grpc: ads.methods } }] : []),
+    { name: 'http', address: http, identify, serves: { pages } },
+    ...(monitoring ? [{ name: 'monitoring' as const, address: monitoring, identify, serves: { pages } }] : []),
+    ...(xds ? [{ name: 'xds' as const, address: xds, identify: overPlaintext, serves: { grpc: ads.methods } }] : []),
   ];
   const ports = await openPorts(table, {
     clock,
     ration,
     rightsOf: rights,
+    pageRefused: (path, peer, problem) => log.warn({ path, peer, problem }, 'a page was refused'),
     pageFailed: (error, path) => log.error({ path, err: error }, 'a page failed'),
     boundMet(name, peer) {
       metrics.bounded(name);

@@ -53,6 +53,8 @@ export interface PortsContext {
   readonly clock: Clock;
   readonly ration?: Ration;
   rightsOf(caller: Caller): Rights;
+  /** A page was refused. */
+  pageRefused(path: string, address: string, reason: string): void;
   /** A page threw. */
   pageFailed(error: unknown, path: string): void;
   boundMet(bound: BoundName, peer: string | undefined): void;
@@ -79,7 +81,12 @@ export async function openPorts(table: readonly Port[], context: PortsContext): 
   });
   const opened = new Map<string, { readonly port: Port; readonly reachedAt: string }>();
   const closing = [(graceMs: number) => grpc.stop(status.UNAVAILABLE, 'the control plane is stopping', graceMs)];
-  const listener = { rightsOf: context.rightsOf, failed: context.pageFailed, bound: context.boundMet };
+  const listener = {
+    rightsOf: context.rightsOf,
+    refused: context.pageRefused,
+    failed: context.pageFailed,
+    bound: context.boundMet,
+  };
   const listen = async ({ serves, ...port }: Port): Promise<string> => {
     if ('pages' in serves) {
       const server = await startHttp({ ...port, pages: serves.pages }, listener);

@@ -45,6 +45,8 @@ export interface Settings {
   readonly pushShare: number;
   /** How long certificates of workloads live that do not say it themselves, in seconds. */
   readonly workloadCertTtl: number;
+  /** Namespaces whose service accounts may look at everything, beside the mesh's root namespace. */
+  readonly debugNamespaces: readonly string[];
   readonly logLevel: LogLevel;
 }
 
@@ -95,6 +97,10 @@ export const serveOptions = {
   'monitoring-address': {
     value: 'HOST:PORT',
     help: 'The same pages once more, for Prometheus and people, so that probes have --http-address to themselves (istiod: :15014)',
+  },
+  'debug-namespaces': {
+    value: 'NS,...',
+    help: 'Namespaces whose service accounts may look at all pages from other machines, beside --root-namespace (istiod: DEBUG_ENDPOINT_AUTH_ALLOWED_NAMESPACES)',
   },
   'mesh-config': { value: 'FILE', help: "MeshConfig in YAML; takes the place of the source's own" },
   'plaintext-secrets': {
@@ -202,6 +208,16 @@ function proxyAddresses({ options }: Arguments): Pick<Settings, 'xds' | 'tls'> {
   return { xds, tls };
 }
 
+const isNamespace = (text: string): boolean => isDnsLabel(text) && text === text.toLowerCase();
+
+/** Reads a list of namespaces. Throws a UsageError that names the option. */
+function namespaces(option: string, text: string | undefined): readonly string[] {
+  const list = (text ?? '').split(',').flatMap(name => name.trim() || []);
+  const wrong = list.find(name => !isNamespace(name));
+  if (wrong !== undefined) throw new UsageError(`--${option}: '${wrong}' cannot be the name of a namespace`);
+  return list;
+}
+
 /** Reads a list of host names. Throws a UsageError that names the option. */
 function hosts(option: string, text: string | undefined): readonly string[] {
   const list = (text ?? '').split(',').flatMap(host => host.trim() || []);
@@ -233,7 +249,7 @@ export function readMeshOptions({ options }: Arguments): MeshOptions {
   const fault = hostFault(domain);
   if (fault || domain.endsWith('.') || domain !== domain.toLowerCase())
     throw new UsageError(`--domain: '${domain}' is no domain of DNS in small letters, such as cluster.local`);
-  if (!isDnsLabel(rootNamespace) || rootNamespace !== rootNamespace.toLowerCase())
+  if (!isNamespace(rootNamespace))
     throw new UsageError(`--root-namespace: '${rootNamespace}' cannot be the name of a namespace`);
   if (!/^[\w.:/-]{1,253}$/.test(clusterId))
     throw new UsageError(`--cluster-id: '${clusterId}'; letters, digits and . : / _ - can name a cluster`);
@@ -279,6 +295,7 @@ export function serveSettings(args: Arguments): Settings {
       options['workload-cert-ttl'] ?? serveOptions['workload-cert-ttl'].default,
       90 * DAY,
     ),
+    debugNamespaces: namespaces('debug-namespaces', options['debug-namespaces']),
     pushShare: share('push-share', options['push-share'] ?? serveOptions['push-share'].default),
     logLevel,
   };

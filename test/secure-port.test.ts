@@ -41,6 +41,7 @@ async function serve(address: Address = { host: '127.0.0.1', port: 0 }) {
     clock: systemClock,
     rightsOf: () => assert.fail(),
     pageFailed: () => {},
+    pageRefused: () => {},
     boundMet: () => {},
   });
   const stopping = new AbortController();

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { TLSSocket } from 'node:tls';
-import type { Caller, Identify, Rights } from '../caller.ts';
+import type { Caller, DebugRight, Identify, Rights } from '../caller.ts';
 import { addressOf, type Peer } from '../grpc/peer.ts';
 import { BoundError } from '../grpc/status.ts';
 import { clientCertificates } from '../tls.ts';
@@ -15,6 +15,7 @@ export interface AnswerContext {
   readonly pages: Pages;
   readonly identify: Identify;
   readonly rightsOf: (caller: Caller) => Rights;
+  readonly refused: (path: string, address: string, reason: string) => void;
   readonly writer: PageWriter;
   readonly bodies: Bodies;
 }
@@ -55,16 +56,27 @@ const peerOf = ({ socket, headers }: IncomingMessage, port: string): Peer => ({
   certificates: socket instanceof TLSSocket ? clientCertificates(socket) : [],
 });
 
-/** Why a peer may not have a page; undefined where it may. */
-async function refusal({ needs }: Entry, peer: Peer, context: AnswerContext): Promise<Answer | undefined> {
-  if (!needs) return undefined;
+interface Refused {
+  readonly refused: Answer;
+  /** For the log: who is not known learns no more than that. */
+  readonly reason: string;
+}
+
+const UNKNOWN = text(401, 'authentication required\n');
+
+/** What a page may show a peer, or why it may not have it: by istiod's rule and in its words (allowAuthenticatedOrLocalhost, DebugGen). */
+async function debugRight({ shows }: Entry, peer: Peer, context: AnswerContext): Promise<DebugRight | Refused> {
+  if (!shows) return { kind: 'none' };
   const identified = await context.identify(peer);
-  if (!identified.ok) return text(401, `${identified.message}\n`);
+  if (!identified.ok) return { refused: UNKNOWN, reason: identified.reason ?? identified.message };
   const { caller } = identified;
-  if (context.rightsOf(caller)[needs]) return undefined;
-  return caller.kind === 'anonymous'
-    ? text(401, 'This page is for those who say who they are.\n')
-    : text(403, 'This page is not for you.\n');
+  const { debug } = context.rightsOf(caller);
+  if (debug.kind === 'none' || caller.kind === 'anonymous')
+    return { refused: UNKNOWN, reason: 'it shows nothing that says who it is' };
+  if (debug.kind === 'all' || shows === 'proxy') return debug;
+  const who = caller.kind === 'workload' ? caller.proven.identity.uri : caller.kind;
+  const reason = `the debug info is not available for current identity: "${who}"`;
+  return { refused: text(403, `${reason}\n`), reason };
 }
 
 async function answerOf({ request, response, url, entry, reads }: Asked, context: AnswerContext): Promise<Answer> {
@@ -77,10 +89,15 @@ async function answerOf({ request, response, url, entry, reads }: Asked, context
     return text(405, entry.methods ? `${methods.join(' or ')}.\n` : 'These pages are only read: GET or HEAD.\n');
   }
   const peer = peerOf(request, context.port);
-  const refused = await refusal(entry, peer, context);
-  if (refused) return refused;
+  const right = await debugRight(entry, peer, context);
+  if ('refused' in right) {
+    const { refused, reason } = right;
+    if (refused.status === 401) response.setHeader('www-authenticate', 'Bearer');
+    context.refused(url.pathname, peer.address, reason);
+    return refused;
+  }
   const body = reads ? await context.bodies.read(request, response) : Buffer.alloc(0);
-  const asked: PageRequest = { method, query: url.searchParams, body, peer };
+  const asked: PageRequest = { method, query: url.searchParams, body, peer, debug: right };
   return entry.page(asked);
 }
 

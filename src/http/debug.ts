@@ -13,7 +13,7 @@ import type { AdsServer } from '../xds/ads-server.ts';
 import type { Connection } from '../xds/connection.ts';
 import type { EncodedResource } from '../xds/resource.ts';
 import { resourceTypes, type XdsType } from '../xds/resource-types.ts';
-import type { Answer, Entry, Pages } from './page.ts';
+import type { Answer, Entry, PageRequest, Pages } from './page.ts';
 import type { WatchState } from './ready.ts';
 
 /** What the debug pages show. */
@@ -75,17 +75,29 @@ function syncStatus(connection: Connection<Proxy>, withheld: readonly Problem[])
   };
 }
 
-/** The connection of a proxy by its `pod.namespace`, pod name, or whole id; the newest where it has several. */
-function find({ ads }: DebugView, query: URLSearchParams): Connection<Proxy> | Answer {
+/**
+ * The connection of a proxy by its `pod.namespace`, pod name, or whole id; the newest where it has several. For who may look at one namespace the
+ * others have no proxies. The first sentences are istiod's, which istioctl looks for.
+ */
+function find({ ads }: DebugView, { query, debug }: PageRequest): Connection<Proxy> | Answer {
   const wanted = query.get('proxyID');
-  const ids = [...ads.connections].map(({ client }) => client.id.split('~')[2] ?? client.id);
+  const shown = [...ads.connections].filter(
+    ({ client }) => debug.kind === 'all' || (debug.kind === 'namespace' && debug.namespace === client.namespace),
+  );
+  const connected = `connected: ${shown.map(({ client }) => client.id.split('~')[2] ?? client.id).join(', ') || 'none'}\n`;
   if (!wanted)
-    return { status: 400, body: `name a proxy with ?proxyID=POD.NAMESPACE; connected: ${ids.join(', ') || 'none'}\n` };
-  const found = [...ads.connections]
+    return {
+      status: 400,
+      body: `You must provide a proxyID in the query string: ?proxyID=POD.NAMESPACE; ${connected}`,
+    };
+  const found = shown
     .filter(({ client }) => client.id === wanted || client.id.split('~')[2] === wanted || client.name === wanted)
     .at(-1);
   return (
-    found ?? { status: 404, body: `the proxy ${wanted} is not connected; connected: ${ids.join(', ') || 'none'}\n` }
+    found ?? {
+      status: 404,
+      body: `Proxy not connected to this Pilot instance. It may be connected to another instance.\n${connected}`,
+    }
   );
 }
 
@@ -159,7 +171,13 @@ function withheldFrom({ credentials, watches }: DebugView, current: World): (pro
   ];
 }
 
-/** The pages below /debug, with an index of them. */
+/** What a proxy holds of one type. */
+function heldPage(view: DebugView, request: PageRequest, type: XdsType): Answer {
+  const found = find(view, request);
+  return 'client' in found ? { body: each(found.held(type), resource => json(type, resource)) } : found;
+}
+
+/** The pages below /debug, with an index of them: each shows the mesh, if it does not say otherwise. */
 export function debugPages(view: DebugView): Pages {
   const pages: Record<string, Entry> = {
     '/debug/syncz': {
@@ -178,18 +196,21 @@ export function debugPages(view: DebugView): Pages {
     },
     '/debug/config_dump': {
       help: "?proxyID=POD.NAMESPACE: what a proxy holds, in the shape of Envoy's /config_dump",
-      page({ query }) {
-        const found = find(view, query);
+      shows: 'proxy',
+      page(request) {
+        const found = find(view, request);
         return 'client' in found ? { body: configDump(found) } : found;
       },
     },
     '/debug/edsz': {
       help: '?proxyID=POD.NAMESPACE: the endpoints that a proxy holds',
-      page({ query }) {
-        const found = find(view, query);
-        if (!('client' in found)) return found;
-        return { body: each(found.held('endpoint'), resource => json('endpoint', resource)) };
-      },
+      shows: 'proxy',
+      page: request => heldPage(view, request, 'endpoint'),
+    },
+    '/debug/ndsz': {
+      help: '?proxyID=POD.NAMESPACE: the names that the DNS of a proxy answers',
+      shows: 'proxy',
+      page: request => heldPage(view, request, 'nameTable'),
     },
     '/debug/rounds': {
       help: 'How changes share rounds of pushes: rounds, changes, what waits, what the last round cost',
@@ -205,6 +226,6 @@ export function debugPages(view: DebugView): Pages {
       .map(([path, { help }]) => `${path.padEnd(22)} ${help}\n`)
       .join(''),
   });
-  const all: Pages = { ...pages, '/debug': { help: 'These pages', page: index } };
-  return Object.fromEntries(Object.entries(all).map(([path, entry]) => [path, { ...entry, needs: 'debugPages' }]));
+  const all: Pages = { ...pages, '/debug': { help: 'These pages', shows: 'proxy', page: index } };
+  return Object.fromEntries(Object.entries(all).map(([path, entry]) => [path, { shows: 'mesh', ...entry }]));
 }

@@ -1,4 +1,4 @@
-import type { Rights } from '../caller.ts';
+import type { DebugRight } from '../caller.ts';
 import type { Peer } from '../grpc/peer.ts';
 
 /**
@@ -18,6 +18,8 @@ export interface PageRequest {
   /** Empty where the method has none. */
   readonly body: Buffer;
   readonly peer: Peer;
+  /** What it may show of the mesh and its proxies; of a page for everybody: nothing. */
+  readonly debug: DebugRight;
 }
 
 /** A page by its path. */
@@ -29,8 +31,11 @@ export interface Entry {
   readonly page: Page;
   /** Answered at once, before pages that take work: for what asks whether the control plane is well. */
   readonly probe?: true;
-  /** Who may have it: who has this right, or else everybody. */
-  readonly needs?: keyof Rights;
+  /**
+   * What it shows that is not for everybody: the mesh, for those who may look at all of it, or a proxy, also for those who may look at the proxies
+   * of one namespace, and at no others.
+   */
+  readonly shows?: 'mesh' | 'proxy';
   /** What can be done with it: GET, which HEAD comes with, unless told. */
   readonly methods?: readonly Method[];
 }

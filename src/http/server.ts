@@ -28,6 +28,8 @@ export interface HttpServer {
 /** What an HTTP server asks and tells. */
 export interface HttpListener {
   rightsOf(caller: Caller): Rights;
+  /** A page was refused. */
+  refused(path: string, address: string, reason: string): void;
   /** A page threw. */
   failed(error: unknown, path: string): void;
   /** A client met a bound. */
@@ -42,7 +44,8 @@ const bodies = new Bodies();
 export async function startHttp(port: HttpPort, listener: HttpListener): Promise<HttpServer> {
   const { name, address, tls, pages, identify } = port;
   const { rightsOf } = listener;
-  const context = { port: name, pages, identify, rightsOf, writer, bodies };
+  const { refused } = listener;
+  const context = { port: name, pages, identify, rightsOf, refused, writer, bodies };
   const connections = new HttpConnections(listener.bound);
   const options = {
     headersTimeout: bounds['http-request-ms'].most,

@@ -23,7 +23,7 @@ const pages: Pages = {
       return { status: 201, body: `${request.method} ${request.body.length}\n` };
     },
   },
-  '/private': { help: 'private', needs: 'debugPages', page: () => ({ body: 'private\n' }) },
+  '/private': { help: 'private', shows: 'mesh', page: () => ({ body: 'private\n' }) },
 };
 
 /** Lets in who says `local` or `anonymous`. */
@@ -45,7 +45,8 @@ async function serve(tls?: ServerTls) {
   const failed: unknown[] = [];
   const port = { name: 'test', address: { host: '127.0.0.1', port: 0 }, pages, identify: byHeader, tls };
   const server = await startHttp(port, {
-    rightsOf: ({ kind }) => ({ credentials: { kind: 'all' }, debugPages: kind === 'local' }),
+    rightsOf: ({ kind }) => ({ credentials: { kind: 'all' }, debug: { kind: kind === 'local' ? 'all' : 'none' } }),
+    refused: () => {},
     failed: error => failed.push(error),
     bound: bound => met.push(bound),
   });
@@ -91,7 +92,8 @@ test('a page that needs a right is for who has it', async () => {
   const as = (authorization: string) => ask('/private', { headers: { authorization } });
   assert.equal((await as('local')).body, 'private\n');
   assert.equal((await as('anonymous')).status, 401);
-  assert.deepEqual(await as('somebody'), { status: 401, body: 'nobody knows you\n', allow: undefined });
+  // As with istiod: who is not known is not told why.
+  assert.deepEqual(await as('somebody'), { status: 401, body: 'authentication required\n', allow: undefined });
   assert.equal((await ask('/read', { headers: { authorization: 'somebody' } })).status, 200, 'for everybody');
 });
 

@@ -45,7 +45,8 @@ async function server() {
   const http = await startHttp(
     { name: 'http', address, pages, identify: overPlaintext },
     {
-      rightsOf: caller => rightsOf(caller, { plaintextSecrets: 'nobody', rootNamespace: 'istio-system' }),
+      rightsOf: caller => rightsOf(caller, { plaintextSecrets: 'nobody', debugNamespaces: new Set() }),
+      refused: () => assert.fail(),
       failed: (_, path) => failed.push(path),
       bound: name => met.push(name),
     },

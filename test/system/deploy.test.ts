@@ -9,6 +9,8 @@ const PROXIES = 5;
 
 let cluster: LabCluster;
 let productpage: string;
+/** Of who may look at the debug pages from other machines. */
+let token: string;
 
 const samples = (name: string): string => `deploy/samples/bookinfo/${name}.yaml`;
 
@@ -18,7 +20,8 @@ const versionOf = (answer: string): string => /"reviews","version":"(v\d)"/.exec
 async function connections(): Promise<ReadonlyMap<string, number>> {
   const counts = new Map<string, number>();
   for (const { metadata, status } of await cluster.replicas()) {
-    const rows = JSON.parse(await request(`http://${status.podIP}:15014/debug/syncz`)) as readonly unknown[];
+    const page = await request(`http://${status.podIP}:15014/debug/syncz`, { authorization: `Bearer ${token}` });
+    const rows = JSON.parse(page) as readonly unknown[];
     counts.set(metadata.name, rows.length);
   }
   return counts;
@@ -35,6 +38,9 @@ describe('deploy/ on a real node', { timeout: 900_000 }, () => {
     cluster = await LabCluster.up();
     await cluster.deploy(await cluster.image());
     await cluster.kubectl('-n', 'istio-system', 'rollout', 'status', 'deploy/istiod', '--timeout=120s');
+    token = (
+      await cluster.kubectl('-n', 'istio-system', 'create', 'token', 'default', '--audience', 'istio-ca')
+    ).trim();
   });
   after(() => cluster?.down());
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
+import { networkInterfaces } from 'node:os';
 import { after, before, describe, test } from 'node:test';
 import { ChannelCredentials, Client, Metadata, status } from '@grpc/grpc-js';
 import type { ApiClient } from '../../src/kubernetes/api-client.ts';
@@ -15,6 +16,11 @@ import { until } from '../support/until.ts';
 import { Agent, noAgent } from './agent.ts';
 import { freePorts } from './lab.ts';
 import { Pilotlight } from './pilotlight.ts';
+
+/** This machine as others reach it. */
+const elsewhere = Object.values(networkInterfaces())
+  .flatMap(list => list ?? [])
+  .find(({ internal, family }) => !internal && family === 'IPv4')?.address;
 
 const SECRETS: Resource = { apiVersion: 'v1', plural: 'secrets' };
 const system = { namespace: 'istio-system' };
@@ -237,6 +243,30 @@ describe('with a real API server', { skip: noApiServer, timeout: 3_600_000 }, ()
     const { code } = await secured.stream(root, { token, pair: [key, leaf] }, 'second-1.other').ended;
     assert.equal(code, status.PERMISSION_DENIED);
     await secured.pilotlight.stop();
+  });
+
+  test('pages for who comes with a token of the cluster from elsewhere', { skip: !elsewhere }, async () => {
+    const pages = `http://${elsewhere}:${await freePorts()}`;
+    const { pilotlight } = await Secured.start('--monitoring-address', pages.replace('http://', ''));
+    const asks = async (path: string, token?: string): Promise<number> =>
+      (await fetch(`${pages}${path}`, { headers: token ? { authorization: `Bearer ${token}` } : {} })).status;
+    await until('the pages', () => asks('/metrics').catch(() => 0));
+    const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: { audiences: ['istio-ca'] } };
+    const path = '/api/v1/namespaces/istio-system/serviceaccounts/default/token';
+    await admin.apply(
+      { apiVersion: 'v1', plural: 'serviceaccounts' },
+      object('ServiceAccount', 'istio-system', 'default'),
+    );
+    const system = (await client.json(path, { method: 'POST', body })) as { status: { token: string } };
+    const own = await tokenOf('app-1', 'app');
+    await until('the control plane', async () => (await asks('/ready')) === 200);
+    assert.deepEqual(
+      await Promise.all([asks('/debug/syncz'), asks('/debug/syncz', own), asks('/debug/syncz', system.status.token)]),
+      [401, 403, 200],
+    );
+    assert.equal(await asks('/debug/config_dump?proxyID=a.b', own), 404);
+    assert.equal(await asks('/debug/syncz', await tokenOf('app-1', 'app', 'kubernetes')), 401);
+    await pilotlight.stop();
   });
 
   test("Istio's own agent gets its certificate, and its Envoy what it is to do", { skip: noAgent }, async () => {

@@ -33,8 +33,8 @@ export class Traffic {
 }
 
 /** One request; rejects unless the answer is 200. */
-export async function request(url: string): Promise<string> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(10_000) });
+export async function request(url: string, headers: Readonly<Record<string, string>> = {}): Promise<string> {
+  const response = await fetch(url, { headers, signal: AbortSignal.timeout(10_000) });
   const body = await response.text();
   if (response.status !== 200) throw new Error(`${response.status} ${body}`);
   return body;
