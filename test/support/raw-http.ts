@@ -5,6 +5,8 @@ import { createServer, type Socket, connect as tcp } from 'node:net';
 /** What came back; status 0: the connection was closed without an answer. */
 export interface RawAnswer {
   readonly status: number;
+  /** By their names in small letters. */
+  readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
 
@@ -14,6 +16,7 @@ export interface RawRequest {
   readonly target: string;
   /** In order, names as they were sent. */
   readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: string;
 }
 
 interface Message {
@@ -62,12 +65,13 @@ export class RawClient {
     this.#port = port;
   }
 
-  /** `lines` are those of the headers. */
-  ask(line: string, lines: readonly string[]): Promise<RawAnswer> {
+  /** `lines` are those of the headers; a body's length is told beside them. */
+  ask(line: string, lines: readonly string[], body = ''): Promise<RawAnswer> {
     return new Promise(resolve => {
       this.#waiting = resolve;
       this.#socket ??= this.#open();
-      this.#socket.write([line, ...lines, '', ''].join('\r\n'), 'latin1');
+      const length = body ? [`Content-Length: ${body.length}`] : [];
+      this.#socket.write([line, ...lines, ...length, '', body].join('\r\n'), 'latin1');
     });
   }
 
@@ -86,14 +90,14 @@ export class RawClient {
     socket.on('close', () => {
       if (this.#socket !== socket) return;
       this.#socket = undefined;
-      over({ status: 0, body: '' });
+      over({ status: 0, headers: {}, body: '' });
     });
     messages(socket, ({ first, headers, body }) => {
       if (headers.some(([name, value]) => name === 'connection' && value === 'close')) {
         this.#socket = undefined;
         socket.destroy();
       }
-      over({ status: Number(first.split(' ')[1]), body });
+      over({ status: Number(first.split(' ')[1]), headers: Object.fromEntries(headers), body });
     });
     return socket;
   }
@@ -105,9 +109,9 @@ export async function serveRaw(address: string, port: number): Promise<{ close()
   const server = createServer(socket => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket)).on('error', () => socket.destroy());
-    messages(socket, ({ first, headers }) => {
+    messages(socket, ({ first, headers, body: sent }) => {
       const [, method = '', target = ''] = /^(\S+) (.*) HTTP/s.exec(first) ?? [];
-      const body = Buffer.from(JSON.stringify({ method, target, headers } satisfies RawRequest));
+      const body = Buffer.from(JSON.stringify({ method, target, headers, body: sent } satisfies RawRequest));
       const head = Buffer.from(`HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n`);
       socket.write(Buffer.concat([head, body]));
     });

@@ -8,7 +8,7 @@ import { type Envoy, startEnvoy } from '../support/envoy.ts';
 import { freePort } from '../support/free-port.ts';
 import { podObject, serviceObject, sliceObject } from '../support/kube-objects.ts';
 import { type LocalPod, loopbackNetwork, podObjects } from '../support/local-pod.ts';
-import { RawClient, type RawRequest, serveRaw } from '../support/raw-http.ts';
+import { type RawAnswer, RawClient, type RawRequest, serveRaw } from '../support/raw-http.ts';
 import { type Serve, startServe } from '../support/serve.ts';
 
 /** Where the gateway and the sidecars listen. */
@@ -26,12 +26,12 @@ export interface Asked {
   readonly target: string;
   readonly host?: string | undefined;
   readonly headers?: readonly string[];
+  /** With one it is a POST. */
+  readonly body?: string;
 }
 
 /** What came of a request. */
-export interface Outcome {
-  readonly status: number;
-  readonly body: string;
+export interface Outcome extends RawAnswer {
   /** What the application got, where it did. */
   readonly request: RawRequest | undefined;
 }
@@ -116,6 +116,14 @@ export class GuardedMesh {
     await rename(half, join(this.#folder, name));
   }
 
+  /** The names of the AuthorizationPolicies that a proxy has. */
+  async policiesIn(guard: Guard): Promise<readonly string[]> {
+    const page = await this.envoy(guard).admin('/config_dump?resource=dynamic_listeners');
+    const { configs = [] } = JSON.parse(page) as { readonly configs?: readonly { readonly active_state?: object }[] };
+    const found = JSON.stringify(configs.map(config => config.active_state)).matchAll(/policy\[([^\]]*)\]/g);
+    return [...new Set([...found].map(([, name = '']) => name))];
+  }
+
   /** A page of the control plane. */
   async page(path: string): Promise<string> {
     return (await fetch(`http://${this.#serve?.http}${path}`)).text();
@@ -128,10 +136,13 @@ export class GuardedMesh {
     const work = async (): Promise<void> => {
       const client = new RawClient(guard.address, PORT);
       for (let i = next++; i < asked.length; i = next++) {
-        const { target = '/', host, headers = [] } = asked[i] ?? {};
+        const { target = '/', host, headers = [], body } = asked[i] ?? {};
         const lines = [...(host === undefined ? [] : [`Host: ${host}`]), ...headers];
-        const { status, body } = await client.ask(`GET ${target} HTTP/1.1`, lines);
-        outcomes[i] = { status, body, request: status === 200 ? (JSON.parse(body) as RawRequest) : undefined };
+        const answer = await client.ask(`${body === undefined ? 'GET' : 'POST'} ${target} HTTP/1.1`, lines, body);
+        outcomes[i] = {
+          ...answer,
+          request: answer.status === 200 ? (JSON.parse(answer.body) as RawRequest) : undefined,
+        };
       }
       client.close();
     };
