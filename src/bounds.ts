@@ -161,10 +161,16 @@ export const bounds = {
     of: 'in a certificate signing request',
     why: 'one for an RSA key of 8,192 bits has 3 kB',
   },
+  'token-bytes': {
+    most: 8_192,
+    unit: 'bytes',
+    of: 'in a token; a longer one is none',
+    why: "a pod's has 1 kB, and as many as there are reviews may wait",
+  },
   'token-reviews': {
     most: 10_000,
     unit: 'requests',
-    of: 'to the API server about tokens, under way or waiting; the token of a further one is refused',
+    of: 'to the API server about tokens, under way or waiting, the addresses that they came from in turns; the last of the address that has most is refused',
     why: 'one for each connection that there can be',
   },
   'review-ms': {

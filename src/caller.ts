@@ -42,8 +42,10 @@ export type Identified =
 export type Identify = (peer: Peer) => Identified | Promise<Identified>;
 
 /** Of a peer's `address:port`. */
+const hostOf = (peer: string): string => peer.slice(0, peer.lastIndexOf(':'));
+
 const isLoopback = (peer: string): boolean => {
-  const address = peer.slice(0, peer.lastIndexOf(':'));
+  const address = hostOf(peer);
   return address === '::1' || address.startsWith('127.');
 };
 
@@ -56,9 +58,9 @@ export const overPlaintext: Identify = ({ address }) => ({
 /** Over TLS: the first of the authenticators that knows a peer says who it is; whom none knows is not let in, as with istiod. */
 export const overTls =
   (authenticators: readonly Authenticator[]): Identify =>
-  async ({ certificates, header }) => {
+  async ({ address, certificates, header }) => {
     const [clusterId = ''] = header('clusterid');
-    const shown = { certificates, authorization: header('authorization'), clusterId };
+    const shown = { certificates, authorization: header('authorization'), clusterId, host: hostOf(address) };
     const found = await authenticate(authenticators, shown, 'authentication failure');
     return found.ok ? { ok: true, caller: { kind: 'workload', proven: found.caller } } : found;
   };

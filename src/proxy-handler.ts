@@ -8,6 +8,7 @@ import type { Log } from './log.ts';
 import { parseNode, proven } from './model/proxy/node.ts';
 import type { Proxy } from './model/proxy/proxy.ts';
 import type { ProblemLog } from './problem-log.ts';
+import { ProofEnds } from './proof-ends.ts';
 import { checkNode } from './security/node-check.ts';
 import type { WorkloadCertificates } from './workload-certificates.ts';
 import { type ProxyWorld, type World, withCredentials, withWorkloadSecrets } from './world.ts';
@@ -47,6 +48,7 @@ function checkCaller(identified: Identified & { readonly ok: true }, proxy: Prox
 export function proxyHandler(context: ProxyHandlerContext): AdsHandler<Proxy> {
   const { world, credentials, certificates, clock, log, problems, metrics } = context;
   const lastGood = new WeakMap<Proxy['class'], ProxyWorld>();
+  const proofs = new ProofEnds<Proxy>(clock);
   const unknownTypes = new Set<string>();
 
   const whole = (proxy: Proxy): ProxyWorld => {
@@ -79,6 +81,7 @@ export function proxyHandler(context: ProxyHandlerContext): AdsHandler<Proxy> {
       const { proxy } = parsed;
       const admitted = (client: Proxy, caller: Caller): Admission<Proxy> => {
         credentials.admit(client, context.rightsOf(caller).credentials);
+        if (caller.kind === 'workload') proofs.admit(client, caller.proven.expiresAt);
         return { ok: true, client };
       };
       const withCertificate = async (client: Proxy, caller: Caller & { readonly kind: 'workload' }) => {
@@ -112,11 +115,13 @@ export function proxyHandler(context: ProxyHandlerContext): AdsHandler<Proxy> {
       const { client, protocol, peer } = stream;
       certificates()?.opened(stream);
       credentials.opened(stream);
+      proofs.opened(stream);
       log.info({ proxy: client.id, protocol, peer: peer.address }, 'a proxy connected');
     },
     onClose(stream) {
       certificates()?.closed(stream);
       credentials.closed(stream);
+      proofs.closed(stream);
       log.info({ proxy: stream.client.id }, 'a proxy disconnected');
     },
     onSend(_, { type, frame, causes: [first] }) {

@@ -76,7 +76,15 @@ export class SecurePort {
     this.#own = own;
     this.#renewAt = renewalTime(context.clock.now(), own.notAfter, 0);
     const now = (): number => context.clock.now();
-    this.#tls = new ServerTls('h2', this.#identity(), chain => verifyClientCertificate(chain, this.#roots(), now()).ok);
+    this.#tls = new ServerTls(
+      'h2',
+      this.#identity(),
+      chain => {
+        const proof = verifyClientCertificate(chain, this.#roots(), now());
+        return proof.ok ? undefined : proof.reason;
+      },
+      (peer, problem) => context.log.warn({ peer, problem }, 'a connection was cut off at its handshake'),
+    );
     this.#look();
   }
 

@@ -1,4 +1,4 @@
-import type { X509Certificate } from 'node:crypto';
+import { constants, type X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { bounds } from './bounds.ts';
@@ -15,22 +15,30 @@ export interface TlsIdentity {
 /** Goes on with a connection that is secured. */
 type Secured = (socket: TLSSocket, certificates: readonly X509Certificate[]) => void;
 
-/** What a client certificate must be beside signed by a root; it is followed by what came behind it. */
-export type Verify = (certificates: readonly X509Certificate[]) => boolean;
+/** Why a client certificate is no proof, beside that a root has signed it; it is followed by what came behind it. Undefined where it is one. */
+export type Verify = (certificates: readonly X509Certificate[]) => string | undefined;
+
+/** Hears of connections that are cut off: from where, and why. */
+export type CutOff = (peer: string | undefined, reason: string) => void;
 
 /**
  * TLS on connections that its owner accepts, so that they are bounded before a handshake begins. A client may come without a certificate; one
- * whose certificate does not verify is cut off, as istiod does.
+ * whose certificate does not verify is cut off, as istiod does, and so is one that does not say that it speaks the protocol. No session is resumed or
+ * negotiated anew: each connection is judged by what is believed when it begins.
  */
 export class ServerTls {
   readonly #server: Server;
   /** Whose handshake is under way, by both ends of their connections: a TLS server does not say on which connection its socket stands. */
   readonly #handshakes = new Map<string, Secured>();
+  readonly #protocol: string;
   readonly #verify: Verify;
+  readonly #cutOff: CutOff;
 
   /** `protocol` is the only one that is spoken (ALPN): h2 or http/1.1. */
-  constructor(protocol: string, identity: TlsIdentity, verify: Verify = () => true) {
+  constructor(protocol: string, identity: TlsIdentity, verify: Verify = () => undefined, cutOff: CutOff = () => {}) {
+    this.#protocol = protocol;
     this.#verify = verify;
+    this.#cutOff = cutOff;
     const options = {
       ALPNProtocols: [protocol],
       handshakeTimeout: bounds['first-request-ms'].most,
@@ -61,9 +69,21 @@ export class ServerTls {
     const secured = this.#handshakes.get(ends);
     this.#handshakes.delete(ends);
     const certificates = clientCertificates(socket);
-    const forged = certificates.length > 0 && !(socket.authorized && this.#verify(certificates));
-    if (!secured || forged) socket.destroy();
-    else secured(socket, certificates);
+    const reason = this.#fault(socket, certificates);
+    if (secured && reason === undefined) {
+      secured(socket, certificates);
+      return;
+    }
+    if (reason !== undefined) this.#cutOff(socket.remoteAddress, reason);
+    socket.destroy();
+  }
+
+  #fault(socket: TLSSocket, certificates: readonly X509Certificate[]): string | undefined {
+    // HTTP/1.1 is what is spoken where nothing is said.
+    if (this.#protocol === 'h2' && socket.alpnProtocol !== 'h2') return 'the client does not offer HTTP/2 (ALPN h2)';
+    if (!certificates.length) return undefined;
+    if (!socket.authorized) return `the client certificate does not verify: ${socket.authorizationError}`;
+    return this.#verify(certificates);
   }
 }
 
@@ -85,6 +105,7 @@ const contextOptions = ({ certificate, key, clientRoots = [] }: TlsIdentity) => 
   cert: certificate,
   key,
   minVersion: 'TLSv1.2' as const,
+  secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_TICKET,
   // Without a list the roots of the Web would be believed.
   ca: [...clientRoots],
 });

@@ -1,5 +1,4 @@
 import type { Clock } from './clock.ts';
-import { StatusError, status } from './grpc/status.ts';
 import type { Log } from './log.ts';
 import { memo } from './memo.ts';
 import type { Caller } from './security/authenticate.ts';
@@ -165,15 +164,13 @@ export class WorkloadCertificates<C extends { readonly id: string }> {
     return { own: ownPart(certificate), roots: rootsOf(authority), by, renewAt };
   }
 
-  /** Waits for the time of the next certificate, and for the end of the proof that it is made on. */
+  /** Waits for the time of the next certificate. */
   #await(stream: Stream<C>, held: Held): void {
     const { clock } = this.#context;
     held.cancel();
-    const ends = held.caller.expiresAt <= held.made.renewAt;
-    const at = Math.min(held.made.renewAt, held.caller.expiresAt);
+    const at = held.made.renewAt;
     held.cancel = clock.after(Math.min(LONGEST, Math.max(0, at - clock.now())), () => {
       if (clock.now() < at) this.#await(stream, held);
-      else if (ends) stream.fail(new StatusError(status.UNAUTHENTICATED, 'the proof of identity has ended'));
       else this.#renew(stream, held);
     });
   }

@@ -1,4 +1,5 @@
 import type { X509Certificate } from 'node:crypto';
+import { bounds } from '../bounds.ts';
 import { status } from '../grpc/status.ts';
 import type { SpiffeId } from '../istio/spiffe.ts';
 import { type Refusal, refused } from './refusal.ts';
@@ -27,6 +28,8 @@ export interface Peer {
   readonly authorization: readonly string[];
   /** The header `clusterid`; empty without. */
   readonly clusterId: string;
+  /** The address that it comes from, without a port. */
+  readonly host?: string;
 }
 
 /** Who somebody is, or why that is not known: for the log. */
@@ -58,6 +61,9 @@ export async function authenticate(
   return refused(status.UNAUTHENTICATED, unknown, reasons.join('; ') || 'nobody can authenticate anyone');
 }
 
+/** Of a header; a longer one has no token. */
+const LONGEST = 'Bearer '.length + bounds['token-bytes'].most;
+
 /** The token of a call (istio: ExtractBearerToken). */
 export const bearerToken = ({ authorization }: Peer): string | undefined =>
-  authorization.find(value => value.startsWith('Bearer '))?.slice('Bearer '.length);
+  authorization.find(value => value.startsWith('Bearer ') && value.length <= LONGEST)?.slice('Bearer '.length);

@@ -36,6 +36,9 @@ export function readCsr(pem: string): Csr | Refusal {
   const [block] = pemBlocks(pem);
   if (!block) return badCsr('certificate signing request is not properly encoded');
 
+  // The library reads the request and leaves what comes behind it, which Go's does not.
+  if (!isOneValue(block.der)) return badCsr('failed to parse X.509 certificate signing request: trailing data');
+
   let request: Pkcs10CertificateRequest;
   let publicKey: KeyObject;
   let scheme: { readonly name?: string; readonly hash?: { readonly name?: string } };
@@ -56,6 +59,14 @@ export function readCsr(pem: string): Csr | Refusal {
   if (!verifies(hash, signed, publicKey, new Uint8Array(request.signature)))
     return badCsr('its signature is not that of its key');
   return { ok: true, publicKey, wantsCommonName: (request.subjectName.getField('CN')[0] ?? '') !== '' };
+}
+
+/** Whether bytes in DER are one value and nothing else. */
+function isOneValue(der: Buffer): boolean {
+  const short = der[1] ?? 0;
+  if (short < 0x80) return der.length === 2 + short;
+  const bytes = short & 0x7f;
+  return bytes > 0 && bytes <= 6 && der.length >= 2 + bytes && der.length === 2 + bytes + der.readUIntBE(2, bytes);
 }
 
 function verifies(hash: string, signed: Uint8Array, key: KeyObject, signature: Uint8Array): boolean {

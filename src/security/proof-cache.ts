@@ -20,6 +20,7 @@ export class ProofCache {
     this.#proofs = new Remembered({
       clock,
       until: (proof, now) => (proof.ok ? Math.min(now + life.accepted, proof.caller.expiresAt) : now + life.refused),
+      lasts: proof => proof.ok,
       mostKnown: bounds['known-tokens'].most,
       mostAsked: bounds['token-reviews'].most,
       atOnce: 32,
@@ -27,11 +28,11 @@ export class ProofCache {
     });
   }
 
-  /** What is known of the token, or what `review` finds. */
-  async get(token: string, review: () => Promise<Proof>): Promise<Proof> {
+  /** What is known of the token, or what `review` finds. `origin` is the address that it came from. */
+  async get(token: string, review: () => Promise<Proof>, origin = ''): Promise<Proof> {
     const key = createHash('sha256').update(token).digest('base64');
     return this.#proofs
-      .get(key, review)
+      .get(key, review, origin)
       .catch((error: unknown) =>
         unproven(
           error instanceof CrowdedError

@@ -5,8 +5,10 @@ export interface Memory<T> {
   readonly clock: Clock;
   /** Until when an answer that was given now is good, in milliseconds since 1970. */
   readonly until: (answer: T, now: number) => number;
-  /** How many answers are kept: the oldest makes room for the next. */
+  /** How many answers are kept of those that are good for long, and as many of the others: the oldest makes room for the next of its kind. */
   readonly mostKnown: number;
+  /** Whether an answer is good for long: such ones are not forgotten for others, which anybody may cause. */
+  readonly lasts: (answer: T) => boolean;
   /** How many questions are under way or wait for their turn. */
   readonly mostAsked: number;
   /** How many are under way at once. */
@@ -18,47 +20,94 @@ export interface Memory<T> {
 /** No more questions are taken. */
 export class CrowdedError extends Error {}
 
+interface Known<T> {
+  readonly answer: T;
+  readonly until: number;
+}
+
+/** A question that waits for its turn. */
+interface Waiting {
+  readonly begin: () => void;
+  readonly giveUp: (error: CrowdedError) => void;
+}
+
 /**
  * Answers from elsewhere, each good for a while. However many ask the same at once, it is asked once; what failed is not remembered, and
- * rejects for all who asked. What is held is bounded in number and by time.
+ * rejects for all who asked. What is held is bounded in number and by time. Questions of different origins take turns, and where there are too many
+ * the origin that has most gives up its last.
  */
 export class Remembered<T> {
   readonly #memory: Memory<T>;
-  readonly #known = new Map<string, { readonly answer: T; readonly until: number }>();
+  readonly #lasting = new Map<string, Known<T>>();
+  readonly #passing = new Map<string, Known<T>>();
   readonly #asked = new Map<string, Promise<T>>();
-  readonly #waiting: (() => void)[] = [];
+  /** By origin; the one whose turn it is comes first. */
+  readonly #waiting = new Map<string, Waiting[]>();
   #underWay = 0;
 
   constructor(memory: Memory<T>) {
     this.#memory = memory;
   }
 
-  /** The answer that is known for the key, or what `ask` gives. Rejects as `ask` does, or with a CrowdedError. */
-  async get(key: string, ask: () => Promise<T>): Promise<T> {
-    const known = this.#known.get(key);
-    if (known && this.#memory.clock.now() < known.until) return known.answer;
-    this.#known.delete(key);
+  /** The answer that is known for the key, or what `ask` gives. Rejects as `ask` does, or with a CrowdedError. `origin` is who wants to know. */
+  async get(key: string, ask: () => Promise<T>, origin = ''): Promise<T> {
+    for (const known of [this.#lasting, this.#passing]) {
+      const found = known.get(key);
+      if (found && this.#memory.clock.now() < found.until) return found.answer;
+      known.delete(key);
+    }
     const asked = this.#asked.get(key);
     if (asked) return asked;
-    if (this.#asked.size >= this.#memory.mostAsked) throw new CrowdedError();
-    const begun = this.#ask(key, ask);
+    if (this.#asked.size >= this.#memory.mostAsked) this.#makeRoom(origin);
+    const begun = this.#ask(key, ask, origin);
     this.#asked.set(key, begun);
     return begun;
   }
 
-  async #ask(key: string, ask: () => Promise<T>): Promise<T> {
-    if (this.#underWay < this.#memory.atOnce) this.#underWay++;
-    else await new Promise<void>(turn => this.#waiting.push(turn));
+  async #ask(key: string, ask: () => Promise<T>, origin: string): Promise<T> {
     try {
-      const answer = await this.#inTime(ask());
-      this.#keep(key, answer);
-      return answer;
+      if (this.#underWay < this.#memory.atOnce) this.#underWay++;
+      else await this.#turn(origin);
+      try {
+        const answer = await this.#inTime(ask());
+        this.#keep(key, answer);
+        return answer;
+      } finally {
+        this.#next();
+      }
     } finally {
       this.#asked.delete(key);
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#underWay--;
     }
+  }
+
+  #turn(origin: string): Promise<void> {
+    return new Promise((begin, giveUp) => {
+      const beside = this.#waiting.get(origin);
+      if (beside) beside.push({ begin, giveUp });
+      else this.#waiting.set(origin, [{ begin, giveUp }]);
+    });
+  }
+
+  #next(): void {
+    const [first] = this.#waiting;
+    if (!first) {
+      this.#underWay--;
+      return;
+    }
+    const [origin, line] = first;
+    this.#waiting.delete(origin);
+    const next = line.shift();
+    if (line.length) this.#waiting.set(origin, line);
+    next?.begin();
+  }
+
+  /** Throws where nobody else has more waiting than who asks. */
+  #makeRoom(origin: string): void {
+    let most = this.#waiting.get(origin) ?? [];
+    const own = most.length;
+    for (const line of this.#waiting.values()) if (line.length > most.length) most = line;
+    if (most.length <= own + 1) throw new CrowdedError();
+    most.pop()?.giveUp(new CrowdedError());
   }
 
   async #inTime(answer: Promise<T>): Promise<T> {
@@ -73,11 +122,12 @@ export class Remembered<T> {
   }
 
   #keep(key: string, answer: T): void {
-    const { clock, until, mostKnown } = this.#memory;
-    this.#known.set(key, { answer, until: until(answer, clock.now()) });
-    for (const [oldest] of this.#known) {
-      if (this.#known.size <= mostKnown) break;
-      this.#known.delete(oldest);
+    const { clock, until, lasts, mostKnown } = this.#memory;
+    const known = lasts(answer) ? this.#lasting : this.#passing;
+    known.set(key, { answer, until: until(answer, clock.now()) });
+    for (const [oldest] of known) {
+      if (known.size <= mostKnown) break;
+      known.delete(oldest);
     }
   }
 }

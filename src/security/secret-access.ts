@@ -42,6 +42,7 @@ export class SecretAccess {
     this.#answers = new Remembered({
       clock,
       until: answer => answer.until,
+      lasts: answer => answer.allowed,
       mostKnown: 1_000,
       mostAsked: 1_000,
       atOnce: 16,

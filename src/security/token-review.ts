@@ -1,3 +1,4 @@
+import { bounds } from '../bounds.ts';
 import type { Clock } from '../clock.ts';
 import { spiffeIdOf } from '../istio/spiffe.ts';
 import { type Authenticator, type BoundPod, bearerToken, type Proof, unproven } from './authenticate.ts';
@@ -87,7 +88,10 @@ export const tokenReviews = ({
   name: 'token review',
   async authenticate(peer) {
     const token = bearerToken(peer);
-    if (token === undefined) return unproven('no bearer token exists in HTTP authorization header');
+    if (token === undefined)
+      return unproven(
+        `no bearer token of at most ${bounds['token-bytes'].most} bytes exists in HTTP authorization header`,
+      );
     if (peer.clusterId && !clusterIds.has(peer.clusterId))
       return unproven(
         `client claims to be in cluster "${peer.clusterId}", but we only know about ${[...clusterIds].join(', ')}`,
@@ -96,6 +100,7 @@ export const tokenReviews = ({
     const reason = hopeless(claims, audiences, clock.now());
     if (reason !== undefined) return unproven(reason);
     const expiresAt = claims?.expiresAt ?? Number.POSITIVE_INFINITY;
-    return cache.get(token, async () => callerOf(await review(token, audiences), audiences, trustDomain(), expiresAt));
+    const ask = async () => callerOf(await review(token, audiences), audiences, trustDomain(), expiresAt);
+    return cache.get(token, ask, peer.host);
   },
 });

@@ -5,6 +5,7 @@ export class TcpProxy {
   readonly #server: Server;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
   #cut = false;
+  #hangs = false;
   accepted = 0;
 
   private constructor(server: Server) {
@@ -34,6 +35,13 @@ export class TcpProxy {
 
   mend(): void {
     this.#cut = false;
+    this.#hangs = false;
+  }
+
+  /** From now on nothing passes through the connections that are open, nor through new ones until `mend`; neither end is told. */
+  hang(): void {
+    this.#hangs = true;
+    this.silence();
   }
 
   /** From now on nothing passes through the connections that are open, and neither end is told. New ones work. */
@@ -59,7 +67,8 @@ export class TcpProxy {
     const server = connect(target, '127.0.0.1');
     const pair = [client, server] as const;
     this.#pairs.add(pair);
-    client.pipe(server).pipe(client);
+    if (this.#hangs) client.resume();
+    else client.pipe(server).pipe(client);
     for (const socket of pair) {
       socket.on('error', () => undefined);
       socket.on('close', () => {

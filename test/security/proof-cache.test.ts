@@ -18,8 +18,8 @@ function rig(life = Number.POSITIVE_INFINITY) {
     readonly answer: (proof: Proof) => void;
     readonly fail: (e: Error) => void;
   }[] = [];
-  const get = (token: string) =>
-    cache.get(token, () => new Promise((answer, fail) => void begun.push({ token, answer, fail })));
+  const get = (token: string, origin = '') =>
+    cache.get(token, () => new Promise((answer, fail) => void begun.push({ token, answer, fail })), origin);
   const good = (): Proof => ({ ok: true, caller: { proof: 'token', identity, expiresAt: clock.now() + life } });
   return { clock, cache, begun, get, good };
 }
@@ -112,6 +112,39 @@ test('reviews are made 32 at once, in turn, and no more wait than there is room 
     begun.map(({ token }) => token),
     calls.map((_, index) => `token ${index}`),
   );
+});
+
+test('an address with thousands of tokens keeps no other waiting, and where there is no room gives up its own', async () => {
+  const { begun, get, good } = rig();
+  const most = bounds['token-reviews'].most;
+  const flood = Array.from({ length: most }, (_, index) => get(`bad ${index}`, 'attacker'));
+  await turns();
+  assert.match(inspect(await get('one more', 'attacker')), /at most 10000 requests/);
+  const honest = get('good', 'proxy');
+  assert.match(inspect(await flood.at(-1)), /at most 10000 requests/, 'its last');
+  for (let at = 0; at < 2; at++) begun[at]?.answer(unproven('no'));
+  await turns();
+  assert.deepEqual(
+    begun.slice(32).map(({ token }) => token),
+    ['bad 32', 'good'],
+  );
+  begun[33]?.answer(good());
+  assert.ok((await honest).ok);
+});
+
+test('tokens that are refused, of which anybody can make any number, push out none that is good', async () => {
+  const { cache, good } = rig();
+  let reviews = 0;
+  const ask = (token: string, proof: Proof) =>
+    cache.get(token, async () => {
+      reviews++;
+      return proof;
+    });
+  await ask('good', good());
+  for (let at = 0; at <= bounds['known-tokens'].most; at++) await ask(`bad ${at}`, unproven('no'));
+  reviews = 0;
+  await ask('good', good());
+  assert.equal(reviews, 0);
 });
 
 test('only so many tokens are known, the newest; and none of them is kept as it is', async () => {

@@ -12,13 +12,19 @@ export interface ServiceAccount {
  * A token as the API server itself would sign it with `keyFile`, valid between the two times, in seconds from now: so tests get tokens that
  * have expired, or are not valid yet because clocks differ.
  */
-export function serviceAccountToken(keyFile: string, account: ServiceAccount, from: number, to: number): string {
+export function serviceAccountToken(
+  keyFile: string,
+  account: ServiceAccount,
+  from: number,
+  to: number,
+  audience?: string,
+): string {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const now = Math.floor(Date.now() / 1000);
   const issuer = 'https://kubernetes.default.svc';
   const claims = {
     iss: issuer,
-    aud: [issuer],
+    aud: [audience ?? issuer],
     sub: `system:serviceaccount:${account.namespace}:${account.name}`,
     iat: now + from,
     nbf: now + from,
