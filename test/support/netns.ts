@@ -96,11 +96,11 @@ export class Network {
     ]);
     const within = ['ip', 'netns', 'exec', namespace];
     if (capture) await captureTraffic(within, capture);
-    const user = [`--reuid=${PROXY_UID}`, `--regid=${PROXY_UID}`, '--clear-groups'];
-    // With TPROXY it sends from addresses of others, for which it takes NET_ADMIN.
-    const rights = ['dac_read_search', ...(capture?.includes('TPROXY') ? ['net_admin'] : [])].map(right => `+${right}`);
-    const readAll = [`--inh-caps=${rights}`, `--ambient-caps=${rights}`];
-    return { address, within, asProxy: [...within, 'setpriv', ...user, ...readAll] };
+    // With TPROXY it is root in the proxy's group: rules of the nat table would take what it passes on to the application for its user's.
+    const user = capture?.includes('TPROXY') ? [] : [`--reuid=${PROXY_UID}`];
+    const group = [`--regid=${PROXY_UID}`, '--clear-groups'];
+    const readAll = ['--inh-caps=+dac_read_search', '--ambient-caps=+dac_read_search'];
+    return { address, within, asProxy: [...within, 'setpriv', ...user, ...group, ...readAll] };
   }
 
   /** Spreads a cluster IP's connections over endpoints by chance, as kube-proxy's iptables do. */
