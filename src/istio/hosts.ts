@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { memo } from '../memo.ts';
 import { type Hostname, hostname } from '../proto/hostname.ts';
 import { compare } from './object.ts';
 
@@ -25,21 +26,67 @@ export interface HostTable<T> {
   readonly wildcard: ReadonlyMap<string, T>;
 }
 
+/** How long the wildcards of a table are, the longest first. */
+const lengthsOf = memo((wildcard: HostTable<unknown>['wildcard']): readonly number[] =>
+  [...new Set([...wildcard.keys()].map(host => host.length))].sort((a, b) => b - a),
+);
+
+/** The values for the wildcards that cover `host`, the most specific first. */
+export function* wildcardsOver<T>({ wildcard }: HostTable<T>, host: string): Generator<T, undefined> {
+  const needle = isWildcard(host) ? host.slice(1) : host;
+  for (const length of lengthsOf(wildcard)) {
+    const at = needle.length - (length - 1);
+    const found = at < 0 ? undefined : wildcard.get(`*${needle.slice(at)}`);
+    if (found !== undefined) yield found;
+  }
+}
+
 /** The value for the most specific host that covers `host` (istio: MostSpecificHostMatch). */
 export function findHost<T>(table: HostTable<T>, host: string): T | undefined {
   const exact = (isWildcard(host) ? table.wildcard : table.exact).get(host);
   if (exact !== undefined) return exact;
-  if (!table.wildcard.size) return undefined;
-  const needle = isWildcard(host) ? host.slice(1) : host;
-  let found: T | undefined;
-  let length = -1;
-  for (const [wildcard, value] of table.wildcard) {
-    if (wildcard.length > length && needle.endsWith(wildcard.slice(1))) {
-      found = value;
-      length = wildcard.length;
-    }
+  return table.wildcard.size ? wildcardsOver(table, host).next().value : undefined;
+}
+
+/** A table of these entries. */
+export function hostTable<T>(entries: Iterable<readonly [string, T]>): HostTable<T> {
+  const [exact, wildcard] = [new Map<string, T>(), new Map<string, T>()];
+  for (const [host, value] of entries) (isWildcard(host) ? wildcard : exact).set(host, value);
+  return { exact, wildcard };
+}
+
+const backwards = (text: string): string => [...text].reverse().join('');
+
+/** Hosts, to find whether a name has to do with any of them. */
+export class HostSet {
+  readonly #table: HostTable<true>;
+  /** Read backwards, without `*`, and sorted: those that a wildcard covers stand together. */
+  readonly #backwards: readonly string[];
+
+  constructor(hosts: readonly string[]) {
+    this.#table = hostTable(hosts.map(host => [host, true]));
+    this.#backwards = hosts.map(host => backwards(host.replace(/^\*/, ''))).sort(compare);
   }
-  return found;
+
+  /** Whether one of them covers the host. */
+  covers(host: string): boolean {
+    return findHost(this.#table, host) !== undefined;
+  }
+
+  /** Whether one of them covers the host or is covered by it. */
+  overlaps(host: string): boolean {
+    return this.covers(host) || (isWildcard(host) && this.#hasWithin(backwards(host.slice(1))));
+  }
+
+  #hasWithin(suffix: string): boolean {
+    let [low, high] = [0, this.#backwards.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (compare(this.#backwards[middle] ?? '', suffix) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return this.#backwards[low]?.startsWith(suffix) ?? false;
+  }
 }
 
 /** The suffixes of a host that a wildcard can have: `a.b.com` is within `*.b.com`, `*.com` and `*`. */

@@ -114,6 +114,16 @@ export const meshes: Readonly<Record<string, (n: number) => readonly RawObject[]
       object('Sidecar', `s-${i}`, { workloadSelector: { labels: { app: `x-${i}` } }, egress: [{ hosts: ['./*'] }] }),
     ),
   ],
+  sidecarWildcardsOfVirtualServices: n => [
+    service('a'),
+    object('Sidecar', 's', { egress: [{ hosts: many(n, i => `./*.h-${i}.com`) }] }),
+    ...many(n, i =>
+      object('VirtualService', `v-${i}`, {
+        hosts: [i % 2 ? `a.h-${i}.com` : `*.of.h-${i}.com`],
+        http: [{ route: to('a') }],
+      }),
+    ),
+  ],
   sidecarHosts: n => [service('a'), object('Sidecar', 's', { egress: [{ hosts: many(n, i => `*/h-${i}.com`) }] })],
   sidecarHostsOfServices: n => [
     ...many(n, i => service(`s-${i}`)),

@@ -109,6 +109,13 @@ export const routingMeshes: Readonly<Record<string, (n: number) => readonly RawO
       http: [{ route: many(n, i => ({ destination: { host: `s-${i}`, subset: 's' }, weight: 1 })) }],
     }),
   ],
+  wildcardsOfServices: n => [
+    ...many(n, i => object('ServiceEntry', `e-${i}`, { hosts: [`a.h-${i}.com`], ports: [http], resolution: 'DNS' })),
+    ...many(n, i => object('DestinationRule', `d-${i}`, { host: `*.h-${i}.com` })),
+    ...many(n, i =>
+      object('VirtualService', `v-${i}`, { hosts: [`*.h-${i}.com`], http: [{ route: to(`a.h-${i}.com`) }] }),
+    ),
+  ],
   destinationRuleSubsets: n => [
     service('a'),
     slice('a', 'a', [{ addresses: [ip(1)] }]),

@@ -2,6 +2,7 @@ import type { Problem } from '../../config/problem.ts';
 import type { ConfigContents } from '../../config/store.ts';
 import { type DestinationRule, writtenPath } from '../../istio/config.ts';
 import { findHost, type HostTable, isWildcard, resolveShortname } from '../../istio/hosts.ts';
+import { internLabels, type Labels } from '../../istio/labels.ts';
 import { byAge, selects } from '../../istio/object.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import { memo, type Name, oneList, oneMap } from '../../memo.ts';
@@ -33,9 +34,14 @@ interface OpenCandidate {
   readonly names: Set<string | undefined>;
   readonly exportTo: readonly string[];
 }
+interface OpenHost {
+  readonly candidates: OpenCandidate[];
+  /** Those with a selector, by it. */
+  readonly selecting: Map<Labels, OpenCandidate>;
+}
 interface OpenTable {
-  readonly exact: Map<string, OpenCandidate[]>;
-  readonly wildcard: Map<string, OpenCandidate[]>;
+  readonly exact: Map<string, OpenHost>;
+  readonly wildcard: Map<string, OpenHost>;
 }
 
 /** The DestinationRules in force, by the namespace that they are in. */
@@ -63,9 +69,6 @@ export interface DestinationRuleInputs {
 
 const selectorOf = (rule: DestinationRule): Readonly<Record<string, string>> | undefined =>
   rule.spec.workloadSelector && (rule.spec.workloadSelector.matchLabels ?? {});
-
-const sameLabels = (a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean =>
-  selects(a, b) && selects(b, a);
 
 const alone: (rule: DestinationRule) => EffectiveDestinationRule = memo(rule =>
   Object.freeze({ rule, sources: Object.freeze([rule.meta.key]) }),
@@ -111,36 +114,42 @@ function add(
 ): void {
   const host = rule.spec.host ?? '';
   const hosts = isWildcard(host) ? table.wildcard : table.exact;
+  const known: OpenHost = hosts.get(host) ?? { candidates: [], selecting: new Map() };
+  hosts.set(host, known);
+  const opened: OpenCandidate = { rules: [rule], names: new Set(rule.spec.subsets?.map(({ name }) => name)), exportTo };
   const selector = selectorOf(rule);
+  if (selector) {
+    const labels = internLabels(selector);
+    const same = known.selecting.get(labels);
+    if (same) join(same, rule, problems);
+    else {
+      known.selecting.set(labels, opened);
+      known.candidates.push(opened);
+    }
+    return;
+  }
   let separate = true;
-  const list = hosts.get(host) ?? [];
-  for (const known of list) {
-    const within = known.exportTo.every(name => exportTo.includes(name));
-    if (within && known.exportTo.length === exportTo.length) separate = false;
+  for (const other of known.candidates) {
+    const within = other.exportTo.every(name => exportTo.includes(name));
+    if (within && other.exportTo.length === exportTo.length) separate = false;
     else {
       separate = true;
-      if (!within || !known.exportTo.length) continue;
+      if (!within || !other.exportTo.length) continue;
     }
-    const [first] = known.rules;
-    const other = first && selectorOf(first);
-    if (selector && other && !sameLabels(selector, other)) {
-      separate = true;
-      continue;
-    }
-    if (Boolean(selector) === Boolean(other)) separate = false;
-    join(known, rule, problems);
+    const [first] = other.rules;
+    if (first && !selectorOf(first)) separate = false;
+    join(other, rule, problems);
   }
-  hosts.set(host, list);
-  if (separate) list.push({ rules: [rule], names: new Set(rule.spec.subsets?.map(({ name }) => name)), exportTo });
+  if (separate) known.candidates.push(opened);
 }
 
 /** A table that nothing joins any more. */
 function closed({ exact, wildcard }: OpenTable): Table {
-  const close = (hosts: ReadonlyMap<string, readonly OpenCandidate[]>): ReadonlyMap<string, readonly Candidate[]> =>
+  const close = (hosts: ReadonlyMap<string, OpenHost>): ReadonlyMap<string, readonly Candidate[]> =>
     new Map(
-      [...hosts].map(([host, list]) => [
+      [...hosts].map(([host, { candidates }]) => [
         host,
-        list.map(({ rules: [first, ...others], exportTo }) => ({
+        candidates.map(({ rules: [first, ...others], exportTo }) => ({
           effective: first && !others.length ? alone(first) : merged(oneList(first ? [first, ...others] : [])),
           exportTo,
         })),

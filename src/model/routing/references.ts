@@ -1,7 +1,7 @@
 import type { Problem } from '../../config/problem.ts';
 import type { ConfigContents } from '../../config/store.ts';
 import { type VirtualService, writtenPath } from '../../istio/config.ts';
-import { covers, isWildcard } from '../../istio/hosts.ts';
+import { type HostTable, hostTable, isWildcard, wildcardsOver } from '../../istio/hosts.ts';
 import { isHttp, isUnsupported } from '../../istio/protocol.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import {
@@ -23,7 +23,7 @@ import type { DestinationRuleIndex } from './destination-rules.ts';
 import type { VirtualServiceIndex } from './virtual-service-index.ts';
 
 /** Names of subsets by the host of the DestinationRules that define them, sorted. */
-type Subsets = ReadonlyMap<string, readonly string[]>;
+type Subsets = HostTable<readonly string[]>;
 
 /** What VirtualServices name and is not there. */
 export interface References {
@@ -193,9 +193,9 @@ const check = memo((object: VirtualService, settings: MeshSettings, found: Found
 
 const joined = memo((...lists: readonly (readonly string[])[]): readonly string[] => lists.flat());
 
-function subsetsFor(host: string, all: Subsets, wildcards: readonly string[]): readonly string[] | undefined {
-  const exact = all.get(host);
-  const lists = wildcards.filter(wildcard => covers(wildcard, host)).map(wildcard => all.get(wildcard) ?? []);
+function subsetsFor(host: string, all: Subsets): readonly string[] | undefined {
+  const exact = all.exact.get(host);
+  const lists = [...wildcardsOver(all, host)];
   return lists.length ? joined(...(exact ? [exact, ...lists] : lists)) : exact;
 }
 
@@ -207,7 +207,8 @@ const subsetsOf = memo((rules: ReferenceInputs['rules']): Subsets => {
     found.set(spec.host ?? '', names);
     for (const { name } of spec.subsets) names.add(name ?? '');
   }
-  return oneMap(new Map([...found].map(([host, names]) => [host, oneList([...names].sort())] as const)));
+  const { exact, wildcard } = hostTable([...found].map(([host, names]) => [host, oneList([...names].sort())] as const));
+  return one({ exact: oneMap(exact), wildcard: oneMap(wildcard) });
 });
 
 /**
@@ -220,7 +221,6 @@ export function* checkReferences(
 ): Generator<undefined, References> {
   const last = previous?.value;
   const subsets = subsetsOf(rules);
-  const wildcards = [...subsets.keys()].filter(isWildcard).sort();
   yield undefined;
   const checked = yield* deriving(
     virtualServices,
@@ -230,7 +230,7 @@ export function* checkReferences(
         const named = services.get(host);
         const alias = named?.find(({ aliasOf }) => aliasOf)?.aliasOf;
         const meant = alias ? services.get(alias) : named;
-        return one({ services: named, meant, subsets: subsetsFor(alias || host, subsets, wildcards) });
+        return one({ services: named, meant, subsets: subsetsFor(alias || host, subsets) });
       });
       const called = calledHosts(object).map(({ host }) => services.get(host));
       const exist = referencesOf(object).gateways.map(({ name }) => {

@@ -1,7 +1,7 @@
 import type { Problem } from '../../config/problem.ts';
 import type { ConfigContents } from '../../config/store.ts';
 import { type DestinationRule, type Sidecar, writtenPath } from '../../istio/config.ts';
-import { covers, isWildcard, overlaps } from '../../istio/hosts.ts';
+import { covers, HostSet, isWildcard } from '../../istio/hosts.ts';
 import { visibleTo } from '../../istio/visibility.ts';
 import { memo, oneList } from '../../memo.ts';
 import { type Derived, deriving } from '../incremental/derive.ts';
@@ -70,10 +70,21 @@ function imports(
     list?.some(service => reachable(service, from, meta.namespace)) ?? false;
   if (some(services.get(host))) return true;
   if (isWildcard(host)) for (const [known, list] of services) if (covers(host, known) && some(list)) return true;
-  for (const { meta: of, spec } of virtualServices.values())
-    if ((from === '*' || of.namespace === from) && spec.hosts?.some(known => overlaps(host, known))) return true;
-  return false;
+  return routedHosts(virtualServices).get(from)?.overlaps(host) ?? false;
 }
+
+/** The hosts of VirtualServices by their namespace, and all of them (`*`). */
+const routedHosts = memo((virtualServices: UnmatchedInputs['virtualServices']): ReadonlyMap<string, HostSet> => {
+  const found = new Map<string, string[]>();
+  for (const { meta, spec } of virtualServices.values()) {
+    for (const namespace of [meta.namespace, '*']) {
+      const known = found.get(namespace) ?? [];
+      found.set(namespace, known);
+      known.push(...(spec.hosts ?? []));
+    }
+  }
+  return new Map([...found].map(([namespace, hosts]) => [namespace, new HostSet(hosts)]));
+});
 
 /** `unmatched` are the hosts that import nothing, as paths, joined by spaces. */
 const sidecarProblems = memo((sidecar: Sidecar, unmatched: string): readonly Problem[] =>

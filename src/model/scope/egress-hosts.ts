@@ -1,13 +1,12 @@
 import type { VirtualService } from '../../istio/config.ts';
-import { covers, isWildcard, overlaps } from '../../istio/hosts.ts';
+import { HostSet } from '../../istio/hosts.ts';
 import { memo, type Name, oneList } from '../../memo.ts';
 import type { IstioEgressListener } from '../../proto/generated/istio/networking/v1alpha3.ts';
 
-/** The hosts that a Sidecar imports from one namespace. */
+/** The hosts that a Sidecar imports from one namespace, and those that it does not. */
 interface HostClass {
-  readonly exact: ReadonlySet<string>;
-  readonly all: readonly string[];
-  readonly excluded: readonly string[];
+  readonly imported: HostSet;
+  readonly excluded: HostSet;
 }
 
 /** What `hosts` of an egress listener say, by namespace; `*` is any. */
@@ -18,38 +17,28 @@ export type EgressHosts = ReadonlyMap<string, HostClass>;
  * convertIstioListenerToWrapper).
  */
 export const egressHosts = memo((listener: IstioEgressListener, { name: namespace }: Name): EgressHosts => {
-  const found = new Map<string, { exact: Set<string>; all: string[]; excluded: string[] }>();
+  const found = new Map<string, { readonly imported: string[]; readonly excluded: string[] }>();
   for (const entry of listener.hosts ?? []) {
     const [scope = '', host, ...more] = entry.split('/');
     if (host === undefined || more.length) continue;
     const excludes = scope.startsWith('~');
     const name = excludes ? scope.slice(1) || '*' : scope;
     const at = name === '.' ? namespace : name;
-    const hosts = found.get(at) ?? { exact: new Set(), all: [], excluded: [] };
+    const hosts = found.get(at) ?? { imported: [], excluded: [] };
     found.set(at, hosts);
-    if (excludes) hosts.excluded.push(host);
-    else {
-      if (!isWildcard(host)) hosts.exact.add(host);
-      hosts.all.push(host);
-    }
+    hosts[excludes ? 'excluded' : 'imported'].push(host);
   }
-  return found;
+  return new Map(
+    [...found].map(([at, { imported, excluded }]) => [
+      at,
+      { imported: new HostSet(imported), excluded: new HostSet(excluded) },
+    ]),
+  );
 });
-
-/** Whether a Service's host is imported. */
-export const importsHost = (hosts: HostClass, host: string): boolean =>
-  hosts.exact.has(host) || hosts.all.some(by => isWildcard(by) && covers(by, host));
-
-/** Whether a VirtualService's host is: here either may cover the other. */
-const importsRouteHost = (hosts: HostClass, host: string): boolean =>
-  hosts.exact.has(host) || hosts.all.some(by => (isWildcard(by) || isWildcard(host)) && overlaps(by, host));
-
-const excludes = (hosts: HostClass | undefined, host: string): boolean =>
-  hosts?.excluded.some(by => covers(by, host)) ?? false;
 
 /** Whether a host of a namespace is excluded, for that namespace or for all. */
 export const isExcluded = (hosts: EgressHosts, namespace: string, host: string): boolean =>
-  excludes(hosts.get(namespace), host) || excludes(hosts.get('*'), host);
+  [namespace, '*'].some(from => hosts.get(from)?.excluded.covers(host));
 
 /** The VirtualServices with a host that is imported and not excluded (istio: SelectVirtualServices). */
 export const importedVirtualServices: (
@@ -61,7 +50,7 @@ export const importedVirtualServices: (
     const own = hosts.get(meta.namespace);
     return [own, any].some(
       from =>
-        from && spec.hosts?.some(host => importsRouteHost(from, host) && !isExcluded(hosts, meta.namespace, host)),
+        from && spec.hosts?.some(host => from.imported.overlaps(host) && !isExcluded(hosts, meta.namespace, host)),
     );
   });
   return oneList(imported);

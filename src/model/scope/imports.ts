@@ -7,7 +7,7 @@ import type { IstioEgressListener } from '../../proto/generated/istio/networking
 import { routeTargets } from '../routing/virtual-service.ts';
 import type { Hostname, Service } from '../services/service.ts';
 import type { ServiceIndex } from '../services/service-index.ts';
-import { type EgressHosts, egressHosts, importsHost, isExcluded } from './egress-hosts.ts';
+import { type EgressHosts, egressHosts, isExcluded } from './egress-hosts.ts';
 
 /** A Service with those of its ports that are wanted; the Service itself where none is missing, undefined where none is left. */
 function withPorts(service: Service, isWanted: (port: number) => boolean): Service | undefined {
@@ -67,10 +67,8 @@ const chosenFor = memo((services: readonly Service[], { name: namespace }: Name)
   return oneList(services.filter(s => chosen.get(s.hostname)?.namespace === s.namespace));
 });
 
-const importsFrom = (hosts: EgressHosts, namespace: string, host: Hostname): boolean => {
-  const known = hosts.get(namespace);
-  return known !== undefined && importsHost(known, host);
-};
+const importsFrom = (hosts: EgressHosts, namespace: string, host: Hostname): boolean =>
+  hosts.get(namespace)?.imported.covers(host) ?? false;
 
 /** The Services that an egress listener of a Sidecar imports, of those that the namespace sees. What an alias stands for comes with it. */
 export const importedServices = memo(
@@ -98,14 +96,16 @@ export const importedServices = memo(
   },
 );
 
-/** A Service with the further ports of another one. */
-export const joined = memo((a: Service, b: Service): Service => {
-  const numbers = new Set(a.ports.map(port => port.port));
-  const more = b.ports.filter(port => !numbers.has(port.port));
-  if (!more.length) return a;
-  const ports = [...a.ports, ...more];
-  return one({ ...a, ports: oneList(ports) });
-});
+/** The first of some Services of a host with the further ports of the others. */
+export function joined(first: Service, others: readonly Service[]): Service {
+  const numbers = new Set(first.ports.map(port => port.port));
+  const more = others.flatMap(({ ports }) => {
+    const fresh = ports.filter(port => !numbers.has(port.port));
+    for (const { port } of fresh) numbers.add(port);
+    return fresh;
+  });
+  return more.length ? one({ ...first, ports: oneList([...first.ports, ...more]) }) : first;
+}
 
 /** Services in which every port of a host is there once, with the index by host. */
 export interface HostList {
@@ -146,7 +146,7 @@ function union(lists: readonly (readonly Service[])[]): HostList {
     }
     // Egress listeners may have imported the same Service with other ports.
     const same = known.get(service.source);
-    known.set(service.source, same ? joined(same, service) : service);
+    known.set(service.source, same ? joined(same, [service]) : service);
   }
   const services: Service[] = [];
   const byHost = new Map<Hostname, Service>();
@@ -157,7 +157,7 @@ function union(lists: readonly (readonly Service[])[]): HostList {
     const parts = group.length > 1 && owners ? share(group, owners) : group;
     services.push(...parts);
     const [first, ...others] = parts;
-    if (first) byHost.set(hostname, others.reduce(joined, first));
+    if (first) byHost.set(hostname, joined(first, others));
   }
   return { services: oneList(services), byHost: oneMap(byHost), owners: owners ?? NO_OWNERS };
 }

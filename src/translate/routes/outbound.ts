@@ -1,5 +1,5 @@
 import { objectSources, type VirtualService } from '../../istio/config.ts';
-import { covers, isWildcard, overlaps } from '../../istio/hosts.ts';
+import { findHost, hostTable, isWildcard, overlaps } from '../../istio/hosts.ts';
 import { compare } from '../../istio/object.ts';
 import { isHttp, isUnsupported } from '../../istio/protocol.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
@@ -93,23 +93,16 @@ interface PortInput {
   readonly port: number;
 }
 
-const longest = (hosts: readonly string[]): string | undefined =>
-  hosts.reduce<string | undefined>(
-    (best, host) => (best === undefined || host.length > best.length ? host : best),
-    undefined,
-  );
-
 /** The VirtualService that speaks for each Service by its most specific host: an exact one, else the longest wildcard; the oldest of equals. */
 const speakers = memo(
   (services: readonly Service[], virtualServices: readonly VirtualService[]): ReadonlyMap<Hostname, VirtualService> => {
     const byHost = new Map<string, VirtualService>();
     for (const virtualService of virtualServices)
       for (const host of virtualService.spec.hosts ?? []) if (!byHost.has(host)) byHost.set(host, virtualService);
-    const wildcards = [...byHost.keys()].filter(isWildcard);
+    const table = hostTable(byHost);
     const result = new Map<Hostname, VirtualService>();
     for (const { hostname } of services) {
-      const host = byHost.has(hostname) ? hostname : longest(wildcards.filter(w => covers(w, hostname)));
-      const speaker = host && byHost.get(host);
+      const speaker = findHost(table, hostname);
       if (speaker) result.set(hostname, speaker);
     }
     return result;
@@ -167,12 +160,10 @@ interface ServicesOnPort {
 
 /** The Services that have a port, by host; all of them for 0. */
 const servicesOnPort = memo((services: readonly Service[], port: number): ServicesOnPort => {
+  const having = port === 0 ? services : services.filter(service => portOf(service, port));
   const byHost = new Map<string, Service>();
-  for (const service of services) {
-    if (port !== 0 && !portOf(service, port)) continue;
-    const known = byHost.get(service.hostname);
-    byHost.set(service.hostname, known ? joined(known, service) : service);
-  }
+  for (const [hostname, [first, ...others]] of Map.groupBy(having, service => service.hostname))
+    if (first) byHost.set(hostname, joined(first, others));
   const sorted = [...byHost.values()].sort((a, b) => compare(a.hostname, b.hostname));
   return { byHost, sorted, wildcards: sorted.filter(service => isWildcard(service.hostname)) };
 });
