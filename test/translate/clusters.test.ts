@@ -243,7 +243,7 @@ describe('a proxy without an agent', () => {
   test('is told why ISTIO_MUTUAL is not used', () => {
     const got = given(world(SHOP, rule('shop', 'trafficPolicy: {tls: {mode: ISTIO_MUTUAL}}')), AGENTLESS);
     assert.equal(got.cluster(SHOP_CLUSTER)['transport_socket'], undefined);
-    assert.match(got.problems[0]?.message ?? '', /needs an agent/);
+    assert.match(got.problems[0]?.message ?? '', /needs a certificate/);
   });
 });
 
