@@ -2,13 +2,15 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
+import { ChannelCredentials } from '@grpc/grpc-js';
 import type { RawObject } from '../../src/config/raw.ts';
 import type { ApiClient } from '../../src/kubernetes/api-client.ts';
 import { object, resourceOf } from '../kubernetes/objects.ts';
 import { TcpProxy } from '../kubernetes/tcp-proxy.ts';
+import { AdsClient } from '../support/ads-client.ts';
 import { serviceAccountToken } from '../support/service-account-token.ts';
 import { until } from '../support/until.ts';
-import { Lab } from './lab.ts';
+import { freePorts, Lab } from './lab.ts';
 import { Pilotlight } from './pilotlight.ts';
 import { Sidecar } from './sidecar.ts';
 
@@ -19,6 +21,8 @@ let lab: Lab;
 let admin: ApiClient;
 let network: TcpProxy;
 let pilotlight: Pilotlight;
+/** Where proxies connect to it over TLS. */
+let secured: string;
 let proxy: Sidecar;
 
 let failed = false;
@@ -151,7 +155,9 @@ describe('the control plane on a real API server', { timeout: 3_600_000 }, () =>
 
   step('no stream is answered before every kind has been listed; what keeps it waiting is named', async () => {
     await rightsWithout('sidecars');
-    pilotlight = await Pilotlight.serve('--kubeconfig', join(lab.folder, 'pilotlight.kubeconfig'));
+    const kubeconfig = join(lab.folder, 'pilotlight.kubeconfig');
+    secured = `127.0.0.1:${await freePorts()}`;
+    pilotlight = await Pilotlight.serve('--kubeconfig', kubeconfig, '--tls-address', secured);
     await until('the other kinds to be listed', async () =>
       /: watching/.test(await pilotlight.watch('VirtualService')),
     );
@@ -343,8 +349,30 @@ describe('the control plane on a real API server', { timeout: 3_600_000 }, () =>
     assert.equal(await other.stop(), 0);
   });
 
-  step('asked to end, it ends its streams and exits', async () => {
-    assert.equal(await pilotlight.stop(), 0);
-    assert.ok((await proxy.client.ended).code > 0);
-  });
+  step(
+    'with the rights of deploy/ it makes the mesh a root, gives it to every namespace, and knows proxies by their tokens',
+    async t => {
+      const root = await until('the root in a namespace', async () => {
+        const path = '{.data.root-cert\\.pem}';
+        return lab.kubectl('-n', 'default', 'get', 'configmap', 'istio-ca-root-cert', '-o', `jsonpath=${path}`);
+      });
+      const token = (await lab.kubectl('-n', 'default', 'create', 'token', 'default', '--audience', 'istio-ca')).trim();
+      const options = {
+        credentials: ChannelCredentials.createSsl(Buffer.from(root)),
+        channel: { 'grpc.ssl_target_name_override': 'istiod.istio-system.svc' },
+        headers: { authorization: `Bearer ${token}` },
+      };
+      const known = new AdsClient(
+        secured,
+        'delta',
+        { id: 'sidecar~10.1.0.1~a.default~default.svc.cluster.local' },
+        options,
+      );
+      t.after(() => known.close());
+      known.subscribe('cluster');
+      await known.next('cluster');
+      // Rights for other kinds are taken away above.
+      assert.deepEqual(pilotlight.said(/(secrets|configmaps|leases|events|reviews)\S* is forbidden/), []);
+    },
+  );
 });
