@@ -58,6 +58,7 @@ function syncStatus(connection: Connection<Proxy>, withheld: readonly Problem[])
     id: client.id,
     protocol,
     peer: peer.address,
+    port: peer.port,
     connected: time(connectedAt),
     types: types.map(t => ({
       type: t.typeUrl,
