@@ -1,10 +1,11 @@
-import { bootstrap } from '../../src/cli/commands.ts';
-import { readArguments } from '../../src/command.ts';
+import { join } from 'node:path';
+import { bootstrap, token } from '../../src/cli/commands.ts';
+import { type Command, readArguments } from '../../src/command.ts';
 
-/** What `pilotlight bootstrap` prints for these arguments. Throws on what it says on standard error. */
-export async function bootstrapText(...argv: readonly string[]): Promise<string> {
+/** What a command prints for these arguments. Throws on what it says on standard error. */
+async function printed(command: Command, argv: readonly string[]): Promise<string> {
   let out = '';
-  await bootstrap.run(readArguments(bootstrap, argv), {
+  await command.run(readArguments(command, argv), {
     out: text => {
       out += text;
     },
@@ -14,4 +15,35 @@ export async function bootstrapText(...argv: readonly string[]): Promise<string>
     signal: new AbortController().signal,
   });
   return out;
+}
+
+/** What `pilotlight bootstrap` prints for these arguments. Throws on what it says on standard error. */
+export const bootstrapText = (...argv: readonly string[]): Promise<string> => printed(bootstrap, argv);
+
+/** How the Envoy of a pod is to connect over TLS. */
+export interface SecurePlace {
+  /** The folder of objects, and that of `serve --ca`. */
+  readonly config: string;
+  readonly ca: string;
+  /** The pod's token is kept here. */
+  readonly tokens: string;
+  /** Where the control plane serves over TLS. */
+  readonly tls: string;
+}
+
+/** The file of a pod's token. */
+export const tokenFile = ({ tokens }: SecurePlace, pod: string): string => join(tokens, `${pod}-token`);
+
+/** Makes a token for a pod and puts it into its file. */
+export async function renewToken(place: SecurePlace, pod: string, ttl = '1h'): Promise<void> {
+  const { config, ca } = place;
+  await printed(token, ['--config', config, '--ca', ca, '--ttl', ttl, '--out', tokenFile(place, pod), pod]);
+}
+
+/** A bootstrap with which the Envoy of a pod connects over TLS, by a token that is made for it. */
+export async function secureBootstrap(place: SecurePlace, pod: string, ...argv: readonly string[]): Promise<string> {
+  const { config, ca, tls } = place;
+  await renewToken(place, pod);
+  const how = ['--secure', '--ca', ca, '--token', tokenFile(place, pod), '--xds-address', tls];
+  return bootstrapText('--config', config, ...how, ...argv, pod);
 }
