@@ -5,6 +5,7 @@ import { StatusError, status } from './grpc/status.ts';
 import { unary } from './grpc/unary.ts';
 import type { Log } from './log.ts';
 import { decode, encode } from './proto/message.ts';
+import { type Acknowledgements, proxyOf } from './security/acknowledgements.ts';
 import type { CertificateAuthority } from './security/authority.ts';
 import { certificateChain, signRequest } from './security/sign-request.ts';
 
@@ -12,12 +13,19 @@ import { certificateChain, signRequest } from './security/sign-request.ts';
 export interface CertificateServiceContext {
   readonly authority: () => CertificateAuthority;
   readonly identify: Identify;
+  readonly acknowledgements: Acknowledgements;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 /** `istio.v1.auth.IstioCertificateService`: signs what its caller asks for, for the identity that the caller proved. */
-export const certificateMethods = ({ authority, identify, clock, log }: CertificateServiceContext): Methods => ({
+export const certificateMethods = ({
+  authority,
+  identify,
+  acknowledgements,
+  clock,
+  log,
+}: CertificateServiceContext): Methods => ({
   '/istio.v1.auth.IstioCertificateService/CreateCertificate': unary(async (bytes, peer) => {
     const { csr = '', validity_duration, metadata } = read(bytes);
     const refuse = (code: StatusError['code'], message: string, reason: string): never => {
@@ -37,8 +45,11 @@ export const certificateMethods = ({ authority, identify, clock, log }: Certific
         `${caller.proven.identity.uri} asks for another identity's certificate`,
       );
     const request = { csr, identity: caller.proven.identity.uri, validityDuration: Number(validity_duration ?? 0) };
-    const signed = await signRequest(authority(), request, clock.now());
+    const by = authority();
+    const signed = await signRequest(by, request, clock.now());
     if (!signed.ok) return refuse(signed.code, signed.message, signed.reason);
+    // An agent takes both from the answer: its certificate, and the roots that its Envoy trusts.
+    acknowledgements.acknowledge(proxyOf(caller.proven, peer.address), by.step);
     return encode('istio.v1.auth.IstioCertificateResponse', { cert_chain: certificateChain(signed) });
   }),
 });

@@ -19,6 +19,7 @@ import { ProblemLog } from './problem-log.ts';
 import { proxyHandler } from './proxy-handler.ts';
 import { Rounds } from './rounds/rounds.ts';
 import type { SecurePortState, Security } from './secure-port.ts';
+import { Acknowledgements } from './security/acknowledgements.ts';
 import { type ReviewAccess, SecretAccess } from './security/secret-access.ts';
 import { reachedAt, type Settings } from './settings.ts';
 import { type KeyContext, RemoteKeySource } from './sources/jwks/remote-keys.ts';
@@ -179,7 +180,9 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     clock,
     follow,
   });
+  const acknowledgements = new Acknowledgements();
   const handler = proxyHandler({
+    acknowledgements,
     world: () => world,
     certificates: () => certificates,
     identify: peer => ports.identify(peer),
@@ -258,6 +261,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
       settings: () => world?.mesh.settings,
       tokens,
       methods: ads.methods,
+      acknowledgements,
       clock,
       log,
       ports,

@@ -9,6 +9,7 @@ import { parseNode, proven } from './model/proxy/node.ts';
 import type { Proxy } from './model/proxy/proxy.ts';
 import type { ProblemLog } from './problem-log.ts';
 import { ProofEnds } from './proof-ends.ts';
+import { type Acknowledgements, proxyOf } from './security/acknowledgements.ts';
 import { checkNode } from './security/node-check.ts';
 import type { WorkloadCertificates } from './workload-certificates.ts';
 import { type ProxyWorld, type World, withCredentials, withWorkloadSecrets } from './world.ts';
@@ -23,6 +24,7 @@ export interface ProxyHandlerContext {
   readonly credentials: CredentialAccess;
   /** Of proxies that have no agent to get them. */
   readonly certificates: () => WorkloadCertificates<Proxy> | undefined;
+  readonly acknowledgements: Acknowledgements;
   readonly clock: Clock;
   readonly log: Log;
   readonly problems: ProblemLog;
@@ -46,9 +48,11 @@ function checkCaller(identified: Identified & { readonly ok: true }, proxy: Prox
 
 /** What proxies are, and what each is to have: the side of the ADS server that knows Istio. */
 export function proxyHandler(context: ProxyHandlerContext): AdsHandler<Proxy> {
-  const { world, credentials, certificates, clock, log, problems, metrics } = context;
+  const { world, credentials, certificates, acknowledgements, clock, log, problems, metrics } = context;
   const lastGood = new WeakMap<Proxy['class'], ProxyWorld>();
   const proofs = new ProofEnds<Proxy>(clock);
+  /** By what each has proved, where it has. */
+  const provers = new WeakMap<Proxy, string>();
   const unknownTypes = new Set<string>();
 
   const whole = (proxy: Proxy): ProxyWorld => {
@@ -98,6 +102,7 @@ export function proxyHandler(context: ProxyHandlerContext): AdsHandler<Proxy> {
         const { caller } = checked;
         if (caller.kind !== 'workload') return admitted(proxy, caller);
         const client = proven(proxy);
+        provers.set(client, proxyOf(caller.proven, peer.address));
         return client.class.certificates === 'ads' ? withCertificate(client, caller) : admitted(client, caller);
       };
       const identified = context.identify(peer);
@@ -116,19 +121,25 @@ export function proxyHandler(context: ProxyHandlerContext): AdsHandler<Proxy> {
       certificates()?.opened(stream);
       credentials.opened(stream);
       proofs.opened(stream);
+      const prover = provers.get(client);
+      if (prover !== undefined) acknowledgements.connected(prover, `${client.name}.${client.namespace}`);
       log.info({ proxy: client.id, protocol, peer: peer.address }, 'a proxy connected');
     },
     onClose(stream) {
       certificates()?.closed(stream);
       credentials.closed(stream);
       proofs.closed(stream);
+      const prover = provers.get(stream.client);
+      if (prover !== undefined) acknowledgements.disconnected(prover);
       log.info({ proxy: stream.client.id }, 'a proxy disconnected');
     },
     onSend(_, { type, frame, causes: [first] }) {
       metrics.sent(type, frame.size, first && (clock.now() - first.at) / 1000);
     },
     onAck({ client }, { type, delivery, causes }) {
-      if (type === 'secret') certificates()?.acknowledge(client, delivery.view);
+      const prover = provers.get(client);
+      if (type === 'secret' && prover !== undefined)
+        acknowledgements.acknowledge(prover, certificates()?.acknowledge(client, delivery.view));
       for (const { kind, at } of causes) metrics.acknowledged(kind, (delivery.at - at) / 1000);
     },
     onNack({ client }, type, { version, nonce, names, message }) {

@@ -1,4 +1,4 @@
-import type { AuthorityHeard } from './authority/secret-authority.ts';
+import type { AuthorityHeard } from './authority/cluster-authority.ts';
 import { overTls } from './caller.ts';
 import { certificateMethods } from './certificate-service.ts';
 import type { Clock } from './clock.ts';
@@ -7,6 +7,7 @@ import type { Methods } from './grpc/server.ts';
 import type { MeshOptions, MeshSettings } from './istio/settings.ts';
 import type { Log } from './log.ts';
 import { ListenError, type OpenPorts, type Port } from './ports.ts';
+import type { Acknowledgements } from './security/acknowledgements.ts';
 import type { Authenticator } from './security/authenticate.ts';
 import type { CertificateAuthority } from './security/authority.ts';
 import { clientCertificates, type TrustedRoots, verifyClientCertificate } from './security/client-certificate.ts';
@@ -26,7 +27,11 @@ import { ServerTls } from './tls.ts';
 /** What vouches for proxies. */
 export interface Security {
   /** Follows the mesh's certificate authority. Resolves once it has been looked up. */
-  followAuthority(trustDomain: () => string, heard: AuthorityHeard, signal: AbortSignal): Promise<void>;
+  followAuthority(
+    mesh: { readonly trustDomain: () => string; readonly acknowledgements: Acknowledgements },
+    heard: AuthorityHeard,
+    signal: AbortSignal,
+  ): Promise<void>;
   /** Knows the tokens that it has made itself. */
   readonly ownTokens?: (trustDomain: () => string, clock: Clock) => Authenticator;
   /** Who is asked about other tokens. */
@@ -50,6 +55,7 @@ export interface SecurePortContext {
   readonly trustDomains: () => readonly [own: string, ...aliases: readonly string[]];
   /** Those who know callers by their tokens. */
   readonly tokens: readonly Authenticator[];
+  readonly acknowledgements: Acknowledgements;
   /** What is served beside the certificates. */
   readonly methods: Methods;
   readonly clock: Clock;
@@ -94,11 +100,12 @@ export class SecurePort {
 
   /** The row of the table of ports. */
   row(): Port {
-    const { address, tokens, methods, clock, log } = this.#context;
+    const { address, tokens, methods, acknowledgements, clock, log } = this.#context;
     // istiod's order.
     const identify = overTls([clientCertificates(() => this.#roots(), clock), ...tokens]);
     const authority = (): CertificateAuthority => this.#authority;
-    const grpc = { ...methods, ...certificateMethods({ authority, identify, clock, log }) };
+    const service = certificateMethods({ authority, identify, acknowledgements, clock, log });
+    const grpc = { ...methods, ...service };
     return { name: 'tls', address, tls: this.#tls, identify, serves: { grpc } };
   }
 
@@ -136,7 +143,8 @@ const certificateOf = ({ place, clock }: SecurePortContext, authority: Certifica
   ownCertificate(authority, servingNames(place), servingLife, clock.now());
 
 /** What running the port takes of the control plane. */
-export interface RunContext extends Pick<SecurePortContext, 'address' | 'tokens' | 'methods' | 'clock' | 'log'> {
+export interface RunContext
+  extends Pick<SecurePortContext, 'address' | 'tokens' | 'methods' | 'acknowledgements' | 'clock' | 'log'> {
   readonly mesh: MeshOptions;
   /** See Settings. */
   readonly revision: string;
@@ -163,6 +171,7 @@ export async function runSecurePort(context: RunContext, { followAuthority }: Se
   const portContext = { ...context, place, trustDomains };
   let port: SecurePort | undefined;
   const follow = async (authority: CertificateAuthority): Promise<void> => {
+    context.acknowledgements.begin(authority.step);
     context.authorityChanged(authority);
     if (port) return port.replace(authority);
     const made = await SecurePort.create(portContext, authority);
@@ -187,5 +196,6 @@ export async function runSecurePort(context: RunContext, { followAuthority }: Se
       state.problems = problems;
     },
   };
-  await followAuthority(() => trustDomains()[0], heard, signal);
+  const { acknowledgements } = context;
+  await followAuthority({ trustDomain: () => trustDomains()[0], acknowledgements }, heard, signal);
 }

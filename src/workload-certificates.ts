@@ -135,15 +135,17 @@ export class WorkloadCertificates<C extends { readonly id: string }> {
     return this.#admitted.get(client)?.made;
   }
 
-  /** A client has acknowledged secrets. */
-  acknowledge(client: C, view: View): void {
+  /** A client has acknowledged secrets; gives the step of a rotation that it has all of by now. */
+  acknowledge(client: C, view: View): string | undefined {
     const held = this.#admitted.get(client);
-    if (!held) return;
+    if (!held) return undefined;
     const { own, roots, by } = held.made;
     const hasAll = [...own.list, ...roots.list].every(
       ({ name, version }) => resourceIn(view, name)?.version === version,
     );
-    if (hasAll) held.acknowledged = by.generation;
+    if (!hasAll) return undefined;
+    held.acknowledged = by.generation;
+    return by.authority.step;
   }
 
   /** How far each connected proxy has come. */

@@ -5,13 +5,14 @@ import { createServer } from 'node:net';
 import { after, test } from 'node:test';
 import { connect } from 'node:tls';
 import { ChannelCredentials, Client } from '@grpc/grpc-js';
-import type { AuthorityHeard } from '../src/authority/secret-authority.ts';
+import type { AuthorityHeard } from '../src/authority/cluster-authority.ts';
 import { systemClock } from '../src/clock.ts';
 import type { Call } from '../src/grpc/call.ts';
 import { status } from '../src/grpc/status.ts';
 import { createLog } from '../src/log.ts';
 import { ListenError, openPorts, probePort } from '../src/ports.ts';
 import { runSecurePort, type SecurePortState } from '../src/secure-port.ts';
+import { Acknowledgements } from '../src/security/acknowledgements.ts';
 import { type CertificateAuthority, rootBundle } from '../src/security/authority.ts';
 import { validityOf } from '../src/security/certificate.ts';
 import { makeRoot, rootAuthority } from '../src/security/root.ts';
@@ -68,6 +69,7 @@ async function serve(address: Address = { host: '127.0.0.1', port: 0 }) {
       tlsHosts: ['istiod.example.com', '10.0.0.1'],
       settings: () => undefined,
       ports,
+      acknowledgements: new Acknowledgements(),
       state,
       failed: error => failures.push(error),
       authorityChanged: () => {},

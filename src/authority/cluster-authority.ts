@@ -1,22 +1,108 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Problem } from '../config/problem.ts';
 import type { ApiClient } from '../kubernetes/api-client.ts';
-import type { CertificateAuthority } from '../security/authority.ts';
+import { objectKey } from '../object-key.ts';
+import type { Acknowledgements } from '../security/acknowledgements.ts';
+import { type CertificateAuthority, isSameAuthority, rootBundle } from '../security/authority.ts';
+import { authorityOf, type Pace, stepOf, usualPace } from '../security/rotation.ts';
+import { rotationSecret } from '../security/rotation-secret.ts';
 import type { Cluster } from './cluster.ts';
-import { AuthorityLeader } from './leader.ts';
-import { type AuthorityHeard, followAuthority } from './secret-authority.ts';
+import { lead } from './leader.ts';
+import { Replicas } from './replicas.ts';
+import { RootCertificates } from './root-certificates.ts';
+import { Rotating } from './rotating.ts';
+import { type AuthorityState, followSecrets } from './secret-authority.ts';
 
-/** Follows the authority that a cluster keeps, and competes for doing what one replica alone does for it. */
+/** Who hears of the authority of a mesh. */
+export interface AuthorityHeard {
+  /** Each that is in force. */
+  inForce(authority: CertificateAuthority): void;
+  /** All that is wrong with what it is kept in, and who holds up a rotation. */
+  problems(problems: readonly Problem[]): void;
+}
+
+/** What an authority is for. */
+export interface AuthorityMesh {
+  readonly trustDomain: () => string;
+  readonly acknowledgements: Acknowledgements;
+  readonly pace?: Pace;
+}
+
+/** Milliseconds from one look at a rotation to the next: often enough for its pace. */
+const lookEvery = ({ beforeSigning, beforeDropping }: Pace): number =>
+  Math.min(10_000, Math.max(250, Math.min(beforeSigning, beforeDropping) / 4));
+
+/** Follows the authority that a cluster keeps, and competes for doing what one replica alone does for it. Resolves once it has been looked up. */
 export async function clusterAuthority(
   cluster: Cluster,
   client: ApiClient,
-  trustDomain: () => string,
+  { trustDomain, acknowledgements, pace = usualPace }: AuthorityMesh,
   heard: AuthorityHeard,
   signal: AbortSignal,
 ): Promise<void> {
-  const leader = new AuthorityLeader(cluster, client);
-  void leader.run(signal);
-  const inForce = (authority: CertificateAuthority): void => {
-    heard.inForce(authority);
-    leader.follow(authority);
+  const replica = `${process.env['POD_NAME'] ?? hostname()}-${randomBytes(4).toString('hex')}`;
+  const every = lookEvery(pace);
+  const replicas = new Replicas(cluster, client, replica, every);
+  let state: AuthorityState | undefined;
+  let current: CertificateAuthority | undefined;
+  let roots: RootCertificates | undefined;
+  let ofSecrets: readonly Problem[] = [];
+  let ofRotation: readonly Problem[] = [];
+  const tell = (): void => heard.problems([...ofSecrets, ...ofRotation]);
+  const rotating = new Rotating(
+    {
+      cluster,
+      replicas,
+      pace,
+      trustDomain,
+      state: () => state,
+      owed: () => roots?.owed,
+      holding(holding) {
+        const object = objectKey('Secret', cluster.namespace, rotationSecret.name);
+        ofRotation = holding ? [{ object, path: '', message: holding.message, severity: 'warning' }] : [];
+        tell();
+      },
+    },
+    every,
+  );
+  const isRotating = (): boolean => state !== undefined && stepOf(state.inForce.rotation) !== 'settled';
+
+  const begin = (): void => {
+    void replicas.run(acknowledgements, isRotating, signal);
+    const duties = () => {
+      roots = new RootCertificates(cluster, current ? rootBundle(current) : '');
+      const distribution = roots;
+      return [(term: Parameters<RootCertificates['run']>[0]) => distribution.run(term), rotating.run.bind(rotating)];
+    };
+    void lead(cluster, client, replica, duties, signal);
   };
-  await followAuthority(cluster, trustDomain, { ...heard, inForce }, signal);
+
+  await followSecrets(
+    cluster,
+    trustDomain,
+    {
+      state(next) {
+        state = next;
+        const { rotation } = next.inForce;
+        const authority = authorityOf(rotation);
+        const isSame = current && isSameAuthority(current, authority);
+        // Nobody is waited for where nothing is under way.
+        if (!isSame || (stepOf(rotation) !== 'settled' && current?.step !== authority.step)) {
+          const isFirst = !current;
+          current = authority;
+          heard.inForce(authority);
+          roots?.replace(rootBundle(authority));
+          if (isFirst) begin();
+        }
+        rotating.wake();
+        replicas.wake();
+      },
+      problems(problems) {
+        ofSecrets = problems;
+        tell();
+      },
+    },
+    signal,
+  );
 }

@@ -1,11 +1,7 @@
-import { randomUUID } from 'node:crypto';
-import { hostname } from 'node:os';
 import type { ApiClient } from '../kubernetes/api-client.ts';
 import { LeaderElection } from '../kubernetes/leader.ts';
 import type { Permit } from '../kubernetes/writer.ts';
-import { type CertificateAuthority, rootBundle } from '../security/authority.ts';
 import type { Cluster } from './cluster.ts';
-import { RootCertificates } from './root-certificates.ts';
 
 /**
  * The Lease of the replica that alone writes what the authority is about. istiod's locks are ConfigMaps of other names (`istio-leader`,
@@ -13,45 +9,19 @@ import { RootCertificates } from './root-certificates.ts';
  */
 export const LEADER_LEASE = 'pilotlight-ca-leader';
 
-/** What one replica of all does for the authority, whichever is the leader. */
-export class AuthorityLeader {
-  readonly #cluster: Cluster;
-  readonly #election: LeaderElection;
-  #authority: CertificateAuthority | undefined;
-  #term: { readonly permit: Permit; readonly roots: RootCertificates } | undefined;
-  #begin = (): void => {};
+/** Part of a leader's work. It ends when the term does. */
+export type Duty = (term: Permit) => Promise<void>;
 
-  constructor(cluster: Cluster, client: ApiClient) {
-    const { namespace, log } = cluster;
-    const identity = `${process.env['POD_NAME'] ?? hostname()}_${randomUUID()}`;
-    this.#cluster = cluster;
-    this.#election = new LeaderElection({ client, log, namespace, name: LEADER_LEASE, identity });
-  }
-
-  /** The authority that is in force now. Nobody leads before there is one. */
-  follow(authority: CertificateAuthority): void {
-    this.#authority = authority;
-    this.#term?.roots.replace(rootBundle(authority));
-    this.#begin();
-  }
-
-  async run(signal: AbortSignal): Promise<void> {
-    await new Promise<void>(begin => {
-      this.#begin = begin;
-      signal.addEventListener('abort', () => begin(), { once: true });
-      if (this.#authority || signal.aborted) begin();
-    });
-    await this.#election.run(signal, permit => this.#lead(permit));
-  }
-
-  async #lead(permit: Permit): Promise<void> {
-    if (!this.#authority) throw new Error('nobody leads before there is an authority');
-    const roots = new RootCertificates(this.#cluster, rootBundle(this.#authority));
-    this.#term = { permit, roots };
-    try {
-      await roots.run(permit);
-    } finally {
-      this.#term = undefined;
-    }
-  }
+/** Competes for the Lease until `signal` aborts, and does its duties in every term. Where one of them fails the term ends. */
+export async function lead(
+  { namespace, log }: Cluster,
+  client: ApiClient,
+  identity: string,
+  duties: () => readonly Duty[],
+  signal: AbortSignal,
+): Promise<void> {
+  const election = new LeaderElection({ client, log, namespace, name: LEADER_LEASE, identity });
+  await election.run(signal, async term => {
+    await Promise.all(duties().map(duty => duty(term)));
+  });
 }

@@ -4,20 +4,42 @@ import { ApiError, failureLine } from '../kubernetes/api-error.ts';
 import type { Resource } from '../kubernetes/object.ts';
 import { untilAborted } from '../kubernetes/writer.ts';
 import { objectKey } from '../object-key.ts';
-import { type CertificateAuthority, isSameAuthority } from '../security/authority.ts';
 import { caSecret, caSecretData, readCaSecret } from '../security/ca-secret.ts';
 import { cacertsSecret, readCacerts } from '../security/cacerts.ts';
-import { type AuthorityInForce, chooseAuthority } from '../security/choice.ts';
+import { chooseAuthority, type WantedAuthority } from '../security/choice.ts';
 import type { SecretData } from '../security/fault.ts';
 import { makeRoot, rootAuthority } from '../security/root.ts';
-import { authorityOf, type Rotation, settled } from '../security/rotation.ts';
+import { stepId } from '../security/rotation.ts';
+import { type AuthorityInForce, readRotationSecret, rotationSecret } from '../security/rotation-secret.ts';
 import type { Cluster } from './cluster.ts';
 
-/** Who hears of the authority of a mesh. */
-export interface AuthorityHeard {
-  /** Each that is in force. */
-  inForce(authority: CertificateAuthority): void;
-  /** All that is wrong with what it is kept in. */
+/** On `istio-ca-secret`: another root is asked for. The leader makes one and takes the annotation away. */
+export const ROTATE = 'pilotlight.io/rotate-root';
+
+/** The Secrets of the system namespace; undefined where there is none. */
+interface Found {
+  readonly cacerts: RawObject | undefined;
+  readonly caSecret: RawObject | undefined;
+  readonly rotation: RawObject | undefined;
+}
+
+/** What is in force, and what a leader has to know besides. */
+export interface AuthorityState {
+  readonly inForce: AuthorityInForce;
+  /** What the mesh is to have in the end; undefined where the Secret that says so is broken or gone. */
+  readonly wanted: WantedAuthority | undefined;
+  readonly found: Found;
+  /** The step that is written down; undefined where there is none, or it is older than what is in force. */
+  readonly storedStep: string | undefined;
+  readonly isRotationBroken: boolean;
+  /** Somebody asks for another root. */
+  readonly isRotationAsked: boolean;
+}
+
+/** Who hears of the authority's Secrets. */
+export interface StateHeard {
+  state(state: AuthorityState): void;
+  /** All that is wrong with them. */
   problems(problems: readonly Problem[]): void;
 }
 
@@ -35,26 +57,22 @@ const secretData = (secret: RawObject): SecretData =>
   );
 
 /**
- * Follows the authority of a mesh in the Secrets `cacerts` and `istio-ca-secret`, which is made where there is neither. Each that is in
- * force is heard of, the first time once both have been looked up. What is wrong with a Secret is told and logged, and leaves the last good one in
- * force; where there is none yet nothing is in force, and nothing is made beside it.
+ * Follows the authority of a mesh: in the Secrets `cacerts` and `istio-ca-secret`, which is made where there is neither, and in what the leader
+ * has written down. It is heard of the first time once all have been looked up. What is wrong with a Secret is told and logged, and leaves the
+ * last good one in force; where there is none yet nothing is in force, and nothing is made beside it.
  */
-export async function followAuthority(
+export async function followSecrets(
   { follow, writer, namespace, clock, log }: Cluster,
   trustDomain: () => string,
-  heard: AuthorityHeard,
+  heard: StateHeard,
   signal: AbortSignal,
 ): Promise<void> {
-  const found: { cacerts: RawObject | undefined; caSecret: RawObject | undefined } = {
-    cacerts: undefined,
-    caSecret: undefined,
-  };
+  let found: Found = { cacerts: undefined, caSecret: undefined, rotation: undefined };
   /** What was wrong when last looked at, as it was said. */
   let said: ReadonlySet<string> = new Set();
   let unwritten: string | undefined;
   let faults: readonly Problem[] = [];
   let inForce: AuthorityInForce | undefined;
-  let current: CertificateAuthority | undefined;
   let writing = false;
   let looked = false;
 
@@ -70,11 +88,13 @@ export async function followAuthority(
     heard.problems(problems);
   };
 
-  const write = async (rotation: () => Promise<Rotation>): Promise<void> => {
+  /** Makes the root of a mesh that has none. Any replica may: what is there already is never overwritten. */
+  const make = async (): Promise<void> => {
     if (writing) return;
     writing = true;
     try {
-      const data = Object.entries(caSecretData(await rotation())).map(
+      const root = rootAuthority(await makeRoot(trustDomain(), clock.now()));
+      const data = Object.entries(caSecretData(root)).map(
         ([field, bytes]) => [field, Buffer.from(bytes).toString('base64')] as const,
       );
       const metadata = { name: caSecret.name, namespace };
@@ -104,39 +124,49 @@ export async function followAuthority(
   const choose = (): void => {
     if (!looked || signal.aborted) return;
     const now = clock.now();
+    const rotation = found.rotation && readRotationSecret(secretData(found.rotation), now);
     const choice = chooseAuthority(
       {
         cacerts: found.cacerts && readCacerts(secretData(found.cacerts), now),
         caSecret: found.caSecret && readCaSecret(secretData(found.caSecret), now),
+        rotation,
       },
       inForce,
       now,
     );
-    if (choice.do === 'make') {
-      void write(async () => settled(rootAuthority(await makeRoot(trustDomain(), clock.now())), clock.now()));
-      return;
-    }
-    faults = choice.faults.map(({ secret, field, message, severity }) => ({
+    if (choice.do === 'make') return void make();
+    const isRotationAsked = found.caSecret?.metadata.annotations?.[ROTATE] !== undefined;
+    const secretProblem = (secret: string, path: string, message: string, severity: Problem['severity']): Problem => ({
       object: objectKey('Secret', namespace, secret),
-      path: field,
+      path,
       message,
       severity,
-    }));
+    });
+    const inVain = `another root is asked for, but the mesh has that of ${cacertsSecret}: replace it there`;
+    faults = [
+      ...choice.faults.map(({ secret, field, message, severity }) => secretProblem(secret, field, message, severity)),
+      ...(isRotationAsked && found.cacerts
+        ? [secretProblem(caSecret.name, `metadata.annotations["${ROTATE}"]`, inVain, 'warning')]
+        : []),
+    ];
     if (found.caSecret) unwritten = undefined;
     tell();
     if (choice.do === 'refuse') return;
-    const { rotation } = choice.inForce;
     inForce = choice.inForce;
-    if (choice.do === 'restore') void write(async () => rotation);
-    const authority = authorityOf(rotation);
-    if (current && isSameAuthority(current, authority)) return;
-    current = authority;
-    heard.inForce(authority);
+    const stored = rotation?.ok ? stepId(rotation.value.rotation) : undefined;
+    heard.state({
+      inForce,
+      wanted: choice.wanted,
+      found,
+      storedStep: stored === stepId(inForce.rotation) ? stored : undefined,
+      isRotationBroken: rotation !== undefined && !rotation.ok,
+      isRotationAsked,
+    });
   };
 
-  const following = (secret: keyof typeof found, name: string): Promise<void> => {
+  const following = (secret: keyof Found, name: string): Promise<void> => {
     const told = (object: RawObject | undefined): void => {
-      found[secret] = object;
+      found = { ...found, [secret]: object };
       choose();
     };
     return follow(
@@ -153,7 +183,11 @@ export async function followAuthority(
       signal,
     );
   };
-  await Promise.all([following('cacerts', cacertsSecret), following('caSecret', caSecret.name)]);
+  await Promise.all([
+    following('cacerts', cacertsSecret),
+    following('caSecret', caSecret.name),
+    following('rotation', rotationSecret.name),
+  ]);
   looked = true;
   choose();
 }

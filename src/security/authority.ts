@@ -28,6 +28,8 @@ export interface CertificateAuthority {
   readonly roots: readonly X509Certificate[];
   /** The end of the signer and of all that vouches for it, in milliseconds since 1970. A leaf ends no later. */
   readonly notAfter: number;
+  /** The step of a rotation that it is the authority of; absent where it is not in force. */
+  readonly step?: string;
 }
 
 /** The roots as one PEM text: what a proxy has as `ROOTCA`, and the ConfigMap `istio-ca-root-cert` as `root-cert.pem`. */

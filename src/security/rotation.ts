@@ -14,7 +14,7 @@ import { leafLife } from './issue.ts';
  * | `sign` | what was `next` | the same | every proxy has a leaf of the new signer |
  */
 export interface Rotation {
-  /** Grows with every step. A proxy acknowledges it once it has both the roots and a leaf of this step. */
+  /** Grows with every step. */
   readonly generation: number;
   /** When the step began, in milliseconds since 1970. */
   readonly since: number;
@@ -31,6 +31,9 @@ export type RotationStep = 'settled' | 'distribute' | 'sign';
 export const stepOf = ({ next, earlier }: Rotation): RotationStep =>
   next ? 'distribute' : earlier.length ? 'sign' : 'settled';
 
+/** Names a step: no other step of any rotation has the same name. */
+export const stepId = ({ generation, since }: Rotation): string => `${generation}@${since}`;
+
 /** An authority with nothing before or after it. */
 export const settled = (signer: CertificateAuthority, now: number): Rotation => ({
   generation: 0,
@@ -40,10 +43,10 @@ export const settled = (signer: CertificateAuthority, now: number): Rotation => 
 });
 
 /** Who signs and whom proxies trust at this step. Old roots stand before new ones at every step, so that what proxies have stays the same. */
-export const authorityOf = ({ signer, next, earlier }: Rotation): CertificateAuthority => ({
-  ...signer,
-  roots: distinct([...earlier, ...signer.roots, ...(next?.roots ?? [])]),
-});
+export const authorityOf = (rotation: Rotation): CertificateAuthority => {
+  const { signer, next, earlier } = rotation;
+  return { ...signer, roots: distinct([...earlier, ...signer.roots, ...(next?.roots ?? [])]), step: stepId(rotation) };
+};
 
 const trusts = ({ roots }: CertificateAuthority, { root }: CertificateAuthority): boolean =>
   roots.some(other => isSame(other, root));
@@ -70,19 +73,17 @@ export interface Pace {
 /** The pace where a mesh does not set its own: an hour, and the life of a leaf. */
 export const usualPace: Pace = { beforeSigning: 3_600_000, beforeDropping: leafLife.default * 1_000 };
 
-/**
- * Takes the next step if every connected proxy has acknowledged this one and its time is over; the same rotation otherwise. `acknowledged` has
- * for each connected proxy the newest generation that it acknowledged, 0 where it has none.
- */
-export function proceed(rotation: Rotation, acknowledged: Iterable<number>, now: number, pace: Pace): Rotation {
-  const { generation, since, signer, next, earlier } = rotation;
-  if (!next && !earlier.length) return rotation;
-  if (now - since < (next ? pace.beforeSigning : pace.beforeDropping)) return rotation;
-  for (const acked of acknowledged) if (acked < generation) return rotation;
+/** Whether a step has lasted as long as it is to last at least. */
+export const isOver = (rotation: Rotation, now: number, pace: Pace): boolean =>
+  now - rotation.since >= (rotation.next ? pace.beforeSigning : pace.beforeDropping);
+
+/** Takes the next step if nobody is waited for and the time of this one is over; the same rotation otherwise, and where it is settled. */
+export function proceed(rotation: Rotation, waitedFor: number, now: number, pace: Pace): Rotation {
+  const { generation, signer, next, earlier } = rotation;
+  if (waitedFor || !isOver(rotation, now, pace)) return rotation;
   const step = { generation: generation + 1, since: now };
-  return next
-    ? { ...step, signer: next, earlier: distinct([...earlier, ...signer.roots]) }
-    : { ...step, signer, earlier: [] };
+  if (next) return { ...step, signer: next, earlier: distinct([...earlier, ...signer.roots]) };
+  return earlier.length ? { ...step, signer, earlier: [] } : rotation;
 }
 
 /** Of a root's life, the part after which another is made (istiod: CITADEL_SELF_SIGNED_ROOT_CERT_GRACE_PERIOD_PERCENTILE is 20). */

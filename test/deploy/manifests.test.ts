@@ -46,8 +46,12 @@ test('the control plane may read every kind that it watches, and nothing more', 
     'create secrets',
     'create subjectaccessreviews',
     'create tokenreviews',
+    'delete leases',
     'patch configmaps',
+    'patch leases',
+    'patch secrets',
     'update leases',
+    'update secrets',
   ]);
 });
 

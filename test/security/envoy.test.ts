@@ -20,7 +20,7 @@ const bytes = (text: string): Buffer => Buffer.from(text);
 function istiodRoot({ certificate, key }: Signer): CertificateAuthority {
   const read = readCaSecret({ 'ca-cert.pem': bytes(certificate), 'ca-key.pem': bytes(key) }, now);
   assert.ok(read.ok, JSON.stringify(read.faults));
-  return read.value.signer;
+  return read.value;
 }
 
 function pluggedBelow(root: Signer): CertificateAuthority {
@@ -42,11 +42,11 @@ function pluggedBelow(root: Signer): CertificateAuthority {
 async function way(): Promise<readonly CertificateAuthority[]> {
   const first = settled(istiodRoot(newCertificate({ kind: 'rsa:2048' })), now);
   const distribute = begin(first, rootAuthority(await makeRoot('cluster.local', now)), now);
-  const sign = proceed(distribute, [], now, pace);
-  const own = proceed(sign, [], now, pace);
+  const sign = proceed(distribute, 0, now, pace);
+  const own = proceed(sign, 0, now, pace);
   const distributePlugged = begin(own, pluggedBelow(newCertificate()), now);
-  const signPlugged = proceed(distributePlugged, [], now, pace);
-  const plugged = proceed(signPlugged, [], now, pace);
+  const signPlugged = proceed(distributePlugged, 0, now, pace);
+  const plugged = proceed(signPlugged, 0, now, pace);
   return [first, distribute, sign, own, distributePlugged, signPlugged, plugged].map(authorityOf);
 }
 

@@ -4,9 +4,11 @@ import { inspect } from 'node:util';
 import { rootBundle } from '../../src/security/authority.ts';
 import { caSecretData, readCaSecret } from '../../src/security/ca-secret.ts';
 import { readCacerts } from '../../src/security/cacerts.ts';
+import { pemOf } from '../../src/security/certificate.ts';
 import type { SecretData } from '../../src/security/fault.ts';
 import { makeRoot, rootAuthority } from '../../src/security/root.ts';
 import { settled } from '../../src/security/rotation.ts';
+import { readRotationSecret, rotationSecretData } from '../../src/security/rotation-secret.ts';
 import { caExtensions, newCertificate, newCsr, newKey, openssl, type Signer, textOfCertificate } from './openssl.ts';
 
 const now = Date.now() + 60_000;
@@ -42,7 +44,7 @@ for (const [name, made, write] of [
   test(`istio-ca-secret is taken over as it is: ${name}`, () => {
     const read = readCaSecret(istioSecret({ certificate: made.certificate, key: write(made.key) }), now);
     assert.ok(read.ok, JSON.stringify(read.faults));
-    const { signer: authority } = read.value;
+    const authority = read.value;
     assert.equal(textOfCertificate(rootBundle(authority)), textOfCertificate(made.certificate));
     assert.deepEqual(authority.intermediates, []);
     const openssls = openssl(['pkey', '-in', 'k'], { k: made.key });
@@ -50,11 +52,9 @@ for (const [name, made, write] of [
   });
 
 test('what is stored of a root is read back, and openssl finds the key to be that of the certificate', async () => {
-  const made = settled(rootAuthority(await makeRoot('cluster.local', now)), now);
+  const made = rootAuthority(await makeRoot('cluster.local', now));
   const data = caSecretData(made);
-  assert.deepEqual(Object.keys(data).slice(0, 5), [
-    ...['ca-cert.pem', 'ca-key.pem', 'cert-chain.pem', 'key.pem', 'root-cert.pem'],
-  ]);
+  assert.deepEqual(Object.keys(data), ['ca-cert.pem', 'ca-key.pem', 'cert-chain.pem', 'key.pem', 'root-cert.pem']);
   const text = (field: string) => Buffer.from(data[field] ?? []).toString();
   assert.equal(
     openssl(['pkey', '-in', 'k', '-pubout'], { k: text('ca-key.pem') }),
@@ -62,9 +62,8 @@ test('what is stored of a root is read back, and openssl finds the key to be tha
   );
   const read = readCaSecret(data, now);
   assert.ok(read.ok);
-  assert.equal(rootBundle(read.value.signer), rootBundle(made.signer));
-  assert.equal(read.value.generation, made.generation);
-  assert.throws(() => caSecretData({ ...made, signer: { ...made.signer, intermediates: made.signer.roots } }));
+  assert.equal(rootBundle(read.value), rootBundle(made));
+  assert.throws(() => caSecretData({ ...made, intermediates: made.roots }));
 });
 
 test('cacerts in istiod’s form, and below two others', () => {
@@ -226,20 +225,37 @@ test('a certificate that is not valid yet says so', () => {
   assert.match(read.faults[0]?.message ?? '', /is not valid before \d{4}-\d\d-\d\dT/);
 });
 
+const deep = readCacerts(cacerts({ 'cert-chain.pem': `${below.certificate}${signer.certificate}` }, below), now);
+assert.ok(deep.ok);
+const inForce = { rotation: { ...settled(deep.value, now), generation: 3 }, source: 'cacerts', isMade: false } as const;
+
+test('what is in force is read back as it was written, intermediates and all', () => {
+  const read = readRotationSecret(rotationSecretData(inForce), now);
+  assert.ok(read.ok, JSON.stringify(read.faults));
+  const { signer: back } = read.value.rotation;
+  assert.equal(pemOf(back.intermediates), pemOf(deep.value.intermediates));
+  assert.equal(rootBundle(back), rootBundle(deep.value));
+  assert.deepEqual([read.value.rotation.generation, read.value.source], [3, 'cacerts']);
+});
+
 for (const [name, field, text, words] of [
   ['no JSON', 'rotation.json', '{', /expected \{"step"/],
-  ['no numbers', 'rotation.json', '{"step":"sign","generation":"1","since":2}', /expected \{"step"/],
-  ['another step', 'rotation.json', '{"step":"sign","generation":1,"since":2}', /its step is sign, .* settled/],
-  ['a next root without its key', 'next-ca-cert.pem', root.certificate, /expected a private key/],
+  ['no numbers', 'rotation.json', '{"step":"sign","generation":"1","since":2,"source":"cacerts"}', /expected \{"step"/],
+  ['no source', 'rotation.json', '{"step":"settled","generation":1,"since":2}', /expected \{"step"/],
+  [
+    'another step',
+    'rotation.json',
+    `{"step":"sign","generation":1,"since":${now},"source":"cacerts"}`,
+    /its step is sign, .* settled/,
+  ],
+  ['another key', 'ca-key.pem', otherKey, /is not the key/],
+  ['a next root without its key', 'next-ca-cert.pem', root.certificate, /expected a private key|missing/],
   ['damaged earlier roots', 'earlier-root-cert.pem', 'garbage', /expected certificates/],
 ] as const)
   test(`a rotation that cannot be read back is never guessed: ${name}`, () => {
-    const data = {
-      ...istioSecret(root),
-      ...dataOf({ 'rotation.json': '{"step":"settled","generation":3,"since":2}' }),
-    };
-    assert.ok(readCaSecret(data, now).ok);
-    const read = readCaSecret({ ...data, ...dataOf({ [field]: text }) }, now);
+    const data = rotationSecretData(inForce);
+    const read = readRotationSecret({ ...data, ...dataOf({ [field]: text }) }, now);
     assert.ok(!read.ok);
-    assert.match(read.faults[0]?.message ?? '', words);
+    assert.match(read.faults.map(fault => fault.message).join(), words);
+    for (const shown of [inspect(read, { depth: 9 }), JSON.stringify(read)]) assert.doesNotMatch(shown, /MIG|MHc/);
   });

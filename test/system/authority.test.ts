@@ -7,7 +7,9 @@ import { LEADER_LEASE } from '../../src/authority/leader.ts';
 import { ApiClient } from '../../src/kubernetes/api-client.ts';
 import type { KubeObject, Resource } from '../../src/kubernetes/object.ts';
 import { untilAborted, Writer } from '../../src/kubernetes/writer.ts';
+import type { Pace } from '../../src/security/rotation.ts';
 import { ApiServer, noApiServer } from '../kubernetes/api-server.ts';
+import { newCertificate, type Signer } from '../security/openssl.ts';
 import { until } from '../support/until.ts';
 import { Replica } from './replica.ts';
 
@@ -17,6 +19,10 @@ const CONFIG_MAPS = core('configmaps');
 const SECRETS = core('secrets');
 const LEASES: Resource = { apiVersion: 'coordination.k8s.io/v1', plural: 'leases' };
 const name = 'istio-ca-root-cert';
+
+const caSecret = { namespace: 'istio-system', name: 'istio-ca-secret' };
+/** Steps of a rotation that nobody holds up. */
+const pace: Pace = { beforeSigning: 1_000, beforeDropping: 1_000 };
 
 let api: ApiServer;
 let admin: Writer;
@@ -41,9 +47,16 @@ const hasRoots = (replica: Replica, namespace: string) =>
       : undefined;
   });
 
+const certificates = (pem: string): number => pem.match(/BEGIN CERTIFICATE/g)?.length ?? 0;
+const stored = async (field: string) =>
+  Buffer.from(
+    ((await admin.get(SECRETS, caSecret))?.['data'] as Record<string, string> | undefined)?.[field] ?? '',
+    'base64',
+  ).toString();
+
 /** A leader that has written everywhere. */
-async function leading(): Promise<Replica> {
-  const replica = new Replica(await api.client());
+async function leading(of?: Pace): Promise<Replica> {
+  const replica = new Replica(await api.client(), of);
   await until('the leader', () => replica.said(/is the leader$/) > 0);
   for (const namespace of ['default', 'kube-public']) await hasRoots(replica, namespace);
   return replica;
@@ -155,6 +168,114 @@ describe('with a real API server', { skip: noApiServer, timeout: 3_600_000 }, ()
     await admin.delete(LEASES, { namespace: 'istio-system', name: LEADER_LEASE });
     await hasRoots(replica, 'default');
     await ended(replica);
+  });
+
+  test('another root that is asked for is distributed, signs and takes over, as all proxies of all replicas have acknowledged', async () => {
+    const [one, two] = [await leading(pace), new Replica(await api.client(), pace)];
+    await until('the roots', () => two.bundle !== '');
+    const first = one.bundle;
+    two.acknowledgements.connected('pod 1', 'app-1.default');
+    two.acknowledgements.connected('pod 2', 'app-2.default');
+    await admin.patch(SECRETS, caSecret, { metadata: { annotations: { 'pilotlight.io/rotate-root': 'now' } } });
+    await until('both roots', () => [one, two].every(each => certificates(each.bundle) === 2));
+    assert.ok(one.bundle.startsWith(first) && one.bundle === two.bundle);
+    await until('the annotation to go', async () => !(await admin.get(SECRETS, caSecret))?.metadata.annotations);
+    const fresh = one.bundle.slice(first.length);
+    assert.equal(await stored('ca-cert.pem'), first, 'an istiod that takes over signs with what everybody trusts');
+    one.acknowledgements.acknowledge('pod 1', one.authority?.step);
+    await until('a word', () =>
+      one.problems.some(line => /new root does not sign yet.*: app-2\.default\. A/.test(line)),
+    );
+    assert.ok(!one.problems.some(line => line.includes('app-1')), 'who asked another replica has acknowledged, too');
+    for (const each of [one, two]) assert.equal(`${each.authority?.certificate}`, first);
+
+    two.acknowledgements.acknowledge('pod 2', two.authority?.step);
+    await until('the new root to sign', () => [one, two].every(each => `${each.authority?.certificate}` === fresh));
+    assert.equal(one.bundle, first + fresh);
+    assert.equal(await stored('ca-cert.pem'), fresh);
+    await until('a word', () => one.problems.some(line => /old root is not taken away yet.*app-[12]/.test(line)));
+    for (const pod of ['pod 1', 'pod 2']) one.acknowledgements.acknowledge(pod, one.authority?.step);
+    await until('the old root to go', () => [one, two].every(each => each.bundle === fresh));
+    for (const space of ['default', 'late']) await hasRoots(one, space);
+    assert.deepEqual(one.problems, []);
+    two.stop();
+    await ended(one);
+  });
+
+  test('a leader that goes in the middle is followed by another, and what proxies told a replica that ended is known', async () => {
+    const one = await leading(pace);
+    const first = one.bundle;
+    one.acknowledgements.connected('pod 1', 'app-1.default');
+    await admin.patch(SECRETS, caSecret, { metadata: { annotations: { 'pilotlight.io/rotate-root': 'now' } } });
+    await until('both roots', () => certificates(one.bundle) === 2);
+    const both = one.bundle;
+    one.acknowledgements.acknowledge('pod 1', one.authority?.step);
+    await ended(one);
+    const two = new Replica(await api.client(), { ...pace, beforeDropping: 3_600_000 });
+    two.acknowledgements.connected('pod 1', 'app-1.default');
+    await until('the new root to sign', () => two.bundle === both && `${two.authority?.certificate}` !== first);
+    await ended(two);
+    const three = new Replica(await api.client(), pace);
+    await until('the old root to go', () => three.bundle === both.slice(first.length));
+    await ended(three);
+  });
+
+  test('cacerts that was replaced while nobody looked is gone over to in steps; broken it changes nothing', async () => {
+    const [a, b] = [newCertificate({ subject: '/O=a' }), newCertificate({ subject: '/O=b' })];
+    const [a1, b1] = [newCertificate({ subject: '/O=a1', signer: a }), newCertificate({ subject: '/O=b1', signer: b })];
+    const plug = (signer: Signer, root: Signer, fields: Record<string, string> = {}) =>
+      admin.apply(SECRETS, {
+        apiVersion: 'v1',
+        kind: 'Secret',
+        metadata: { namespace: 'istio-system', name: 'cacerts' },
+        stringData: {
+          'ca-cert.pem': signer.certificate,
+          'ca-key.pem': signer.key,
+          'cert-chain.pem': signer.certificate,
+          'root-cert.pem': root.certificate,
+          ...fields,
+        },
+      });
+    const one = await leading(pace);
+    const before = one.bundle;
+    await plug(a1, a);
+    await until('both roots', () => one.bundle === before + a.certificate);
+    await until('its end', () => one.bundle === a.certificate);
+    assert.equal(`${one.authority?.certificate}`, a1.certificate);
+    await plug(b1, b, { 'ca-key.pem': a1.key });
+    await until('a word', () => one.problems.some(line => /cacerts ca-key.pem: is not the key/.test(line)));
+    await until('its line', () => one.said(/^a problem$/) === 1);
+    await ended(one);
+    await plug(b1, b);
+    const slow = new Replica(await api.client(), { ...pace, beforeSigning: 3_600_000 });
+    await until('both roots', () => slow.bundle === a.certificate + b.certificate);
+    assert.equal(`${slow.authority?.certificate}`, a1.certificate, 'it signs with what everybody trusts');
+    await plug(a1, a);
+    await until('the way back', () => slow.bundle === a.certificate);
+    await ended(slow);
+    await admin.delete(SECRETS, { namespace: 'istio-system', name: 'cacerts' });
+    const own = new Replica(await api.client(), pace);
+    await until('our own root again', () => own.bundle === before);
+    await ended(own);
+  });
+
+  test('what cannot be read of what is in force is left alone, and nothing is served by a guess', async () => {
+    const name = { namespace: 'istio-system', name: 'pilotlight-ca-rotation' };
+    const one = await leading(pace);
+    const { bundle } = one;
+    const data = (await admin.get(SECRETS, name))?.['data'] as Record<string, string>;
+    await admin.patch(SECRETS, name, { data: { 'rotation.json': Buffer.from('{').toString('base64') } });
+    await until('a word', () => one.problems.some(line => line.includes('rotation.json: expected')));
+    assert.equal(one.bundle, bundle);
+    const two = new Replica(await api.client(), pace);
+    await until('a word', () => two.problems.some(line => line.includes('rotation.json: expected')));
+    assert.equal(two.authority, undefined);
+    await admin.patch(SECRETS, name, { data: { 'rotation.json': data['rotation.json'] } });
+    await until('it to serve', () => two.bundle === bundle);
+    await admin.delete(SECRETS, name);
+    await until('it to be written again', async () => (await admin.get(SECRETS, name)) !== undefined);
+    two.stop();
+    await ended(one);
   });
 
   test('the rights that deploy/ gives are enough', async () => {

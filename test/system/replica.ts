@@ -4,7 +4,9 @@ import { systemClock } from '../../src/clock.ts';
 import { type Problem, problemLine } from '../../src/config/problem.ts';
 import type { ApiClient, ApiRequest } from '../../src/kubernetes/api-client.ts';
 import { Writer } from '../../src/kubernetes/writer.ts';
+import { Acknowledgements } from '../../src/security/acknowledgements.ts';
 import { type CertificateAuthority, rootBundle } from '../../src/security/authority.ts';
+import { type Pace, usualPace } from '../../src/security/rotation.ts';
 import { KubernetesSource } from '../../src/sources/kubernetes/kubernetes.ts';
 import { memoryLog } from '../kubernetes/log.ts';
 
@@ -15,9 +17,10 @@ export class Replica {
   readonly lines: ReturnType<typeof memoryLog>['lines'];
   authority: CertificateAuthority | undefined;
   problems: readonly string[] = [];
+  readonly acknowledgements = new Acknowledgements();
   readonly #stop = new AbortController();
 
-  constructor(client: ApiClient, namespace = 'istio-system') {
+  constructor(client: ApiClient, pace: Pace = usualPace) {
     const { log, lines } = memoryLog();
     this.lines = lines;
     const counted = new Proxy(client, {
@@ -35,19 +38,26 @@ export class Replica {
       follow: source.follow.bind(source),
       writer: (permit: ConstructorParameters<typeof Writer>[0]['permit']) =>
         new Writer({ client: counted, fieldManager: 'pilotlight', permit, retryMs: [50, 500, 20_000] }),
-      namespace,
+      namespace: 'istio-system',
       clock: systemClock,
       log,
     };
     const heard = {
       inForce: (authority: CertificateAuthority) => {
         this.authority = authority;
+        this.acknowledgements.begin(authority.step);
       },
       problems: (problems: readonly Problem[]) => {
         this.problems = problems.map(problemLine);
       },
     };
-    void clusterAuthority(cluster, counted, () => 'cluster.local', heard, this.#stop.signal);
+    void clusterAuthority(
+      cluster,
+      counted,
+      { trustDomain: () => 'cluster.local', acknowledgements: this.acknowledgements, pace },
+      heard,
+      this.#stop.signal,
+    );
     after(() => this.stop());
   }
 

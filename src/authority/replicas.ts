@@ -1,0 +1,138 @@
+import type { ApiClient } from '../kubernetes/api-client.ts';
+import { pause } from '../kubernetes/backoff.ts';
+import { collectionOf, type KubeObject, type Resource } from '../kubernetes/object.ts';
+import { untilAborted, type Writer } from '../kubernetes/writer.ts';
+import type { Acknowledgements, Report } from '../security/acknowledgements.ts';
+import type { Cluster } from './cluster.ts';
+
+const LEASES: Resource = { apiVersion: 'coordination.k8s.io/v1', plural: 'leases' };
+
+/** Finds the Leases in which replicas report. */
+const LABEL = { 'pilotlight.io/ca-report': 'true' };
+const annotation = {
+  step: 'pilotlight.io/ca-step',
+  acknowledged: 'pilotlight.io/ca-acknowledged',
+  waiting: 'pilotlight.io/ca-waiting',
+  names: 'pilotlight.io/ca-waiting-names',
+} as const;
+
+/** Milliseconds from one report to the next where nothing is under way. */
+const CALM = 60_000;
+
+/** A digest of a proxy in a report. */
+const DIGEST = 8;
+
+/** What a replica has reported. */
+export interface ReplicaReport {
+  readonly report: Report;
+  /** It has ended, and what it reported is all that it will. */
+  readonly ended: boolean;
+  /** Another at each report. */
+  readonly renewed: string;
+}
+
+const texts = ({ step, acknowledged, waiting, names }: Report): Readonly<Record<string, string>> => ({
+  [annotation.step]: step,
+  [annotation.acknowledged]: [...acknowledged].join(''),
+  [annotation.waiting]: [...waiting].join(''),
+  [annotation.names]: [...names].map(pair => pair.join('=')).join(),
+});
+
+const digests = (text = ''): ReadonlySet<string> => new Set(text.match(new RegExp(`.{${DIGEST}}`, 'g')));
+
+function reportOf({ metadata: { annotations = {} } }: KubeObject): Report {
+  return {
+    step: annotations[annotation.step] ?? '',
+    acknowledged: digests(annotations[annotation.acknowledged]),
+    waiting: digests(annotations[annotation.waiting]),
+    names: new Map(
+      (annotations[annotation.names] ?? '')
+        .split(',')
+        .map(pair => [pair.slice(0, DIGEST), pair.slice(DIGEST + 1)] as const),
+    ),
+  };
+}
+
+/** This replica's reports to the leader, in a Lease of its own: proxies ask any replica for a certificate, and have their stream at another. */
+export class Replicas {
+  readonly #cluster: Cluster;
+  readonly #client: Pick<ApiClient, 'json'>;
+  /** The name of this replica's Lease. */
+  readonly #name: string;
+  readonly #every: number;
+  #wake = (): void => {};
+
+  /** `every` is in milliseconds, from one report to the next while a rotation is under way. */
+  constructor(cluster: Cluster, client: Pick<ApiClient, 'json'>, replica: string, every: number) {
+    this.#cluster = cluster;
+    this.#client = client;
+    this.#name = `pilotlight-ca-${replica}`.toLowerCase().replaceAll(/[^a-z0-9-]/g, '-');
+    this.#every = every;
+  }
+
+  /** There is something new to report. */
+  wake(): void {
+    this.#wake();
+  }
+
+  /** Reports until `signal` aborts; then that this replica has ended. */
+  async run(acknowledgements: Acknowledgements, isRotating: () => boolean, signal: AbortSignal): Promise<void> {
+    const { log, writer } = this.#cluster;
+    const own = writer(untilAborted(signal));
+    let failing = false;
+    while (!signal.aborted) {
+      await this.#write(own, acknowledgements.report(), this.#name).then(
+        () => {
+          failing = false;
+        },
+        (error: unknown) => {
+          if (!failing && !signal.aborted)
+            log.warn({ err: error }, 'what proxies have acknowledged cannot be reported');
+          failing = true;
+        },
+      );
+      await this.#pause(isRotating() ? this.#every : CALM, signal);
+    }
+    // What it was told stays true of the proxies, which go to other replicas now.
+    const last = writer(untilAborted(AbortSignal.timeout(2_000)));
+    await this.#write(last, { ...acknowledgements.report(), waiting: new Set(), names: new Map() }, '').catch(
+      () => undefined,
+    );
+  }
+
+  /** What all replicas have reported last, by their Leases. */
+  async all(signal: AbortSignal): Promise<ReadonlyMap<string, ReplicaReport>> {
+    const labelSelector = Object.entries(LABEL)
+      .map(pair => pair.join('='))
+      .join();
+    const path = collectionOf(LEASES, this.#cluster.namespace);
+    const { items = [] } = (await this.#client.json(path, { query: { labelSelector }, signal })) as {
+      readonly items?: readonly KubeObject[];
+    };
+    return new Map(
+      items.map(lease => {
+        const { holderIdentity = '', renewTime = '' } = (lease['spec'] ?? {}) as Readonly<Record<string, string>>;
+        return [lease.metadata.name, { report: reportOf(lease), ended: !holderIdentity, renewed: renewTime }] as const;
+      }),
+    );
+  }
+
+  /** Removes what a replica reported. */
+  async forget(name: string, writer: Writer): Promise<void> {
+    await writer.delete(LEASES, { namespace: this.#cluster.namespace, name });
+  }
+
+  #write(writer: Writer, report: Report, holderIdentity: string): Promise<KubeObject> {
+    const { namespace } = this.#cluster;
+    const metadata = { name: this.#name, namespace, labels: LABEL, annotations: texts(report) };
+    const renewTime = new Date().toISOString().replace('Z', '000Z');
+    const spec = { holderIdentity, leaseDurationSeconds: CALM / 1_000, renewTime };
+    return writer.apply(LEASES, { apiVersion: LEASES.apiVersion, kind: 'Lease', metadata, spec });
+  }
+
+  async #pause(ms: number, signal: AbortSignal): Promise<void> {
+    const woken = new AbortController();
+    this.#wake = () => woken.abort();
+    await pause(ms, AbortSignal.any([signal, woken.signal]));
+  }
+}
