@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ApiClient } from '../../src/kubernetes/api-client.ts';
-import { freePort } from '../support/free-port.ts';
+import { freePorts } from '../system/lab.ts';
 import { until } from './until.ts';
 
 const CACHE = process.env['LAB_CACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'mesh-lab');
@@ -38,7 +38,7 @@ export class ApiServer {
 
   static async start(): Promise<ApiServer> {
     const dir = await mkdtemp(join(tmpdir(), 'api-server-'));
-    const server = new ApiServer(dir, await freePort(), await freePort());
+    const server = new ApiServer(dir, await freePorts(), await freePorts());
     await server.#startEtcd();
     const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     await mkdir(join(dir, 'pki'));
@@ -139,7 +139,7 @@ export class ApiServer {
   }
 
   async #startEtcd(): Promise<void> {
-    const [client, peer] = [`http://127.0.0.1:${this.#etcdPort}`, `http://127.0.0.1:${await freePort()}`];
+    const [client, peer] = [`http://127.0.0.1:${this.#etcdPort}`, `http://127.0.0.1:${await freePorts()}`];
     this.#etcd = spawn(
       join(BIN, 'etcd'),
       [

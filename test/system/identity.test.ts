@@ -307,6 +307,8 @@ describe('with a real API server', { skip: noApiServer, timeout: 3_600_000 }, ()
   });
 
   test('a broken cacerts is said, and nothing is served or made beside it; mended it is served by', async () => {
+    // As in a mesh that never had an authority.
+    await admin.delete(SECRETS, { ...system, name: 'pilotlight-ca-rotation' });
     await admin.delete(SECRETS, { ...system, name: 'istio-ca-secret' });
     const data = { 'ca-cert.pem': Buffer.from('x').toString('base64') };
     const cacerts = object('Secret', 'istio-system', 'cacerts', { data });
