@@ -375,4 +375,9 @@ describe('the control plane on a real API server', { timeout: 3_600_000 }, () =>
       assert.deepEqual(pilotlight.said(/(secrets|configmaps|leases|events|reviews)\S* is forbidden/), []);
     },
   );
+
+  step('asked to end, it ends its streams and exits', async () => {
+    assert.equal(await pilotlight.stop(), 0);
+    assert.ok((await proxy.client.ended).code > 0);
+  });
 });
