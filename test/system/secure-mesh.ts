@@ -1,10 +1,10 @@
 import { execFile, spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { parse, parseAllDocuments, stringify } from 'yaml';
+import { parseAllDocuments, stringify } from 'yaml';
 import type { RawObject } from '../../src/config/raw.ts';
 import type { ApiClient } from '../../src/kubernetes/api-client.ts';
 import { ApiServer, istioCrds } from '../kubernetes/api-server.ts';
@@ -12,7 +12,7 @@ import { object, resourceOf } from '../kubernetes/objects.ts';
 import { bootstrapText } from '../support/bootstrap.ts';
 import { findEnvoy, startEnvoy } from '../support/envoy.ts';
 import { podObject, serviceObject, sliceObject } from '../support/kube-objects.ts';
-import { CAPTURE, Network, NODE_ADDRESS, type PodNetwork } from '../support/netns.ts';
+import { CAPTURE, Network, NODE_ADDRESS, type PodNetwork, PROXY_UID } from '../support/netns.ts';
 import { type AppAnswer, type AppRequest, type PodApp, startApp } from '../support/pod.ts';
 import { type Serve, startServe } from '../support/serve.ts';
 import { until } from '../support/until.ts';
@@ -158,6 +158,7 @@ export class SecureMesh {
       () => api.close(),
     );
     this.#folder = await mkdtemp(join(tmpdir(), 'pilotlight-secure-'));
+    await chmod(this.#folder, 0o711);
     this.#ends.push(() => rm(this.#folder, { recursive: true, force: true }));
     this.#admin = await api.client();
     await this.apply(await istioCrds());
@@ -258,24 +259,14 @@ export class SecureMesh {
       join(folder, 'pods.yaml'),
       items.map(item => stringify({ apiVersion: 'v1', kind: 'Pod', ...item })).join('---\n'),
     );
-    const bootstrap = parse(await bootstrapText('--config', folder, name, '--xds-address', TLS_ADDRESS)) as Bootstrap;
-    const [service] = bootstrap.dynamic_resources.ads_config.grpc_services;
-    if (service) service['initial_metadata'] = [{ key: 'authorization', value: `Bearer ${token}` }];
-    const [cluster] = bootstrap.static_resources.clusters;
-    if (cluster)
-      cluster['transport_socket'] = {
-        name: 'tls',
-        typed_config: {
-          '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
-          sni: 'istiod.istio-system.svc',
-          common_tls_context: {
-            alpn_protocols: ['h2'],
-            validation_context: { trusted_ca: { inline_string: root.toString() } },
-          },
-        },
-      };
+    const [rootFile, tokenFile] = [join(folder, 'root-cert.pem'), join(folder, 'token')];
+    await writeFile(rootFile, root);
+    await writeFile(tokenFile, token);
+    for (const path of [folder, rootFile, tokenFile]) await chown(path, PROXY_UID, PROXY_UID);
+    const how = ['--secure', '--root-cert', rootFile, '--token', tokenFile, '--xds-address', TLS_ADDRESS];
+    const bootstrap = await bootstrapText('--config', folder, ...how, name);
     const envoy = await startEnvoy({
-      bootstrap: stringify(bootstrap),
+      bootstrap,
       admin: '127.0.0.1:15000',
       within: own.asProxy,
       // As Istio's agent starts it: connections from before a change serve one more request, and not more for ten minutes.
@@ -296,9 +287,4 @@ interface Plan {
   readonly kind: Kind;
   readonly address: string;
   readonly i: number;
-}
-
-interface Bootstrap {
-  readonly dynamic_resources: { readonly ads_config: { readonly grpc_services: Record<string, unknown>[] } };
-  readonly static_resources: { readonly clusters: Record<string, unknown>[] };
 }

@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { renewToken } from '../support/bootstrap.ts';
 import { type Envoy, envoyMissing } from '../support/envoy.ts';
 import { until } from '../support/until.ts';
-import { clientOf, idOf, SecureMesh } from '../traffic/secure-mesh.ts';
+import { clientOf, idOf, LoopbackMesh } from '../traffic/loopback-mesh.ts';
 
 /** Each request has a connection of its own, so that a certificate is shown for each. */
 const aConnectionEach = `apiVersion: networking.istio.io/v1
@@ -14,12 +14,12 @@ spec: {host: server, trafficPolicy: {connectionPool: {http: {maxRequestsPerConne
 `;
 
 describe('mutual TLS while all that it stands on changes', { skip: await envoyMissing(), timeout: 3_600_000 }, () => {
-  let mesh: SecureMesh;
+  let mesh: LoopbackMesh;
   let client: Envoy;
   let server: Envoy;
 
   before(async () => {
-    mesh = await SecureMesh.start(['client', 'server']);
+    mesh = await LoopbackMesh.start(['client', 'server']);
     [client, server] = await Promise.all([mesh.envoy('client'), mesh.envoy('server')]);
   });
   after(() => mesh?.stop());

@@ -4,7 +4,7 @@ import { AdsClient } from '../support/ads-client.ts';
 import { envoyMissing, OLDEST_ENVOY_VERSION } from '../support/envoy.ts';
 import type { Answer } from '../support/http.ts';
 import { until } from '../support/until.ts';
-import { clientOf, idOf, SecureMesh } from './secure-mesh.ts';
+import { clientOf, idOf, LoopbackMesh } from './loopback-mesh.ts';
 
 const skip = (await envoyMissing()) || (await envoyMissing(OLDEST_ENVOY_VERSION));
 
@@ -15,10 +15,10 @@ spec: {mtls: {mode: ${mode}}}
 `;
 
 describe('stock Envoys with certificates over ADS', { skip, timeout: 3_600_000 }, () => {
-  let mesh: SecureMesh;
+  let mesh: LoopbackMesh;
 
   before(async () => {
-    mesh = await SecureMesh.start(['client', 'server']);
+    mesh = await LoopbackMesh.start(['client', 'server']);
     await Promise.all([mesh.envoy('client'), mesh.envoy('server', OLDEST_ENVOY_VERSION)]);
   });
   after(() => mesh?.stop());

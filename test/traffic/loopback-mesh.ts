@@ -28,7 +28,7 @@ interface Place extends LocalPod {
 }
 
 /** Pods on loopback whose Envoys connect over TLS to a control plane of a folder; each is a Service of its name. */
-export class SecureMesh {
+export class LoopbackMesh {
   readonly place: SecurePlace;
   readonly #args: readonly string[];
   readonly #pods: ReadonlyMap<string, Place>;
@@ -47,7 +47,7 @@ export class SecureMesh {
     this.#started = started;
   }
 
-  static async start(names: readonly string[]): Promise<SecureMesh> {
+  static async start(names: readonly string[]): Promise<LoopbackMesh> {
     const folder = await mkdtemp(join(tmpdir(), 'pilotlight-secure-'));
     const started = [() => rm(folder, { recursive: true, force: true })] as (() => void | Promise<void>)[];
     const place = {
@@ -67,7 +67,7 @@ export class SecureMesh {
       const labels = { app: name, 'security.istio.io/tlsMode': 'istio' };
       pods.set(name, { name, labels, address: at(2 * i + 1), egress: at(2 * i + 2), appPort, backend });
     }
-    const mesh = new SecureMesh(place, args, pods, started);
+    const mesh = new LoopbackMesh(place, args, pods, started);
     const objects = [...pods.values()].flatMap((pod, i) => [
       ...podObjects(pod, PORT).map(object =>
         object.kind === 'Pod' ? { ...object, spec: { serviceAccountName: pod.name, nodeName: 'localhost' } } : object,
