@@ -1,51 +1,6 @@
 #!/usr/bin/env node
-import { commands } from './cli/commands.ts';
 import { isClosedPipe, osError } from './cli/os-error.ts';
-import { type Command, helpOf, type Io, overview, readArguments, suggestion, UsageError } from './command.ts';
-import { VERSION } from './version.ts';
-
-function commandOf(name: string): Command {
-  const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
-  if (command) return command;
-  const names = Object.keys(commands);
-  throw new UsageError(
-    name.startsWith('-')
-      ? `options come after a command: ${names.join(', ')}`
-      : `there is no command '${name}'; the commands are ${names.join(', ')}${suggestion(name, names)}`,
-  );
-}
-
-async function run([name, ...rest]: readonly string[], io: Io): Promise<number> {
-  const asks = (...words: readonly string[]): boolean => rest.some(word => words.includes(word));
-  if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
-    const [about] = rest;
-    io.out(about === undefined ? overview(commands) : helpOf(commandOf(about)));
-    return 0;
-  }
-  if (name === 'version' || name === '--version' || name === '-v') {
-    io.out(`${VERSION}\n`);
-    return 0;
-  }
-  const command = commandOf(name);
-  if (asks('--help', '-h')) io.out(helpOf(command));
-  else if (asks('--version')) io.out(`${VERSION}\n`);
-  else return command.run(readArguments(command, rest, process.env), io);
-  return 0;
-}
-
-/** Usage errors are one sentence. Any other error is a mistake of the program, and is to show where. */
-async function main(argv: readonly string[], io: Io): Promise<number> {
-  try {
-    return await run(argv, io);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    // What was stopped while it began has nothing to answer for.
-    if (io.signal.aborted) return 0;
-    const name = Object.hasOwn(commands, argv[0] ?? '') ? ` ${argv[0]}` : '';
-    io.err(`pilotlight${name}: ${error.message}\nTry 'pilotlight${name} --help'.\n`);
-    return 2;
-  }
-}
+import { program } from './program.ts';
 
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort(signal));
@@ -62,7 +17,7 @@ process.stderr.on('error', error => {
   if (!isClosedPipe(error)) throw error;
 });
 
-process.exitCode = await main(process.argv.slice(2), {
+process.exitCode = await program(process.argv.slice(2), {
   out: text => process.stdout.write(text),
   err: text => process.stderr.write(text),
   signal: stop.signal,
