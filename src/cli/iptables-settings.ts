@@ -17,6 +17,7 @@ export interface Machine {
 /** All that `iptables` can be told. */
 export interface IptablesSettings {
   readonly capture: Capture;
+  /** None where the machine has no address that others reach it by. */
   readonly versions: readonly IpVersion[];
   readonly leftovers: Leftovers;
   readonly forcedBinary: 'legacy' | 'nft' | undefined;
@@ -121,6 +122,12 @@ function loopbackOf(typed: Typed): Cidr {
   return cidr;
 }
 
+/** The families whose traffic is captured: IPv4 always, where there is anything to capture, as with Istio. */
+function versionsOf({ ipv4, ipv6 }: Addresses, dualStack: boolean): readonly IpVersion[] {
+  if (!ipv4 && !ipv6) return [];
+  return ipv6 && (dualStack || !ipv4) ? [4, 6] : [4];
+}
+
 /** Reads the flags of `istio-iptables`. Throws a UsageError. */
 export function iptablesSettings({ options, flags, spelled }: Arguments, machine: Machine): IptablesSettings {
   const { addresses, env, users } = machine;
@@ -130,8 +137,6 @@ export function iptablesSettings({ options, flags, spelled }: Arguments, machine
     throw new UsageError(
       `${typed('native-nftables').name}: not supported; without it rules are for iptables, and iptables-nft makes rules of nftables of them`,
     );
-  if (!addresses.ipv4 && !addresses.ipv6)
-    throw new UsageError('this machine has no address that others reach it by, so there is nothing to capture');
   const named = typed('proxy-uid');
   const envoyUser = users.get(env['ENVOY_USER'] ?? 'istio-proxy') ?? '1337';
   const proxyUsers = named.text === '' ? [envoyUser] : owners(named, 'users');
@@ -163,8 +168,7 @@ export function iptablesSettings({ options, flags, spelled }: Arguments, machine
   const probe = { port: port(typed('iptables-probe-port')), timeoutMs: duration(typed('probe-timeout')) };
   return {
     capture,
-    // Rules of IPv4 are there always, as with Istio.
-    versions: addresses.ipv6 && (flags.has('dual-stack') || !addresses.ipv4) ? [4, 6] : [4],
+    versions: versionsOf(addresses, flags.has('dual-stack')),
     leftovers: flags.has('force-apply') ? 'renew' : flags.has('reconcile') ? 'replace' : 'refuse',
     forcedBinary: oneOf(typed('force-iptables-binary'), ['legacy', 'nft']),
     dryRun: flags.has('dry-run'),

@@ -29,6 +29,10 @@ const restore = (binary: Binary, text: string): Promise<string> =>
 
 /** Puts the rules of a capture in force; nothing is done where they are. Returns what was given to iptables-restore. Throws a CaptureError. */
 export async function apply(capture: Capture, manner: Manner, tell: Tell): Promise<string> {
+  if (manner.versions.length === 0)
+    throw new CaptureError(
+      'this network namespace has no address that others reach it by: there is nothing to capture yet',
+    );
   const accounts = accountsHere();
   const steps: {
     readonly version: IpVersion;

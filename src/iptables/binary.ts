@@ -24,10 +24,10 @@ type Candidate = Binary | { readonly why: string };
 
 async function saved(name: string): Promise<Candidate> {
   const dump = await run(`${name}-save`, []);
-  if (dump.code !== 0) return { why: `${name}-save: ${reason(dump.err)}` };
+  if (dump.code !== 0) return { why: `${name}-save: ${dump.err}` };
   const about = await run(`${name}-save`, ['--version']);
   const version = /v(\d+(?:\.\d+)+)/.exec(about.out)?.[1];
-  if (!version) return { why: `${name}-save --version: ${reason(about.err) || 'it says no version'}` };
+  if (!version) return { why: `${name}-save --version: ${about.err || 'it says no version'}` };
   return { name, legacy: !about.out.includes('nf_tables'), version, saved: dump.out };
 }
 
@@ -35,7 +35,7 @@ async function usable(candidate: Candidate): Promise<Candidate> {
   if ('why' in candidate) return candidate;
   const { name } = candidate;
   const added = await run(name, ['-t', 'nat', '-A', 'INPUT', ...probe, ...waiting(candidate)]);
-  if (added.code !== 0 || added.err.includes('does not exist')) return { why: `${name}: ${reason(added.err)}` };
+  if (added.code !== 0 || added.err.includes('does not exist')) return { why: `${name}: ${added.err}` };
   await run(name, ['-t', 'nat', '-D', 'INPUT', ...probe, ...waiting(candidate)]);
   return candidate;
 }
@@ -62,5 +62,5 @@ export async function findBinary(version: IpVersion, forced: 'legacy' | 'nft' | 
     (forced !== 'legacy' && (await found(await saved(`${plain}-nft`)))) ||
     (!forced && (await found(await saved(plain))));
   if (binary) return binary;
-  throw new CaptureError(`no usable ${plain}: ${[...new Set(tried)].join('; ')}`);
+  throw new CaptureError(`no usable ${plain}: ${reason(...tried)}`);
 }

@@ -10,10 +10,10 @@ export interface Addresses {
   readonly ipv6: boolean;
 }
 
-/** The families in which others reach this machine: not by loopback or link-local addresses. */
+/** The families in which others reach this machine: not by loopback or link-local addresses, whichever interface has them. */
 export function ownAddresses(): Addresses {
   const all = Object.values(networkInterfaces()).flatMap(list => list ?? []);
-  const reached = all.filter(({ address, internal }) => !internal && !/^(127\.|169\.254\.|fe[89ab])/i.test(address));
+  const reached = all.filter(({ address }) => !/^(127\.|169\.254\.|fe[89ab]|::1$)/i.test(address));
   return {
     ipv4: reached.some(({ family }) => family === 'IPv4'),
     ipv6: reached.some(({ family }) => family === 'IPv6'),

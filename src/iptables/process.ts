@@ -40,14 +40,31 @@ export async function mustRun(program: string, args: readonly string[], input = 
   throw new CaptureError(`${[program, ...args].join(' ')}: ${reason(err)}`);
 }
 
-/** What a program said, in one line, and what to do where rights are missing. */
-export function reason(said: string): string {
-  const line = said
-    .trim()
-    .split(/\s*\n\s*/)
-    .filter(Boolean)
+/** What a program says, and what to do. */
+const remedies: readonly (readonly [symptom: RegExp, remedy: string])[] = [
+  [
+    /permission denied|not permitted|must be root/i,
+    'it takes user 0 with the capabilities NET_ADMIN and NET_RAW (securityContext of the container)',
+  ],
+  [/cannot handle more arguments/, 'ISTIO_OUTBOUND_OWNER_GROUPS can name at most 49 groups here'],
+  [
+    /Bad value for .*owner|bad (uid|gid)/i,
+    'a user or group that is named has to exist in this image; a number need not',
+  ],
+];
+
+/** What a program said, in one line, without its offer to explain itself. */
+const lineOf = (said: string): string =>
+  said
+    .split('\n')
+    .map(line => line.trim().replace(/[.:]$/, ''))
+    .filter(line => line && !line.startsWith('Try '))
     .slice(0, 3)
     .join('; ');
-  const rights = /permission denied|not permitted|must be root/i.test(line);
-  return rights ? `${line}; it takes user 0 with the capabilities NET_ADMIN and NET_RAW` : line;
+
+/** What programs said, in one line, and what to do where that is known. */
+export function reason(...said: readonly string[]): string {
+  const line = [...new Set(said.map(lineOf))].filter(Boolean).join('; ');
+  const remedy = remedies.find(([symptom]) => symptom.test(line))?.[1];
+  return remedy ? `${line}: ${remedy}` : line;
 }

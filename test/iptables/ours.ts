@@ -1,5 +1,5 @@
 import { iptables } from '../../src/cli/commands.ts';
-import { iptablesSettings } from '../../src/cli/iptables-settings.ts';
+import { type IptablesSettings, iptablesSettings, type Machine } from '../../src/cli/iptables-settings.ts';
 import { readArguments } from '../../src/command.ts';
 import { restoreText } from '../../src/iptables/rule.ts';
 import { rulesOf } from '../../src/iptables/rules.ts';
@@ -17,14 +17,20 @@ const users = new Map([
   ['daemon', '1'],
 ]);
 
+/** What flags are read on. */
+export const machineOf = ({ machine, env }: Combination): Machine => ({
+  addresses: { ipv4: machine !== 'ipv6', ipv6: machine !== 'ipv4' },
+  nameservers: () => nameserversOf(machine),
+  users,
+  env,
+});
+
+export const settingsOf = (combination: Combination): IptablesSettings =>
+  iptablesSettings(readArguments(iptables, combination.args, combination.env), machineOf(combination));
+
 /** What `pilotlight iptables --dry-run` prints on such a machine. */
-export function ours({ machine, args, env }: Combination): string {
-  const { capture, versions, cleanupOnly, skipRuleApply } = iptablesSettings(readArguments(iptables, args, env), {
-    addresses: { ipv4: machine !== 'ipv6', ipv6: machine !== 'ipv4' },
-    nameservers: () => nameserversOf(machine),
-    users,
-    env,
-  });
+export function ours(combination: Combination): string {
+  const { capture, versions, cleanupOnly, skipRuleApply } = settingsOf(combination);
   if (cleanupOnly || skipRuleApply) return '';
   return versions.map(version => restoreText(rulesOf(capture, version))).join('');
 }

@@ -10,6 +10,13 @@ export const noticedBy: readonly { readonly files: RegExp; readonly tests: reado
       ['test/scale.test.ts'],
     ],
   },
+  {
+    files: /^src\/(iptables\/|cli\/iptables)/,
+    tests: [
+      ['test/iptables/rules.test.ts', 'test/iptables/flags.test.ts'],
+      ['test/system/iptables.test.ts', 'test/system/traffic-capture.test.ts'],
+    ],
+  },
   { files: /^src\/memo\.ts$/, tests: [['test/model/memo.test.ts']] },
   {
     files: /^src\/config\/parse\/virtual-service\.ts$/,

@@ -102,6 +102,11 @@ else
   else
     leave_out yaml "no Go"
   fi
+  if lacking=$(pod_networks) && lacking=$(istiod); then
+    files+=(test/system/iptables.test.ts)
+  else
+    leave_out iptables "$lacking"
+  fi
   if lacking=$(istiod); then
     files+=(test/system/patch-value.test.ts)
   else

@@ -219,6 +219,28 @@ describe("pilotlight iptables in pods' own networks", () => {
     assert.match(missing.said, /did not reach the proxy's port 15006 within 400 ms \(connect ECONNREFUSED/);
   });
 
+  test('what it lacks is said in one sentence: rights, an address, a program', async () => {
+    const { within, asProxy } = await network.pod('lacking', '10.244.0.197');
+    const unprivileged = await iptables(asProxy, CAPTURE);
+    assert.equal(unprivileged.code, 1);
+    assert.match(
+      unprivileged.said,
+      /^pilotlight iptables: no usable iptables: .*it takes user 0 with the capabilities NET_ADMIN/,
+    );
+    const none = await iptables([...within, 'env', 'PATH=/nowhere'], CAPTURE);
+    assert.deepEqual([none.code, none.said.split('\n').length], [1, 2]);
+    assert.match(
+      none.said,
+      /no usable iptables: iptables-nft-save: there is no program iptables-nft-save; iptables-save: /,
+    );
+    const [command = '', ...args] = [...within, 'ip', 'addr', 'flush', 'dev', 'eth0'];
+    await execute(command, args);
+    const addressless = await iptables(within, CAPTURE);
+    assert.equal(addressless.code, 1);
+    assert.match(addressless.said, /has no address that others reach it by/);
+    assert.equal((await iptables(within, ['--cleanup-only'])).code, 0);
+  });
+
   test('in another network namespace; legacy iptables where it has rules already, or is asked for', async () => {
     const { within } = await network.pod('elsewhere', '10.244.0.198');
     const file = `/run/netns/${within.at(-1)}`;
