@@ -2,9 +2,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 /** How hard, and for how long: `share` of the full load. */
 export interface Load {
-  /** The xDS port and the pages: `host:port`. */
+  /** The xDS port and the pages: `host:port`; attacks take `tls:host:port` for their address, too. */
   readonly address: string;
   readonly http: string;
+  /** The TLS port; empty where there is none. */
+  readonly tls: string;
   /** Where its objects are: a folder, or the kubeconfig of an API server. */
   readonly source: string;
   readonly share: number;

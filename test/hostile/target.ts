@@ -7,6 +7,7 @@ import { meshObjects, slice } from '../bench/mesh.ts';
 import { mainThreadMs, residentOf } from '../bench/process.ts';
 import { AdsClient } from '../support/ads-client.ts';
 import { type Serve, type ServeOptions, startServe } from '../support/serve.ts';
+import { host } from './elsewhere.ts';
 import { nodeOf } from './wire.ts';
 
 const isCanarys = ({ kind, metadata }: RawObject): boolean => kind === 'EndpointSlice' && metadata.name === 'svc-0';
@@ -31,13 +32,16 @@ export interface Source {
 function folderOf(objects: readonly RawObject[]): Source {
   const folder = mkdtempSync(join(tmpdir(), 'hostile-'));
   const others = objects.filter(object => !isCanarys(object));
+  const ca = mkdtempSync(join(tmpdir(), 'hostile-ca-'));
   writeFileSync(join(folder, 'mesh.yaml'), others.map(object => JSON.stringify(object)).join('\n---\n'));
   for (const object of objects) if (isCanarys(object)) write(folder, object);
   return {
     name: folder,
-    args: ['--config', folder],
+    args: ['--config', folder, '--ca', ca, '--tls-address', `${host}:0`],
     change: async object => write(folder, object),
-    close: () => rmSync(folder, { recursive: true }),
+    close() {
+      for (const made of [folder, ca]) rmSync(made, { recursive: true });
+    },
   };
 }
 

@@ -49,7 +49,8 @@ export async function tryAttack(
     const now = await target.boundsMet();
     return new Set([...now].filter(([bound, count]) => count > (before.get(bound) ?? 0)).map(([bound]) => bound));
   };
-  const args = [name, target.serve.xds, target.serve.http, target.source.name, String(share), String(seconds)];
+  const { xds, http, tls } = target.serve;
+  const args = [name, xds, http, tls, target.source.name, String(share), String(seconds)];
   const [command = process.execPath, ...more] = [...from, process.execPath, attackerFile, ...args];
   const attacker = spawn(command, more, { stdio: ['ignore', 'ignore', 'inherit'] });
   let running = true;

@@ -47,9 +47,12 @@ export function nodeOf(n: number, more: Readonly<Record<string, string>> = {}): 
   };
 }
 
-/** A connection whose errors are nobody's business, and that holds as much as it is told to send. */
+/** A connection whose errors are nobody's business, and that holds as much as it is told to send; over TLS to `tls:host:port`. */
 export function session(address: string): ClientHttp2Session {
-  const made = connectHttp2(`http://${address}`, { maxSessionMemory: 100_000 });
+  const [, secured] = /^tls:(.*)$/.exec(address) ?? [];
+  const made = secured
+    ? connectHttp2(`https://${secured}`, { maxSessionMemory: 100_000, rejectUnauthorized: false })
+    : connectHttp2(`http://${address}`, { maxSessionMemory: 100_000 });
   made.on('error', () => {});
   return made;
 }

@@ -75,6 +75,8 @@ export class ApiServer {
       ],
       { stdio: 'ignore' },
     );
+    // It makes its certificate itself, which the client's kubeconfig names.
+    await until(async () => existsSync(join(pki, 'apiserver.crt')), 60_000);
     const client = await this.client();
     await until(
       async () => (await client.json('/api/v1/namespaces/default').catch(() => undefined)) !== undefined,

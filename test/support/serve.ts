@@ -7,6 +7,8 @@ export interface Serve {
   /** Where proxies connect, and where its pages are: `host:port`. */
   readonly xds: string;
   readonly http: string;
+  /** Where they connect over TLS; empty where they cannot. */
+  readonly tls: string;
   /** What it has logged so far. */
   log(): string;
   /** Resolves once it has ended by itself. */
@@ -40,12 +42,13 @@ export async function startServe(
     log = (log + chunk.toString()).slice(-256 * 1024);
   });
   const exited = new Promise<void>(resolve => child.once('exit', () => resolve()));
-  const [xds, http] = await new Promise<readonly [string, string]>((resolve, reject) => {
+  const [xds, http, tls] = await new Promise<readonly [string, string, string]>((resolve, reject) => {
     let said = '';
     child.stdout.on('data', (chunk: Buffer) => {
       said += chunk.toString();
       const [, ads, pages] = /proxies connect to +(\S+)[\s\S]*?pages +http:\/\/([^/\s]+)/.exec(said) ?? [];
-      if (ads && pages) resolve([ads, pages]);
+      const [, secured = ''] = /proxies connect to +(\S+) +\(ADS and certificates over TLS\)/.exec(said) ?? [];
+      if (ads && pages) resolve([ads, pages, secured]);
     });
     child.once('error', reject);
     child.once('exit', code => reject(new Error(`serve ended with ${code}: ${log}${said}`)));
@@ -54,6 +57,7 @@ export async function startServe(
     process: child,
     xds,
     http,
+    tls,
     log: () => log,
     async stop() {
       child.kill('SIGTERM');

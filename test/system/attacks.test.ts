@@ -17,7 +17,7 @@ const idOf = (pod: string, namespace = 'default') =>
   `sidecar~10.0.0.1~${pod}.${namespace}~${namespace}.svc.cluster.local`;
 const both = ['basicConstraints=critical,CA:FALSE', 'extendedKeyUsage=serverAuth,clientAuth'];
 
-/** istiod's answers, of its source and of the one in the lab: to a stream, to a CSR, and to who fails the handshake. */
+/** istiod's answers. The lab's was asked the same: it differs where this one is said to, in bounds, Ed25519 and a token of another pod. */
 const unknown = [status.UNAUTHENTICATED, /^authentication failure$/] as const;
 const denied = [status.PERMISSION_DENIED, /^authorization failed/] as const;
 const cut = [status.UNAVAILABLE, /./] as const;
