@@ -65,13 +65,13 @@ export const overTls =
     return found.ok ? { ok: true, caller: { kind: 'workload', proven: found.caller } } : found;
   };
 
-/** Over plaintext, of pages: as istiod, a process of this machine needs no proof; who shows a token is who it says, and anybody else is nobody. */
-export const byToken =
+/** Of pages: as istiod, a process of this machine needs no proof; who shows something is who it proves to be, and anybody else is nobody. */
+export const overHttp =
   (authenticators: readonly Authenticator[]): Identify =>
-  peer =>
-    isLoopback(peer.address) || !peer.header('authorization').length
-      ? overPlaintext(peer)
-      : overTls(authenticators)(peer);
+  peer => {
+    const shows = peer.header('authorization').length > 0 || peer.certificates.length > 0;
+    return shows && !isLoopback(peer.address) ? overTls(authenticators)(peer) : overPlaintext(peer);
+  };
 
 /** What the rights of callers depend on. */
 export interface RightsSettings {

@@ -1,5 +1,5 @@
 import { BoundLog } from './bound-log.ts';
-import { byToken, type Caller, overPlaintext, type Rights, rightsOf } from './caller.ts';
+import { type Caller, overHttp, overPlaintext, type Rights, rightsOf } from './caller.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Problem } from './config/problem.ts';
 import type { ConfigChange } from './config/store.ts';
@@ -207,7 +207,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     ...debugPages({ ads, world: () => world, rounds, credentials, watches, otherProblems }),
   };
   const { http, monitoring, xds } = settings;
-  const identify = byToken(tokens);
+  const identify = overHttp(tokens);
   const table: readonly Port[] = [
     { name: 'http', address: http, identify, serves: { pages } },
     ...(monitoring ? [{ name: 'monitoring' as const, address: monitoring, identify, serves: { pages } }] : []),

@@ -53,5 +53,5 @@ export function readJwtRule(option: string, text: string): JwtRule {
         ? `jwksUri: "${rule.jwksUri}" is no http(s) URL`
         : `issuer: "${issuer}" is no http(s) URL to ask for its keys; jwksUri may say where they are`,
     );
-  return { issuer, audiences, keys: location };
+  return { issuer, audiences, keys: rule.jwksUri ? location : { ...location, issuer } };
 }

@@ -116,6 +116,20 @@ test('an issuer that cannot be asked: a Problem, and the keys of before stay', a
   assert.match(first.message, /no token of it is taken$/);
 });
 
+test("a configuration that is another issuer's is not believed", async () => {
+  const impostor = await OidcIssuer.start();
+  after(() => impostor.close());
+  impostor.server.serves({ issuer: 'https://another.example.com', jwks_uri: impostor.jwksUri });
+  const { problems, tried, proof } = await following(() => ({ issuer: impostor.url, audiences: ['istio-ca'] }));
+  await tried();
+  assert.match(
+    problems()[0]?.message ?? '',
+    /is the configuration of "https:\/\/another\.example\.com", not of "http:/,
+  );
+  assert.ok(!impostor.server.asked.includes('/keys'), 'its keys are not asked for');
+  assert.ok(!(await proof(impostor.token('default', 'app'))).ok);
+});
+
 test('keys in the rule itself', async () => {
   const holder = await OidcIssuer.start();
   after(() => holder.close());

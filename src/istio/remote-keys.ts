@@ -20,6 +20,8 @@ export interface KeyLocation {
   readonly url: string;
   /** How long whoever names it waits for an answer. */
   readonly timeoutMs: number;
+  /** Whose OpenID configuration it has to be; whoever's without. */
+  readonly issuer?: string;
 }
 
 /** Istio's default of `timeout`. */

@@ -6,7 +6,7 @@ export type KeyDocument =
   /** A JWKS of public keys, in one form: the same keys are the same text. */
   | { readonly kind: 'keys'; readonly text: string }
   /** An issuer's OpenID configuration: the keys are elsewhere. */
-  | { readonly kind: 'elsewhere'; readonly url: string };
+  | { readonly kind: 'elsewhere'; readonly url: string; readonly issuer: unknown };
 
 /** The members of a key that tell what is secret of it. */
 const PRIVATE = new Set(['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth']);
@@ -20,7 +20,7 @@ export function readDocument(text: string): KeyDocument {
     throw new Error('what is there is no JSON');
   }
   if (!isFields(document)) throw new Error('what is there is no JSON object');
-  const { keys, jwks_uri } = document;
+  const { keys, jwks_uri, issuer } = document;
   if (Array.isArray(keys)) {
     const usable = keys.filter(isUsableKey).map(key =>
       JSON.stringify(
@@ -34,6 +34,6 @@ export function readDocument(text: string): KeyDocument {
     if (!usable.length) throw new Error('its list "keys" has no key that a token can be verified with');
     return { kind: 'keys', text: `{"keys":[${[...new Set(usable)].sort().join(',')}]}` };
   }
-  if (typeof jwks_uri === 'string') return { kind: 'elsewhere', url: jwks_uri };
+  if (typeof jwks_uri === 'string') return { kind: 'elsewhere', url: jwks_uri, issuer };
   throw new Error('what is there has neither a list "keys" nor a "jwks_uri"');
 }

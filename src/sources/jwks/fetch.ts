@@ -16,6 +16,8 @@ export interface FetchContext {
   readonly resolve: Resolve;
   /** Certificates in PEM that vouch for servers beside those that Node believes. */
   readonly ca: string | undefined;
+  /** Whose configuration it has to be, where that has keys elsewhere. */
+  readonly issuer?: string | undefined;
   /** A document was fetched, or was not. */
   readonly onFetch: (ok: boolean) => void;
 }
@@ -148,6 +150,10 @@ export async function fetchKeys(location: string, context: FetchContext, signal:
   };
   const { url, document } = await documentAt(parsed(location, undefined));
   if (document.kind === 'keys') return document.text;
+  if (context.issuer !== undefined && document.issuer !== context.issuer)
+    throw new Error(
+      `${url.href} is the configuration of ${JSON.stringify(document.issuer)}, not of "${context.issuer}"`,
+    );
   const there = parsed(document.url, undefined);
   if (url.protocol === 'https:' && there.protocol !== 'https:')
     throw new Error(`${url.href} says that its keys are at ${there.href}, which is not https`);

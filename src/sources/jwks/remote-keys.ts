@@ -39,6 +39,7 @@ interface Followed {
   readonly backoff: Backoff;
   readonly tried: PromiseWithResolvers<void>;
   timeoutMs: number;
+  readonly issuer: string | undefined;
   /** From when on they may be fetched because somebody misses one; Infinity while they are being fetched. */
   renewable: number;
   jwks: Jwks | undefined;
@@ -91,7 +92,8 @@ export class RemoteKeySource {
     const wanted = new Map([...locations].slice(0, most));
     for (const [url, followed] of this.#followed) if (!wanted.has(url)) this.#forget(url, followed);
     for (const url of before.keys()) if (!locations.has(url)) this.#tellLater(url, undefined);
-    for (const [url, { timeoutMs }] of wanted) this.#begin(url, Math.min(timeoutMs, bounds['jwks-ms'].most));
+    for (const [url, { timeoutMs, issuer }] of wanted)
+      this.#begin(url, Math.min(timeoutMs, bounds['jwks-ms'].most), issuer);
     for (const url of [...locations.keys()].slice(most)) this.#tellLater(url, { failure: sentenceOf('jwks-urls') });
   }
 
@@ -110,7 +112,7 @@ export class RemoteKeySource {
     void this.#refresh(url, followed);
   }
 
-  #begin(url: string, timeoutMs: number): void {
+  #begin(url: string, timeoutMs: number, issuer: string | undefined): void {
     const known = this.#followed.get(url);
     if (known) {
       known.timeoutMs = timeoutMs;
@@ -121,6 +123,7 @@ export class RemoteKeySource {
       backoff: new Backoff(RETRY_MS.first, RETRY_MS.most),
       tried: Promise.withResolvers(),
       timeoutMs,
+      issuer,
       renewable: Number.POSITIVE_INFINITY,
       jwks: undefined,
       cancel: () => {},
@@ -161,7 +164,7 @@ export class RemoteKeySource {
     const { timeoutMs } = followed;
     const timeout = AbortSignal.timeout(Math.ceil(timeoutMs));
     try {
-      const context = { ...this.#fetch, ca: await this.#certificates() };
+      const context = { ...this.#fetch, ca: await this.#certificates(), issuer: followed.issuer };
       const text = await fetchKeys(url, context, AbortSignal.any([signal, timeout]));
       if (text !== followed.jwks?.text) followed.jwks = { text };
       return undefined;
