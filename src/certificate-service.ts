@@ -12,6 +12,8 @@ import { certificateChain, signRequest } from './security/sign-request.ts';
 /** What certificates are signed with. */
 export interface CertificateServiceContext {
   readonly authority: () => CertificateAuthority;
+  /** Roots in PEM that the mesh trusts beside those of the authority; may be empty. */
+  readonly otherRoots: () => string;
   readonly identify: Identify;
   readonly acknowledgements: Acknowledgements;
   readonly clock: Clock;
@@ -21,6 +23,7 @@ export interface CertificateServiceContext {
 /** `istio.v1.auth.IstioCertificateService`: signs what its caller asks for, for the identity that the caller proved. */
 export const certificateMethods = ({
   authority,
+  otherRoots,
   identify,
   acknowledgements,
   clock,
@@ -50,7 +53,7 @@ export const certificateMethods = ({
     if (!signed.ok) return refuse(signed.code, signed.message, signed.reason);
     // An agent takes both from the answer: its certificate, and the roots that its Envoy trusts.
     acknowledgements.acknowledge(proxyOf(caller.proven, peer.address), by.step);
-    return encode('istio.v1.auth.IstioCertificateResponse', { cert_chain: certificateChain(signed) });
+    return encode('istio.v1.auth.IstioCertificateResponse', { cert_chain: certificateChain(signed, otherRoots()) });
   }),
 });
 

@@ -25,6 +25,7 @@ import { reachedAt, type Settings } from './settings.ts';
 import { type KeyContext, RemoteKeySource } from './sources/jwks/remote-keys.ts';
 import type { ConfigSource } from './sources/source.ts';
 import { tokenCallers } from './token-callers.ts';
+import { otherRoots } from './translate/trust-bundle.ts';
 import { VERSION } from './version.ts';
 import type { WorkloadCertificates } from './workload-certificates.ts';
 import type { World } from './world.ts';
@@ -271,7 +272,12 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     const opening = ready.then(async () => {
       const { runSecurePort } = await import('./secure-port.ts');
       const { WorkloadCertificates } = await import('./workload-certificates.ts');
-      const ofWorkloads = new WorkloadCertificates<Proxy>({ clock, log, life: settings.workloadCertTtl });
+      const ofWorkloads = new WorkloadCertificates<Proxy>({
+        clock,
+        log,
+        life: settings.workloadCertTtl,
+        otherRoots: () => (world ? otherRoots(world.mesh.settings) : ''),
+      });
       certificates = ofWorkloads;
       await runSecurePort({ ...context, authorityChanged: authority => ofWorkloads.use(authority) }, security);
     });

@@ -23,6 +23,7 @@ import type { ReviewAccess } from './security/secret-access.ts';
 import type { ReviewToken } from './security/token-review.ts';
 import type { Address } from './settings.ts';
 import { ServerTls } from './tls.ts';
+import { otherRoots } from './translate/trust-bundle.ts';
 
 /** What vouches for proxies. */
 export interface Security {
@@ -53,6 +54,8 @@ export interface SecurePortContext {
   readonly place: ServingPlace;
   /** The mesh's own trust domain, and the others that it is known by. */
   readonly trustDomains: () => readonly [own: string, ...aliases: readonly string[]];
+  /** Roots in PEM that the mesh trusts beside the authority's; may be empty. */
+  readonly otherRoots: () => string;
   /** Those who know callers by their tokens. */
   readonly tokens: readonly Authenticator[];
   readonly acknowledgements: Acknowledgements;
@@ -104,7 +107,14 @@ export class SecurePort {
     // istiod's order.
     const identify = overTls([clientCertificates(() => this.#roots(), clock), ...tokens]);
     const authority = (): CertificateAuthority => this.#authority;
-    const service = certificateMethods({ authority, identify, acknowledgements, clock, log });
+    const service = certificateMethods({
+      authority,
+      otherRoots: this.#context.otherRoots,
+      identify,
+      acknowledgements,
+      clock,
+      log,
+    });
     const grpc = { ...methods, ...service };
     return { name: 'tls', address, tls: this.#tls, identify, serves: { grpc } };
   }
@@ -168,7 +178,11 @@ export async function runSecurePort(context: RunContext, { followAuthority }: Se
     return [trustDomain ?? mesh.domain, ...(config?.trustDomainAliases ?? [])];
   };
   const place = { namespace: mesh.rootNamespace, revision, customHosts: tlsHosts };
-  const portContext = { ...context, place, trustDomains };
+  const others = (): string => {
+    const known = settings();
+    return known ? otherRoots(known) : '';
+  };
+  const portContext = { ...context, place, trustDomains, otherRoots: others };
   let port: SecurePort | undefined;
   const follow = async (authority: CertificateAuthority): Promise<void> => {
     context.acknowledgements.begin(authority.step);

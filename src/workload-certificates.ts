@@ -2,7 +2,7 @@ import type { Clock } from './clock.ts';
 import type { Log } from './log.ts';
 import { memo } from './memo.ts';
 import type { Caller } from './security/authenticate.ts';
-import { type CertificateAuthority, rootBundle } from './security/authority.ts';
+import { type CertificateAuthority, joinedPem, rootBundle } from './security/authority.ts';
 import { timeText } from './security/certificate.ts';
 import { leafLife } from './security/issue.ts';
 import { type OwnCertificate, ownCertificate, renewalTime } from './security/own-certificate.ts';
@@ -26,7 +26,8 @@ interface InForce {
   readonly generation: number;
 }
 
-interface Made extends WorkloadSecrets {
+interface Made {
+  readonly own: Part;
   readonly by: InForce;
   readonly renewAt: number;
 }
@@ -56,6 +57,8 @@ interface Waiting {
 }
 
 export interface WorkloadCertificatesContext {
+  /** Roots in PEM that the mesh trusts beside those of the authority; may be empty. */
+  readonly otherRoots: () => string;
   readonly clock: Clock;
   readonly log: Log;
   /** How long leaves live, in seconds. */
@@ -69,8 +72,8 @@ const LONGEST = 2 ** 31 - 1;
 /** A certificate is not renewed sooner than after so many milliseconds, however short its life is. */
 const SOONEST = 500;
 
-const rootsOf = memo((authority: CertificateAuthority): Part => {
-  const trusted_ca = { inline_bytes: Buffer.from(rootBundle(authority)) };
+const rootsOf = memo((authority: CertificateAuthority, others: string): Part => {
+  const trusted_ca = { inline_bytes: Buffer.from(joinedPem(rootBundle(authority), others)) };
   return new Part([encodeResource('secret', { name: MESH_ROOTS, validation_context: { trusted_ca } })]);
 });
 
@@ -132,14 +135,16 @@ export class WorkloadCertificates<C extends { readonly id: string }> {
 
   /** What a client is to have; undefined for who has an agent, or has proved nothing. */
   of(client: C): WorkloadSecrets | undefined {
-    return this.#admitted.get(client)?.made;
+    const held = this.#admitted.get(client);
+    return held && this.#secretsOf(held);
   }
 
   /** A client has acknowledged secrets; gives the step of a rotation that it has all of by now. */
   acknowledge(client: C, view: View): string | undefined {
     const held = this.#admitted.get(client);
     if (!held) return undefined;
-    const { own, roots, by } = held.made;
+    const { by } = held.made;
+    const { own, roots } = this.#secretsOf(held);
     const hasAll = [...own.list, ...roots.list].every(
       ({ name, version }) => resourceIn(view, name)?.version === version,
     );
@@ -153,6 +158,10 @@ export class WorkloadCertificates<C extends { readonly id: string }> {
     for (const [{ client }, { acknowledged }] of this.#streams) yield { proxy: client.id, generation: acknowledged };
   }
 
+  #secretsOf({ made }: Held): WorkloadSecrets {
+    return { own: made.own, roots: rootsOf(made.by.authority, this.#context.otherRoots()) };
+  }
+
   async #make({ identity }: Caller): Promise<Made> {
     const by = this.#inForce;
     const { clock, life = leafLife.default } = this.#context;
@@ -163,7 +172,7 @@ export class WorkloadCertificates<C extends { readonly id: string }> {
       throw new Error(`the signing certificate has expired at ${timeText(authority.notAfter)}`);
     const certificate = await ownCertificate(authority, [identity.uri], life, now);
     const renewAt = Math.max(now + SOONEST, renewalTime(now, certificate.notAfter, Math.random()));
-    return { own: ownPart(certificate), roots: rootsOf(authority), by, renewAt };
+    return { own: ownPart(certificate), by, renewAt };
   }
 
   /** Waits for the time of the next certificate. */

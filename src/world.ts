@@ -97,16 +97,21 @@ class ProxySnapshot implements Snapshot {
   readonly extension: ResourceSet;
   readonly listener: ResourceSet;
   readonly route: ResourceSet;
+  readonly trustBundle: ResourceSet;
   readonly #table: () => ResourceSet;
   #nameTable: ResourceSet | undefined;
 
-  constructor({ cluster, endpoint, secret, extension, listener, route }: Sets, nameTable: () => ResourceSet) {
+  constructor(
+    { cluster, endpoint, secret, extension, listener, route, trustBundle }: Sets,
+    nameTable: () => ResourceSet,
+  ) {
     this.cluster = cluster;
     this.endpoint = endpoint;
     this.secret = secret;
     this.extension = extension;
     this.listener = listener;
     this.route = route;
+    this.trustBundle = trustBundle;
     this.#table = nameTable;
   }
 
@@ -167,6 +172,7 @@ const setsOf = memo(
     extension: setOf('extension', configuration.extension, previous?.extension),
     listener: setOf('listener', configuration.listener, previous?.listener),
     route: setOf('route', configuration.route, previous?.route),
+    trustBundle: setOf('trustBundle', configuration.trustBundle, previous?.trustBundle),
   }),
   1,
 );

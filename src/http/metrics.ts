@@ -13,6 +13,7 @@ const SHORT_NAMES: Readonly<Record<XdsType, string>> = {
   secret: 'sds',
   extension: 'ecds',
   nameTable: 'nds',
+  trustBundle: 'pcds',
 };
 
 const SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 3, 5, 10, 20, 30];

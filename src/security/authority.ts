@@ -32,6 +32,9 @@ export interface CertificateAuthority {
   readonly step?: string;
 }
 
+/** Two PEM texts as one; the second may be empty. */
+export const joinedPem = (one: string, other: string): string => (other ? `${one.trimEnd()}\n${other}` : one);
+
 /** The roots as one PEM text: what a proxy has as `ROOTCA`, and the ConfigMap `istio-ca-root-cert` as `root-cert.pem`. */
 export const rootBundle = ({ roots }: CertificateAuthority): string => pemOf(roots);
 

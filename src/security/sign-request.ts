@@ -1,5 +1,5 @@
 import { status } from '../grpc/status.ts';
-import type { CertificateAuthority } from './authority.ts';
+import { type CertificateAuthority, joinedPem } from './authority.ts';
 import { timeText } from './certificate.ts';
 import { readCsr } from './csr.ts';
 import { type Issued, issue, leafLife } from './issue.ts';
@@ -62,4 +62,7 @@ export async function signRequest(
  * The `cert_chain` of an `IstioCertificateResponse`: one certificate each, the leaf first, and the roots last as one text, which pilot-agent
  * makes its `ROOTCA`. It wants two texts at least.
  */
-export const certificateChain = ({ chain, roots }: Issued): readonly string[] => [...chain, roots];
+export const certificateChain = ({ chain, roots }: Issued, otherRoots = ''): readonly string[] => [
+  ...chain,
+  joinedPem(roots, otherRoots),
+];

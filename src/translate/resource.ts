@@ -24,7 +24,8 @@ export type ResourceName =
   | 'envoy.config.endpoint.v3.ClusterLoadAssignment'
   | 'envoy.config.listener.v3.Listener'
   | 'envoy.config.route.v3.RouteConfiguration'
-  | 'envoy.extensions.transport_sockets.tls.v3.Secret';
+  | 'envoy.extensions.transport_sockets.tls.v3.Secret'
+  | 'istio.mesh.v1alpha1.ProxyConfig';
 
 /** A resource, looked at for what Envoy would refuse; of messages of the type `apart` what was found when they were made. */
 export function resource<N extends ResourceName>(

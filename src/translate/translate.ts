@@ -32,6 +32,7 @@ import {
   type WantedCredential,
 } from './secrets/secrets.ts';
 import { type SentParts, sendable } from './sendable.ts';
+import { type TrustBundleResource, trustBundle } from './trust-bundle.ts';
 
 /** Resources of a type in parts: what proxies have in common is one part of them all, and what is a proxy's own another. */
 type Parts<R> = readonly (readonly R[])[];
@@ -45,6 +46,8 @@ interface Configuration {
   readonly extension: Parts<ExtensionResource>;
   /** Credentials, in two parts: what every proxy of the namespace may have, and what only those whose account may read Secrets may. */
   readonly secret: readonly [ofNamespace: readonly SecretResource[], ofReaders: readonly SecretResource[]];
+  /** Roots beside the mesh's own, for who has an agent. */
+  readonly trustBundle: Parts<TrustBundleResource>;
   /** The credentials that it will ask for. */
   readonly credentials: readonly WantedCredential[];
   readonly problems: readonly Problem[];
@@ -99,6 +102,8 @@ export class Translation {
 const NO_TABLES: readonly NameTableResource[] = [];
 const oneTable = memo((table: NameTableResource): readonly NameTableResource[] => [table]);
 
+const oneBundle = memo((bundle: TrustBundleResource): Parts<TrustBundleResource> => [[bundle]]);
+
 /** What clusters, listeners and routes read of the endpoints: while that is the same, so are they. */
 const endpointsRead = memo((scope: Scope, endpoints: EndpointIndex): EndpointIndex => {
   const readers = [...clusterEndpointReaders(scope), ...scope.egress.flatMap(e => headlessServices(e.services))];
@@ -148,6 +153,7 @@ const configurationOf = memo(
       route: route.parts,
       extension: patched ? [patched.extensions] : [],
       secret: [sent.secrets.parts[0] ?? [], sent.secrets.parts[1] ?? []],
+      trustBundle: traits.certificates === 'agent' ? oneBundle(trustBundle(scope.mesh)) : [],
       credentials: sds.wanted,
       problems: [...cds, ...lds, sds, ...Object.values(sent), ...ofPatches].flatMap(m => m.problems),
     };

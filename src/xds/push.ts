@@ -78,6 +78,7 @@ const ofNoType = <V>(): { -readonly [T in XdsType]: EachType<V>[T] } => ({
   listener: undefined,
   route: undefined,
   nameTable: undefined,
+  trustBundle: undefined,
 });
 
 /** A stream without subscriptions. */

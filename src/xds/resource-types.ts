@@ -1,7 +1,15 @@
 import type { MessageTypes } from '../proto/generated/registry.ts';
 
 /** The kinds of resources that are served, named as the aggregated service's types. */
-export type XdsType = 'cluster' | 'endpoint' | 'secret' | 'extension' | 'listener' | 'route' | 'nameTable';
+export type XdsType =
+  | 'cluster'
+  | 'endpoint'
+  | 'secret'
+  | 'extension'
+  | 'listener'
+  | 'route'
+  | 'nameTable'
+  | 'trustBundle';
 
 /** A repeated message field that is encoded element by element and remembered by the element's identity. */
 export interface Fragments {
@@ -93,6 +101,13 @@ export const resourceTypes = {
     removal: 'at once',
     nameOf: () => 'nameTable',
   }),
+  trustBundle: row('istio.mesh.v1alpha1.ProxyConfig', {
+    root: false,
+    wildcard: true,
+    gated: false,
+    removal: 'at once',
+    nameOf: () => 'trustBundle',
+  }),
 } as const satisfies Record<XdsType, ResourceType & { readonly nameOf: (message: never) => string }>;
 
 /** The message of each type. */
@@ -113,6 +128,7 @@ export const pushOrder = [
   'listener',
   'route',
   'nameTable',
+  'trustBundle',
 ] as const satisfies readonly XdsType[];
 
 const warming = pushOrder.flatMap(type => {

@@ -145,6 +145,18 @@ table('MeshConfig', [
     ['connectTimeout', 'protocolDetectionTimeout', 'trustDomain', 'proxyListenPort', 'trustDomainAliases[1]'],
     'valid',
   ],
+  [
+    'roots that are none, are elsewhere, or of no trust domain',
+    '{caCertificates: [{pem: x}, {spiffeBundleUrl: "https://partner.example"}, {}, {pem: y, trustDomains: ["a b"]}]}',
+    [
+      'caCertificates[0].pem',
+      'caCertificates[1].spiffeBundleUrl',
+      'caCertificates[2].pem',
+      'caCertificates[3].pem',
+      'caCertificates[3].trustDomains[0]',
+    ],
+    'valid',
+  ],
   ['a wrong type', '{accessLogFile: 12, unknown: 1}', ['accessLogFile'], 'valid'],
   ['no settings', '12', ['spec']],
 ]);

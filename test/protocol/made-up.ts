@@ -36,6 +36,8 @@ function make(type: XdsType, name: string, content: number): EncodedResource {
       return encodeResource(type, { name, generic_secret: { secret: { inline_string: `content-${content}` } } });
     case 'extension':
       return encodeResource(type, { name, typed_config: { type_url: `content-${content}` } });
+    case 'trustBundle':
+      return encodeResource(type, { caCertificatesPem: [`${content}`] });
     case 'nameTable':
       return encodeResource(type, { table: { [name]: { ips: [`10.0.0.${content}`] } } });
   }

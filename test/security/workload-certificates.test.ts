@@ -239,7 +239,11 @@ const caller = (expiresAt: number): Caller => ({
 
 test('what is acknowledged is known by generation, and forgotten with its stream', async () => {
   const log = pino({ level: 'silent' });
-  const certificates = new WorkloadCertificates<{ readonly id: string }>({ clock: clockOf(), log });
+  const certificates = new WorkloadCertificates<{ readonly id: string }>({
+    clock: clockOf(),
+    log,
+    otherRoots: () => '',
+  });
   const client = { id: 'one' };
   await assert.rejects(certificates.admit(client, caller(Number.POSITIVE_INFINITY), here), /no authority/);
   certificates.use(first);
@@ -288,7 +292,7 @@ const streamOf = (
 test('a certificate is renewed at half its life, and sooner by a random part of it', async () => {
   const log = pino({ level: 'silent' });
   const clock = clockOf();
-  const certificates = new WorkloadCertificates<{ readonly id: string }>({ clock, log });
+  const certificates = new WorkloadCertificates<{ readonly id: string }>({ clock, log, otherRoots: () => '' });
   certificates.use(first);
   const hour = 3_600_000;
   let touched = 0;

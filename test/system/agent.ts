@@ -106,6 +106,8 @@ export class Agent {
         ISTIOD_SAN: 'istiod.istio-system.svc',
         TRUST_DOMAIN: 'cluster.local',
         ISTIO_META_CLUSTER_ID: 'Kubernetes',
+        // Roots beside the mesh's own reach it without a new certificate.
+        PROXY_CONFIG_XDS_AGENT: 'true',
         ISTIO_BOOTSTRAP: join(istio(), 'tools/packaging/common/envoy_bootstrap.json'),
         ENVOY_STATUS_PORT: `${ports.ready}`,
         ENVOY_PROMETHEUS_PORT: `${ports.metrics}`,

@@ -1,31 +1,28 @@
-// node peer.mjs ADDRESS PORT CERTIFICATE KEY: one request over Istio's mutual TLS, with a certificate of one's own. Prints the status and what
-// the application saw; status 0 where no answer came.
-import { readFileSync } from 'node:fs';
+// node peer.mjs ADDRESS PORT PAIRS: a request over Istio's mutual TLS with each of these certificates, a JSON list of {certificate, key}. Prints the
+// status of each answer and what the application saw; status 0 where no answer came.
 import { request } from 'node:http';
 import { connect } from 'node:tls';
 
-const [, , host, port, certificate, key] = process.argv;
-const say = (status, body) => {
-  console.log(JSON.stringify({ status, body }));
-  process.exit(0);
-};
-const socket = connect({
-  host,
-  port: Number(port),
-  cert: readFileSync(certificate),
-  key: readFileSync(key),
-  rejectUnauthorized: false,
-  ALPNProtocols: ['istio-http/1.1', 'istio'],
-});
-socket.on('error', error => say(0, error.code ?? error.message));
-socket.on('secureConnect', () => {
-  request({ createConnection: () => socket, headers: { host: 'peer' }, agent: false }, answer => {
-    let body = '';
-    answer.on('data', chunk => {
-      body += chunk;
+const [, , host, port, pairs] = process.argv;
+
+const ask = ({ certificate: cert, key }) =>
+  new Promise(resolve => {
+    const failed = error => resolve({ status: 0, body: error.code ?? error.message });
+    const ALPNProtocols = ['istio-http/1.1', 'istio'];
+    const socket = connect({ host, port: Number(port), cert, key, rejectUnauthorized: false, ALPNProtocols });
+    socket.on('error', failed);
+    socket.on('secureConnect', () => {
+      request({ createConnection: () => socket, headers: { host: 'peer' } }, answer => {
+        let body = '';
+        answer.on('data', chunk => {
+          body += chunk;
+        });
+        answer.on('end', () => resolve({ status: answer.statusCode, body }));
+      })
+        .on('error', failed)
+        .end();
     });
-    answer.on('end', () => say(answer.statusCode, body));
-  })
-    .on('error', error => say(0, error.code ?? error.message))
-    .end();
-});
+  });
+
+console.log(JSON.stringify(await Promise.all(JSON.parse(pairs).map(ask))));
+process.exit(0);

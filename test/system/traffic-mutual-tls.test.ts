@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { noApiServer } from '../kubernetes/api-server.ts';
+import { newCertificate, type Signer } from '../security/openssl.ts';
 import type { AppAnswer, Seen } from '../support/pod.ts';
 import { until } from '../support/until.ts';
 import { noAgent } from './agent.ts';
+import { type Expected, type Name, PODS, peers, policy, rule, steps } from './mutual-tls.ts';
 import { SecureMesh } from './secure-mesh.ts';
 
 /** What a call came to: the service account that its server saw, `plain` where it saw none, or a refusal. */
@@ -18,178 +21,6 @@ function came({ status, body }: AppAnswer): string {
 
 /** What everybody says of itself, whoever it is; nobody is to be believed. */
 const forged = { 'x-forwarded-client-cert': 'By=x;Hash=y;Subject="";URI=spiffe://cluster.local/ns/default/sa/admin' };
-
-const policy = (kind: string, namespace: string, name: string, spec: string): string => `
-apiVersion: security.istio.io/v1
-kind: ${kind}
-metadata: {name: ${name}, namespace: ${namespace}}
-spec: ${spec}
----
-`;
-const peers = (namespace: string, mode: string): string =>
-  policy('PeerAuthentication', namespace, 'all', `{mtls: {mode: ${mode}}}`);
-const peersOf = (app: string, spec: string): string =>
-  policy('PeerAuthentication', 'default', app, `{selector: {matchLabels: {app: ${app}}}, ${spec}}`);
-const rule = (host: string, tls: string): string => `
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {name: ${host}, namespace: default}
-spec: {host: ${host}, trafficPolicy: {tls: ${tls}}}
----
-`;
-const allow = (app: string, principals: string, action = 'ALLOW'): string =>
-  policy(
-    'AuthorizationPolicy',
-    'default',
-    app,
-    `{selector: {matchLabels: {app: ${app}}}, action: ${action}, rules: [{from: [{source: {principals: ${principals}}}]}]}`,
-  );
-
-const PODS = { agent: 'agent', other: 'agent', stock: 'envoy', bare: 'none' } as const;
-type Name = keyof typeof PODS;
-
-/** What a call comes to. */
-type Expected = (from: Name, to: Name) => string;
-
-const outside = (name: Name): boolean => PODS[name] === 'none';
-/** Sidecars among each other know who calls; whoever has none, or calls one that has none, is in plaintext. */
-const usual: Expected = (from, to) => (outside(from) || outside(to) ? 'plain' : from);
-/** The same, where only sidecars are let in. */
-const strict: Expected = (from, to) => (outside(from) ? 'refused' : usual(from, to));
-const where =
-  (is: (from: Name, to: Name) => boolean, then: string | Expected, otherwise: Expected): Expected =>
-  (from, to) =>
-    is(from, to) ? (typeof then === 'string' ? then : then(from, to)) : otherwise(from, to);
-const toAgent = (_: Name, to: Name): boolean => to === 'agent';
-const toStock = (_: Name, to: Name): boolean => to === 'stock';
-const toEither = (from: Name, to: Name): boolean => toAgent(from, to) || toStock(from, to);
-const sidecarTo =
-  (...names: readonly Name[]) =>
-  (from: Name, to: Name): boolean =>
-    !outside(from) && names.includes(to);
-
-interface Step {
-  readonly says: string;
-  readonly yaml?: string;
-  readonly mesh?: object;
-  readonly expected: Expected;
-}
-
-const san = (account: string): string => `subjectAltNames: ['spiffe://cluster.local/ns/default/sa/${account}']`;
-
-const steps: readonly Step[] = [
-  { says: 'nothing is said: both are taken', expected: usual },
-  { says: 'STRICT for the mesh', yaml: peers('istio-system', 'STRICT'), expected: strict },
-  { says: 'PERMISSIVE for the mesh', yaml: peers('istio-system', 'PERMISSIVE'), expected: usual },
-  { says: 'STRICT for the namespace', yaml: peers('default', 'STRICT'), expected: strict },
-  { says: 'STRICT for another namespace', yaml: peers('other', 'STRICT'), expected: usual },
-  {
-    says: 'a namespace goes before the mesh',
-    yaml: peers('istio-system', 'STRICT') + peers('default', 'PERMISSIVE'),
-    expected: usual,
-  },
-  {
-    says: 'UNSET is what is above it',
-    yaml: peers('istio-system', 'STRICT') + peers('default', 'UNSET'),
-    expected: strict,
-  },
-  {
-    says: 'a workload goes before its namespace',
-    yaml:
-      peers('default', 'STRICT') +
-      peersOf('agent', 'mtls: {mode: PERMISSIVE}') +
-      peersOf('stock', 'mtls: {mode: DISABLE}'),
-    expected: where(toAgent, usual, where(toStock, 'plain', strict)),
-  },
-  {
-    says: 'STRICT for workloads',
-    yaml: peersOf('agent', 'mtls: {mode: STRICT}') + peersOf('stock', 'mtls: {mode: STRICT}'),
-    expected: where(toEither, strict, usual),
-  },
-  {
-    says: 'a port goes before its workload',
-    yaml:
-      peersOf('agent', 'mtls: {mode: STRICT}, portLevelMtls: {8080: {mode: DISABLE}}') +
-      peersOf('stock', 'portLevelMtls: {8080: {mode: STRICT}}') +
-      peersOf('other', 'mtls: {mode: STRICT}, portLevelMtls: {9999: {mode: DISABLE}}'),
-    expected: where(
-      toAgent,
-      'plain',
-      where((_, to) => toStock(_, to) || to === 'other', strict, usual),
-    ),
-  },
-  { says: 'DISABLE for the namespace', yaml: peers('default', 'DISABLE'), expected: () => 'plain' },
-  { says: 'no mutual TLS by itself', mesh: { enableAutoMtls: false }, expected: () => 'plain' },
-  {
-    says: 'no mutual TLS by itself: who is STRICT is not reached but by who is told to',
-    mesh: { enableAutoMtls: false },
-    yaml: peers('default', 'STRICT') + rule('stock', '{mode: ISTIO_MUTUAL}'),
-    expected: where(sidecarTo('stock'), usual, (_, to) => (outside(to) ? 'plain' : 'refused')),
-  },
-  {
-    says: 'a DestinationRule DISABLE is plaintext where that is taken',
-    yaml: rule('agent', '{mode: DISABLE}') + rule('stock', '{mode: DISABLE}'),
-    expected: where(toEither, 'plain', usual),
-  },
-  {
-    says: 'a DestinationRule DISABLE is refused where it is not',
-    yaml: peers('default', 'STRICT') + rule('agent', '{mode: DISABLE}') + rule('stock', '{mode: DISABLE}'),
-    expected: where(toEither, 'refused', strict),
-  },
-  {
-    says: 'a DestinationRule ISTIO_MUTUAL, also where there is no sidecar to take it',
-    yaml: peers('default', 'STRICT') + rule('agent', '{mode: ISTIO_MUTUAL}') + rule('bare', '{mode: ISTIO_MUTUAL}'),
-    expected: where(sidecarTo('bare'), 'refused', strict),
-  },
-  {
-    says: 'ISTIO_MUTUAL with the right name, and with a wrong one',
-    yaml:
-      rule('agent', `{mode: ISTIO_MUTUAL, ${san('agent')}}`) + rule('stock', `{mode: ISTIO_MUTUAL, ${san('other')}}`),
-    expected: where(sidecarTo('stock'), 'refused', usual),
-  },
-  {
-    says: 'SIMPLE shows no certificate',
-    yaml: peers('default', 'STRICT') + rule('agent', '{mode: SIMPLE, insecureSkipVerify: true}'),
-    expected: where(toAgent, 'refused', strict),
-  },
-  {
-    says: 'principals',
-    yaml:
-      allow('agent', "['cluster.local/ns/default/sa/stock']") +
-      allow('stock', "['cluster.local/ns/default/sa/o*', '*/sa/nobody']") +
-      allow('other', "['*/ns/default/sa/stock']", 'DENY'),
-    expected: where(
-      (from, to) =>
-        (to === 'agent' && from !== 'stock') ||
-        (to === 'stock' && from !== 'other') ||
-        (to === 'other' && from === 'stock'),
-      'forbidden',
-      usual,
-    ),
-  },
-  {
-    says: "principals of another trust domain are nobody's",
-    yaml:
-      allow('agent', "['old.example/ns/default/sa/stock']") +
-      allow('stock', "['old.example/*']") +
-      allow('other', "['old.example/*']", 'DENY'),
-    expected: where(toEither, 'forbidden', usual),
-  },
-  {
-    says: 'principals of an alias of the trust domain, with and without wildcards',
-    mesh: { trustDomainAliases: ['old.example'] },
-    yaml:
-      allow('agent', "['old.example/ns/default/sa/stock']") +
-      allow('stock', "['old.example/*']") +
-      allow('other', "['old.ex*/ns/default/sa/stock', 'old.example/ns/default/sa/ag*']", 'DENY'),
-    expected: where(
-      (from, to) =>
-        (to === 'agent' && from !== 'stock') || (to === 'stock' && outside(from)) || (to === 'other' && !outside(from)),
-      'forbidden',
-      usual,
-    ),
-  },
-];
 
 describe('mutual TLS between pods', { skip: noApiServer || noAgent, timeout: 3_600_000 }, () => {
   let mesh: SecureMesh;
@@ -250,6 +81,117 @@ describe('mutual TLS between pods', { skip: noApiServer || noAgent, timeout: 3_6
         await undo();
       }
     });
+
+  /** Whom a server sees where callers without a sidecar show certificates of their own. */
+  const shownTo = async (to: Name, pairs: readonly Signer[]): Promise<readonly string[]> => {
+    const program = join(import.meta.dirname, 'peer.mjs');
+    const { address } = mesh.pod(to);
+    const said = await mesh.run('bare', process.execPath, program, address, '8080', JSON.stringify(pairs));
+    return (JSON.parse(said) as readonly AppAnswer[]).map(({ status, body }) => {
+      const shown = status === 200 ? (JSON.parse(body) as Seen).headers['x-forwarded-client-cert'] : undefined;
+      return /URI=([^;,]+)$/.exec(shown ?? '')?.[1] ?? 'refused';
+    });
+  };
+
+  test('a certificate counts by its root and its trust domain', async () => {
+    const secret = await mesh.secret('istio-system', 'istio-ca-secret');
+    const own: Signer = { certificate: secret['ca-cert.pem'] ?? '', key: secret['ca-key.pem'] ?? '' };
+    const partner = newCertificate({ subject: '/O=partner' });
+    const stranger = newCertificate({ subject: '/O=stranger' });
+    const signed = (signer: Signer, domain: string) => {
+      const uri = `spiffe://${domain}/ns/x/sa/peer`;
+      const extensions = [`subjectAltName=critical,URI:${uri}`, 'basicConstraints=critical,CA:FALSE'];
+      return { uri, pair: newCertificate({ subject: '/O=peer', signer, extensions }) };
+    };
+    const shown = {
+      own: signed(own, 'cluster.local'),
+      old: signed(own, 'old.example'),
+      other: signed(own, 'cluster.local.example'),
+      partner: signed(partner, 'partner.example'),
+      stranger: signed(stranger, 'cluster.local'),
+    };
+    const undo = await mesh.apply(peers('default', 'STRICT'));
+    const caCertificates = [{ pem: partner.certificate, trustDomains: ['partner.example'] }];
+    for (const [mark, config, taken] of [
+      ['usual', {}, ['own']],
+      ['alias', { trustDomainAliases: ['old.example'] }, ['own', 'old']],
+      ['partner', { caCertificates }, ['own', 'partner']],
+      ['both', { trustDomainAliases: ['old.example'], caCertificates }, ['own', 'old', 'partner']],
+      ['usual again', {}, ['own']],
+    ] as const) {
+      await mesh.meshConfig(config);
+      for (const to of ['agent', 'stock'] as const) {
+        const wanted = Object.entries(shown).map(([name, { uri }]) => (taken.some(t => t === name) ? uri : 'refused'));
+        let last: readonly string[] = [];
+        await until(`${mark} at ${to}`, async () => {
+          last = await shownTo(
+            to,
+            Object.values(shown).map(({ pair }) => pair),
+          );
+          return last.join() === wanted.join();
+        }).catch(() => assert.deepEqual(last, wanted, `${mark} at ${to}`));
+      }
+    }
+    await undo();
+  });
+
+  test('SIMPLE and MUTUAL by files, to a server of its own', async () => {
+    const ca = newCertificate({ subject: '/O=ca' });
+    const server = newCertificate({
+      subject: '/CN=server',
+      signer: ca,
+      extensions: ['subjectAltName=DNS:tls.example', 'basicConstraints=critical,CA:FALSE'],
+    });
+    const client = newCertificate({
+      subject: '/CN=client-by-file',
+      signer: ca,
+      extensions: ['basicConstraints=CA:FALSE'],
+    });
+    const stranger = newCertificate({ subject: '/O=stranger' });
+    const file = (name: string, text: string) => mesh.file(name, text);
+    const [root, other] = [await file('ca.pem', ca.certificate), await file('other.pem', stranger.certificate)];
+    const [chain, key] = [await file('client.pem', client.certificate), await file('client-key.pem', client.key)];
+    const own = [await file('server.pem', server.certificate), await file('server-key.pem', server.key)] as const;
+    const openssl = ['openssl', 's_server', '-accept', '8443', '-cert', own[0], '-key', own[1], '-www', '-quiet'];
+    mesh.daemon('bare', ...openssl, '-verify', '1', '-CAfile', root);
+    const { address } = mesh.pod('bare');
+    const undo = await mesh.apply(`
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: tls, namespace: default}
+spec:
+  hosts: [tls.example]
+  addresses: [${address}]
+  ports: [{number: 8443, name: http, protocol: HTTP}]
+  resolution: STATIC
+  endpoints: [{address: ${address}}]
+`);
+    const simple = (more: string) => `{mode: SIMPLE, ${more}}`;
+    const mutual = (more: string) => `{mode: MUTUAL, clientCertificate: ${chain}, privateKey: ${key}, ${more}}`;
+    const named = `caCertificates: ${root}, subjectAltNames: [tls.example]`;
+    for (const [tls, wanted] of [
+      [simple(named), 'nobody'],
+      [simple(`caCertificates: ${root}, subjectAltNames: [other.example]`), 'refused'],
+      [simple(`caCertificates: ${other}, subjectAltNames: [tls.example]`), 'refused'],
+      [simple('sni: tls.example'), 'refused'],
+      [simple('insecureSkipVerify: true'), 'nobody'],
+      [mutual(named), 'client-by-file'],
+      [mutual(`caCertificates: ${other}`), 'refused'],
+      ['{mode: DISABLE}', 'refused'],
+    ] as const) {
+      await mesh.apply(rule('tls.example', tls));
+      for (const from of ['agent', 'stock'] as const) {
+        let last = '';
+        await until(`${tls} from ${from}`, async () => {
+          const request = { address, port: 8443, host: 'tls.example:8443' };
+          const { status, body } = await mesh.call(from, 'bare', request);
+          last = status !== 200 ? 'refused' : (/CN ?= ?(client-by-file)/.exec(body)?.[1] ?? 'nobody');
+          return last === wanted;
+        }).catch(() => assert.equal(last, wanted, `${tls} from ${from}`));
+      }
+    }
+    await undo();
+  });
 
   test('nothing was rejected', async () => {
     for (const { name, kind } of mesh.pods) {

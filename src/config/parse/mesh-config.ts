@@ -1,9 +1,11 @@
+import { certificatesIn } from '../../istio/certificates.ts';
 import type { MeshConfigObject } from '../../istio/config.ts';
 import { defaultMeshConfig, defaultProxyConfig, mergeProviders } from '../../istio/settings.ts';
 import { formatsOf } from '../../proto/format.ts';
 import {
   type MeshConfig,
   MeshConfig_AccessLogEncoding,
+  type MeshConfig_CertificateData,
   type MeshConfig_TLSConfig,
   MeshConfig_ProxyPathNormalization_NormalizationType as Normalization,
   MeshConfig_TLSConfig_TLSProtocol as TlsProtocol,
@@ -172,6 +174,10 @@ function check(config: MeshConfig, path: string, report: Report): MeshConfig {
     checkTrustDomain(alias, at, report);
     return alias;
   });
+  const caCertificates = report.keep(config.caCertificates, `${path}.caCertificates`, (data, at) => {
+    checkCertificates(data, at, report);
+    return data;
+  });
   const withKnownSuites = (tls: MeshConfig_TLSConfig | undefined, at: string): MeshConfig_TLSConfig | undefined =>
     tls?.cipherSuites && {
       ...tls,
@@ -192,7 +198,7 @@ function check(config: MeshConfig, path: string, report: Report): MeshConfig {
     }
   }
   return report.without(
-    { ...config, trustDomainAliases, meshMTLS, tlsDefaults },
+    { ...config, trustDomainAliases, caCertificates, meshMTLS, tlsDefaults },
     path,
     [
       'dnsRefreshRate',
@@ -210,6 +216,25 @@ function check(config: MeshConfig, path: string, report: Report): MeshConfig {
     ],
     defaultMeshConfig,
   );
+}
+
+/** Roots that are trusted beside the mesh's own, and whose trust domains are: with one that Envoy cannot read a proxy would trust nobody. */
+function checkCertificates(
+  { pem, spiffeBundleUrl, trustDomains }: MeshConfig_CertificateData,
+  path: string,
+  report: Report,
+) {
+  if (spiffeBundleUrl !== undefined)
+    report.error(`${path}.spiffeBundleUrl`, 'it is not fetched: write its certificates as pem');
+  else {
+    try {
+      certificatesIn(Buffer.from(pem ?? ''));
+    } catch {
+      report.error(`${path}.pem`, 'expected certificates in PEM');
+    }
+  }
+  for (const [i, domain] of (trustDomains ?? []).entries())
+    checkTrustDomain(domain, `${path}.trustDomains[${i}]`, report);
 }
 
 function checkTrustDomain(domain: string, path: string, report: Report): void {

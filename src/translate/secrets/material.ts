@@ -1,5 +1,6 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { createPrivateKey } from 'node:crypto';
 import type { Problem } from '../../config/problem.ts';
+import { certificatesIn } from '../../istio/certificates.ts';
 import type { KubeConfigMap, KubeSecret } from '../../istio/kubernetes.ts';
 import { memo } from '../../memo.ts';
 import type { Secret } from '../../proto/generated/envoy/extensions/transport_sockets/tls/v3.ts';
@@ -22,15 +23,6 @@ const unusable = (holder: Holder, message: string): Material => ({
 function fields<const N extends readonly (readonly [string, ...string[]])[]>({ data }: Holder, ...groups: N) {
   const group = groups.find(names => names.every(name => data[name]?.length));
   return group?.map(name => data[name] ?? new Uint8Array());
-}
-
-/** Every certificate of a PEM text. Throws where one cannot be read, as Envoy refuses the whole. */
-function certificatesIn(pem: Uint8Array): readonly X509Certificate[] {
-  const found = Buffer.from(pem)
-    .toString('latin1')
-    .match(/-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[\s\S]*?-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g);
-  if (!found) throw new Error('there is no certificate');
-  return found.map(text => new X509Certificate(text));
 }
 
 const curves = ['prime256v1', 'secp384r1', 'secp521r1'];
