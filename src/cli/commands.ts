@@ -12,9 +12,12 @@ export const serve: Command = {
   description: `Reads Services, endpoints and Istio's objects, and serves proxies what they are to do with them.
 Without --config and --kubeconfig it watches the cluster that it runs in.`,
   options: serveOptions,
-  notes: `Bounds on what peers can take. Where one is met, the status of the stream, the log and the metric pilotlight_bounds_met_total
+  // Made when it is asked for: the table writes numbers as people do, and what knows how takes longer to load than `iptables` to run.
+  get notes() {
+    return `Bounds on what peers can take. Where one is met, the status of the stream, the log and the metric pilotlight_bounds_met_total
 name it:
-${boundsTable()}`,
+${boundsTable()}`;
+  },
   run: async (args, io) => {
     const settings = serveSettings(args);
     const { run } = await import('./serve.ts');

@@ -60,7 +60,9 @@ export async function findBinary(version: IpVersion, forced: 'legacy' | 'nft' | 
   const binary =
     (legacy && (forced || hasRules(legacy)) && (await found(legacy))) ||
     (forced !== 'legacy' && (await found(await saved(`${plain}-nft`)))) ||
-    (!forced && (await found(await saved(plain))));
+    (!forced && (await found(await saved(plain)))) ||
+    // Istio ends there; a kernel without nf_tables may still have the other.
+    (!forced && legacy && !hasRules(legacy) && (await found(legacy)));
   if (binary) return binary;
   throw new CaptureError(`no usable ${plain}: ${reason(...tried)}`);
 }

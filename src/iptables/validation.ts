@@ -19,7 +19,8 @@ export interface Probe {
 export async function validate(capture: Capture, version: IpVersion, { port, timeoutMs }: Probe): Promise<void> {
   const [self, target] = version === 4 ? ['127.0.0.1', '127.0.0.6'] : ['::1', '::6'];
   const arrived = new Set<number>();
-  const server = await listen(self, capture.inboundPort, arrived);
+  // Only who is the same user may share the port of a proxy that is there already.
+  const server = await asProxy(capture, () => listen(self, capture.inboundPort, arrived));
   const giveUp = AbortSignal.timeout(timeoutMs);
   let happened = 'nothing was tried';
   try {
@@ -49,7 +50,6 @@ async function listen(host: string, port: number, arrived: Set<number>): Promise
     socket.end();
   });
   server.once('error', reject);
-  // A proxy that is there already shares its ports.
   server.listen({ host, port, reusePort: true }, resolve);
   try {
     await promise;
