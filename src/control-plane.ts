@@ -136,6 +136,11 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     services: () => world?.mesh.services.length ?? 0,
     virtualServices: () => world?.mesh.contents.VirtualService.size ?? 0,
     problems: () => (world?.problems.length ?? 0) + otherProblems().length,
+    authority: () => ({
+      lives: secure?.lives?.() ?? [],
+      chainExpiry: secure?.chainExpiry,
+      rotation: secure?.rotation,
+    }),
     watches: () =>
       new Map(watches().map(watch => [watch.name, watch.state === 'watching' || watch.state === 'absent'])),
   });

@@ -1,4 +1,5 @@
-import type { AuthorityHeard } from './authority/cluster-authority.ts';
+import { X509Certificate } from 'node:crypto';
+import type { AuthorityHeard, AuthorityMesh } from './authority/cluster-authority.ts';
 import { overTls } from './caller.ts';
 import { certificateMethods } from './certificate-service.ts';
 import type { Clock } from './clock.ts';
@@ -10,6 +11,7 @@ import { ListenError, type OpenPorts, type Port } from './ports.ts';
 import type { Acknowledgements } from './security/acknowledgements.ts';
 import type { Authenticator } from './security/authenticate.ts';
 import type { CertificateAuthority } from './security/authority.ts';
+import { type CertificateLife, certificateLife, watchedCertificates } from './security/certificate-life.ts';
 import { clientCertificates, type TrustedRoots, verifyClientCertificate } from './security/client-certificate.ts';
 import {
   type OwnCertificate,
@@ -19,6 +21,7 @@ import {
   servingLife,
   servingNames,
 } from './security/own-certificate.ts';
+import type { RotationStep } from './security/rotation.ts';
 import type { ReviewAccess } from './security/secret-access.ts';
 import type { ReviewToken } from './security/token-review.ts';
 import type { Address } from './settings.ts';
@@ -29,7 +32,7 @@ import { otherRoots } from './translate/trust-bundle.ts';
 export interface Security {
   /** Follows the mesh's certificate authority. Resolves once it has been looked up. */
   followAuthority(
-    mesh: { readonly trustDomain: () => string; readonly acknowledgements: Acknowledgements },
+    mesh: Pick<AuthorityMesh, 'trustDomain' | 'acknowledgements' | 'serving'>,
     heard: AuthorityHeard,
     signal: AbortSignal,
   ): Promise<void>;
@@ -46,6 +49,12 @@ export interface SecurePortState {
   open: boolean;
   /** What is wrong with the authority: where the port is closed, why it is. */
   problems: readonly Problem[];
+  /** How far the certificates have come that the mesh hangs on. */
+  lives?: () => readonly CertificateLife[];
+  /** When the first of those ends that vouch for leaves, in seconds since 1970. */
+  chainExpiry?: number;
+  /** How far a rotation has come, and how many it waits for. */
+  rotation?: { readonly step: RotationStep; readonly waitedFor: number };
 }
 
 /** What the port stands on. */
@@ -119,6 +128,17 @@ export class SecurePort {
     return { name: 'tls', address, tls: this.#tls, identify, serves: { grpc } };
   }
 
+  /** The certificate that is shown to who connects. */
+  get serving(): X509Certificate {
+    return new X509Certificate(this.#own.chain[0] ?? '');
+  }
+
+  /** How far the certificates have come that this port hangs on. */
+  lives(): readonly CertificateLife[] {
+    const now = this.#context.clock.now();
+    return watchedCertificates(this.#authority, this.serving).map(watched => certificateLife(watched, now));
+  }
+
   /** Signs and serves by another authority from now on. */
   async replace(authority: CertificateAuthority): Promise<void> {
     const own = await certificateOf(this.#context, authority);
@@ -187,11 +207,13 @@ export async function runSecurePort(context: RunContext, { followAuthority }: Se
   const follow = async (authority: CertificateAuthority): Promise<void> => {
     context.acknowledgements.begin(authority.step);
     context.authorityChanged(authority);
+    state.chainExpiry = authority.notAfter / 1_000;
     if (port) return port.replace(authority);
     const made = await SecurePort.create(portContext, authority);
     if (signal.aborted) return;
     await ports.open(made.row());
     port = made;
+    state.lives = () => made.lives();
     state.open = true;
     log.info({ address: ports.reachedAt('tls') }, 'proxies connect over TLS');
   };
@@ -209,7 +231,11 @@ export async function runSecurePort(context: RunContext, { followAuthority }: Se
     problems(problems) {
       state.problems = problems;
     },
+    rotation(step, waitedFor) {
+      state.rotation = { step, waitedFor };
+    },
   };
   const { acknowledgements } = context;
-  await followAuthority({ trustDomain: () => trustDomains()[0], acknowledgements }, heard, signal);
+  const serving = () => port?.serving;
+  await followAuthority({ trustDomain: () => trustDomains()[0], acknowledgements, serving }, heard, signal);
 }

@@ -5,6 +5,7 @@ import { hostFault, isDnsLabel } from './config/host.ts';
 import { isUnspecified } from './istio/ip-families.ts';
 import type { MeshOptions } from './istio/settings.ts';
 import { LOG_LEVELS, type LogLevel } from './log-level.ts';
+import type { Pace } from './security/rotation.ts';
 import { type AddressRanges, isRange } from './sources/jwks/ranges.ts';
 
 /** A host and a port to listen on. */
@@ -43,6 +44,8 @@ export interface Settings {
   readonly plaintextSecrets: boolean;
   /** The share of a core that pushes may take while changes keep coming. */
   readonly pushShare: number;
+  /** How long the steps of a rotation of roots last at least. */
+  readonly rotationPace: Pace;
   /** How long certificates of workloads live that do not say it themselves, in seconds. */
   readonly workloadCertTtl: number;
   /** Namespaces whose service accounts may look at everything, beside the mesh's root namespace. */
@@ -130,6 +133,11 @@ export const serveOptions = {
     help: 'Share of a core that pushes may take while changes keep coming: less makes them wait for each other longer',
     default: '0.25',
   },
+  'rotation-pace': {
+    value: 'SIGN,DROP',
+    help: 'How long a new root is distributed at least before it signs, and signs before the old one is dropped: longer than ConfigMaps take to reach pods, and than leaves live of proxies that are away',
+    default: '1h,24h',
+  },
   'log-level': { value: 'LEVEL', help: LOG_LEVELS.join(', '), default: 'info' },
 } as const satisfies Record<string, Option>;
 
@@ -172,6 +180,19 @@ export function duration(option: string, text: string, most: number): number {
     throw new UsageError(`--${option}: '${text}' is no duration; expected one such as 90s, 30m, 24h or 7d`);
   if (value > most) throw new UsageError(`--${option}: '${text}' is too long, at most ${most / DAY}d`);
   return value;
+}
+
+const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** Reads how long the steps of a rotation last. Throws a UsageError that names the option. */
+function pace(option: string, text: string): Pace {
+  const parts = text.split(',').map(part => /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(part.trim()));
+  const [beforeSigning, beforeDropping] = parts.map(
+    part => Number(part?.[1]) * (unitMs[part?.[2] ?? ''] ?? Number.NaN),
+  );
+  if (parts.length !== 2 || !Number.isFinite(beforeSigning) || !Number.isFinite(beforeDropping))
+    throw new UsageError(`--${option}: '${text}'; expected two durations such as 1h,24h`);
+  return { beforeSigning: Number(beforeSigning), beforeDropping: Number(beforeDropping) };
 }
 
 /** Reads a list of ranges of addresses. Throws a UsageError that names the option. */
@@ -296,6 +317,7 @@ export function serveSettings(args: Arguments): Settings {
       90 * DAY,
     ),
     debugNamespaces: namespaces('debug-namespaces', options['debug-namespaces']),
+    rotationPace: pace('rotation-pace', options['rotation-pace'] ?? serveOptions['rotation-pace'].default),
     pushShare: share('push-share', options['push-share'] ?? serveOptions['push-share'].default),
     logLevel,
   };

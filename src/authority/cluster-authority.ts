@@ -1,13 +1,16 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, type X509Certificate } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Problem } from '../config/problem.ts';
 import type { ApiClient } from '../kubernetes/api-client.ts';
+import type { Permit } from '../kubernetes/writer.ts';
 import { objectKey } from '../object-key.ts';
 import type { Acknowledgements } from '../security/acknowledgements.ts';
 import { type CertificateAuthority, isSameAuthority, rootBundle } from '../security/authority.ts';
-import { authorityOf, type Pace, stepOf, usualPace } from '../security/rotation.ts';
+import { authorityOf, type Pace, type RotationStep, stepOf, usualPace } from '../security/rotation.ts';
 import { rotationSecret } from '../security/rotation-secret.ts';
+import { Bell } from './bell.ts';
 import type { Cluster } from './cluster.ts';
+import { tellExpiry } from './expiry-events.ts';
 import { lead } from './leader.ts';
 import { Replicas } from './replicas.ts';
 import { RootCertificates } from './root-certificates.ts';
@@ -20,6 +23,8 @@ export interface AuthorityHeard {
   inForce(authority: CertificateAuthority): void;
   /** All that is wrong with what it is kept in, and who holds up a rotation. */
   problems(problems: readonly Problem[]): void;
+  /** How far a rotation has come. For how many it waits the leader alone knows. */
+  rotation?(step: RotationStep, waitedFor: number): void;
 }
 
 /** What an authority is for. */
@@ -27,6 +32,8 @@ export interface AuthorityMesh {
   readonly trustDomain: () => string;
   readonly acknowledgements: Acknowledgements;
   readonly pace?: Pace;
+  /** The certificate of this replica's TLS port. */
+  readonly serving?: () => X509Certificate | undefined;
 }
 
 /** Milliseconds from one look at a rotation to the next: often enough for its pace. */
@@ -37,7 +44,7 @@ const lookEvery = ({ beforeSigning, beforeDropping }: Pace): number =>
 export async function clusterAuthority(
   cluster: Cluster,
   client: ApiClient,
-  { trustDomain, acknowledgements, pace = usualPace }: AuthorityMesh,
+  { trustDomain, acknowledgements, pace = usualPace, serving = () => undefined }: AuthorityMesh,
   heard: AuthorityHeard,
   signal: AbortSignal,
 ): Promise<void> {
@@ -49,7 +56,12 @@ export async function clusterAuthority(
   let roots: RootCertificates | undefined;
   let ofSecrets: readonly Problem[] = [];
   let ofRotation: readonly Problem[] = [];
-  const tell = (): void => heard.problems([...ofSecrets, ...ofRotation]);
+  let waitedFor = 0;
+  const ofExpiry = new Bell();
+  const tell = (): void => {
+    heard.problems([...ofSecrets, ...ofRotation]);
+    if (state) heard.rotation?.(stepOf(state.inForce.rotation), waitedFor);
+  };
   const rotating = new Rotating(
     {
       cluster,
@@ -60,6 +72,7 @@ export async function clusterAuthority(
       owed: () => roots?.owed,
       holding(holding) {
         const object = objectKey('Secret', cluster.namespace, rotationSecret.name);
+        waitedFor = holding?.count ?? 0;
         ofRotation = holding ? [{ object, path: '', message: holding.message, severity: 'warning' }] : [];
         tell();
       },
@@ -73,7 +86,12 @@ export async function clusterAuthority(
     const duties = () => {
       roots = new RootCertificates(cluster, current ? rootBundle(current) : '');
       const distribution = roots;
-      return [(term: Parameters<RootCertificates['run']>[0]) => distribution.run(term), rotating.run.bind(rotating)];
+      const expiry = { cluster, replica, state: () => state, serving, bell: ofExpiry };
+      return [
+        (term: Permit) => distribution.run(term),
+        (term: Permit) => rotating.run(term),
+        (term: Permit) => tellExpiry(expiry, term),
+      ];
     };
     void lead(cluster, client, replica, duties, signal);
   };
@@ -95,8 +113,8 @@ export async function clusterAuthority(
           roots?.replace(rootBundle(authority));
           if (isFirst) begin();
         }
-        rotating.wake();
-        replicas.wake();
+        tell();
+        for (const bell of [rotating.bell, replicas.bell, ofExpiry]) bell.ring();
       },
       problems(problems) {
         ofSecrets = problems;

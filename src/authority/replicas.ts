@@ -1,8 +1,8 @@
 import type { ApiClient } from '../kubernetes/api-client.ts';
-import { pause } from '../kubernetes/backoff.ts';
 import { collectionOf, type KubeObject, type Resource } from '../kubernetes/object.ts';
 import { untilAborted, type Writer } from '../kubernetes/writer.ts';
 import type { Acknowledgements, Report } from '../security/acknowledgements.ts';
+import { Bell } from './bell.ts';
 import type { Cluster } from './cluster.ts';
 
 const LEASES: Resource = { apiVersion: 'coordination.k8s.io/v1', plural: 'leases' };
@@ -60,7 +60,8 @@ export class Replicas {
   /** The name of this replica's Lease. */
   readonly #name: string;
   readonly #every: number;
-  #wake = (): void => {};
+  /** Rung where there is something new to report. */
+  readonly bell = new Bell();
 
   /** `every` is in milliseconds, from one report to the next while a rotation is under way. */
   constructor(cluster: Cluster, client: Pick<ApiClient, 'json'>, replica: string, every: number) {
@@ -68,11 +69,6 @@ export class Replicas {
     this.#client = client;
     this.#name = `pilotlight-ca-${replica}`.toLowerCase().replaceAll(/[^a-z0-9-]/g, '-');
     this.#every = every;
-  }
-
-  /** There is something new to report. */
-  wake(): void {
-    this.#wake();
   }
 
   /** Reports until `signal` aborts; then that this replica has ended. */
@@ -91,7 +87,7 @@ export class Replicas {
           failing = true;
         },
       );
-      await this.#pause(isRotating() ? this.#every : CALM, signal);
+      await this.bell.wait(isRotating() ? this.#every : CALM, signal);
     }
     // What it was told stays true of the proxies, which go to other replicas now.
     const last = writer(untilAborted(AbortSignal.timeout(2_000)));
@@ -128,11 +124,5 @@ export class Replicas {
     const renewTime = new Date().toISOString().replace('Z', '000Z');
     const spec = { holderIdentity, leaseDurationSeconds: CALM / 1_000, renewTime };
     return writer.apply(LEASES, { apiVersion: LEASES.apiVersion, kind: 'Lease', metadata, spec });
-  }
-
-  async #pause(ms: number, signal: AbortSignal): Promise<void> {
-    const woken = new AbortController();
-    this.#wake = () => woken.abort();
-    await pause(ms, AbortSignal.any([signal, woken.signal]));
   }
 }

@@ -3,6 +3,7 @@ import { ApiError, failureLine } from '../kubernetes/api-error.ts';
 import { pause } from '../kubernetes/backoff.ts';
 import type { Resource } from '../kubernetes/object.ts';
 import { type Permit, PermitError, type Writer } from '../kubernetes/writer.ts';
+import { Bell } from './bell.ts';
 import type { Cluster } from './cluster.ts';
 
 const CONFIG_MAPS: Resource = { apiVersion: 'v1', plural: 'configmaps' };
@@ -50,7 +51,7 @@ export class RootCertificates {
   readonly #writes = new Map<string, Writes>();
   readonly #notBefore = new Map<string, number>();
   #listed = false;
-  #wake = (): void => {};
+  readonly #bell = new Bell();
 
   constructor(cluster: Cluster, bundle: string) {
     this.#cluster = cluster;
@@ -81,7 +82,7 @@ export class RootCertificates {
       const waits = [...this.#owed].map(namespace => [namespace, this.#due(namespace) - now] as const);
       const next = waits.find(([, wait]) => wait <= 0)?.[0];
       if (next !== undefined) await pause(await this.#write(next, writer), term.signal);
-      else await this.#woken(Math.min(times.longestTruce, ...waits.map(([, wait]) => wait)), term.signal);
+      else await this.#bell.wait(Math.min(times.longestTruce, ...waits.map(([, wait]) => wait)), term.signal);
     }
   }
 
@@ -139,7 +140,7 @@ export class RootCertificates {
     if (!this.#namespaces.has(namespace) || this.#right.has(namespace)) this.#owed.delete(namespace);
     else {
       this.#owed.add(namespace);
-      this.#wake();
+      this.#bell.ring();
     }
   }
 
@@ -193,13 +194,6 @@ export class RootCertificates {
     const what =
       'somebody else changes the roots of the mesh again and again; they are written again less and less often';
     if (count === AT_ONCE + 1) log.warn({ configMap: `${namespace}/${rootCertificates.name}` }, what);
-  }
-
-  async #woken(ms: number, signal: AbortSignal): Promise<void> {
-    const woken = new AbortController();
-    this.#wake = () => woken.abort();
-    await pause(ms, AbortSignal.any([signal, woken.signal]));
-    this.#wake = () => {};
   }
 }
 

@@ -1,5 +1,4 @@
 import { ApiError, failureLine } from '../kubernetes/api-error.ts';
-import { pause } from '../kubernetes/backoff.ts';
 import type { KubeObject, Resource } from '../kubernetes/object.ts';
 import { type Permit, PermitError, type Writer } from '../kubernetes/writer.ts';
 import { type Outstanding, outstanding, type Report } from '../security/acknowledgements.ts';
@@ -10,6 +9,7 @@ import type { SecretData } from '../security/fault.ts';
 import { makeRoot, rootAuthority } from '../security/root.ts';
 import { begin, isDue, isOver, type Pace, proceed, type Rotation, stepId, stepOf } from '../security/rotation.ts';
 import { type AuthorityInForce, rotationSecret, rotationSecretData } from '../security/rotation-secret.ts';
+import { Bell } from './bell.ts';
 import type { Cluster } from './cluster.ts';
 import type { Replicas } from './replicas.ts';
 import { type AuthorityState, ROTATE } from './secret-authority.ts';
@@ -55,17 +55,13 @@ export class Rotating {
   /** When each replica was last heard of, by what it said. */
   readonly #heard = new Map<string, { readonly renewed: string; readonly at: number }>();
   #said = { step: '', at: 0 };
-  #wake = (): void => {};
+  /** Rung where there is something new to look at. */
+  readonly bell = new Bell();
 
   /** `every` is in milliseconds, from one look to the next. */
   constructor(context: RotatingContext, every: number) {
     this.#context = context;
     this.#every = every;
-  }
-
-  /** There is something new to look at. */
-  wake(): void {
-    this.#wake();
   }
 
   /** Takes steps for as long as the term lasts. */
@@ -83,9 +79,7 @@ export class Rotating {
         if (!failing) cluster.log.error({ err: error instanceof ApiError ? failureLine(error) : error }, what);
         failing = true;
       }
-      const woken = new AbortController();
-      this.#wake = () => woken.abort();
-      await pause(this.#every, AbortSignal.any([term.signal, woken.signal]));
+      await this.bell.wait(this.#every, term.signal);
     }
     holding(undefined);
   }

@@ -14,6 +14,7 @@ import { Writer } from '../kubernetes/writer.ts';
 import { createLog, type Log } from '../log.ts';
 import { ListenError } from '../ports.ts';
 import type { Security } from '../secure-port.ts';
+import type { Pace } from '../security/rotation.ts';
 import type { Settings } from '../settings.ts';
 import { directorySource } from '../sources/directory.ts';
 import { readCertificates } from '../sources/jwks/remote-keys.ts';
@@ -25,7 +26,7 @@ import { listenError, osError } from './os-error.ts';
 
 /** What the control plane is fed with. Throws a UsageError where that cannot be read. */
 async function inputsOf(
-  { source, meshConfig, mesh, jwks }: Settings,
+  { source, meshConfig, mesh, jwks, rotationPace }: Settings,
   log: Log,
 ): Promise<Omit<Dependencies, 'log' | 'jwtRule'>> {
   if (meshConfig !== undefined)
@@ -57,13 +58,19 @@ async function inputsOf(
   return {
     sources: [...file, kubernetes],
     watches: () => kubernetes.status(),
-    security: clusterSecurity(kubernetes, client, mesh.rootNamespace, log),
+    security: clusterSecurity(kubernetes, client, mesh.rootNamespace, rotationPace, log),
     follow: objects => void kubernetes.followNamed(objects),
   };
 }
 
 /** The cluster vouches for proxies, and keeps the mesh's certificate authority. */
-function clusterSecurity(kubernetes: KubernetesSource, client: ApiClient, namespace: string, log: Log): Security {
+function clusterSecurity(
+  kubernetes: KubernetesSource,
+  client: ApiClient,
+  namespace: string,
+  pace: Pace,
+  log: Log,
+): Security {
   const cluster: Cluster = {
     follow: (...args) => kubernetes.follow(...args),
     writer: permit => new Writer({ client, fieldManager: 'pilotlight', permit }),
@@ -72,9 +79,9 @@ function clusterSecurity(kubernetes: KubernetesSource, client: ApiClient, namesp
     log,
   };
   return {
-    async followAuthority(...args) {
+    async followAuthority(mesh, ...rest) {
       const { clusterAuthority } = await import('../authority/cluster-authority.ts');
-      return clusterAuthority(cluster, client, ...args);
+      return clusterAuthority(cluster, client, { ...mesh, pace }, ...rest);
     },
     review: reviewBy(client),
     access: accessBy(client),

@@ -1,6 +1,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { BoundName } from '../bounds.ts';
 import type { Lane } from '../rounds/rounds.ts';
+import type { CertificateLife } from '../security/certificate-life.ts';
+import type { RotationStep } from '../security/rotation.ts';
 import type { XdsType } from '../xds/resource-types.ts';
 import { Distribution } from './distribution.ts';
 
@@ -24,6 +26,13 @@ export interface Readings {
   readonly services: () => number;
   readonly virtualServices: () => number;
   readonly problems: () => number;
+  /** The certificates that the mesh hangs on, where there is an authority. */
+  readonly authority: () => {
+    readonly lives: readonly CertificateLife[];
+    /** In seconds since 1970. */
+    readonly chainExpiry: number | undefined;
+    readonly rotation: { readonly step: RotationStep; readonly waitedFor: number } | undefined;
+  };
   /** 1 for each watch that is up to date, 0 for each that keeps an old state. */
   readonly watches: () => ReadonlyMap<string, boolean>;
 }
@@ -82,6 +91,7 @@ export class Metrics {
         for (const [kind, up] of readings.watches()) this.set({ kind }, up ? 1 : 0);
       },
     });
+    this.#authority(readings.authority);
     const configSize = new Distribution({
       name: 'pilot_xds_config_size_bytes',
       help: 'Size of the responses sent',
@@ -173,6 +183,62 @@ export class Metrics {
       labelNames: ['kind'],
       registers,
     });
+  }
+
+  /** The ends of certificates by istiod's names: of the root that signs or vouches for who does, and of all that vouches for leaves. */
+  #authority(read: Readings['authority']): void {
+    const registers = [this.#registry];
+    const now = (): number => Date.now() / 1_000;
+    const root = (): number | undefined => read().lives.findLast(({ role }) => role === 'root')?.expiry;
+    for (const [name, what, expiry] of [
+      ['citadel_server_root_cert_expiry', 'the root certificate', root],
+      [
+        'citadel_server_cert_chain_expiry',
+        'the first of the certificates that vouch for leaves',
+        () => read().chainExpiry,
+      ],
+    ] as const)
+      for (const [unit, help, from] of [
+        ['timestamp', 'When it ends, in seconds since 1970', () => 0],
+        ['seconds', 'Seconds until it ends, negative once it has', now],
+      ] as const)
+        new Gauge({
+          name: `${name}_${unit}`,
+          help: `${help}: ${what}`,
+          registers,
+          collect() {
+            const at = expiry();
+            if (at === undefined) this.remove();
+            else this.set(at - from());
+          },
+        });
+    new Gauge({
+      name: 'pilotlight_certificate_expiry_timestamp',
+      help: 'When a certificate ends that the mesh hangs on, in seconds since 1970: every root that is trusted, who signs below one, and that of the TLS port',
+      labelNames: ['role', 'serial'],
+      registers,
+      collect() {
+        this.reset();
+        for (const { role, serialNumber, expiry } of read().lives) this.set({ role, serial: serialNumber }, expiry);
+      },
+    });
+    new Gauge({
+      name: 'pilotlight_root_rotation',
+      help: 'The step of the rotation of roots: 1 for the one that the mesh is in',
+      labelNames: ['step'],
+      registers,
+      collect() {
+        this.reset();
+        const { rotation } = read();
+        for (const step of ['settled', 'distribute', 'sign'] as const)
+          if (rotation) this.set({ step }, rotation.step === step ? 1 : 0);
+      },
+    });
+    this.#gauge(
+      'pilotlight_root_rotation_waiting',
+      'Proxies, replicas and namespaces that hold up a step of the rotation whose time is over; the leader alone counts them',
+      () => read().rotation?.waitedFor ?? 0,
+    );
   }
 
   #gauge(name: string, help: string, read: () => number): void {

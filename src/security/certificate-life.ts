@@ -14,6 +14,10 @@ export type Milestone = (typeof milestones)[number];
 export const milestoneOf = (validity: Validity, now: number): Milestone | undefined =>
   milestones.findLast(percent => lifeUsed(validity, now) * 100 >= percent);
 
+/** When a life passes its next milestone, in milliseconds since 1970; Infinity where it has passed them all. */
+export const nextMilestone = ({ notBefore, notAfter }: Validity, now: number): number =>
+  Math.min(...milestones.map(percent => notBefore + ((notAfter - notBefore) * percent) / 100).filter(at => at > now));
+
 /** A certificate whose end is watched. */
 export interface WatchedCertificate {
   readonly role: 'root' | 'intermediate' | 'serving';

@@ -42,6 +42,7 @@ test('the control plane may read every kind that it watches, and nothing more', 
   );
   assert.deepEqual(written.sort(), [
     'create configmaps',
+    'create events',
     'create leases',
     'create secrets',
     'create subjectaccessreviews',

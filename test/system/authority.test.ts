@@ -7,6 +7,7 @@ import { LEADER_LEASE } from '../../src/authority/leader.ts';
 import { ApiClient } from '../../src/kubernetes/api-client.ts';
 import type { KubeObject, Resource } from '../../src/kubernetes/object.ts';
 import { untilAborted, Writer } from '../../src/kubernetes/writer.ts';
+import { makeRoot, rootLife } from '../../src/security/root.ts';
 import type { Pace } from '../../src/security/rotation.ts';
 import { ApiServer, noApiServer } from '../kubernetes/api-server.ts';
 import { newCertificate, type Signer } from '../security/openssl.ts';
@@ -276,6 +277,40 @@ describe('with a real API server', { skip: noApiServer, timeout: 3_600_000 }, ()
     await until('it to be written again', async () => (await admin.get(SECRETS, name)) !== undefined);
     two.stop();
     await ended(one);
+  });
+
+  test('the end of a certificate is told by Events, each part of its life once, whoever leads', async () => {
+    const made = await makeRoot('old', Date.now() - 0.55 * rootLife);
+    const old = { certificate: `${made.certificate}`, key: made.key.revealPem() };
+    const events = async () => {
+      const { items } = (await (await api.client()).json('/apis/events.k8s.io/v1/namespaces/istio-system/events')) as {
+        readonly items: readonly KubeObject[];
+      };
+      return items.filter(({ reason }) => reason === 'CertificateExpiry');
+    };
+    const data = { 'ca-cert.pem': old.certificate, 'ca-key.pem': old.key, 'root-cert.pem': old.certificate };
+    await admin.apply(SECRETS, {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { namespace: 'istio-system', name: 'cacerts' },
+      stringData: { ...data, 'cert-chain.pem': '' },
+    });
+    const one = await leading(pace);
+    await until('an Event', async () => (await events()).length > 0);
+    await ended(one);
+    const [event, ...more] = await events();
+    assert.deepEqual(more, [], 'the other certificates are young');
+    assert.match(JSON.stringify(event?.['regarding']), /"name":"cacerts"/);
+    assert.match(
+      `${event?.['type']} ${event?.['note']}`,
+      /^Normal 50 % of the life of the root certificate [0-9a-f]+ are over: it ends at 2/,
+    );
+    await admin.delete({ apiVersion: 'events.k8s.io/v1', plural: 'events' }, event?.metadata ?? assert.fail());
+    const two = await leading(pace);
+    await until('the end of the rotation', () => two.bundle === old.certificate);
+    assert.deepEqual(await events(), [], 'it was told');
+    await admin.delete(SECRETS, { namespace: 'istio-system', name: 'cacerts' });
+    await ended(two);
   });
 
   test('the rights that deploy/ gives are enough', async () => {

@@ -1,0 +1,128 @@
+import type { X509Certificate } from 'node:crypto';
+import { ApiError, failureLine } from '../kubernetes/api-error.ts';
+import type { Resource } from '../kubernetes/object.ts';
+import { type Permit, PermitError } from '../kubernetes/writer.ts';
+import { timeText, validityOf } from '../security/certificate.ts';
+import {
+  certificateLife,
+  type Milestone,
+  nextMilestone,
+  type WatchedCertificate,
+  watchedCertificates,
+} from '../security/certificate-life.ts';
+import { authorityOf } from '../security/rotation.ts';
+import { rotationSecret } from '../security/rotation-secret.ts';
+import type { Bell } from './bell.ts';
+import type { Cluster } from './cluster.ts';
+import type { AuthorityState } from './secret-authority.ts';
+
+const EVENTS: Resource = { apiVersion: 'events.k8s.io/v1', plural: 'events' };
+const SECRETS: Resource = { apiVersion: 'v1', plural: 'secrets' };
+
+/** On the Secret of the leader: the last part of its life that was told of each certificate, by its serial number. */
+const TOLD = 'pilotlight.io/expiry-told';
+
+/** Milliseconds from one look to the next. */
+const LOOK = { least: 1_000, most: 3_600_000 };
+
+const remedies: Readonly<Record<WatchedCertificate['role'], string>> = {
+  root: 'It is replaced in time where it is the mesh’s own; one of cacerts is to be replaced there',
+  intermediate: 'Replace it in cacerts: what it signs ends when it does',
+  serving: 'It should have been renewed at half of its life: the log says why it was not',
+};
+
+/** What the leader watches. */
+export interface ExpiryEventsContext {
+  readonly cluster: Cluster;
+  /** Names the replica in Events. */
+  readonly replica: string;
+  readonly state: () => AuthorityState | undefined;
+  /** That of this replica's TLS port. */
+  readonly serving: () => X509Certificate | undefined;
+  /** Rung where other certificates are in force. */
+  readonly bell: Bell;
+}
+
+function toldOf(text: string | undefined): Readonly<Record<string, number>> {
+  try {
+    const told: unknown = JSON.parse(text ?? '{}');
+    return typeof told === 'object' && told !== null ? (told as Record<string, number>) : {};
+  } catch {
+    return {};
+  }
+}
+
+/** Tells people by Events, once each, that 50, 75 and 90 % of a certificate's life are over. For the leader alone. */
+export async function tellExpiry(
+  { cluster, replica, state, serving, bell }: ExpiryEventsContext,
+  term: Permit,
+): Promise<void> {
+  const { clock, log, namespace } = cluster;
+  const writer = cluster.writer(term);
+  const pod = process.env['POD_NAME'];
+
+  const tell = async (watched: WatchedCertificate, milestone: Milestone, secret: string): Promise<void> => {
+    const { role, certificate } = watched;
+    const serial = certificate.serialNumber.toLowerCase();
+    const regarding =
+      role === 'serving' && pod
+        ? { apiVersion: 'v1', kind: 'Pod', namespace, name: pod }
+        : { apiVersion: 'v1', kind: 'Secret', namespace, name: secret };
+    const { notAfter } = validityOf(certificate);
+    const note = `${milestone} % of the life of the ${role} certificate ${serial} are over: it ends at ${timeText(notAfter)}. ${remedies[role]}.`;
+    const event = {
+      apiVersion: EVENTS.apiVersion,
+      kind: 'Event',
+      metadata: { name: `${regarding.name}.${serial.slice(-12)}.${milestone}`, namespace },
+      eventTime: new Date(clock.now()).toISOString().replace('Z', '000Z'),
+      reportingController: 'pilotlight.io/ca',
+      reportingInstance: replica.slice(0, 128),
+      action: 'Expire',
+      reason: 'CertificateExpiry',
+      type: milestone < 90 ? 'Normal' : 'Warning',
+      regarding,
+      note,
+    };
+    await writer.create(EVENTS, event).catch((error: unknown) => {
+      if (!(error instanceof ApiError && error.reason === 'AlreadyExists')) throw error;
+    });
+  };
+
+  const look = async (): Promise<number> => {
+    const current = state();
+    const stored = current?.found.rotation;
+    if (!current || !stored) return LOOK.least;
+    const now = clock.now();
+    const watched = watchedCertificates(authorityOf(current.inForce.rotation), serving());
+    const told = toldOf(stored.metadata.annotations?.[TOLD]);
+    const next: Record<string, number> = {};
+    for (const each of watched) {
+      const { serialNumber, milestone } = certificateLife(each, now);
+      if (milestone === undefined) continue;
+      if (told[serialNumber] !== milestone) await tell(each, milestone, current.inForce.source);
+      next[serialNumber] = milestone;
+    }
+    const text = JSON.stringify(next);
+    if (text !== JSON.stringify(told))
+      await writer.patch(
+        SECRETS,
+        { namespace, name: rotationSecret.name },
+        { metadata: { annotations: { [TOLD]: text } } },
+      );
+    return Math.min(...watched.map(({ certificate }) => nextMilestone(validityOf(certificate), now) - now));
+  };
+
+  let failing = false;
+  while (term.held()) {
+    let wait: number = LOOK.most;
+    try {
+      wait = await look();
+      failing = false;
+    } catch (error) {
+      if (error instanceof PermitError || term.signal.aborted) return;
+      if (!failing) log.error({ err: failureLine(error) }, 'the end of a certificate cannot be told by an Event');
+      failing = true;
+    }
+    await bell.wait(Math.min(LOOK.most, Math.max(LOOK.least, wait)), term.signal);
+  }
+}
