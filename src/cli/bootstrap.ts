@@ -1,12 +1,12 @@
-import { isIP } from 'node:net';
 import { stringify } from 'yaml';
 import { systemClock } from '../clock.ts';
 import { type Arguments, type Io, UsageError } from '../command.ts';
+import { bootstrapOf as envoyBootstrap, type Secure } from '../injection/bootstrap.ts';
 import type { KubePod } from '../istio/kubernetes.ts';
 import type { Locality } from '../model/endpoints/endpoint.ts';
 import { nodeLocality, nowhere } from '../model/endpoints/locality.ts';
 import { workloadName } from '../model/endpoints/pods.ts';
-import { type Address, address, hostAndPort, peerAddress, readMeshOptions } from '../settings.ts';
+import { type Address, address, peerAddress, readMeshOptions } from '../settings.ts';
 import { findPod } from './pod.ts';
 
 /** Where the Envoy finds what, and who it says it is. */
@@ -23,124 +23,31 @@ interface Bootstrap {
   readonly admin: Address;
 }
 
-const socket = ({ host, port }: Address): object => ({ socket_address: { address: host, port_value: port } });
-
-/** How an Envoy knows the control plane, and is known by it. */
-interface Secure {
-  readonly root: { readonly filename: string } | { readonly inline_string: string };
-  /** The file of its token. */
-  readonly token: string;
-  readonly serverName: string;
-}
-
 const PLAINTEXT = '127.0.0.1:15010';
 const SECURE = '127.0.0.1:15012';
 
-const CREDENTIALS = 'envoy.grpc_credentials.file_based_metadata';
-
-/** Envoy's own gRPC client has no way to send a token that changes; Google's, which every build has, reads the file for each stream. */
-const overTls = (xds: Address, { root, token, serverName }: Secure): object => ({
-  google_grpc: {
-    target_uri: hostAndPort(xds),
-    stat_prefix: 'xds-grpc',
-    channel_credentials: { ssl_credentials: { root_certs: root } },
-    call_credentials: [
-      {
-        from_plugin: {
-          name: CREDENTIALS,
-          typed_config: {
-            '@type': 'type.googleapis.com/envoy.config.grpc_credential.v3.FileBasedMetadataConfig',
-            secret_data: { filename: token },
-            header_key: 'authorization',
-            header_prefix: 'Bearer ',
-          },
-        },
-      },
-    ],
-    credentials_factory_name: CREDENTIALS,
-    channel_args: {
-      args: {
-        'grpc.ssl_target_name_override': { string_value: serverName },
-        'grpc.default_authority': { string_value: serverName },
-        // A large mesh is more than its 4 MB.
-        'grpc.max_receive_message_length': { int_value: -1 },
-        'grpc.keepalive_time_ms': { int_value: 30_000 },
-        'grpc.keepalive_timeout_ms': { int_value: 10_000 },
-        'grpc.max_reconnect_backoff_ms': { int_value: 5_000 },
-      },
-    },
-  },
-});
-
-const inPlaintext = (xds: Address): object => ({
-  name: 'xds-grpc',
-  type: isIP(xds.host) ? 'STATIC' : 'STRICT_DNS',
-  connect_timeout: '1s',
-  typed_extension_protocol_options: {
-    'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
-      '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
-      explicit_http_config: { http2_protocol_options: {} },
-    },
-  },
-  upstream_connection_options: { tcp_keepalive: { keepalive_time: 300 } },
-  load_assignment: {
-    cluster_name: 'xds-grpc',
-    endpoints: [{ lb_endpoints: [{ endpoint: { address: socket(xds) } }] }],
-  },
-});
-
-/** A bootstrap for stock Envoy: everything but its identity and the control plane's address comes over ADS. */
-export function bootstrapOf({
-  pod,
-  type,
-  domain,
-  clusterId,
-  locality,
-  interception,
-  xds,
-  secure,
-  admin,
-}: Bootstrap): object {
+/** A bootstrap for the proxy of a pod whose name and addresses are known. */
+export function bootstrapOf({ pod, type, domain, clusterId, locality, interception, ...where }: Bootstrap): object {
   const { meta } = pod;
   const [address = ''] = pod.ips;
-  return {
-    node: {
-      id: `${type}~${address}~${meta.name}.${meta.namespace}~${meta.namespace}.svc.${domain}`,
-      cluster: `${meta.labels['app'] ?? meta.name}.${meta.namespace}`,
-      locality: { region: locality.region, zone: locality.zone, sub_zone: locality.subzone },
-      // No ISTIO_VERSION: there is no agent beside this Envoy that would hand it certificates.
-      metadata: {
-        NAME: meta.name,
-        NAMESPACE: meta.namespace,
-        LABELS: meta.labels,
-        WORKLOAD_NAME: workloadName(pod),
-        SERVICE_ACCOUNT: pod.serviceAccount,
-        CLUSTER_ID: clusterId,
-        INSTANCE_IPS: pod.ips.join(','),
-        INTERCEPTION_MODE: interception,
-        NODE_NAME: pod.node,
-      },
+  const node = {
+    id: `${type}~${address}~${meta.name}.${meta.namespace}~${meta.namespace}.svc.${domain}`,
+    cluster: `${meta.labels['app'] ?? meta.name}.${meta.namespace}`,
+    locality: { region: locality.region, zone: locality.zone, sub_zone: locality.subzone },
+    // No ISTIO_VERSION: there is no agent beside this Envoy that would hand it certificates.
+    metadata: {
+      NAME: meta.name,
+      NAMESPACE: meta.namespace,
+      LABELS: meta.labels,
+      WORKLOAD_NAME: workloadName(pod),
+      SERVICE_ACCOUNT: pod.serviceAccount,
+      CLUSTER_ID: clusterId,
+      INSTANCE_IPS: pod.ips.join(','),
+      INTERCEPTION_MODE: interception,
+      NODE_NAME: pod.node,
     },
-    admin: { address: socket(admin) },
-    dynamic_resources: {
-      ads_config: {
-        api_type: 'DELTA_GRPC',
-        transport_api_version: 'V3',
-        set_node_on_first_message_only: true,
-        grpc_services: [secure ? overTls(xds, secure) : { envoy_grpc: { cluster_name: 'xds-grpc' } }],
-      },
-      cds_config: { ads: {}, resource_api_version: 'V3', initial_fetch_timeout: '0s' },
-      lds_config: { ads: {}, resource_api_version: 'V3', initial_fetch_timeout: '0s' },
-    },
-    // As Istio's own bootstrap has it: Envoy's default refuses regular expressions of a size that VirtualServices do have.
-    layered_runtime: {
-      layers: [
-        { name: 'static', static_layer: { 're2.max_program_size.error_level': 32768 } },
-        { name: 'admin', admin_layer: {} },
-      ],
-    },
-    ...(secure ? {} : { static_resources: { clusters: [inPlaintext(xds)] } }),
   };
+  return envoyBootstrap({ node, ...where });
 }
 
 /** How `--secure` connects; undefined without. Throws a UsageError. */
