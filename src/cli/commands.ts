@@ -124,5 +124,56 @@ name there, too: ISTIO_META_DNS_CAPTURE (--redirect-dns), INVALID_DROP (--drop-i
   run: async (args, io) => (await import('./iptables.ts')).run(args, io),
 };
 
+const filename = { short: 'f', value: 'FILE', help: 'Objects in YAML or JSON; - is standard input' } as const;
+
+/** `pilotlight inject` */
+export const inject: Command = {
+  summary: 'Add sidecars to the workloads in a file, as istioctl kube-inject does',
+  usage: 'inject -f FILE [--mesh-config FILE] [--template envoy|istio-proxy] [OPTIONS]',
+  description: `Prints the objects with a sidecar in every pod, ready for kubectl apply: workloads of any kind, pods and lists. What is not changed stays as
+it is written, comments included. Injecting twice is injecting once; uninject takes it out again. The settings are those of the cluster (ConfigMaps istio
+and istio-sidecar-injector), or of the files that are given. Exit code 2 where a pod cannot be injected as it asks.`,
+  options: {
+    filename,
+    template: {
+      value: 'NAME',
+      help: 'envoy or istio-proxy: the sidecar and the gateway (default: as the settings say, else envoy)',
+    },
+    'mesh-config': { value: 'FILE', help: 'MeshConfig in YAML; no cluster is asked then' },
+    values: { value: 'FILE', help: "Values of Istio's chart: key values of the ConfigMap; no cluster is asked then" },
+    'injector-config': {
+      value: 'FILE',
+      help: 'Templates and aliases: key config of the ConfigMap; no cluster is asked then',
+    },
+    'native-sidecars': {
+      value: 'true|false',
+      help: 'Sidecars are native (default: if every node of the cluster is 1.33 or newer)',
+    },
+    revision: { value: 'NAME', help: 'The revision of the control plane' },
+    kubeconfig: { value: 'FILE', help: 'The cluster whose settings are read' },
+    context: { value: 'NAME', help: "The kubeconfig's context" },
+    ...meshOptions,
+  },
+  run: async (args, io) => (await import('./inject.ts')).inject(args, io),
+};
+
+/** `pilotlight uninject` */
+export const uninject: Command = {
+  summary: 'Take sidecars out of the workloads in a file again',
+  usage: 'uninject -f FILE',
+  description: `Prints the objects as they were before inject, or before the webhook: what the annotation sidecar.istio.io/status lists goes, and probes ask the
+app again.`,
+  options: { filename },
+  run: async (args, io) => (await import('./inject.ts')).uninject(args, io),
+};
+
 /** Every command there is. */
-export const commands: Readonly<Record<string, Command>> = { serve, bootstrap, token, translate, iptables };
+export const commands: Readonly<Record<string, Command>> = {
+  serve,
+  bootstrap,
+  token,
+  translate,
+  inject,
+  uninject,
+  iptables,
+};

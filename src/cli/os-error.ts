@@ -47,3 +47,11 @@ export function listenError(
   if (code === 'EACCES') return new UsageError(`--${option}: port ${port} is for privileged processes`);
   return osError(`--${option}: ${host}`, error);
 }
+
+/** What is wrong with the kubeconfig: a file that it is or names, or what it says. */
+export function kubeconfigError(kubeconfig: string | undefined, error: Error & { readonly path?: string }): UsageError {
+  const subject = kubeconfig === undefined ? 'kubeconfig' : '--kubeconfig';
+  const path = error.path || kubeconfig;
+  if ('code' in error) return osError(path ? `${subject}: ${path}` : subject, error);
+  return new UsageError(kubeconfig === undefined ? error.message : `${subject}: ${kubeconfig}: ${error.message}`);
+}

@@ -22,7 +22,7 @@ import { KubernetesSource } from '../sources/kubernetes/kubernetes.ts';
 import { meshConfigFile } from '../sources/mesh-config-file.ts';
 import { VERSION } from '../version.ts';
 import { checkFolder } from './folder.ts';
-import { listenError, osError } from './os-error.ts';
+import { kubeconfigError, listenError, osError } from './os-error.ts';
 
 /** What the control plane is fed with. Throws a UsageError where that cannot be read. */
 async function inputsOf(
@@ -102,14 +102,6 @@ async function folderSecurity(ca: string, trustDomain: string): Promise<Security
     // In a folder nobody has rights apart: who has proved to be of a namespace may have its Secrets.
     access: async () => ({ allowed: true }),
   };
-}
-
-/** What is wrong with the kubeconfig: a file that it is or names, or what it says. */
-function kubeconfigError(kubeconfig: string | undefined, error: Error & { readonly path?: string }): UsageError {
-  const subject = kubeconfig === undefined ? 'kubeconfig' : '--kubeconfig';
-  const path = error.path || kubeconfig;
-  if ('code' in error) return osError(path ? `${subject}: ${path}` : subject, error);
-  return new UsageError(kubeconfig === undefined ? error.message : `${subject}: ${kubeconfig}: ${error.message}`);
 }
 
 const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;

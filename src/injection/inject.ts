@@ -100,14 +100,10 @@ function inject(pod: Pod, settings: InjectionSettings, where: Surroundings): Inj
     (all, { finish }) => (finish ? changeContainer(all, PROXY, proxy => finish(proxy, context, asked)) : all),
     asked,
   );
-  const noted = withMeta(finished, {
-    annotations: {
-      ...annotationsOf(finished),
-      [STATUS]: statusText(added, settings.revision),
-      ...settings.injectedAnnotations,
-    },
-  });
-  const result = inStartingOrder(noted, context);
+  const noted = withMeta(finished, { annotations: { ...annotationsOf(finished), ...settings.injectedAnnotations } });
+  const ordered = inStartingOrder(noted, context);
+  const status = statusText(original, ordered, added, settings.revision);
+  const result = withMeta(ordered, { annotations: { ...annotationsOf(ordered), [STATUS]: status } });
   warnOfDns(pod, report);
   return { kind: 'inject', pod: result, patch: jsonPatch(pod, result), problems: report.problems };
 }
@@ -195,6 +191,8 @@ function withProbes(pod: Pod, { mesh, values }: InjectionSettings): Pod {
   const standard = mesh.defaultConfig?.statusPort || 15020;
   const probers = appProbers(pod, standard);
   const port = Number(annotation(pod, 'status.sidecar.istio.io/port')?.trim() ?? standard);
+  // Port 0 is none: nobody would answer there.
+  if (!port) return pod;
   const rewritten = rewriteProbes(pod, port);
   return Object.keys(probers).length
     ? withVariable(rewritten, { name: PROBERS, value: JSON.stringify(probers) })

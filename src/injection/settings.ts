@@ -10,7 +10,7 @@ import type { JsonObject, StringMap } from './pod.ts';
 import type { Policy } from './selection.ts';
 import { isList, isObject } from './strategic-merge.ts';
 import type { Template } from './template.ts';
-import { builtInAliases, builtInTemplates } from './templates/templates.ts';
+import { builtInTemplates, defaultSidecar, type Sidecar, sidecars } from './templates/templates.ts';
 import { readTemplate } from './user-template.ts';
 import { readValues, type Values } from './values.ts';
 
@@ -40,6 +40,8 @@ export interface SettingsText {
   readonly proxyConfigs: readonly ProxyConfig[];
   readonly revision: string;
   readonly compliancePolicy: string;
+  /** Which sidecar `sidecar` and `gateway` stand for; as the aliases of `config` say, or Envoy, where this is not told. */
+  readonly sidecar?: Sidecar | undefined;
 }
 
 /** The settings as far as they can be read, and what is wrong with the rest. */
@@ -59,7 +61,11 @@ export function readSettings(text: SettingsText): {
     defaultTemplates: namesIn(config['defaultTemplates'], 'data.config.defaultTemplates', report, ['sidecar']),
     templates,
     unusable,
-    aliases: { ...without(builtInAliases, templates), ...aliasesIn(config['aliases'], report) },
+    aliases: {
+      ...without(sidecars[defaultSidecar], templates),
+      ...aliasesIn(config['aliases'], report),
+      ...(text.sidecar && sidecars[text.sidecar]),
+    },
     injectedAnnotations: textsIn(config['injectedAnnotations'], 'data.config.injectedAnnotations', report),
     values: readValues(objectIn(text.values, 'data.values', report), report),
     mesh,
@@ -158,8 +164,8 @@ function templatesIn(
     const at = entry('data.config.templates', name);
     const read = readTemplate(name, text, at, report);
     if (read.kind === 'template') templates.set(name, read.template);
-    else if (Object.hasOwn(builtInAliases, name))
-      report.warning(at, `${read.fault}; the built-in template ${builtInAliases[name]?.join(', ')} is in force`);
+    else if (Object.hasOwn(sidecars[defaultSidecar], name))
+      report.warning(at, `${read.fault}; the built-in one is in force`);
     else {
       unusable.set(name, read.fault);
       if (!charts.has(name)) report.error(at, read.fault);

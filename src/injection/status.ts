@@ -1,4 +1,16 @@
-import { annotation, type Container, findContainer, own, type Pod, PROXY } from './pod.ts';
+import { isDeepStrictEqual } from 'node:util';
+import {
+  annotation,
+  annotationsOf,
+  type Container,
+  findContainer,
+  type Json,
+  type JsonObject,
+  labelsOf,
+  own,
+  type Pod,
+  PROXY,
+} from './pod.ts';
 import { isList, isObject } from './strategic-merge.ts';
 
 /** The annotation that says what was injected; there is none in a pod that was not. */
@@ -14,6 +26,19 @@ export interface InjectionStatus {
   readonly volumes: readonly string[];
   readonly imagePullSecrets: readonly string[];
   readonly revision: string;
+  /** What was there before; istiod does not say it. */
+  readonly before?: Before | undefined;
+}
+
+/** What fields that were changed had before; null where they were not there. */
+export interface Before {
+  readonly labels: { readonly [name: string]: string | null };
+  readonly annotations: { readonly [name: string]: string | null };
+  /** Fields of the spec, but for lists of what has a name. */
+  readonly spec: { readonly [field: string]: Json };
+  /** Volumes and secrets that were there under names of injected ones. */
+  readonly volumes: readonly string[];
+  readonly imagePullSecrets: readonly string[];
 }
 
 const lists = ['initContainers', 'containers', 'volumes', 'imagePullSecrets'] as const;
@@ -32,24 +57,69 @@ export function statusOf(pod: Pod): InjectionStatus | undefined {
   const json = parsed(annotation(pod, STATUS));
   if (!isObject(json)) return undefined;
   const names = (list: unknown) => (isList(list) ? list.filter(name => typeof name === 'string') : []);
-  const [initContainers, containers, volumes, imagePullSecrets] = lists.map(list => names(own(json, list)));
-  const revision = json['revision'];
+  const [initContainers = [], containers = [], volumes = [], imagePullSecrets = []] = lists.map(list =>
+    names(own(json, list)),
+  );
+  const { revision, before } = json;
+  const object = (value: unknown) => (isObject(value) ? value : {});
   return {
-    initContainers: initContainers ?? [],
-    containers: containers ?? [],
-    volumes: volumes ?? [],
-    imagePullSecrets: imagePullSecrets ?? [],
+    initContainers,
+    containers,
+    volumes,
+    imagePullSecrets,
     revision: typeof revision === 'string' ? revision : 'default',
+    before: isObject(before)
+      ? {
+          labels: object(before['labels']) as Before['labels'],
+          annotations: object(before['annotations']) as Before['annotations'],
+          spec: object(before['spec']) as Before['spec'],
+          volumes: names(before['volumes']),
+          imagePullSecrets: names(before['imagePullSecrets']),
+        }
+      : undefined,
   };
 }
 
-/** The status annotation: what a patch adds, by name; an empty list is null, as Go writes it. */
-export function statusText(patch: Pod, revision: string): string {
+/** What of `before` is another value in `after`; null for what is not there. */
+const changes = (before: JsonObject, after: JsonObject): { readonly [name: string]: Json } =>
+  Object.fromEntries(
+    [...new Set([...Object.keys(before), ...Object.keys(after)])]
+      .filter(name => !isDeepStrictEqual(before[name], after[name]))
+      .map(name => [name, before[name] ?? null]),
+  );
+
+const listsOfSpec = new Set<string>(lists);
+
+/** What is to be known of the pod before its injection to make it again. */
+function beforeOf(original: Pod, injected: Pod, patch: Pod): JsonObject {
+  const without = (pod: Pod) =>
+    Object.fromEntries(Object.entries(pod.spec ?? {}).filter(([field]) => !listsOfSpec.has(field)));
+  const { [STATUS]: _, [OVERRIDES]: __, ...annotations } = annotationsOf(injected);
+  const had = (list: 'volumes' | 'imagePullSecrets') =>
+    (patch.spec?.[list] ?? [])
+      .map(({ name }) => name)
+      .filter(name => original.spec?.[list]?.some(item => item.name === name));
+  const all = {
+    labels: changes(labelsOf(original), labelsOf(injected)),
+    annotations: changes(annotationsOf(original), annotations),
+    spec: changes(without(original), without(injected)),
+    volumes: had('volumes'),
+    imagePullSecrets: had('imagePullSecrets'),
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => Object.keys(value).length > 0));
+}
+
+/** The status annotation: what a patch added, by name, where an empty list is null as Go writes it; and what was there before. */
+export function statusText(original: Pod, injected: Pod, patch: Pod, revision: string): string {
   const names = lists.map(list => {
     const items = patch.spec?.[list] ?? [];
     return [list, items.length ? items.map(({ name }) => name) : null] as const;
   });
-  return JSON.stringify({ ...Object.fromEntries(names), revision: revision || 'default' });
+  return JSON.stringify({
+    ...Object.fromEntries(names),
+    revision: revision || 'default',
+    before: beforeOf(original, injected, patch),
+  });
 }
 
 /** The user's own containers under names of injected ones. */

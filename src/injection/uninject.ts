@@ -3,14 +3,26 @@ import {
   type Container,
   containersOf,
   initContainersOf,
+  type Json,
+  type JsonObject,
   labelsOf,
+  type Named,
   type Pod,
+  type PodSpec,
   PROXY,
   type StringMap,
 } from './pod.ts';
 import { PROBERS, restoreProbes } from './probes.ts';
 import { restoreMetrics, SCRAPE } from './prometheus.ts';
-import { OVERRIDES, overridesOf, proxyVariable, STATUS, statusOf } from './status.ts';
+import {
+  type Before,
+  type InjectionStatus,
+  OVERRIDES,
+  overridesOf,
+  proxyVariable,
+  STATUS,
+  statusOf,
+} from './status.ts';
 
 /** A container that the user had, as it was: its image was `auto` if it is not there now. */
 const asWritten = (container: Container): Container => ({ ...container, image: container.image ?? 'auto' });
@@ -22,64 +34,85 @@ const asWritten = (container: Container): Container => ({ ...container, image: c
 export function uninject(pod: Pod): Pod {
   const status = statusOf(pod);
   if (!status) return pod;
-  const asked = restoreProbes(restoreMetrics(pod, proxyVariable(pod, SCRAPE)), proxyVariable(pod, PROBERS));
+  const measured = status.before ? pod : restoreMetrics(pod, proxyVariable(pod, SCRAPE));
+  const asked = restoreProbes(measured, proxyVariable(pod, PROBERS));
   const overrides = overridesOf(pod);
   // A native sidecar's own words stood among the containers, unless they were those of an init container.
-  const before = overrides.initContainers.filter(c => c.name !== PROXY || c.restartPolicy !== undefined);
-  const beside = [...overrides.containers, ...overrides.initContainers.filter(c => !before.includes(c))];
+  const ownInit = overrides.initContainers.filter(c => c.name !== PROXY || c.restartPolicy !== undefined);
+  const beside = [...overrides.containers, ...overrides.initContainers.filter(c => !ownInit.includes(c))];
   const kept = (containers: readonly Container[], injected: readonly string[], own: readonly Container[]) => {
     const others = containers.filter(({ name }) => !injected.includes(name));
     return [...others, ...own.filter(c => !others.some(({ name }) => name === c.name)).map(asWritten)];
   };
   const containers = kept(containersOf(asked), status.containers, beside);
-  const initContainers = kept(initContainersOf(asked), status.initContainers, before);
-  const mounted = new Set(
-    [...containers, ...initContainers].flatMap(c => (c.volumeMounts ?? []).map(({ name }) => name)),
-  );
-  const volumes = (pod.spec?.volumes ?? []).filter(({ name }) => mounted.has(name) || !status.volumes.includes(name));
-  const { initContainers: _, volumes: __, ...others } = asked.spec ?? {};
-  return withoutMeta(
-    {
-      ...asked,
-      spec: {
-        ...others,
-        containers,
-        ...(initContainers.length > 0 && { initContainers }),
-        ...(volumes.length > 0 && { volumes }),
-      },
-    },
-    status.revision,
-    containers[0]?.name,
-  );
-}
-
-/** The pod without the labels and annotations of which an injection makes the same again. */
-function withoutMeta(pod: Pod, revision: string, first: string | undefined): Pod {
-  const labels = labelsOf(pod);
-  const named = labels['app.kubernetes.io/name'] || labels['app'];
-  const made: { readonly [name: string]: string | undefined } = {
-    'security.istio.io/tlsMode': 'istio',
-    'service.istio.io/canonical-name': named ?? labels['service.istio.io/canonical-name'],
-    'service.istio.io/canonical-revision': labels['app.kubernetes.io/version'] || labels['version'] || 'latest',
+  const initContainers = kept(initContainersOf(asked), status.initContainers, ownInit);
+  const spec: PodSpec = {
+    ...asked.spec,
+    containers,
+    initContainers,
+    volumes: volumesWithout(status, [...containers, ...initContainers], asked),
+    imagePullSecrets: (asked.spec?.imagePullSecrets ?? []).filter(
+      ({ name }) =>
+        !status.imagePullSecrets.includes(name) || (status.before?.imagePullSecrets ?? [name]).includes(name),
+    ),
   };
-  const annotations = annotationsOf(pod);
-  const noted: { readonly [name: string]: string | undefined } = {
-    [STATUS]: annotations[STATUS],
-    [OVERRIDES]: annotations[OVERRIDES],
-    'istio.io/rev': revision,
-    'kubectl.kubernetes.io/default-container': first,
-    'kubectl.kubernetes.io/default-logs-container': first,
-  };
-  const without = (map: StringMap, gone: { readonly [name: string]: string | undefined }): StringMap =>
-    Object.fromEntries(Object.entries(map).filter(([name, value]) => gone[name] !== value));
-  const left = { labels: without(labels, made), annotations: without(annotations, noted) };
-  const { labels: _, annotations: __, ...others } = pod.metadata ?? {};
+  const meta = { labels: labelsOf(asked), annotations: annotationsOf(asked) };
+  const before = status.before ?? likelyBefore(meta, status, containers[0]?.name);
   return {
     ...pod,
     metadata: {
-      ...others,
-      ...(Object.keys(left.labels).length > 0 && { labels: left.labels }),
-      ...(Object.keys(left.annotations).length > 0 && { annotations: left.annotations }),
+      ...withoutEmpty({
+        ...pod.metadata,
+        labels: restored(meta.labels, before.labels),
+        annotations: restored(meta.annotations, { ...before.annotations, [STATUS]: null, [OVERRIDES]: null }),
+      }),
     },
+    spec: withoutEmpty(restored(spec, before.spec)),
   };
+}
+
+/** The object with fields as they were; null is none. */
+const restored = <T extends JsonObject>(object: T, before: { readonly [name: string]: Json }): T => {
+  const { ...all }: { [name: string]: Json | undefined } = { ...object, ...before };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null && value !== undefined)) as T;
+};
+
+/** Without the lists and maps that are empty once nothing injected is in them. */
+const withoutEmpty = <T extends JsonObject>(object: T): T =>
+  Object.fromEntries(
+    Object.entries(object).filter(
+      ([field, value]) =>
+        !(emptied.has(field) && value !== null && typeof value === 'object' && !Object.keys(value).length),
+    ),
+  ) as T;
+
+const emptied = new Set(['labels', 'annotations', 'initContainers', 'volumes', 'imagePullSecrets']);
+
+/** The volumes without those that were injected; where it is not told which were there before, what is still mounted stays. */
+function volumesWithout(status: InjectionStatus, containers: readonly Container[], pod: Pod): readonly Named[] {
+  const mounted = containers.flatMap(({ volumeMounts = [] }) => volumeMounts.map(({ name }) => name));
+  const kept = new Set(status.before?.volumes ?? mounted);
+  return (pod.spec?.volumes ?? []).filter(({ name }) => kept.has(name) || !status.volumes.includes(name));
+}
+
+/** What istiod's injection most likely found: it says neither what it changed nor what it added, but adds what follows from the rest. */
+function likelyBefore(
+  { labels, annotations }: { readonly labels: StringMap; readonly annotations: StringMap },
+  { revision }: InjectionStatus,
+  first: string | undefined,
+): Pick<Before, 'labels' | 'annotations' | 'spec'> {
+  const made: StringMap = {
+    'security.istio.io/tlsMode': 'istio',
+    'service.istio.io/canonical-name':
+      labels['app.kubernetes.io/name'] || labels['app'] || (labels['service.istio.io/canonical-name'] ?? ''),
+    'service.istio.io/canonical-revision': labels['app.kubernetes.io/version'] || labels['version'] || 'latest',
+  };
+  const noted: StringMap = {
+    'istio.io/rev': revision,
+    'kubectl.kubernetes.io/default-container': first ?? '',
+    'kubectl.kubernetes.io/default-logs-container': first ?? '',
+  };
+  const same = (map: StringMap, known: StringMap) =>
+    Object.fromEntries(Object.entries(known).flatMap(([name, value]) => (map[name] === value ? [[name, null]] : [])));
+  return { labels: same(labels, made), annotations: same(annotations, noted), spec: {} };
 }

@@ -36,7 +36,7 @@ export interface Values {
     readonly crlConfigMapName: string;
   };
   readonly sidecarInjectorWebhook: { readonly rewriteAppHTTPProbe: boolean };
-  /** Of Pilotlight alone: the images of the template `envoy`, and whether its pods are to be kept alive for a while when they end. */
+  /** Of Pilotlight alone: the images of the template `envoy`; `image` is the control plane's own, for the init container. */
   readonly pilotlight: { readonly image: string; readonly envoyImage: string };
 }
 
@@ -120,7 +120,7 @@ export const defaultValues: Values = {
   gateways: { securityContext: {} },
   pilot: { cni: { enabled: false, provider: 'default' }, env: {}, crlConfigMapName: '' },
   sidecarInjectorWebhook: { rewriteAppHTTPProbe: true },
-  pilotlight: { image: 'pilotlight:latest', envoyImage: 'docker.io/envoyproxy/envoy:distroless-v1.36.2' },
+  pilotlight: { image: 'pilotlight', envoyImage: 'docker.io/envoyproxy/envoy:distroless-v1.40.0' },
 };
 
 /** Objects that are passed on as they are: what they hold is Kubernetes' business. */

@@ -4,6 +4,7 @@ import { parseMeshConfig } from '../../src/config/parse/mesh-config.ts';
 import { type Injection, injectPod } from '../../src/injection/inject.ts';
 import type { JsonObject } from '../../src/injection/pod.ts';
 import { type InjectionSettings, readSettings } from '../../src/injection/settings.ts';
+import type { Sidecar } from '../../src/injection/templates/templates.ts';
 import { podIn } from '../../src/injection/workloads.ts';
 import { meshSettings } from '../../src/istio/settings.ts';
 import { parseYaml, partsOf } from '../../src/yaml/documents.ts';
@@ -67,11 +68,12 @@ export const meshOf = (text: string) => {
 
 /** The settings that these texts come to. */
 export function settingsOf(
-  texts: { readonly config?: string; readonly values: string; readonly mesh: string },
+  texts: { readonly config?: string; readonly values: string; readonly mesh: string; readonly sidecar?: Sidecar },
   revision = '',
 ): InjectionSettings {
   const { settings, problems } = readSettings({
     config: texts.config,
+    sidecar: texts.sidecar,
     values: texts.values,
     mesh: meshOf(texts.mesh),
     proxyConfigs: [],

@@ -10,6 +10,14 @@ const json = new Set([
   'proxy.istio.io/overrides',
 ]);
 
+/** What was there before an injection, of which istiod's status says nothing, is left out. */
+function readJson(key: string, text: string): unknown {
+  const value: unknown = JSON.parse(text);
+  if (key !== 'sidecar.istio.io/status' || !isFields(value)) return value;
+  const { before: _, ...status } = value;
+  return status;
+}
+
 /** Fields that are the same to the API server empty or absent. */
 const emptyIsAbsent = new Set(['resources', 'emptyDir', 'labels', 'annotations', 'initContainers', 'volumes']);
 
@@ -38,7 +46,7 @@ export function normal(value: unknown): unknown {
     .flatMap((key): [string, unknown][] => {
       const inner = value[key];
       const text = typeof inner === 'string' && json.has(key === 'value' ? String(value['name']) : key);
-      const read = normal(text ? JSON.parse(inner as string) : inner);
+      const read = normal(text ? readJson(key, inner as string) : inner);
       if (read === null || read === undefined || key === 'creationTimestamp') return [];
       if ((key === 'value' && read === '') || (emptyIsAbsent.has(key) && isEmpty(read))) return [];
       if (key === 'env') return [[key, byName(read as { name: string }[])]];

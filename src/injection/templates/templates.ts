@@ -8,8 +8,12 @@ export const builtInTemplates: ReadonlyMap<string, Template> = new Map(
   [envoy, envoyGateway, istioProxy, istioProxyGateway].map(template => [template.name, template]),
 );
 
-/** What Istio's names for templates stand for; `aliases` of the settings can have them stand for the others. */
-export const builtInAliases: { readonly [name: string]: readonly string[] } = {
-  sidecar: ['envoy'],
-  gateway: ['envoy-gateway'],
-};
+/** The sidecars to choose from, with what Istio's names for templates then stand for. */
+export const sidecars = {
+  envoy: { sidecar: ['envoy'], gateway: ['envoy-gateway'] },
+  'istio-proxy': { sidecar: ['istio-proxy'], gateway: ['istio-proxy-gateway'] },
+} as const satisfies { readonly [name: string]: { readonly [alias: string]: readonly string[] } };
+
+export type Sidecar = keyof typeof sidecars;
+
+export const defaultSidecar: Sidecar = 'envoy';

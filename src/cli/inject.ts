@@ -1,0 +1,123 @@
+import { readFile } from 'node:fs/promises';
+import { type Arguments, type Io, UsageError } from '../command.ts';
+import { parseMeshConfig } from '../config/parse/mesh-config.ts';
+import { type Problem, problemLine } from '../config/problem.ts';
+import { injectPod } from '../injection/inject.ts';
+import { runNativeSidecars } from '../injection/native.ts';
+import { type InjectionSettings, readSettings, type SettingsText } from '../injection/settings.ts';
+import { statusOf } from '../injection/status.ts';
+import { type Sidecar, sidecars } from '../injection/templates/templates.ts';
+import { uninject as uninjectPod } from '../injection/uninject.ts';
+import { meshSettings } from '../istio/settings.ts';
+import type { MeshConfig } from '../proto/generated/istio/mesh/v1alpha1.ts';
+import { readMeshOptions } from '../settings.ts';
+import { type ClusterSettings, clusterSettings } from './injection-settings.ts';
+import { mapPods, readInput } from './manifests.ts';
+import { osError } from './os-error.ts';
+
+/** Texts of the settings, and whether the nodes run native sidecars. */
+async function textsOf(args: Arguments): Promise<ClusterSettings> {
+  const { options } = args;
+  const files = ['mesh-config', 'values', 'injector-config'] as const;
+  if (!files.some(name => options[name] !== undefined)) return clusterSettings(args);
+  const [mesh, values, config] = await Promise.all(
+    files.map(async name => {
+      const file = options[name];
+      if (file === undefined) return undefined;
+      return readFile(file, 'utf8').catch((error: unknown) => {
+        throw osError(`--${name}: ${file}`, error);
+      });
+    }),
+  );
+  return { mesh, values, config, kubelets: [] };
+}
+
+/** The mesh's settings from their text. Throws a UsageError where it is none. */
+function meshOf(text: string | undefined, args: Arguments, tell: (problems: readonly Problem[]) => void): MeshConfig {
+  const options = readMeshOptions(args);
+  const raw = { apiVersion: '', kind: 'MeshConfig', metadata: { name: 'istio' }, data: { mesh: text ?? '' } };
+  const parsed = parseMeshConfig(raw);
+  tell(parsed.problems);
+  return meshSettings(parsed.ok ? parsed.value : undefined, options, '').config;
+}
+
+function sidecarOf(args: Arguments): Sidecar | undefined {
+  const { template } = args.options;
+  const known = Object.keys(sidecars) as Sidecar[];
+  if (template === undefined) return undefined;
+  const found = known.find(name => name === template);
+  if (!found) throw new UsageError(`--template: '${template}'; expected one of ${known.join(', ')}`);
+  return found;
+}
+
+function nativeOf({ options }: Arguments, kubelets: readonly string[]): boolean {
+  const told = options['native-sidecars'];
+  if (told === undefined) return runNativeSidecars(kubelets);
+  if (told !== 'true' && told !== 'false') throw new UsageError(`--native-sidecars: '${told}'; expected true or false`);
+  return told === 'true';
+}
+
+/** Who asks by this command wants injection; the cluster's policy is for those who do not ask. */
+const asked = (settings: InjectionSettings): InjectionSettings => ({
+  ...settings,
+  policy: 'enabled',
+  neverInjectSelector: [],
+  alwaysInjectSelector: [],
+});
+
+/** `pilotlight inject`. Resolves to the exit code; rejects with a UsageError. */
+export async function inject(args: Arguments, io: Io): Promise<number> {
+  const file = fileOf(args);
+  const sidecar = sidecarOf(args);
+  const text = await readInput('--filename', file);
+  const { mesh, values, config, kubelets } = await textsOf(args);
+  const native = nativeOf(args, kubelets);
+  const tell = (problems: readonly Problem[]) => {
+    for (const problem of problems) io.err(`${problem.severity}: ${problemLine(problem)}\n`);
+  };
+  const source: SettingsText = {
+    config,
+    values,
+    mesh: meshOf(mesh, args, tell),
+    proxyConfigs: [],
+    revision: args.options['revision'] ?? '',
+    compliancePolicy: '',
+    sidecar,
+  };
+  const { settings, problems } = readSettings(source);
+  tell(problems);
+  let refused = 0;
+  let seen = 0;
+  const result = mapPods(text, file, ({ object, pod, namespace, workload }) => {
+    seen++;
+    const injection = injectPod(pod, asked(settings), { namespace, workload, native });
+    if (injection.kind === 'skip') io.err(`note: ${object} is left as it is: ${injection.reason}\n`);
+    else
+      tell(injection.problems.map(problem => ({ ...problem, object: object.replace(' ', '/') as Problem['object'] })));
+    if (injection.kind === 'refuse') refused++;
+    return injection.kind === 'inject' ? injection.pod : undefined;
+  });
+  if (!seen) io.err(`note: there is no pod in ${file === '-' ? 'standard input' : file}, and no workload\n`);
+  if (refused) return 2;
+  io.out(result);
+  return 0;
+}
+
+/** `pilotlight uninject`. Resolves to the exit code; rejects with a UsageError. */
+export async function uninject(args: Arguments, io: Io): Promise<number> {
+  const file = fileOf(args);
+  const text = await readInput('--filename', file);
+  const result = mapPods(text, file, ({ object, pod }) => {
+    if (statusOf(pod)) return uninjectPod(pod);
+    io.err(`note: ${object} is left as it is: nothing was injected into it\n`);
+    return undefined;
+  });
+  io.out(result);
+  return 0;
+}
+
+function fileOf({ options }: Arguments): string {
+  const file = options['filename'];
+  if (file === undefined) throw new UsageError('-f FILE is needed; - is standard input');
+  return file;
+}

@@ -1,0 +1,57 @@
+import { type Arguments, UsageError } from '../command.ts';
+import { isObject } from '../injection/strategic-merge.ts';
+import { ApiClient } from '../kubernetes/api-client.ts';
+import { ApiError, failureLine } from '../kubernetes/api-error.ts';
+import { readMeshOptions } from '../settings.ts';
+import { kubeconfigError } from './os-error.ts';
+
+/** What a cluster says of injection, as texts. */
+export interface ClusterSettings {
+  readonly mesh: string | undefined;
+  readonly values: string | undefined;
+  readonly config: string | undefined;
+  /** Versions of the nodes' kubelets. */
+  readonly kubelets: readonly string[];
+}
+
+const offline = 'without one, give --mesh-config FILE (an empty file for the defaults)';
+
+/** Reads the ConfigMaps of Istio's names and the nodes' versions from the cluster of the kubeconfig. Throws a UsageError. */
+export async function clusterSettings(args: Arguments): Promise<ClusterSettings> {
+  const { kubeconfig, context, revision } = args.options;
+  const { rootNamespace } = readMeshOptions(args);
+  const client = await ApiClient.create({ kubeconfig, context }).catch((error: Error) => {
+    if (kubeconfig === undefined && !('code' in error))
+      throw new UsageError(`there is no cluster whose settings could be read; ${offline}, or --kubeconfig FILE`);
+    throw kubeconfigError(kubeconfig, error);
+  });
+  const suffix = revision && revision !== 'default' ? `-${revision}` : '';
+  const get = async (path: string): Promise<unknown> =>
+    client.json(path).catch((error: unknown) => {
+      if (isMissing(error)) return undefined;
+      throw new UsageError(`${client.server}${path}: ${failureLine(error)}; ${offline}`);
+    });
+  const map = async (name: string): Promise<{ readonly [key: string]: unknown }> => {
+    const object = await get(`/api/v1/namespaces/${rootNamespace}/configmaps/${name}${suffix}`);
+    return isObject(object) && isObject(object['data']) ? object['data'] : {};
+  };
+  const [mesh, injector, nodes] = await Promise.all([
+    map('istio'),
+    map('istio-sidecar-injector'),
+    get('/api/v1/nodes?limit=5000'),
+  ]);
+  const text = (value: unknown) => (typeof value === 'string' ? value : undefined);
+  return {
+    mesh: text(mesh['mesh']),
+    values: text(injector['values']),
+    config: text(injector['config']),
+    kubelets: kubeletsOf(nodes),
+  };
+}
+
+const isMissing = (error: unknown): boolean => error instanceof ApiError && error.code === 404;
+
+function kubeletsOf(list: unknown): readonly string[] {
+  const items = isObject(list) && Array.isArray(list['items']) ? list['items'] : [];
+  return items.map(node => String(node?.status?.nodeInfo?.kubeletVersion ?? ''));
+}

@@ -1,0 +1,65 @@
+import { readFile } from 'node:fs/promises';
+import { text as textOf } from 'node:stream/consumers';
+import { UsageError } from '../command.ts';
+import type { JsonObject, Pod } from '../injection/pod.ts';
+import { isList, isObject } from '../injection/strategic-merge.ts';
+import { type PodInObject, podIn } from '../injection/workloads.ts';
+import { inOneGo } from '../slices.ts';
+import { partsOf, readPart } from '../yaml/documents.ts';
+import { editDocument } from './edit-document.ts';
+import { osError } from './os-error.ts';
+
+/** A file's text; standard input's for `-`. Throws a UsageError. */
+export async function readInput(option: string, file: string): Promise<string> {
+  if (file === '-') return textOf(process.stdin);
+  return readFile(file, 'utf8').catch((error: unknown) => {
+    throw osError(`${option}: ${file}`, error);
+  });
+}
+
+/** A pod that is in a text, with the name of its object for people: `Deployment web`. */
+export interface PodInText extends PodInObject {
+  readonly object: string;
+}
+
+const nameOf = (object: JsonObject): string => {
+  const meta = isObject(object['metadata']) ? object['metadata'] : {};
+  return `${object['kind']} ${meta['name'] ?? meta['generateName'] ?? '(no name)'}`;
+};
+
+/** The object with another pod in the place of the one that it has. */
+function withPod(object: JsonObject, path: readonly string[], pod: Pod): JsonObject {
+  const [field, ...rest] = path;
+  if (field === undefined) return pod;
+  const inner = object[field];
+  return { ...object, [field]: withPod(isObject(inner) ? inner : {}, rest, pod) };
+}
+
+/**
+ * The text with every pod in it as `change` makes it, in workloads of any kind and in lists; undefined leaves a pod alone. Documents without a pod,
+ * and what did not change, stay as they are written. Throws a UsageError where the text is no YAML.
+ */
+export function mapPods(text: string, file: string, change: (pod: PodInText) => Pod | undefined): string {
+  const changed = (object: JsonObject): JsonObject => {
+    const { kind, items } = object;
+    if (typeof kind === 'string' && kind.endsWith('List') && isList(items))
+      return { ...object, items: items.map(item => (isObject(item) ? changed(item) : item)) };
+    const found = podIn(object);
+    const pod = found && change({ ...found, object: nameOf(object) });
+    return pod ? withPod(object, found.path, pod) : object;
+  };
+  const parts = [...partsOf(text)].map(part => {
+    const { documents, error } = inOneGo(readPart(part.text));
+    if (error) throw new UsageError(`${file}: line ${part.line + error.line + 1}: ${error.message}`);
+    const [first, second] = documents;
+    if (!isObject(first?.value)) return part.text;
+    const before = first.value;
+    const after = changed(before);
+    if (second && after !== before)
+      throw new UsageError(
+        `${file}: line ${part.line + second.line + 1}: a document begins here without a line of ---`,
+      );
+    return editDocument(part.text, before, after);
+  });
+  return parts.map(part => (part.endsWith('\n') ? part : `${part}\n`)).join('---\n');
+}
