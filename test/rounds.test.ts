@@ -146,6 +146,39 @@ test('endpoints do not wait for dear rounds of configuration, which take waiting
   assert.deepEqual(rig.begun.at(-1)?.changes, [rule('a', 'c.example.com'), endpoints('s', '10.0.0.4')]);
 });
 
+test('what a round cost is told though another one took its place before all streams had their turn', async () => {
+  const clock = new HeldClock();
+  let cpu = 0;
+  let taken = Promise.withResolvers<boolean>();
+  const rounds = new Rounds({
+    clock,
+    share: 0.25,
+    cpu: () => cpu,
+    pushing: () => true,
+    run: arrivals => {
+      cpu += 10;
+      return arrivals.some(({ change }) => change.op === 'upsert' && change.object.kind === 'EndpointSlice')
+        ? true
+        : taken.promise;
+    },
+  });
+  // Configuration is being taken in, in slices; a round of endpoints begins and ends meanwhile, then that of configuration.
+  rounds.add(rule('a', 'a.example.com'), 'source');
+  await turn();
+  rounds.add(endpoints('s', '10.0.0.1'), 'source');
+  await turn();
+  await turn();
+  assert.equal(rounds.status().endpoints.last, undefined);
+  taken.resolve(true);
+  await turn();
+  assert.equal(rounds.status().endpoints.last?.cost, 10);
+  assert.equal(rounds.status().configuration.last, undefined);
+  rounds.pushed();
+  assert.equal(rounds.status().configuration.last?.cost, 20);
+  taken = Promise.withResolvers();
+  rounds.stop();
+});
+
 test('rounds take no more than their share, and nothing waits for longer than a round may keep it', () => {
   let compared = 0;
   fc.assert(

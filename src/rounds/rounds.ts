@@ -90,11 +90,17 @@ export class Rounds {
 
   /** Every stream has had its turn. */
   pushed(): void {
-    const running = this.#running;
-    if (!running) return;
-    running.lane.last = { begun: running.begun, cost: this.#context.cpu() - running.lane.cpuBefore };
-    this.#running = undefined;
+    if (!this.#running) return;
+    this.#end();
     this.#wake();
+  }
+
+  /** The round that is running is over, or gives way to another whose pushes take along what is left of its own. */
+  #end(): void {
+    if (!this.#running) return;
+    const { lane, begun } = this.#running;
+    lane.last = { begun, cost: this.#context.cpu() - lane.cpuBefore };
+    this.#running = undefined;
   }
 
   status(): Readonly<Record<Lane, LaneStatus>> & { readonly share: number } {
@@ -169,6 +175,7 @@ export class Rounds {
       if (!changed) return;
       lane.rounds++;
       lane.changes += arrivals.length;
+      this.#end();
       lane.cpuBefore = before;
       this.#running = { lane, begun: clock.now() };
       onRound?.(name, arrivals.length, now - since);
