@@ -119,11 +119,12 @@ const endpointsRead = memo((scope: Scope, endpoints: EndpointIndex): EndpointInd
 const NO_ENDPOINTS: EndpointIndex = new Map();
 
 const configurationOf = memo(
-  ({ scope, workload, traits }: Identity, endpoints: EndpointIndex, objects: CredentialObjects): Configuration => {
+  (identity: Identity, endpoints: EndpointIndex, objects: CredentialObjects): Configuration => {
+    const { scope, workload, traits } = identity;
     const cds = clusters(scope, workload, traits, endpoints);
     const seen = listenerTraits(scope, traits);
     const lds = listeners(scope, workload, seen, endpoints);
-    const sds = credentials(scope, traits, objects);
+    const sds = credentials(identity, objects);
     const routes =
       traits.type === 'router'
         ? gatewayRoutes(scope, workload)
@@ -176,7 +177,7 @@ export function translate(
 ): Translation {
   const { scope, traits } = identity;
   return new Translation(
-    configurationOf(identity, endpointsRead(scope, endpoints), credentialObjects(scope, traits, contents)),
+    configurationOf(identity, endpointsRead(scope, endpoints), credentialObjects(identity, contents)),
     sentEndpoints(traits.build, endpointAssignments(identity, endpoints)),
     () => (traits.certificates === 'agent' ? oneTable(nameTable(scope, traits, endpoints)) : NO_TABLES),
   );

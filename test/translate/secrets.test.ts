@@ -79,6 +79,35 @@ function given(objects: readonly RawObject[], type = 'router') {
   };
 }
 
+/** A patch that adds a cluster with credentials of its own. */
+const filter = (tls: object): RawObject => ({
+  apiVersion: 'networking.istio.io/v1alpha3',
+  kind: 'EnvoyFilter',
+  metadata: { name: 'filter', namespace: 'ingress' },
+  spec: {
+    configPatches: [
+      {
+        applyTo: 'CLUSTER',
+        match: { context: 'GATEWAY' },
+        patch: {
+          operation: 'ADD',
+          value: {
+            name: 'vault',
+            connect_timeout: '1s',
+            transport_socket: {
+              name: 'envoy.transport_sockets.tls',
+              typed_config: {
+                '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
+                common_tls_context: tls,
+              },
+            },
+          },
+        },
+      },
+    ],
+  },
+});
+
 const simple = (credentialName: string) => ({ mode: 'SIMPLE', credentialName });
 const mutual = (credentialName: string, more: object = {}) => ({ mode: 'MUTUAL', credentialName, ...more });
 
@@ -216,6 +245,19 @@ describe('credentials', () => {
       ['kubernetes://b-cacert'],
       ['kubernetes://a', 'kubernetes://b'],
       /^Secret\/ingress\/a data: expected ca.crt/,
+    ],
+    [
+      'what a patch of an EnvoyFilter names',
+      of => [
+        filter({
+          tls_certificate_sds_secret_configs: [{ name: 'kubernetes://a', sds_config: { ads: {} } }],
+          validation_context_sds_secret_config: { name: 'kubernetes://a-cacert', sds_config: { ads: {} } },
+        }),
+        secret('a', { ...of, 'ca.crt': one.certificate }),
+        secret('b', of),
+      ],
+      ['kubernetes://a-cacert'],
+      ['kubernetes://a'],
     ],
     [
       'files and what the agent has',

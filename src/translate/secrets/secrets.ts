@@ -3,8 +3,7 @@ import type { ConfigContents } from '../../config/store.ts';
 import { type Credential, parseCredential, placesOf } from '../../istio/credentials.ts';
 import type { KubeConfigMap, KubeSecret } from '../../istio/kubernetes.ts';
 import { memo, oneMap } from '../../memo.ts';
-import type { Traits } from '../../model/proxy/traits.ts';
-import type { Scope } from '../../model/scope/scope.ts';
+import type { Identity } from '../../model/identify.ts';
 import { type ObjectKey, objectKey } from '../../object-key.ts';
 import { certificateAndKey, type Material, roots, type SecretResource } from './material.ts';
 import { type CredentialUse, credentialUses } from './uses.ts';
@@ -77,12 +76,11 @@ const NOTHING: CredentialObjects = new Map();
 
 /** The objects that a proxy's credentials are in: while those are the same, so is what is made of them. */
 export function credentialObjects(
-  scope: Scope,
-  traits: Traits,
+  identity: Identity,
   { Secret, ConfigMap }: Pick<ConfigContents, 'Secret' | 'ConfigMap'>,
 ): CredentialObjects {
   const read = new Map<ObjectKey, KubeSecret | KubeConfigMap>();
-  for (const key of decided(scope.namespace, credentialUses(scope, traits)).wanted.flatMap(keysOf)) {
+  for (const key of decided(identity.scope.namespace, credentialUses(identity)).wanted.flatMap(keysOf)) {
     const found = Secret.get(key) ?? ConfigMap.get(key);
     if (found) read.set(key, found);
   }
@@ -90,11 +88,11 @@ export function credentialObjects(
 }
 
 /**
- * The credentials that a proxy's Gateways and DestinationRules name, as SDS resources. One that is missing or unusable has no resource, and the
+ * The credentials that a proxy's Gateways, DestinationRules and EnvoyFilters name, as SDS resources. One that is missing or unusable has no resource, and the
  * listener that names it waits.
  */
-export const credentials = memo((scope: Scope, traits: Traits, objects: CredentialObjects): Credentials => {
-  const { wanted, problems } = decided(scope.namespace, credentialUses(scope, traits));
+export const credentials = memo((identity: Identity, objects: CredentialObjects): Credentials => {
+  const { wanted, problems } = decided(identity.scope.namespace, credentialUses(identity));
   const made = wanted.flatMap(({ resource, credential, audience }): { audience: Audience; material: Material }[] => {
     const [object] = placesOf(credential).flatMap(
       ({ kind, namespace, name }) => objects.get(objectKey(kind, namespace, name)) ?? [],

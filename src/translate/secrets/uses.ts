@@ -1,7 +1,7 @@
-import { type DestinationRule, type Gateway, writtenPath } from '../../istio/config.ts';
-import { ROOTS_SUFFIX } from '../../istio/credentials.ts';
+import { type DestinationRule, type EnvoyFilter, type Gateway, writtenPath } from '../../istio/config.ts';
+import { parseCredential, ROOTS_SUFFIX } from '../../istio/credentials.ts';
 import { memo, oneList } from '../../memo.ts';
-import type { Traits } from '../../model/proxy/traits.ts';
+import type { Identity } from '../../model/identify.ts';
 import type { GatewayBinding } from '../../model/routing/merged-gateway.ts';
 import type { Scope } from '../../model/scope/scope.ts';
 import type { ObjectKey } from '../../object-key.ts';
@@ -12,6 +12,7 @@ import {
   type ServerTLSSettings,
   type TrafficPolicy,
 } from '../../proto/generated/istio/networking/v1alpha3.ts';
+import { fromStruct, type Json } from '../../proto/wellknown.ts';
 import { credential } from '../clusters/sds.ts';
 
 /** A field of an object that names a credential. */
@@ -109,10 +110,34 @@ const ofRules = memo(
   },
 );
 
-const joined = memo((a: readonly CredentialUse[], b: readonly CredentialUse[]) => oneList([...a, ...b]));
+/** The names of credentials in the value of a patch, wherever it has an SdsSecretConfig. */
+function* namesIn(value: Json | undefined): Generator<string> {
+  if (typeof value !== 'object' || value === null) return;
+  const { name, sds_config, sdsConfig } = value as { readonly [field: string]: Json | undefined };
+  if (typeof name === 'string' && (sds_config ?? sdsConfig) && parseCredential(name, '-')) yield name;
+  for (const member of Object.values(value)) yield* namesIn(member);
+}
+
+const ofFilter = memo((filter: EnvoyFilter): readonly CredentialUse[] =>
+  (filter.spec.configPatches ?? []).flatMap(({ patch }, i) => {
+    const path = writtenPath(filter, `spec.configPatches[${i}].patch.value`);
+    const names = patch?.value ? [...namesIn(fromStruct(patch.value))] : [];
+    return names.map(resource => ({ resource, object: filter.meta.key, path }));
+  }),
+);
+
+const ofFilters = memo((filters: readonly EnvoyFilter[]): readonly CredentialUse[] =>
+  oneList(filters.flatMap(ofFilter)),
+);
+
+const joined = memo((...lists: readonly (readonly CredentialUse[])[]) => oneList(lists.flat()));
 
 /** The fields that name credentials, of all objects that a proxy is configured by; the same list while they are the same. */
-export function credentialUses({ gateways, destinationRules }: Scope, traits: Traits): readonly CredentialUse[] {
+export function credentialUses({ scope, workload, traits }: Identity): readonly CredentialUse[] {
   const external = traits.options['credential'] === 'true';
-  return joined(ofGateways(external, gateways), ofRules(external, traits.type === 'sidecar', destinationRules));
+  return joined(
+    ofGateways(external, scope.gateways),
+    ofRules(external, traits.type === 'sidecar', scope.destinationRules),
+    ofFilters(workload.policies.envoyFilters),
+  );
 }
