@@ -23,6 +23,8 @@ const run = promisify(execFile);
 /** Where the control plane takes proxies over TLS. */
 const TLS_ADDRESS = `${NODE_ADDRESS}:15012`;
 const APP_PORT = 8080;
+/** Of no Service, unless a test says so. */
+export const OTHER_PORT = 9090;
 
 /** What is beside the application of a pod: Istio's agent with a stock Envoy, a stock Envoy alone, or nothing. */
 export type Kind = 'agent' | 'envoy' | 'none';
@@ -231,7 +233,7 @@ export class SecureMesh {
   async #startPod({ name, kind, address, i }: Plan, network: Network, root: Buffer): Promise<void> {
     await network.service(clusterIp(i), 80, [`${address}:${APP_PORT}`]);
     const own = await network.pod(name, address, kind === 'none' ? undefined : CAPTURE);
-    const app = await startApp(name, [APP_PORT], own.within);
+    const app = await startApp(name, [APP_PORT, OTHER_PORT], own.within);
     this.#ends.push(() => app.stop());
     this.#pods.set(name, { name, kind, address, clusterIP: clusterIp(i), app, own });
     if (kind === 'none') return;

@@ -7,7 +7,7 @@ import type { AppAnswer, Seen } from '../support/pod.ts';
 import { until } from '../support/until.ts';
 import { noAgent } from './agent.ts';
 import { type Expected, type Name, PODS, peers, policy, rule, steps } from './mutual-tls.ts';
-import { SecureMesh } from './secure-mesh.ts';
+import { OTHER_PORT, SecureMesh } from './secure-mesh.ts';
 
 /** What a call came to: the service account that its server saw, `plain` where it saw none, or a refusal. */
 function came({ status, body }: AppAnswer): string {
@@ -190,6 +190,41 @@ spec:
         }).catch(() => assert.equal(last, wanted, `${tls} from ${from}`));
       }
     }
+    await undo();
+  });
+
+  test('a port whose protocol nobody says: what is HTTP is known to be, and all else is TCP, within mutual TLS', async () => {
+    const address = '10.96.7.7';
+    // A policy about headers denies all that is no HTTP.
+    await (await mesh.apply(policy('AuthorizationPolicy', 'default', 'mark', '{action: DENY}')))();
+    const undo = await mesh.apply(`apiVersion: v1
+kind: Service
+metadata: {name: sniffed, namespace: default}
+spec: {clusterIP: ${address}, clusterIPs: [${address}], selector: {app: agent}, ports: [{port: 90, targetPort: ${OTHER_PORT}}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: sniffed, namespace: default, labels: {kubernetes.io/service-name: sniffed}}
+addressType: IPv4
+ports: [{port: ${OTHER_PORT}, protocol: TCP}]
+endpoints: [{addresses: [${mesh.pod('agent').address}], conditions: {ready: true}, targetRef: {kind: Pod, name: agent, namespace: default}}]
+---
+${peers('default', 'STRICT')}`);
+    const askedOverHttp = async (from: Name): Promise<string> => {
+      const [answer] = await mesh.pod(from).app.calls({ address, port: 90, host: 'sniffed', fresh: true });
+      return answer ? came(answer) : '';
+    };
+    await until('HTTP', async () => (await askedOverHttp('stock')) === 'stock');
+    // The application answers what is no HTTP by itself; an Envoy that took it for HTTP would be before it.
+    const hello = `const s = require('net').connect(90, '${address}', () => s.write('hello\\n\\n'));
+      s.on('data', data => console.log(String(data))); s.on('error', console.log)`;
+    const own = /^HTTP\/1.1 400 Bad Request\r\nConnection: close\r\n\r\n/;
+    for (const from of ['stock', 'other'])
+      await until(
+        `TCP from ${from}`,
+        async () => own.test(await mesh.run(from, process.execPath, '-e', hello)),
+        20_000,
+      );
     await undo();
   });
 

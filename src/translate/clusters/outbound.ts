@@ -113,6 +113,7 @@ function tlsOf(
     mesh: mesh.config,
     traits,
     service,
+    port: target.port,
     settings: policy?.tls,
     selectsWorkloads: rule?.rule.spec.workloadSelector !== undefined,
     identities: dynamic ? [] : identities,

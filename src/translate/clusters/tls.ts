@@ -1,6 +1,7 @@
 /** TLS from a cluster to its endpoints (istio: cluster_tls.go). */
 
-import type { Service } from '../../model/services/service.ts';
+import { isUnsupported } from '../../istio/protocol.ts';
+import type { Service, ServicePort } from '../../model/services/service.ts';
 import { typed } from '../../proto/any.ts';
 import type { Cluster_TransportSocketMatch as TransportSocketMatch } from '../../proto/generated/envoy/config/cluster/v3.ts';
 import type { TransportSocket } from '../../proto/generated/envoy/config/core/v3.ts';
@@ -26,6 +27,7 @@ export interface TlsInput {
   readonly mesh: MeshConfig;
   readonly traits: ClusterTraits;
   readonly service: Service;
+  readonly port: ServicePort;
   /** The rule's settings; undefined lets automatic mutual TLS decide. */
   readonly settings: ClientTLSSettings | undefined;
   /** The rule selects workloads, so its secrets concern only those. */
@@ -78,6 +80,16 @@ const exactly = (names: readonly string[]): CertificateValidationContext => ({
   match_subject_alt_names: names.length ? names.map(exact => ({ exact })) : undefined,
 });
 
+/**
+ * What servers of the mesh choose a chain by. Istio's build names the HTTP version of each request in place of this; for a stock Envoy a port whose
+ * protocol is found by looking is HTTP, and chains of TCP say that they are not (`plainTcp`).
+ */
+function alpnOf({ traits, service, port, http2 }: TlsInput): readonly string[] {
+  if (traits.certificates === 'ads' && isUnsupported(port.protocol) && !service.meshExternal)
+    return ['istio-http/1.1', 'istio'];
+  return [...(traits.metadataExchange ? ['istio-peer-exchange'] : []), 'istio', ...(http2 ? ['h2'] : [])];
+}
+
 function istioMutual(input: TlsInput, identities: readonly string[], sni: string): TransportSocket {
   const common: CommonTlsContext = {
     tls_params: TLS_VERSIONS,
@@ -86,11 +98,7 @@ function istioMutual(input: TlsInput, identities: readonly string[], sni: string
       default_validation_context: exactly(identities),
       validation_context_sds_secret_config: meshRoots(input.traits.certificates),
     },
-    alpn_protocols: [
-      ...(input.traits.metadataExchange ? ['istio-peer-exchange'] : []),
-      'istio',
-      ...(input.http2 ? ['h2'] : []),
-    ],
+    alpn_protocols: alpnOf(input),
   };
   return tlsSocket(common, sni || (input.dynamicForwardProxy ? '' : input.clusterName));
 }

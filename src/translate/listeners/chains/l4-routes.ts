@@ -17,7 +17,7 @@ import {
   ruleSources,
 } from '../../routes/destination.ts';
 import { fittingWeights } from '../../weights.ts';
-import { networkFilters, outboundStatPrefix, type TcpContext } from './network-filters.ts';
+import { isWithinMesh, networkFilters, outboundStatPrefix, type TcpContext } from './network-filters.ts';
 
 /** A VirtualService with `tcp` or `tls` routes, together with what its destinations are. Interned. */
 export interface L4Route {
@@ -79,7 +79,12 @@ export function routeFilters(
   const [first, ...others] = destinations;
   const host = first?.destination?.host;
   const { service, rule } = (host && route.destinations.get(host)) || NOTHING;
-  const common = { protocol: port.protocol, rule, exchangesMetadata, port: first?.destination?.port?.number };
+  const withinMesh = destinations.every(({ destination = {} }) => {
+    const reached = (destination.host && route.destinations.get(destination.host)) || NOTHING;
+    return isWithinMesh(reached.service, reached.rule, destination.subset ?? '', destination.port?.number ?? port.port);
+  });
+  const number = first?.destination?.port?.number;
+  const common = { protocol: port.protocol, rule, exchangesMetadata, withinMesh, port: number };
   if (first && others.length === 0) {
     const name = cluster(first);
     const subset = first.destination?.subset ?? '';

@@ -9,11 +9,16 @@ import type { Service, ServicePort } from '../../../model/services/service.ts';
 import { typed } from '../../../proto/any.ts';
 import type { AccessLog } from '../../../proto/generated/envoy/config/accesslog/v3.ts';
 import type { Filter } from '../../../proto/generated/envoy/config/listener/v3.ts';
+import { FilterStateValue_SharedWithUpstream as SharedWithUpstream } from '../../../proto/generated/envoy/extensions/filters/common/set_filter_state/v3.ts';
 import type { HttpFilter } from '../../../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import type { TcpProxy } from '../../../proto/generated/envoy/extensions/filters/network/tcp_proxy/v3.ts';
-import type { DestinationRule as DestinationRuleSpec } from '../../../proto/generated/istio/networking/v1alpha3.ts';
+import {
+  type DestinationRule as DestinationRuleSpec,
+  ClientTLSSettings_TLSmode as TlsMode,
+} from '../../../proto/generated/istio/networking/v1alpha3.ts';
 import { lookupFamily } from '../../clusters/dns.ts';
 import { statName } from '../../clusters/stat-name.ts';
+import { portPolicy, subsetPolicy } from '../../destinations/traffic-policy.ts';
 import { tcpMetadataExchange } from '../../filters/istio-build.ts';
 import { SNI_DYNAMIC_FORWARD_PROXY, TCP_PROXY } from '../../filters/well-known.ts';
 import { goDuration, type ListenerClass } from '../../proxy-config.ts';
@@ -44,6 +49,8 @@ export interface TcpTarget {
   readonly dynamic?: { readonly service: Service; readonly port: number } | undefined;
   /** Tunnel settings of the rule do not apply (AUTO_PASSTHROUGH). */
   readonly withoutTunnel?: boolean;
+  /** All that its connections may reach is of the mesh, and speaks the mesh's mutual TLS where it speaks TLS. */
+  readonly withinMesh?: boolean;
   /** The client is of the mesh and may tell who it is. */
   readonly exchangesMetadata?: boolean;
 }
@@ -101,8 +108,40 @@ export function networkFilters(context: TcpContext, target: TcpTarget): readonly
     ...context.metrics,
     ...(target.dynamic ? sniForwardProxy(target.dynamic.service, target.dynamic.port, traits) : []),
     ...mongo(target, traits),
+    ...(target.withinMesh ? plainTcp(traits) : []),
     tcpProxy,
   ];
+}
+
+const PLAIN_TCP: Filter = Object.freeze({
+  name: 'envoy.filters.network.set_filter_state',
+  typed_config: typed('envoy.extensions.filters.network.set_filter_state.v3.Config', {
+    on_new_connection: [
+      {
+        object_key: 'envoy.network.application_protocols',
+        format_string: { text_format_source: { inline_string: 'istio' } },
+        shared_with_upstream: SharedWithUpstream.ONCE,
+      },
+    ],
+  }),
+});
+
+/** Has a stock Envoy offer what Istio's clients offer for TCP: its clusters speak of HTTP where the protocol of a port is not known. */
+const plainTcp = ({ certificates, build }: Traits): readonly Filter[] =>
+  certificates === 'ads' && hasExtension(build, PLAIN_TCP.name ?? '') ? [PLAIN_TCP] : [];
+
+/** Whether connections to a destination are the mesh's, and no TLS that its rule says. */
+export function isWithinMesh(
+  service: Service | undefined,
+  rule: EffectiveDestinationRule | undefined,
+  subsetName: string,
+  port: number,
+): boolean {
+  if (!service || service.meshExternal) return false;
+  const { trafficPolicy, subsets } = specOf(rule) ?? {};
+  const subset = subsets?.find(({ name }) => name === subsetName)?.trafficPolicy;
+  const mode = subsetPolicy(portPolicy(trafficPolicy, port), subset, port)?.tls?.mode;
+  return mode !== TlsMode.SIMPLE && mode !== TlsMode.MUTUAL;
 }
 
 /** Mongo is the one protocol whose statistics filter Istio adds by default. */

@@ -10,7 +10,13 @@ import { alternateNames } from '../../routes/domains.ts';
 import type { OwnedChain } from '../chains/distinct-chains.ts';
 import type { ChainSpec } from '../chains/filter-chain.ts';
 import { type L4Input, type L4Route, routeFilters } from '../chains/l4-routes.ts';
-import { isDynamic, networkFilters, outboundStatPrefix, type TcpContext } from '../chains/network-filters.ts';
+import {
+  isDynamic,
+  isWithinMesh,
+  networkFilters,
+  outboundStatPrefix,
+  type TcpContext,
+} from '../chains/network-filters.ts';
 
 /** Where the TCP chains of a Service port stand. */
 export interface TcpPlace {
@@ -56,6 +62,7 @@ function serviceChain(
     port: number,
     protocol: port.protocol,
     rule,
+    withinMesh: isWithinMesh(service, rule, '', number),
     dynamic: isDynamic(service) ? { service, port: port.port } : undefined,
   });
   return opaque({ sniHosts, cidrs, filters });
