@@ -20,16 +20,24 @@ export interface Readiness {
 
 const WAITING = "the Secrets of the mesh's certificate authority have not been read yet";
 
+/** The watches that fail, with the reasons of the first few. */
+function failures(watches: readonly WatchState[]): string {
+  const failing = watches.filter(({ state }) => state === 'failing');
+  const said = failing.slice(0, 3).map(({ name, lastError }) => `${name}: ${lastError ?? 'it fails'}`);
+  const more = failing.length > said.length ? `; and ${failing.length - said.length} more` : '';
+  return said.length ? ` (${said.join('; ')}${more})` : '';
+}
+
 /** What keeps proxies from being served; undefined where nothing does. */
-function obstacle({ whole, tls }: Readiness): string | undefined {
-  if (!whole) return 'not every kind of object has been listed yet';
+function obstacle({ whole, watches, tls }: Readiness): string | undefined {
+  if (!whole) return `not every kind of object has been listed yet${failures(watches)}`;
   if (!tls || tls.open) return undefined;
-  return `the TLS port is closed: ${tls.problems.map(problemLine).join('; ') || WAITING}`;
+  return `the TLS port is closed: ${tls.problems.map(problemLine).join('; ') || `${WAITING}${failures(watches)}`}`;
 }
 
 /**
- * 200 once every kind has been listed and proxies can connect, over TLS too where they are to, and from then on: a control plane that has lost its API server serves the last state, which is better
- * than none. `?verbose` says how each watch is doing.
+ * 200 once every kind has been listed and proxies can connect, over TLS too where they are to, and from then on: a control plane that has lost its
+ * API server serves the last state, which is better than none. `?verbose` says how each watch is doing.
  */
 export const readiness = (read: () => Readiness): Entry => ({
   help: 'Whether proxies are served; ?verbose says how each watch is doing',

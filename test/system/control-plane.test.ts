@@ -371,6 +371,11 @@ describe('the control plane on a real API server', { timeout: 3_600_000 }, () =>
       t.after(() => known.close());
       known.subscribe('cluster');
       await known.next('cluster');
+      for (const overlay of ['no-plaintext', 'takeover']) {
+        const applied = await lab.kubectl('apply', '--dry-run=server', '-k', `deploy/${overlay}`);
+        assert.match(applied, /deployment.apps\/istiod/);
+        assert.equal(applied.includes('configmap/istio '), overlay !== 'takeover');
+      }
       // Rights for other kinds are taken away above.
       assert.deepEqual(pilotlight.said(/(secrets|configmaps|leases|events|reviews)\S* is forbidden/), []);
     },
