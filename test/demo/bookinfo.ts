@@ -86,7 +86,7 @@ export async function startPod(
   });
   const pod: RunningPod = {
     name,
-    labels: { app, version },
+    labels: { app, version, 'security.istio.io/tlsMode': 'istio' },
     ...addresses,
     appPort: server.port,
     stop() {

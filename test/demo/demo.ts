@@ -1,5 +1,5 @@
 /**
- * npm run demo: bookinfo's services as small servers, each behind a real Envoy, and a picture of where productpage's calls go while the
+ * npm run demo: bookinfo's services as small servers, each behind a real Envoy, with mutual TLS between them, and a picture of where productpage's calls go while the
  * VirtualService of reviews is edited, by the demo or by whoever looks at it. `--once` goes through the steps, each until its effect is
  * seen, and ends.
  */
@@ -107,7 +107,7 @@ async function show(mesh: Mesh, calls: Calls): Promise<void> {
 }
 
 const calls = new Calls();
-process.stdout.write('Starting bookinfo: six applications, a control plane, six Envoys …\n');
+process.stdout.write('Starting bookinfo: six applications, a control plane, six Envoys that speak mutual TLS …\n');
 const mesh = await startMesh(fileOf(steps[0] ?? { title: '', http: '', seen: () => true }), c => calls.add(c));
 if (!process.stdout.isTTY) process.stdout.write(`edit ${mesh.file}, visit http://${mesh.productpage}:${PORT}\n`);
 const visits = visit(mesh, values.once ? 5 : 40);

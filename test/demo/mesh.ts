@@ -1,9 +1,10 @@
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { bootstrapText } from '../support/bootstrap.ts';
+import { type SecurePlace, secureBootstrap } from '../support/bootstrap.ts';
 import { type Envoy, findEnvoy, startEnvoy } from '../support/envoy.ts';
+import { freePort } from '../support/free-port.ts';
 import { sliceObject } from '../support/kube-objects.ts';
 import { adminOf, loopbackNetwork, podObjects } from '../support/local-pod.ts';
 import { type Serve, startServe } from '../support/serve.ts';
@@ -23,6 +24,18 @@ export interface Mesh {
 
 const sample = join(import.meta.dirname, '../../deploy/samples/bookinfo');
 
+/** Between the applications nothing is said in plaintext; productpage is visited from outside. */
+const mutualTls = `apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: default, namespace: default}
+spec: {mtls: {mode: STRICT}}
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: productpage, namespace: default}
+spec: {selector: {matchLabels: {app: productpage}}, mtls: {mode: PERMISSIVE}}
+`;
+
 /** The sample's Services and DestinationRules, with pods and endpoints that are on this machine. */
 async function writeFolder(folder: string, pods: readonly RunningPod[]): Promise<void> {
   for (const name of ['services.yaml', 'destination-rules.yaml']) await cp(join(sample, name), join(folder, name));
@@ -36,14 +49,13 @@ async function writeFolder(folder: string, pods: readonly RunningPod[]): Promise
       ),
     ),
   ];
+  await writeFile(join(folder, 'mutual-tls.yaml'), mutualTls);
   await writeFile(join(folder, 'workloads.yaml'), objects.map(object => stringify(object)).join('---\n'));
 }
 
-async function startPodEnvoy(folder: string, xds: string, pod: RunningPod): Promise<Envoy> {
+async function startPodEnvoy(place: SecurePlace, pod: RunningPod): Promise<Envoy> {
   const admin = adminOf(pod);
-  const bootstrap = await bootstrapText(
-    ...['--config', folder, pod.name, '--xds-address', xds, '--admin-address', admin, '--interception', 'NONE'],
-  );
+  const bootstrap = await secureBootstrap(place, pod.name, '--admin-address', admin, '--interception', 'NONE');
   return startEnvoy({ bootstrap, admin });
 }
 
@@ -56,8 +68,12 @@ export async function startMesh(firstFile: string, onReviews: (call: ReviewsCall
   try {
     // It may have to be downloaded first: nothing else is worth starting without it.
     await findEnvoy();
-    const folder = await mkdtemp(join(tmpdir(), 'pilotlight-demo-'));
-    started.push(() => rm(folder, { recursive: true, force: true }));
+    const whole = await mkdtemp(join(tmpdir(), 'pilotlight-demo-'));
+    started.push(() => rm(whole, { recursive: true, force: true }));
+    const folder = join(whole, 'objects');
+    await mkdir(folder);
+    const tls = `127.0.0.1:${await freePort()}`;
+    const place: SecurePlace = { config: folder, ca: join(whole, 'ca'), tokens: whole, tls };
     const file = join(folder, 'reviews.yaml');
     const at = loopbackNetwork();
     const pods: RunningPod[] = [];
@@ -68,7 +84,7 @@ export async function startMesh(firstFile: string, onReviews: (call: ReviewsCall
     }
     await writeFolder(folder, pods);
     await writeFile(file, firstFile);
-    const serve: Serve = await startServe(folder);
+    const serve: Serve = await startServe(['--config', folder, '--ca', place.ca, '--tls-address', tls]);
     started.push(() => serve.stop());
     let failure: string | undefined;
     const watch = (name: string, process: Serve['process'], log: () => string): void => {
@@ -77,7 +93,7 @@ export async function startMesh(firstFile: string, onReviews: (call: ReviewsCall
       });
     };
     watch('the control plane', serve.process, serve.log);
-    const envoys = await Promise.all(pods.map(pod => startPodEnvoy(folder, serve.xds, pod)));
+    const envoys = await Promise.all(pods.map(pod => startPodEnvoy(place, pod)));
     started.push(async () => {
       await Promise.all(envoys.map(envoy => envoy.stop()));
     });

@@ -43,7 +43,7 @@ export async function renewToken(place: SecurePlace, pod: string, ttl = '1h'): P
 /** A bootstrap with which the Envoy of a pod connects over TLS, by a token that is made for it. */
 export async function secureBootstrap(place: SecurePlace, pod: string, ...argv: readonly string[]): Promise<string> {
   const { config, ca, tls } = place;
-  await renewToken(place, pod);
+  await renewToken(place, pod, '7d');
   const how = ['--secure', '--ca', ca, '--token', tokenFile(place, pod), '--xds-address', tls];
   return bootstrapText('--config', config, ...how, ...argv, pod);
 }
