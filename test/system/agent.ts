@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chown, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { chown, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { envoyMissing, findEnvoy } from '../support/envoy.ts';
@@ -29,6 +29,8 @@ export interface AgentPod {
   readonly account: string;
   /** Its own; none: this machine's loopback. */
   readonly address?: string;
+  /** How long its certificates live, e.g. `10s`; Istio's default without. */
+  readonly life?: string | undefined;
   /** The command that runs another one in the pod's network as the proxy's user; none: on this machine. */
   readonly within?: readonly string[];
 }
@@ -109,6 +111,7 @@ export class Agent {
         // Roots beside the mesh's own reach it without a new certificate.
         PROXY_CONFIG_XDS_AGENT: 'true',
         ISTIO_BOOTSTRAP: join(istio(), 'tools/packaging/common/envoy_bootstrap.json'),
+        ...(pod.life && { SECRET_TTL: pod.life }),
         ENVOY_STATUS_PORT: `${ports.ready}`,
         ENVOY_PROMETHEUS_PORT: `${ports.metrics}`,
       },
@@ -129,6 +132,13 @@ export class Agent {
     await until('the agent to be ready', probe, 120_000).catch((error: Error) => {
       throw new Error(`${error.message}\n${this.log()}`);
     });
+  }
+
+  /** Puts roots into its pod, as the kubelet does when the ConfigMap that is mounted there changes. */
+  async mount(root: string): Promise<void> {
+    const path = join(this.folder, 'var/run/secrets/istio/root-cert.pem');
+    await writeFile(`${path}.new`, root);
+    await rename(`${path}.new`, path);
   }
 
   /** A page of its Envoy's admin interface, asked from this machine. */

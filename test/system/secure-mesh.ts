@@ -39,6 +39,14 @@ export interface SecurePod {
   readonly own: PodNetwork;
 }
 
+/** How a mesh is run. */
+export interface SecureMeshOptions {
+  /** More arguments of the control plane. */
+  readonly serve?: readonly string[];
+  /** How long the certificates of agents live, e.g. `10s`. */
+  readonly life?: string;
+}
+
 const clusterIp = (i: number): string => `10.96.0.${i + 10}`;
 
 /**
@@ -49,12 +57,14 @@ export class SecureMesh {
   readonly #ends: (() => void | Promise<void>)[] = [];
   readonly #pods = new Map<string, SecurePod>();
   #admin: ApiClient | undefined;
+  readonly #options: SecureMeshOptions;
+  readonly #agents: Agent[] = [];
   #serve: Serve | undefined;
   #folder = '';
 
   /** `pods` are names and kinds. */
-  static async start(pods: Readonly<Record<string, Kind>>): Promise<SecureMesh> {
-    const mesh = new SecureMesh();
+  static async start(pods: Readonly<Record<string, Kind>>, options: SecureMeshOptions = {}): Promise<SecureMesh> {
+    const mesh = new SecureMesh(options);
     try {
       await findEnvoy();
       await mesh.#start(pods);
@@ -63,6 +73,10 @@ export class SecureMesh {
       await mesh.stop();
       throw error;
     }
+  }
+
+  private constructor(options: SecureMeshOptions) {
+    this.#options = options;
   }
 
   get pods(): readonly SecurePod[] {
@@ -104,6 +118,30 @@ export class SecureMesh {
   /** Sets the MeshConfig. */
   async meshConfig(config: object): Promise<void> {
     await this.#apply(object('v1', 'ConfigMap', 'istio', 'istio-system', { data: { mesh: stringify(config) } }));
+  }
+
+  /** Patches an object (RFC 7396); `path` is that of its URL. */
+  async patch(path: string, body: object): Promise<void> {
+    await this.#admin?.json(path, { method: 'PATCH', contentType: 'application/merge-patch+json', body });
+  }
+
+  /** The roots of the mesh as pods mount them. */
+  async roots(): Promise<string> {
+    const path = '/api/v1/namespaces/default/configmaps/istio-ca-root-cert';
+    const found = (await this.#admin?.json(path)) as { readonly data?: Readonly<Record<string, string>> } | undefined;
+    return found?.data?.['root-cert.pem'] ?? '';
+  }
+
+  /** Mounts the roots into the pods that have an agent. */
+  async mount(roots: string): Promise<void> {
+    for (const agent of this.#agents) await agent.mount(roots);
+  }
+
+  /** A page of the control plane, as a pod without a proxy sees it. */
+  async page(path: string, from: string): Promise<string> {
+    const [host = '', port] = this.#serve?.http.split(':') ?? [];
+    const [answer] = await this.pod(from).app.calls({ address: host, port: Number(port), host, path });
+    return answer?.body ?? '';
   }
 
   /** A Secret's data. */
@@ -172,7 +210,7 @@ export class SecureMesh {
       this.#admin?.json('/apis/security.istio.io/v1/peerauthentications'),
     );
     const kubeconfig = await api.kubeconfig({ token: 'admintoken' });
-    const source = ['--kubeconfig', kubeconfig, '--tls-address', TLS_ADDRESS];
+    const source = ['--kubeconfig', kubeconfig, '--tls-address', TLS_ADDRESS, ...(this.#options.serve ?? [])];
     const serve = await startServe(source, { host: NODE_ADDRESS, within: network.within });
     this.#ends.push(() => serve.stop());
     this.#serve = serve;
@@ -242,8 +280,18 @@ export class SecureMesh {
       await this.#startEnvoy(name, own, trust);
       return;
     }
-    const pod = { type: 'sidecar', name, namespace: 'default', account: name, address, within: own.asProxy } as const;
+    const { life } = this.#options;
+    const pod = {
+      type: 'sidecar',
+      name,
+      namespace: 'default',
+      account: name,
+      address,
+      within: own.asProxy,
+      life,
+    } as const;
     const agent = await Agent.start(trust.address, trust.root, trust.token, pod);
+    this.#agents.push(agent);
     this.#ends.push(() => agent.stop());
     await until(
       `the agent of ${name}`,
