@@ -6,7 +6,7 @@ export const noticedBy: readonly { readonly files: RegExp; readonly tests: reado
       ['frame', 'kept', 'name-set', 'push', 'resource-set', 'subscription', 'unread', 'view'].map(
         name => `test/protocol/${name}.test.ts`,
       ),
-      ['test/protocol/push-queue.test.ts', 'test/protocol/ads-server.test.ts'],
+      ['push-queue', 'connection', 'ads-server'].map(name => `test/protocol/${name}.test.ts`),
       ['test/scale.test.ts'],
     ],
   },
