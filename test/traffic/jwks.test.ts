@@ -1,9 +1,17 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { Agent } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { pino } from 'pino';
 import { stringify } from 'yaml';
+import { serve as serveCommand } from '../../src/cli/commands.ts';
+import { type Clock, systemClock } from '../../src/clock.ts';
+import { readArguments } from '../../src/command.ts';
+import { startControlPlane } from '../../src/control-plane.ts';
+import { serveSettings } from '../../src/settings.ts';
+import { directorySource } from '../../src/sources/directory.ts';
 import { Issuer } from '../security/issuer.ts';
 import { KeyServer } from '../sources/jwks/key-server.ts';
 import { bootstrapText } from '../support/bootstrap.ts';
@@ -38,12 +46,27 @@ describe('tokens of an issuer whose keys are fetched', { skip: missing }, () => 
     spec,
   });
 
-  const start = (): Promise<Serve> =>
-    startServe(['--config', folder, '--jwks-allow', '127.0.0.0/8,::1', '--jwks-ca', trust]);
+  const trusting = (): readonly string[] => ['--jwks-allow', '127.0.0.0/8,::1', '--jwks-ca', trust];
+
+  const start = (): Promise<Serve> => startServe(['--config', folder, ...trusting()]);
+
+  /** Starts the gateway's Envoy. */
+  async function attach(xds: string): Promise<void> {
+    const admin = `${gateway.address}:15000`;
+    const bootstrap = await bootstrapText(
+      ...['--config', folder, '--type', 'router', gateway.name, '--xds-address', xds, '--admin-address', admin],
+    );
+    envoy = await startEnvoy({ bootstrap, admin });
+  }
+
+  const problemsOf = (http: string): Promise<string> =>
+    fetch(`http://${http}/debug/problems`).then(answer => answer.text());
 
   const statusWith = async (token?: string): Promise<number> => {
     const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
-    return (await call({ address: gateway.address, port: PORT, host: HOST, headers })).status;
+    // A connection each: one from before a change may serve another call by what was in force then.
+    const agent = new Agent({ keepAlive: false });
+    return (await call({ address: gateway.address, port: PORT, host: HOST, headers, agent })).status;
   };
 
   before(async () => {
@@ -74,11 +97,7 @@ describe('tokens of an issuer whose keys are fetched', { skip: missing }, () => 
     ];
     await writeFile(join(folder, 'mesh.yaml'), objects.map(o => stringify(o)).join('---\n'));
     serve = await start();
-    const admin = `${gateway.address}:15000`;
-    const bootstrap = await bootstrapText(
-      ...['--config', folder, '--type', 'router', gateway.name, '--xds-address', serve.xds, '--admin-address', admin],
-    );
-    envoy = await startEnvoy({ bootstrap, admin });
+    await attach(serve.xds);
   });
 
   after(async () => {
@@ -116,5 +135,92 @@ describe('tokens of an issuer whose keys are fetched', { skip: missing }, () => 
     const problems = await fetch(`http://${next.http}/debug/problems`).then(answer => answer.text());
     await next.stop();
     assert.ok(!problems.includes('no keys'), problems);
+  });
+
+  test('a jwksUri at the metadata of a cloud is not asked, and a Problem says so', async () => {
+    const uri = 'http://169.254.169.254/keys';
+    const rules = [{ issuer: 'https://metadata.example', jwksUri: uri }];
+    const policy = { ...object('security', 'RequestAuthentication', { jwtRules: rules }) };
+    await writeFile(
+      join(folder, 'metadata.yaml'),
+      stringify({ ...policy, metadata: { name: 'metadata', namespace: 'default' } }),
+    );
+    const problems = await until('the Problem', async () => {
+      const text = await problemsOf(serve.http);
+      return text.includes(uri) && !text.includes('yet') ? text : undefined;
+    });
+    assert.match(problems, /"path": "spec.jwtRules\[0\].jwksUri"/);
+    assert.match(problems, /no keys from http:\/\/169.254.169.254\/keys: .*169.254.169.254.*--jwks-allow/);
+    await rm(join(folder, 'metadata.yaml'));
+  });
+
+  test('keys are replaced while requests run, and none is lost', async t => {
+    await envoy.stop();
+    /** What is to happen in ten minutes or later: the next look at the keys. */
+    const later = new Set<() => void>();
+    const clock: Clock = {
+      ...systemClock,
+      after(ms, run) {
+        if (ms < 600_000) return systemClock.after(ms, run);
+        later.add(run);
+        return () => later.delete(run);
+      },
+    };
+    const look = (): void => {
+      for (const run of [...later]) if (later.delete(run)) run();
+    };
+    const log = pino({ level: 'silent' });
+    const args = ['--config', folder, '--http-address', '127.0.0.1:0', '--xds-address', '127.0.0.1:0', ...trusting()];
+    const sources = [directorySource({ folder, log })];
+    const plane = await startControlPlane(serveSettings(readArguments(serveCommand, args)), { sources, log, clock });
+    t.after(() => plane.stop());
+    await plane.ready;
+    await attach(plane.xds);
+
+    const issuer = `https://localhost:${keys.port}`;
+    const [old, next] = await Promise.all([Issuer.make(), Issuer.make()]);
+    const [oldToken, nextToken] = await Promise.all([old.token({ issuer }), next.token({ issuer })]);
+    const [oldKey, nextKey] = await Promise.all([old.jwk, next.jwk]);
+    const publish = async (...published: readonly object[]): Promise<void> => {
+      keys.answer = ({ url }, response) =>
+        response.end(JSON.stringify(url === '/keys' ? { keys: published } : { issuer, jwks_uri: `${issuer}/keys` }));
+      const before = keys.asked.length;
+      await until('the keys to be asked for', () => {
+        look();
+        return keys.asked.length > before;
+      });
+    };
+    await publish({ ...oldKey, kid: 'old' });
+    await until('the first keys', async () => (await statusWith(oldToken)) === 200);
+
+    let good = oldToken;
+    let stopped = false;
+    let byOld = 0;
+    const came: number[] = [];
+    const traffic = Array.from({ length: 4 }, async () => {
+      while (!stopped) {
+        const token = good;
+        byOld += Number(token === oldToken);
+        came.push(await statusWith(token));
+        byOld -= Number(token === oldToken);
+      }
+    });
+    t.after(() => {
+      stopped = true;
+    });
+    await publish({ ...oldKey, kid: 'old' }, { ...nextKey, kid: 'next' });
+    await until('the new key', async () => (await statusWith(nextToken)) === 200);
+    good = nextToken;
+    await until('the last requests with the old token', () => byOld === 0);
+    await publish({ ...nextKey, kid: 'next' });
+    await until('the end of the old key', async () => (await statusWith(oldToken)) === 401);
+    keys.answer = (_, response) => void response.writeHead(500).end();
+    look();
+    await until('a word about the failure', async () => (await problemsOf(plane.http)).includes('the last ones stay'));
+    stopped = true;
+    await Promise.all(traffic);
+    assert.equal(await statusWith(nextToken), 200);
+    assert.ok(came.length > 20, `${came.length}`);
+    assert.deepEqual([...new Set(came)], [200]);
   });
 });
