@@ -31,7 +31,8 @@ export const bootstrap: Command = {
   usage: 'bootstrap --config DIR [--secure] POD[.NAMESPACE]',
   operand: 'POD[.NAMESPACE]',
   description: `Prints, as YAML, the configuration with which a stock Envoy becomes the proxy of that pod: who it is, and where the control
-plane is. Everything else comes over ADS. Start it with: envoy -c FILE
+plane is. Everything else comes over ADS. Start it with: envoy -c FILE --drain-strategy immediate
+(a connection from before a change of policies then serves one more request by the old ones, and not more for ten minutes).
 With --secure it connects over TLS, proves who it is by a token, and gets a certificate: it speaks mutual TLS.`,
   options: {
     config: { value: 'DIR', help: 'The folder of objects' },

@@ -127,7 +127,7 @@ function attaching(
     return `
 Attach an Envoy, for example for the pod ${title}:
   ${command('bootstrap', ...of, title)} > envoy.yaml
-  envoy -c envoy.yaml
+  envoy -c envoy.yaml --drain-strategy immediate
 Over TLS, where it gets a certificate and speaks mutual TLS: start with --ca DIR, the folder for the keys
   npm start -- --ca ~/.pilotlight
 `;
@@ -136,7 +136,7 @@ Over TLS, where it gets a certificate and speaks mutual TLS: start with --ca DIR
 Attach an Envoy over TLS, where it gets a certificate and speaks mutual TLS, for example for the pod ${title}:
   ${command('token', ...of, '--ca', ca, '--out', 'token', title)}
   ${command('bootstrap', ...of, '--secure', '--ca', ca, '--token', 'token', ...at, title)} > envoy.yaml
-  envoy -c envoy.yaml
+  envoy -c envoy.yaml --drain-strategy immediate
 `;
 }
 
