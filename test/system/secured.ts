@@ -7,6 +7,7 @@ import type { RawObject } from '../../src/config/raw.ts';
 import type { ApiClient } from '../../src/kubernetes/api-client.ts';
 import type { KubeObject } from '../../src/kubernetes/object.ts';
 import { untilAborted, Writer } from '../../src/kubernetes/writer.ts';
+import type { Node } from '../../src/proto/generated/envoy/config/core/v3.ts';
 import { decode, encode } from '../../src/proto/message.ts';
 import { struct } from '../../src/proto/wellknown.ts';
 import { ApiServer, istioCrds } from '../kubernetes/api-server.ts';
@@ -143,39 +144,48 @@ export class Secured {
   }
 
   /** An ADS stream of a proxy. */
-  stream({ token, pair }: Shown, id: string, metadata: Readonly<Record<string, string>> = {}): AdsClient {
-    const [key, chain] = pair?.map(text => Buffer.from(text)) ?? [];
-    const ads = new AdsClient(
-      this.address,
-      'delta',
-      { id, metadata: struct(metadata) },
-      {
-        credentials: ChannelCredentials.createSsl(this.root, key, chain),
-        channel: { 'grpc.ssl_target_name_override': 'istiod.istio-system.svc' },
-        ...(token && { headers: { authorization: `Bearer ${token}` } }),
-      },
-    );
-    after(() => ads.close());
-    return ads;
+  stream(shown: Shown, id: string, metadata: Readonly<Record<string, string>> = {}): AdsClient {
+    return streamTo(this.address, this.root, shown, { id, metadata: struct(metadata) });
   }
 
   /** Has a CSR signed; resolves with the chain, or rejects with the status. */
   sign(token: string | undefined, request: object): Promise<readonly string[]> {
-    const path = '/istio.v1.auth.IstioCertificateService/CreateCertificate';
-    const grpc = new Client(this.address, ChannelCredentials.createSsl(this.root), {
-      'grpc.ssl_target_name_override': 'istiod.istio-system.svc',
-    });
-    const metadata = new Metadata();
-    if (token) metadata.set('authorization', `Bearer ${token}`);
-    return new Promise<readonly string[]>((resolve, reject) => {
-      grpc.makeUnaryRequest(
-        path,
-        (message: object) => Buffer.from(encode('istio.v1.auth.IstioCertificateRequest', message)),
-        bytes => decode('istio.v1.auth.IstioCertificateResponse', bytes),
-        request,
-        metadata,
-        (error, answer) => (error ? reject(error) : resolve(answer?.cert_chain ?? [])),
-      );
-    }).finally(() => grpc.close());
+    return signedBy(this.address, this.root, token, request);
   }
+}
+
+const target = { 'grpc.ssl_target_name_override': 'istiod.istio-system.svc' };
+
+/** An ADS stream over TLS of a proxy that trusts `root`. */
+export function streamTo(address: string, root: Buffer, { token, pair }: Shown, node: Node): AdsClient {
+  const [key, chain] = pair?.map(text => Buffer.from(text)) ?? [];
+  const ads = new AdsClient(address, 'delta', node, {
+    credentials: ChannelCredentials.createSsl(root, key, chain),
+    channel: target,
+    ...(token && { headers: { authorization: `Bearer ${token}` } }),
+  });
+  after(() => ads.close());
+  return ads;
+}
+
+/** Has a CSR signed; resolves with the chain, or rejects with the status. */
+export function signedBy(
+  address: string,
+  root: Buffer,
+  token: string | undefined,
+  request: object,
+): Promise<readonly string[]> {
+  const grpc = new Client(address, ChannelCredentials.createSsl(root), target);
+  const metadata = new Metadata();
+  if (token) metadata.set('authorization', `Bearer ${token}`);
+  return new Promise<readonly string[]>((resolve, reject) => {
+    grpc.makeUnaryRequest(
+      '/istio.v1.auth.IstioCertificateService/CreateCertificate',
+      (message: object) => Buffer.from(encode('istio.v1.auth.IstioCertificateRequest', message)),
+      bytes => decode('istio.v1.auth.IstioCertificateResponse', bytes),
+      request,
+      metadata,
+      (error, answer) => (error ? reject(error) : resolve(answer?.cert_chain ?? [])),
+    );
+  }).finally(() => grpc.close());
 }
