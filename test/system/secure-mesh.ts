@@ -17,6 +17,7 @@ import { type AppAnswer, type AppRequest, type PodApp, startApp } from '../suppo
 import { type Serve, startServe } from '../support/serve.ts';
 import { until } from '../support/until.ts';
 import { Agent } from './agent.ts';
+import { Istiod } from './istiod.ts';
 
 const run = promisify(execFile);
 
@@ -45,6 +46,8 @@ export interface SecureMeshOptions {
   readonly serve?: readonly string[];
   /** How long the certificates of agents live, e.g. `10s`. */
   readonly life?: string;
+  /** The real istiod is its control plane, until `takeOver`. */
+  readonly istiod?: boolean;
 }
 
 const clusterIp = (i: number): string => `10.96.0.${i + 10}`;
@@ -60,6 +63,8 @@ export class SecureMesh {
   readonly #options: SecureMeshOptions;
   readonly #agents: Agent[] = [];
   #serve: Serve | undefined;
+  #istiod: Istiod | undefined;
+  #startServe = async (): Promise<void> => {};
   #folder = '';
 
   /** `pods` are names and kinds. */
@@ -137,6 +142,12 @@ export class SecureMesh {
     for (const agent of this.#agents) await agent.mount(roots);
   }
 
+  /** Ends istiod, and then begins to serve in its place. */
+  async takeOver(): Promise<void> {
+    await this.#istiod?.stop();
+    await this.#startServe();
+  }
+
   /** A page of the control plane, as a pod without a proxy sees it. */
   async page(path: string, from: string): Promise<string> {
     const [host = '', port] = this.#serve?.http.split(':') ?? [];
@@ -211,9 +222,15 @@ export class SecureMesh {
     );
     const kubeconfig = await api.kubeconfig({ token: 'admintoken' });
     const source = ['--kubeconfig', kubeconfig, '--tls-address', TLS_ADDRESS, ...(this.#options.serve ?? [])];
-    const serve = await startServe(source, { host: NODE_ADDRESS, within: network.within });
-    this.#ends.push(() => serve.stop());
-    this.#serve = serve;
+    this.#startServe = async () => {
+      const serve = await startServe(source, { host: NODE_ADDRESS, within: network.within });
+      this.#ends.push(() => serve.stop());
+      this.#serve = serve;
+    };
+    if (this.#options.istiod) {
+      this.#istiod = await Istiod.start(kubeconfig, NODE_ADDRESS, network.within);
+      this.#ends.push(() => this.#istiod?.stop());
+    } else await this.#startServe();
     const root = await until(
       'the root',
       async () => (await this.secret('istio-system', 'istio-ca-secret'))['ca-cert.pem'],

@@ -5,6 +5,7 @@ import { noApiServer } from '../kubernetes/api-server.ts';
 import { newCertificate } from '../security/openssl.ts';
 import { until } from '../support/until.ts';
 import { noAgent } from './agent.ts';
+import { Load } from './load.ts';
 import { SecureMesh } from './secure-mesh.ts';
 
 const SECRETS = '/api/v1/namespaces/istio-system/secrets';
@@ -23,37 +24,6 @@ spec: {host: '*.default.svc.cluster.local', trafficPolicy: {connectionPool: {htt
 
 const certificates = (pem: string): readonly string[] =>
   pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-
-/** Requests from some pods to one, all the time until they are stopped. */
-class Load {
-  asked = 0;
-  readonly lost: string[] = [];
-  readonly #began = performance.now();
-  #on = true;
-  readonly #workers: readonly Promise<void>[];
-
-  constructor(mesh: SecureMesh, pairs: readonly (readonly [from: string, to: string])[]) {
-    this.#workers = pairs.map(async ([from, to]) => {
-      const { clusterIP } = mesh.pod(to);
-      while (this.#on) {
-        const request = { address: clusterIP, port: 80, host: to, count: 50, concurrency: 4 };
-        const answers = await mesh.pod(from).app.calls(request);
-        this.asked += answers.length;
-        for (const { status, body, headers } of answers)
-          if (status !== 200) this.lost.push(`${from} to ${to}: ${status} ${body} ${headers['server']}`);
-          else if (!body.includes(`URI=spiffe://cluster.local/ns/default/sa/${from}`)) this.lost.push(body);
-        await pause(5);
-      }
-    });
-  }
-
-  /** Stops; gives the requests a second. */
-  async stop(): Promise<number> {
-    this.#on = false;
-    await Promise.all(this.#workers);
-    return (this.asked / (performance.now() - this.#began)) * 1_000;
-  }
-}
 
 describe('all that vouches for proxies is replaced under load', {
   skip: noApiServer || noAgent,
