@@ -9,6 +9,7 @@ import { debugPages } from './http/debug.ts';
 import { Metrics } from './http/metrics.ts';
 import type { Pages } from './http/page.ts';
 import { readiness, type WatchState } from './http/ready.ts';
+import { type FollowInjector, Injector, injectorConfigMap } from './injector.ts';
 import { Intake } from './intake.ts';
 import type { NamedObject } from './istio/credentials.ts';
 import type { JwtRule } from './jwt-rule.ts';
@@ -21,7 +22,7 @@ import { Rounds } from './rounds/rounds.ts';
 import type { SecurePortState, Security } from './secure-port.ts';
 import { Acknowledgements } from './security/acknowledgements.ts';
 import { type ReviewAccess, SecretAccess } from './security/secret-access.ts';
-import { reachedAt, type Settings } from './settings.ts';
+import { type Address, reachedAt, type Settings } from './settings.ts';
 import { type KeyContext, RemoteKeySource } from './sources/jwks/remote-keys.ts';
 import type { ConfigSource } from './sources/source.ts';
 import { tokenCallers } from './token-callers.ts';
@@ -43,6 +44,8 @@ export interface Dependencies {
   readonly security?: Security;
   /** Has the sources read these Secrets and ConfigMaps, and no others; what is in a folder is read anyway. */
   readonly follow?: (objects: readonly NamedObject[]) => void;
+  /** Follows the settings of injection; pods are injected where there is a TLS port, too. */
+  readonly followInjector?: FollowInjector;
   /** An issuer whose tokens callers may show. */
   readonly jwtRule?: JwtRule | undefined;
 }
@@ -78,7 +81,16 @@ function cpuMillis(): number {
  * (`Rounds`). Rejects with a ListenError.
  */
 export async function startControlPlane(settings: Settings, dependencies: Dependencies): Promise<ControlPlane> {
-  const { sources, log, security, jwtRule, clock = systemClock, watches = () => [], follow = () => {} } = dependencies;
+  const {
+    sources,
+    log,
+    security,
+    followInjector,
+    jwtRule,
+    clock = systemClock,
+    watches = () => [],
+    follow = () => {},
+  } = dependencies;
   const stopping = new AbortController();
   let world: World | undefined;
   let whole = false;
@@ -167,8 +179,23 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     clusterId: settings.mesh.clusterId,
     clock,
   });
-  const otherProblems = (): readonly Problem[] => [...(secure?.problems ?? []), ...(issuer?.problems() ?? [])];
+  const otherProblems = (): readonly Problem[] => [
+    ...(secure?.problems ?? []),
+    ...(issuer?.problems() ?? []),
+    ...(injector?.problems ?? []),
+  ];
   const secure: SecurePortState | undefined = settings.tls && security && { open: false, problems: [] };
+  const injector =
+    settings.webhook &&
+    followInjector &&
+    new Injector({
+      revision: settings.revision,
+      rootNamespace: settings.mesh.rootNamespace,
+      mesh: () => world?.mesh,
+      image: () => undefined,
+      log,
+      onReview: (outcome, seconds) => metrics.injection.reviewed(outcome, seconds),
+    });
   const problems = new ProblemLog(log);
   const boundLog = new BoundLog(log, clock);
   const { mesh, source } = settings;
@@ -207,7 +234,13 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     onPushed: () => rounds.pushed(),
   });
   const pages: Pages = {
-    '/ready': readiness(() => ({ whole, connections: ads.connectionCount, watches: watches(), tls: secure })),
+    '/ready': readiness(() => ({
+      whole,
+      connections: ads.connectionCount,
+      watches: watches(),
+      tls: secure,
+      injection: injector && injector.settings !== undefined,
+    })),
     '/live': { help: 'Whether the process answers', probe: true, page: () => ({ body: 'alive\n' }) },
     '/metrics': { help: 'What is counted, for Prometheus', page: () => metrics.page() },
     ...debugPages({ ads, world: () => world, rounds, credentials, watches, otherProblems }),
@@ -230,12 +263,14 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
       boundLog.met(name, peer);
     },
   });
-  const tls =
-    settings.tls &&
-    (await probePort({ name: 'tls', address: settings.tls }).catch(async (error: unknown) => {
+  const probed = async (name: 'tls' | 'webhook', address: Address | undefined): Promise<Address | undefined> =>
+    address &&
+    probePort({ name, address }).catch(async (error: unknown) => {
       await ports.close();
       throw error;
-    }));
+    });
+  const tls = await probed('tls', settings.tls);
+  const webhook = await probed('webhook', injector && settings.webhook);
   const stop = async (): Promise<void> => {
     stopping.abort();
     rounds.stop();
@@ -271,8 +306,12 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
       clock,
       log,
       ports,
+      webhook: injector && webhook && { address: webhook, pages: injector.pages },
       signal: stopping.signal,
     };
+    // It is not waited for: until it is known pods are refused, and proxies are served.
+    if (injector)
+      void followInjector?.(injectorConfigMap(settings.revision), data => injector.heard(data), stopping.signal);
     // The settings of the mesh say what its trust domain is. The library of X.509 is for those who use it: it takes memory.
     const opening = ready.then(async () => {
       const { runSecurePort } = await import('./secure-port.ts');

@@ -1,10 +1,11 @@
 import { X509Certificate } from 'node:crypto';
 import type { AuthorityHeard, AuthorityMesh } from './authority/cluster-authority.ts';
-import { overTls } from './caller.ts';
+import { overPlaintext, overTls } from './caller.ts';
 import { certificateMethods } from './certificate-service.ts';
 import type { Clock } from './clock.ts';
 import type { Problem } from './config/problem.ts';
 import type { Methods } from './grpc/server.ts';
+import type { Pages } from './http/page.ts';
 import type { MeshOptions, MeshSettings } from './istio/settings.ts';
 import type { Log } from './log.ts';
 import { ListenError, type OpenPorts, type Port } from './ports.ts';
@@ -87,6 +88,8 @@ export class SecurePort {
   #own: OwnCertificate;
   #renewAt: number;
   readonly #tls: ServerTls;
+  /** The API server, which needs no certificate. */
+  readonly #webhookTls: ServerTls;
 
   private constructor(context: SecurePortContext, authority: CertificateAuthority, own: OwnCertificate) {
     this.#context = context;
@@ -103,6 +106,8 @@ export class SecurePort {
       },
       (peer, problem) => context.log.warn({ peer, problem }, 'a connection was cut off at its handshake'),
     );
+    const { certificate, key } = this.#identity();
+    this.#webhookTls = new ServerTls('http/1.1', { certificate, key });
     this.#look();
   }
 
@@ -128,6 +133,11 @@ export class SecurePort {
     return { name: 'tls', address, tls: this.#tls, identify, serves: { grpc } };
   }
 
+  /** The row of the port that the API server asks: it shows the same certificate. */
+  webhookRow({ address, pages }: WebhookPort): Port {
+    return { name: 'webhook', address, tls: this.#webhookTls, identify: overPlaintext, serves: { pages } };
+  }
+
   /** The certificate that is shown to who connects. */
   get serving(): X509Certificate {
     return new X509Certificate(this.#own.chain[0] ?? '');
@@ -146,6 +156,7 @@ export class SecurePort {
     this.#own = own;
     this.#renewAt = renewalTime(this.#context.clock.now(), own.notAfter, 0);
     this.#tls.replace(this.#identity());
+    this.#webhookTls.replace(this.#identity());
   }
 
   #look(): void {
@@ -172,6 +183,12 @@ export class SecurePort {
 const certificateOf = ({ place, clock }: SecurePortContext, authority: CertificateAuthority): Promise<OwnCertificate> =>
   ownCertificate(authority, servingNames(place), servingLife, clock.now());
 
+/** What the API server asks, and where. */
+export interface WebhookPort {
+  readonly address: Address;
+  readonly pages: Pages;
+}
+
 /** What running the port takes of the control plane. */
 export interface RunContext
   extends Pick<SecurePortContext, 'address' | 'tokens' | 'methods' | 'acknowledgements' | 'clock' | 'log'> {
@@ -181,6 +198,7 @@ export interface RunContext
   readonly tlsHosts: readonly string[];
   readonly settings: () => MeshSettings | undefined;
   readonly ports: OpenPorts;
+  readonly webhook?: WebhookPort | undefined;
   /** Kept up to date. */
   readonly state: SecurePortState;
   /** The port cannot be opened. */
@@ -212,6 +230,7 @@ export async function runSecurePort(context: RunContext, { followAuthority }: Se
     const made = await SecurePort.create(portContext, authority);
     if (signal.aborted) return;
     await ports.open(made.row());
+    if (context.webhook) await ports.open(made.webhookRow(context.webhook));
     port = made;
     state.lives = () => made.lives();
     state.open = true;

@@ -28,6 +28,8 @@ export interface Settings {
   readonly http: Address;
   /** Where proxies prove who they are; nowhere without. */
   readonly tls: Address | undefined;
+  /** Where the API server asks for pods to be injected; nowhere without. */
+  readonly webhook: Address | undefined;
   /** A second address for the pages, so that probes have the first to themselves. */
   readonly monitoring: Address | undefined;
   /** A MeshConfig file that takes the place of the source's own. */
@@ -81,6 +83,11 @@ export const serveOptions = {
   'tls-address': {
     value: 'HOST:PORT',
     help: 'Where proxies connect over TLS and have their certificates signed; needs a cluster or --ca, and is then :15012 unless told; "" for nowhere',
+    mayBeEmpty: true,
+  },
+  'webhook-address': {
+    value: 'HOST:PORT',
+    help: 'Where the API server has pods injected, over TLS; with a cluster and --tls-address, and is then :15017 unless told; "" for nowhere',
     mayBeEmpty: true,
   },
   'tls-hosts': {
@@ -143,6 +150,7 @@ export const serveOptions = {
 
 /** istiod's. */
 const TLS_ADDRESS = ':15012';
+const WEBHOOK_ADDRESS = ':15017';
 
 /** Takes connections of every family that the machine has: a socket on `::` takes those of IPv4, too. */
 const everyAddress = (): string =>
@@ -229,6 +237,17 @@ function proxyAddresses({ options }: Arguments): Pick<Settings, 'xds' | 'tls'> {
   return { xds, tls };
 }
 
+/** Where pods are injected: in a cluster, under the certificate of the TLS port. Throws a UsageError. */
+function webhookAddress({ options }: Arguments, tls: Address | undefined): Address | undefined {
+  const isServed = options['config'] === undefined && tls !== undefined;
+  const told = options['webhook-address'] ?? (isServed ? WEBHOOK_ADDRESS : '');
+  if (told && !isServed)
+    throw new UsageError(
+      '--webhook-address needs a cluster, and --tls-address: the certificate of that port is shown there, too',
+    );
+  return addressOrNone('webhook-address', told);
+}
+
 const isNamespace = (text: string): boolean => isDnsLabel(text) && text === text.toLowerCase();
 
 /** Reads a list of namespaces. Throws a UsageError that names the option. */
@@ -291,10 +310,12 @@ export function serveSettings(args: Arguments): Settings {
   const logLevel = LOG_LEVELS.find(level => level === options['log-level']);
   if (!logLevel)
     throw new UsageError(`--log-level: '${options['log-level']}'; expected one of ${LOG_LEVELS.join(', ')}`);
+  const addresses = proxyAddresses(args);
   return {
     source:
       config === undefined ? { kind: 'kubernetes', kubeconfig, context } : { kind: 'directory', folder: config, ca },
-    ...proxyAddresses(args),
+    ...addresses,
+    webhook: webhookAddress(args, addresses.tls),
     tlsHosts: hosts('tls-hosts', options['tls-hosts']),
     revision,
     jwtRule: options['jwt-rule'],

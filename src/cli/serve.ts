@@ -2,8 +2,11 @@ import { readFile } from 'node:fs/promises';
 import type { Cluster } from '../authority/cluster.ts';
 import { systemClock } from '../clock.ts';
 import { type Io, UsageError } from '../command.ts';
+import type { RawObject } from '../config/raw.ts';
 import { type ControlPlane, type Dependencies, startControlPlane } from '../control-plane.ts';
 import { collectWhenIdle } from '../idle-collection.ts';
+import { isObject } from '../injection/strategic-merge.ts';
+import type { FollowInjector } from '../injector.ts';
 import type { KubePod } from '../istio/kubernetes.ts';
 import { compare } from '../istio/object.ts';
 import { readJwtRule } from '../jwt-rule.ts';
@@ -60,7 +63,26 @@ async function inputsOf(
     watches: () => kubernetes.status(),
     security: clusterSecurity(kubernetes, client, mesh.rootNamespace, rotationPace, log),
     follow: objects => void kubernetes.followNamed(objects),
+    followInjector: (name, heard, signal) => followConfigMap(kubernetes, mesh.rootNamespace, name, heard, signal),
   };
+}
+
+/** Follows the data of a ConfigMap; undefined where there is none. */
+function followConfigMap(
+  kubernetes: KubernetesSource,
+  namespace: string,
+  name: string,
+  heard: Parameters<FollowInjector>[1],
+  signal: AbortSignal,
+): Promise<void> {
+  const data = (object: RawObject | undefined) => heard(isObject(object?.['data']) ? object['data'] : undefined);
+  const collection = { group: '', versions: ['v1'], kind: 'ConfigMap', plural: 'configmaps' };
+  return kubernetes.follow(
+    `ConfigMap/${namespace}/${name}`,
+    { ...collection, namespace, fieldSelector: `metadata.name=${name}` },
+    { listed: ([object]) => data(object), changed: data, gone: () => data(undefined) },
+    signal,
+  );
 }
 
 /** The cluster vouches for proxies, and keeps the mesh's certificate authority. */

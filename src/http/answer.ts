@@ -34,10 +34,22 @@ export interface Asked {
 
 const text = (status: number, body: string): Answer => ({ status, body });
 
+const pageAt = (pages: Pages, path: string): Entry | undefined =>
+  Object.hasOwn(pages, path) ? pages[path] : undefined;
+
+/** The path with percent signs read; as it is where they say nothing. */
+function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
 /** Looks up what a request asks for. A body that no page reads is dropped: who sends one is not kept waiting for the end of it. */
 export function lookUp(request: IncomingMessage, response: ServerResponse, pages: Pages): Asked {
   const url = URL.parse(request.url ?? '/', 'http://localhost') ?? undefined;
-  const entry = url && Object.hasOwn(pages, url.pathname) ? pages[url.pathname] : undefined;
+  const entry = url && (pageAt(pages, url.pathname) ?? pageAt(pages, /^\/[^/]*\//.exec(url.pathname)?.[0] ?? ''));
   const { method = '' } = request;
   const reads = ['POST', 'PUT'].includes(method) && methodsOf(entry).includes(method);
   if (!reads) request.resume();
@@ -97,7 +109,8 @@ async function answerOf({ request, response, url, entry, reads }: Asked, context
     return refused;
   }
   const body = reads ? await context.bodies.read(request, response) : Buffer.alloc(0);
-  const asked: PageRequest = { method, query: url.searchParams, body, peer, debug: right };
+  const path = decoded(url.pathname);
+  const asked: PageRequest = { method, path, query: url.searchParams, body, peer, debug: right };
   return entry.page(asked);
 }
 

@@ -5,6 +5,7 @@ import type { CertificateLife } from '../security/certificate-life.ts';
 import type { RotationStep } from '../security/rotation.ts';
 import type { XdsType } from '../xds/resource-types.ts';
 import { Distribution } from './distribution.ts';
+import { InjectionMetrics } from './injection-metrics.ts';
 
 /** Istio's short names of xDS types, as its dashboards have them. */
 const SHORT_NAMES: Readonly<Record<XdsType, string>> = {
@@ -43,6 +44,7 @@ export interface Readings {
  */
 export class Metrics {
   readonly #registry = new Registry();
+  readonly injection = new InjectionMetrics(this.#registry);
   readonly #rejects: Counter<'type'>;
   readonly #configSize: Distribution;
   readonly #convergence: Distribution;

@@ -14,6 +14,8 @@ export interface Answer {
 /** What a client asks of a page. */
 export interface PageRequest {
   readonly method: string;
+  /** As it was asked for, percent signs read. */
+  readonly path: string;
   readonly query: URLSearchParams;
   /** Empty where the method has none. */
   readonly body: Buffer;
@@ -43,7 +45,7 @@ export interface Entry {
 /** A method of a page; bodies of POST and PUT are read. */
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
-/** Pages by their paths. */
+/** Pages by their paths; `/a/` stands for all paths below `/a` that have no page of their own. */
 export type Pages = Readonly<Record<string, Entry>>;
 
 const isIterable = (value: object): value is Iterable<unknown> => Symbol.iterator in value;

@@ -16,6 +16,8 @@ export interface Readiness {
   readonly watches: readonly WatchState[];
   /** How the TLS port is doing; absent where there is to be none. */
   readonly tls?: { readonly open: boolean; readonly problems: readonly Problem[] } | undefined;
+  /** Whether it is known what to inject; absent where pods are not injected. */
+  readonly injection?: boolean | undefined;
 }
 
 const WAITING = "the Secrets of the mesh's certificate authority have not been read yet";
@@ -29,14 +31,15 @@ function failures(watches: readonly WatchState[]): string {
 }
 
 /** What keeps proxies from being served; undefined where nothing does. */
-function obstacle({ whole, watches, tls }: Readiness): string | undefined {
+function obstacle({ whole, watches, tls, injection }: Readiness): string | undefined {
   if (!whole) return `not every kind of object has been listed yet${failures(watches)}`;
+  if (injection === false) return `the settings of injection have not been read yet${failures(watches)}`;
   if (!tls || tls.open) return undefined;
   return `the TLS port is closed: ${tls.problems.map(problemLine).join('; ') || `${WAITING}${failures(watches)}`}`;
 }
 
 /**
- * 200 once every kind has been listed and proxies can connect, over TLS too where they are to, and from then on: a control plane that has lost its
+ * 200 once every kind has been listed and proxies can connect, over TLS too where they are to, and pods be injected, and from then on: a control plane that has lost its
  * API server serves the last state, which is better than none. `?verbose` says how each watch is doing.
  */
 export const readiness = (read: () => Readiness): Entry => ({

@@ -40,9 +40,14 @@ export interface SettingsText {
   readonly proxyConfigs: readonly ProxyConfig[];
   readonly revision: string;
   readonly compliancePolicy: string;
+  /** The image of Pilotlight where `values` names none. */
+  readonly image?: string | undefined;
   /** Which sidecar `sidecar` and `gateway` stand for; as the aliases of `config` say, or Envoy, where this is not told. */
   readonly sidecar?: Sidecar | undefined;
 }
+
+/** The end of a problem's message that says what is in force in place of what it is about. */
+export const inForce = /; [^;]* (?:is|are) in force$/;
 
 /** The settings as far as they can be read, and what is wrong with the rest. */
 export function readSettings(text: SettingsText): {
@@ -67,7 +72,7 @@ export function readSettings(text: SettingsText): {
       ...(text.sidecar && sidecars[text.sidecar]),
     },
     injectedAnnotations: textsIn(config['injectedAnnotations'], 'data.config.injectedAnnotations', report),
-    values: readValues(objectIn(text.values, 'data.values', report), report),
+    values: readValues(objectIn(text.values, 'data.values', report), 'data.values', report, text.image),
     mesh,
     proxyConfigs,
     revision,

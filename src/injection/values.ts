@@ -148,14 +148,19 @@ const overlay = (values: JsonObject, standard: JsonObject, path: string, report:
     }),
   );
 
-/** Values over their defaults; what has another type is reported, and its default is in force. Names that are not known are not read. */
-export function readValues(values: unknown, report: Report): Values {
-  if (values === undefined || values === null) return defaultValues;
+/**
+ * Values over their defaults; what has another type is reported, and its default is in force. Names that are not known are not read. `image` is
+ * Pilotlight's own where they name none.
+ */
+export function readValues(values: unknown, path: string, report: Report, image?: string): Values {
+  const { pilotlight } = defaultValues;
+  const standard = image === undefined ? defaultValues : { ...defaultValues, pilotlight: { ...pilotlight, image } };
+  if (values === undefined || values === null) return standard;
   if (!isObject(values)) {
-    report.error('values', `expected an object, not a ${typeOf(values)}; the defaults are in force`);
-    return defaultValues;
+    report.error(path, `expected an object, not a ${typeOf(values)}; the defaults are in force`);
+    return standard;
   }
-  return overlay(values, defaultValues as unknown as JsonObject, '', report) as unknown as Values;
+  return overlay(values, standard as unknown as JsonObject, path, report) as unknown as Values;
 }
 
 /** The image's tag with its variant: `1.31.0` and `distroless` make `1.31.0-distroless`; a variant that the tag has is replaced. */

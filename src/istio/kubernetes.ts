@@ -76,6 +76,8 @@ export interface KubeNode {
   readonly kind: 'Node';
   readonly meta: ObjectMeta;
   readonly addresses: readonly string[];
+  /** The version of its kubelet, such as `v1.34.1`; empty where it is not told. */
+  readonly kubelet: string;
 }
 
 export interface KubeNamespace {

@@ -27,6 +27,28 @@ test('where proxies connect, by the source and what is typed', () => {
   }
 });
 
+test('where pods are injected: in a cluster, beside the TLS port', () => {
+  const port = (...argv: readonly string[]) => settings(...argv).webhook?.port;
+  assert.equal(port(), 15017);
+  assert.equal(port('--webhook-address', ':1'), 1);
+  for (const argv of [
+    ['--webhook-address', ''],
+    ['--tls-address', ''],
+    ['--config', 'x'],
+    ['--config', 'x', '--ca', 'y'],
+  ])
+    assert.equal(port(...argv), undefined, argv.join(' '));
+  for (const argv of [
+    ['--tls-address', ''],
+    ['--config', 'x'],
+    ['--config', 'x', '--ca', 'y'],
+  ])
+    assert.throws(
+      () => port(...argv, '--webhook-address', ':1'),
+      /--webhook-address needs a cluster, and --tls-address/,
+    );
+});
+
 test("names of the TLS port's certificate", () => {
   const { tlsHosts, revision } = settings('--tls-hosts', 'Istiod.Example.com., 10.0.0.1,fd00::1,');
   assert.deepEqual(tlsHosts, ['istiod.example.com', '10.0.0.1', 'fd00::1']);

@@ -51,6 +51,12 @@ test('ready once the world is whole and the TLS port is open, where there is to 
       503,
       `${closed} Secret/istio-system/cacerts ca-key.pem: is missing`,
     ],
+    [{ tls: { open: true, problems: [] }, injection: true }, 200, 'ready'],
+    [
+      { tls: { open: true, problems: [] }, injection: false, watches: [failing('ConfigMap/a/b')] },
+      503,
+      'not ready: the settings of injection have not been read yet (ConfigMap/a/b: 403)',
+    ],
   ];
   for (const [state, status, line] of table) assert.deepEqual(await said(state), [status, line]);
 });

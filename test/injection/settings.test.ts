@@ -196,7 +196,7 @@ test('values of another type keep their defaults, and are told', () => {
   );
   assert.deepEqual(
     problems.map(({ path }) => path),
-    ['global.proxy.statusPort', 'pilot'],
+    ['data.values.global.proxy.statusPort', 'data.values.pilot'],
   );
   assert.equal(settings.values.global.proxy.statusPort, 15020);
   assert.equal(settings.values.global.proxy.privileged, true);

@@ -27,7 +27,7 @@ export class Pilotlight {
   static async serve(...args: readonly string[]): Promise<Pilotlight> {
     const [xds, http] = [`127.0.0.1:${await freePorts()}`, `127.0.0.1:${await freePorts()}`];
     // Nothing but what a test asks for is on a port that another one may have.
-    const own = ['--xds-address', xds, '--http-address', http, '--tls-address', ''];
+    const own = ['--xds-address', xds, '--http-address', http, '--tls-address', '', '--webhook-address', ''];
     const child = spawn(process.execPath, [MAIN, 'serve', ...own, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
     const pilotlight = new Pilotlight(xds, http, child);
     await until('the pages to answer', async () => {

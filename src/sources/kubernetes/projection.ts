@@ -22,7 +22,9 @@ const UNREAD_ANNOTATIONS = new Set([
 /** Per kind, what is read of an object beside its metadata. Kinds that are not here keep `spec`. */
 const READ: Readonly<Record<string, (object: Fields) => Fields>> = {
   Namespace: () => ({}),
-  Node: ({ status }) => ({ status: pick(status, 'addresses') }),
+  Node: ({ status }) => ({
+    status: { ...pick(status, 'addresses'), nodeInfo: pick(fields(status)['nodeInfo'], 'kubeletVersion') },
+  }),
   Service: ({ spec, status }) => ({ spec, status: pick(status, 'loadBalancer') }),
   EndpointSlice: ({ addressType, endpoints, ports }) => ({
     addressType,
@@ -33,6 +35,7 @@ const READ: Readonly<Record<string, (object: Fields) => Fields>> = {
   Pod: pod,
   ConfigMap: object => pick(object, 'data'),
   Secret: object => pick(object, 'type', 'data'),
+  MutatingWebhookConfiguration: object => ({ webhooks: items(fields(object)['webhooks']).map(webhook) }),
   // istiod writes the addresses it allocates for hosts that have none into the status.
   ServiceEntry: ({ spec, status }) => ({ spec, status: pick(status, 'addresses') }),
   // The agent's health checks are written as a condition.
@@ -70,6 +73,11 @@ const endpoint = (value: unknown): Fields => {
   const target = fields(value)['targetRef'];
   return target ? { ...kept, targetRef: pick(target, 'kind', 'name', 'namespace') } : kept;
 };
+
+const webhook = (value: unknown): Fields => ({
+  ...pick(value, 'name'),
+  clientConfig: pick(fields(value)['clientConfig'], 'caBundle'),
+});
 
 function pod({ spec, status }: Fields): Fields {
   const containers = items(fields(spec)['containers']).map(container => pick(container, 'name', 'ports'));

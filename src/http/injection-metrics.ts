@@ -1,0 +1,44 @@
+import { Counter, Histogram, type Registry } from 'prom-client';
+import type { ReviewOutcome } from '../injection/review.ts';
+
+const counted = { injected: 'success', skipped: 'skip', failed: 'failure' } as const;
+
+/** What the webhook did, under istiod's names (pkg/kube/inject/monitoring.go). */
+export class InjectionMetrics {
+  readonly #requests: Counter;
+  readonly #outcomes: Readonly<Record<ReviewOutcome['kind'], Counter>>;
+  readonly #time: Histogram;
+
+  constructor(registry: Registry) {
+    const registers = [registry];
+    const outcome = (kind: ReviewOutcome['kind'], words: string): Counter =>
+      new Counter({
+        name: `sidecar_injection_${counted[kind]}_total`,
+        help: `Requests to inject a pod that ${words}`,
+        registers,
+      });
+    this.#requests = new Counter({
+      name: 'sidecar_injection_requests_total',
+      help: 'Requests to inject a pod',
+      registers,
+    });
+    this.#outcomes = {
+      injected: outcome('injected', 'had it injected'),
+      skipped: outcome('skipped', 'let it pass as it is'),
+      failed: outcome('failed', 'refused it'),
+    };
+    this.#time = new Histogram({
+      name: 'sidecar_injection_time_seconds',
+      help: 'What a request to inject a pod took',
+      buckets: [0.001, 0.005, 0.01, 0.1, 1, 3, 5, 10, 20, 30, 60],
+      registers,
+    });
+  }
+
+  /** A request was answered, in so many seconds. */
+  reviewed({ kind }: ReviewOutcome, seconds: number): void {
+    this.#requests.inc();
+    this.#outcomes[kind].inc();
+    this.#time.observe(seconds);
+  }
+}

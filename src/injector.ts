@@ -1,0 +1,179 @@
+import { type Problem, problemLine } from './config/problem.ts';
+import type { Answer, PageRequest, Pages } from './http/page.ts';
+import { runNativeSidecars } from './injection/native.ts';
+import { type ReviewOutcome, review } from './injection/review.ts';
+import { type InjectionSettings, inForce, readSettings } from './injection/settings.ts';
+import type { KubeNode } from './istio/kubernetes.ts';
+import type { Log } from './log.ts';
+import { memo } from './memo.ts';
+import type { MeshModel } from './model/mesh.ts';
+import { objectKey } from './object-key.ts';
+
+/** Of the ConfigMap `istio-sidecar-injector[-REV]`: `config` and `values`; neither where there is no such ConfigMap. */
+export interface InjectorTexts {
+  readonly config?: string | undefined;
+  readonly values?: string | undefined;
+}
+
+/** Follows the ConfigMap of that name in the control plane's namespace: its data, undefined where there is none. Resolves once it was looked up. */
+export type FollowInjector = (
+  name: string,
+  heard: (data: Readonly<Record<string, unknown>> | undefined) => void,
+  signal: AbortSignal,
+) => Promise<void>;
+
+/** What the injector stands on. */
+export interface InjectorContext {
+  readonly revision: string;
+  /** The namespace of the ConfigMap. */
+  readonly rootNamespace: string;
+  readonly mesh: () => MeshModel | undefined;
+  /** The image of this control plane; undefined where that is not known. */
+  readonly image: () => string | undefined;
+  readonly log: Log;
+  /** A review was answered, in so many seconds. */
+  readonly onReview: (outcome: ReviewOutcome, seconds: number) => void;
+}
+
+/** The ConfigMap of a revision. */
+export const injectorConfigMap = (revision: string): string =>
+  revision === 'default' ? 'istio-sidecar-injector' : `istio-sidecar-injector-${revision}`;
+
+type Key = 'config' | 'values';
+const keys: readonly Key[] = ['config', 'values'];
+
+/**
+ * Answers who makes pods. What is injected follows the ConfigMap, the mesh's settings and the nodes; of a key of the ConfigMap that is not valid the last
+ * valid version stays in force. Until all of them are known pods are refused, not let through.
+ */
+export class Injector {
+  readonly #context: InjectorContext;
+  /** What is in force. */
+  #texts: InjectorTexts | undefined;
+  /** The last valid version of each key; undefined where it was not there. */
+  readonly #valid = new Map<Key, string | undefined>();
+  #problems: readonly Problem[] = [];
+
+  constructor(context: InjectorContext) {
+    this.#context = context;
+  }
+
+  /** What is wrong with the ConfigMap. */
+  get problems(): readonly Problem[] {
+    return this.#problems;
+  }
+
+  /** What pods are injected by; undefined while it is not known. */
+  get settings(): InjectionSettings | undefined {
+    const mesh = this.#context.mesh();
+    if (!mesh || !this.#texts) return undefined;
+    const { settings, contents } = mesh;
+    return settingsOf(
+      this.#texts,
+      settings.config,
+      contents.ProxyConfig,
+      this.#context.revision,
+      this.#context.image(),
+    );
+  }
+
+  /** The ConfigMap holds this from now on; undefined where there is none: then the one that was there stays in force. */
+  heard(data: Readonly<Record<string, unknown>> | undefined): void {
+    const { revision, rootNamespace, log } = this.#context;
+    const texts: { [key in Key]?: string } = {};
+    for (const key of keys) if (typeof data?.[key] === 'string') texts[key] = data[key];
+    const from = { mesh: { rootNamespace }, proxyConfigs: [], revision, compliancePolicy: '' };
+    const { problems } = readSettings({ ...from, ...texts });
+    const keeps = (key: Key): boolean => this.#valid.has(key) && (data === undefined || hasError(problems, key));
+    for (const key of keys) if (!keeps(key) && !hasError(problems, key)) this.#valid.set(key, texts[key]);
+    const pick = (key: Key): string | undefined => (keeps(key) ? this.#valid.get(key) : texts[key]);
+    this.#texts = { config: pick('config'), values: pick('values') };
+    this.#problems =
+      data || !keeps('config')
+        ? problems.map(problem =>
+            inForceInstead(
+              problem,
+              keys.find(key => keeps(key) && isBelow(problem.path, key)),
+            ),
+          )
+        : [
+            {
+              object: objectKey('ConfigMap', rootNamespace, injectorConfigMap(revision)),
+              path: '',
+              message: 'it is gone; what it held last is in force',
+              severity: 'warning',
+            },
+          ];
+    for (const problem of this.#problems) log.warn({ problem: problemLine(problem) }, 'the settings of injection');
+  }
+
+  /** The pages of the webhook's port. */
+  readonly pages: Pages = {
+    '/inject': {
+      help: 'Injects a pod: POST an AdmissionReview',
+      methods: ['POST'],
+      page: request => this.#page(request),
+    },
+    '/inject/': {
+      help: 'The same, with environment for the proxy: /inject/cluster/C/net/N',
+      methods: ['POST'],
+      page: request => this.#page(request),
+    },
+  };
+
+  #page({ path, body, peer }: PageRequest): Answer {
+    const began = performance.now();
+    const [contentType = ''] = peer.header('content-type');
+    const { settings } = this;
+    const native = (node: string): boolean => this.#native(node);
+    const answered = review({ path, contentType, body }, settings && { settings, native });
+    const { status, outcome } = answered;
+    this.#say(outcome);
+    this.#context.onReview(outcome, (performance.now() - began) / 1_000);
+    return { status, body: answered.body, ...(status === 200 && { type: 'application/json' }) };
+  }
+
+  #say(outcome: ReviewOutcome): void {
+    const { log } = this.#context;
+    if (outcome.kind === 'skipped') log.info({ pod: outcome.pod, reason: outcome.reason }, 'a pod is not injected');
+    if (outcome.kind === 'failed') log.warn({ pod: outcome.pod, reason: outcome.reason }, 'a pod is refused');
+  }
+
+  /** Whether native sidecars run on a node, or on every node where it is not known yet (webhook.go DetectNativeSidecar). */
+  #native(node: string): boolean {
+    const mesh = this.#context.mesh();
+    const told = this.settings?.values.pilot.env['ENABLE_NATIVE_SIDECARS'];
+    if (told !== undefined && String(told) !== 'auto') return String(told) === 'true';
+    const nodes = mesh?.contents.Node;
+    const of = node ? nodes?.get(objectKey('Node', '', node)) : undefined;
+    return of ? runNativeSidecars([of.kubelet]) : nodes !== undefined && allNative(nodes);
+  }
+}
+
+const isBelow = (path: string, key: Key): boolean => new RegExp(`^data\\.${key}(?![^.[])`).test(path);
+
+const hasError = (problems: readonly Problem[], key: Key): boolean =>
+  problems.some(({ path, severity }) => severity === 'error' && isBelow(path, key));
+
+/** A problem of a key whose last valid version is in force. */
+const inForceInstead = (problem: Problem, key: Key | undefined): Problem =>
+  key === undefined
+    ? problem
+    : { ...problem, message: `${problem.message.replace(inForce, '')}; the last valid data.${key} is in force` };
+
+const settingsOf = memo(
+  (
+    texts: InjectorTexts,
+    mesh: MeshModel['settings']['config'],
+    proxyConfigs: MeshModel['contents']['ProxyConfig'],
+    revision: string,
+    image: string | undefined,
+  ): InjectionSettings =>
+    readSettings({ ...texts, mesh, proxyConfigs: [...proxyConfigs.values()], revision, compliancePolicy: '', image })
+      .settings,
+  1,
+);
+
+const allNative = memo((nodes: ReadonlyMap<unknown, KubeNode>): boolean =>
+  runNativeSidecars([...nodes.values()].map(({ kubelet }) => kubelet)),
+);
