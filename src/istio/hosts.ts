@@ -31,21 +31,30 @@ const lengthsOf = memo((wildcard: HostTable<unknown>['wildcard']): readonly numb
   [...new Set([...wildcard.keys()].map(host => host.length))].sort((a, b) => b - a),
 );
 
+/** The value for the wildcard of this length that a name ends with. */
+function ofLength<T>({ wildcard }: HostTable<T>, name: string, length: number): T | undefined {
+  const at = name.length - (length - 1);
+  return at < 0 ? undefined : wildcard.get(`*${name.slice(at)}`);
+}
+
 /** The values for the wildcards that cover `host`, the most specific first. */
-export function* wildcardsOver<T>({ wildcard }: HostTable<T>, host: string): Generator<T, undefined> {
-  const needle = isWildcard(host) ? host.slice(1) : host;
-  for (const length of lengthsOf(wildcard)) {
-    const at = needle.length - (length - 1);
-    const found = at < 0 ? undefined : wildcard.get(`*${needle.slice(at)}`);
-    if (found !== undefined) yield found;
-  }
+export function wildcardsOver<T>(table: HostTable<T>, host: string): readonly T[] {
+  const name = isWildcard(host) ? host.slice(1) : host;
+  return lengthsOf(table.wildcard)
+    .map(length => ofLength(table, name, length))
+    .filter(found => found !== undefined);
 }
 
 /** The value for the most specific host that covers `host` (istio: MostSpecificHostMatch). */
 export function findHost<T>(table: HostTable<T>, host: string): T | undefined {
   const exact = (isWildcard(host) ? table.wildcard : table.exact).get(host);
-  if (exact !== undefined) return exact;
-  return table.wildcard.size ? wildcardsOver(table, host).next().value : undefined;
+  if (exact !== undefined || !table.wildcard.size) return exact;
+  const name = isWildcard(host) ? host.slice(1) : host;
+  for (const length of lengthsOf(table.wildcard)) {
+    const found = ofLength(table, name, length);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /** A table of these entries. */
