@@ -57,8 +57,9 @@ describe('nobody comes past the policies of a sidecar or of a gateway', { skip: 
     DECODE_AND_MERGE_SLASHES: '/p/x/y',
   };
 
-  /** Waits until every proxy has this mode and a generation of policies. */
+  /** Sets the mode, and waits until every proxy has it and a generation of policies. */
   async function inForce(mode: Mode, name: string): Promise<void> {
+    await mesh.write('meshconfig.yaml', [{ pathNormalization: { normalization: mode } }]);
     for (const guard of mesh.guards)
       await until(`${mode} and ${name} at ${guard.name}`, async () => {
         const asked = [[], [`x-generation: ${name}`]].map(headers => ({ target: PROBE, host: HOST, headers }));
@@ -137,7 +138,6 @@ describe('nobody comes past the policies of a sidecar or of a gateway', { skip: 
 
   for (const mode of MODES)
     test(`${mode}: the path that the application gets is the one that policies judge`, async () => {
-      await mesh.write('meshconfig.yaml', [{ pathNormalization: { normalization: mode } }]);
       const open = mesh.guards.map(guard => policyFor(guard, 'DENY', [generation(`learn-${mode}`)]));
       await mesh.write('policies.yaml', open);
       await inForce(mode, `learn-${mode}`);
@@ -169,6 +169,26 @@ describe('nobody comes past the policies of a sidecar or of a gateway', { skip: 
       }
     assert.equal(await statusOf('/admin/\x80', 'nothing'), 200);
     session.close();
+  });
+
+  test('a path in a header is no path', async () => {
+    const admin = patterns.findIndex(([pattern]) => pattern === '/admin');
+    const names = [
+      'x-envoy-original-path',
+      'x-original-path',
+      'x-original-url',
+      'x-rewrite-url',
+      ':path',
+      'x-forwarded-uri',
+    ];
+    for (const guard of mesh.guards) {
+      const asked = (target: string, other: string): readonly Asked[] =>
+        names.map(name => ({ target, host: HOST, headers: [`${name}: ${other}`, `x-ask: deny-${admin}`] }));
+      for (const { status } of await mesh.ask(guard, asked('/admin', '/app')))
+        assert.ok(status === 403 || status === 400, `${guard.name}: ${status}`);
+      for (const { status, request } of await mesh.ask(guard, asked('/app', '/admin')))
+        assert.ok(status === 400 || request?.target === '/app', `${guard.name}: ${status}`);
+    }
   });
 
   test('hosts: whatever its letters, port and last dot, and wherever it stands', async () => {
@@ -238,6 +258,52 @@ describe('nobody comes past the policies of a sidecar or of a gateway', { skip: 
     }
     assert.deepEqual(wrong, []);
     assert.ok(reached > 100, `${reached}`);
+  });
+
+  test('headers: each line counts, in whatever letters its name and with whatever spaces around', async () => {
+    /** Conditions of a DENY, and which values they are met by: of several lines one will do. */
+    const conditions: readonly (readonly [string, object, (values: readonly string[]) => boolean])[] = [
+      ['exact', { values: ['guest'] }, values => values.includes('guest')],
+      ['prefix', { values: ['gue*'] }, values => values.some(value => value.startsWith('gue'))],
+      ['suffix', { values: ['*est'] }, values => values.some(value => value.endsWith('est'))],
+      ['any', { values: ['*'] }, values => values.length > 0],
+      ['unless', { notValues: ['admin'] }, values => !values.includes('admin')],
+    ];
+    const rules = conditions.map(([ask, values]) => ({
+      when: [{ key: 'request.headers[X-Role]', ...values }, withHeader('x-ask', ask)],
+    }));
+    await mesh.write(
+      'policies.yaml',
+      mesh.guards.map(guard => policyFor(guard, 'DENY', [generation('headers'), ...rules])),
+    );
+    await inForce('DECODE_AND_MERGE_SLASHES', 'headers');
+    const sent = [
+      ...[
+        [],
+        ['x-role: guest'],
+        ['X-ROLE:\tguest '],
+        ['x-role: guest', 'x-role: admin'],
+        ['x-role: admin', 'X-Role: guest'],
+      ],
+      ...[['x-role: admin'], ['x-role: '], ['x-role: Guest'], ['x-role: admin', 'x-role: admin'], ['x_role: guest']],
+      ...[['x-role: admin, guest'], ['x-role: guest,admin']],
+    ];
+    for (const guard of mesh.guards)
+      for (const lines of sent) {
+        const values = lines.filter(line => /^x-role:/i.test(line)).map(line => line.slice('x-role:'.length).trim());
+        const outcomes = await mesh.ask(
+          guard,
+          conditions.map(([ask]) => ({ target: '/', host: HOST, headers: [...lines, `x-ask: ${ask}`] })),
+        );
+        for (const [i, [ask, , isMet]] of conditions.entries()) {
+          const { status, request } = outcomes[i] ?? {};
+          assert.equal(status, isMet(values) ? 403 : 200, `${guard.name}: ${lines}; ${ask}`);
+          const arrived = request?.headers
+            .filter(([name]) => name.toLowerCase() === 'x-role')
+            .map(([, value]) => value);
+          if (arrived) assert.deepEqual(arrived, values);
+        }
+      }
   });
 
   test('nothing was rejected', () => mesh.assertNothingRejected());
