@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
+import type { LeaderTiming } from '../kubernetes/leader.ts';
 import type { Permit, Writer } from '../kubernetes/writer.ts';
 import type { Collection } from '../sources/kubernetes/collection.ts';
 import type { ListWatchSink } from '../sources/kubernetes/list-watch.ts';
@@ -15,4 +16,6 @@ export interface Cluster {
   readonly namespace: string;
   readonly clock: Clock;
   readonly log: Logger;
+  /** How the replicas compete for being the leader; client-go's times without. */
+  readonly leaderTiming?: LeaderTiming;
 }

@@ -14,13 +14,20 @@ export type Duty = (term: Permit) => Promise<void>;
 
 /** Competes for the Lease until `signal` aborts, and does its duties in every term. Where one of them fails the term ends. */
 export async function lead(
-  { namespace, log }: Cluster,
+  { namespace, log, leaderTiming }: Cluster,
   client: ApiClient,
   identity: string,
   duties: () => readonly Duty[],
   signal: AbortSignal,
 ): Promise<void> {
-  const election = new LeaderElection({ client, log, namespace, name: LEADER_LEASE, identity });
+  const election = new LeaderElection({
+    client,
+    log,
+    namespace,
+    name: LEADER_LEASE,
+    identity,
+    ...(leaderTiming && { timing: leaderTiming }),
+  });
   await election.run(signal, async term => {
     await Promise.all(duties().map(duty => duty(term)));
   });

@@ -79,10 +79,18 @@ export class RootCertificates {
     this.#listed = true;
     while (term.held()) {
       const now = this.#cluster.clock.now();
-      const waits = [...this.#owed].map(namespace => [namespace, this.#due(namespace) - now] as const);
-      const next = waits.find(([, wait]) => wait <= 0)?.[0];
+      let soonest: number = times.longestTruce;
+      let next: string | undefined;
+      for (const namespace of this.#owed) {
+        const wait = this.#due(namespace) - now;
+        if (wait <= 0) {
+          next = namespace;
+          break;
+        }
+        soonest = Math.min(soonest, wait);
+      }
       if (next !== undefined) await pause(await this.#write(next, writer), term.signal);
-      else await this.#bell.wait(Math.min(times.longestTruce, ...waits.map(([, wait]) => wait)), term.signal);
+      else await this.#bell.wait(soonest, term.signal);
     }
   }
 

@@ -23,7 +23,7 @@ const name = 'istio-ca-root-cert';
 
 const caSecret = { namespace: 'istio-system', name: 'istio-ca-secret' };
 /** Steps of a rotation that nobody holds up. */
-const pace: Pace = { beforeSigning: 1_000, beforeDropping: 1_000 };
+const pace: Pace = { beforeSigning: 300, beforeDropping: 300 };
 
 let api: ApiServer;
 let admin: Writer;

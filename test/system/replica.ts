@@ -40,6 +40,7 @@ export class Replica {
         new Writer({ client: counted, fieldManager: 'pilotlight', permit, retryMs: [50, 500, 20_000] }),
       namespace: 'istio-system',
       clock: systemClock,
+      leaderTiming: { leaseMs: 15_000, renewMs: 10_000, retryMs: 300 },
       log,
     };
     const heard = {

@@ -36,7 +36,7 @@ describe('all that vouches for proxies is replaced under load', {
 
   before(async () => {
     const pods = { one: 'agent', two: 'agent', stock: 'envoy', plain: 'none' } as const;
-    mesh = await SecureMesh.start(pods, { life: '12s', serve: ['--rotation-pace', '2s,2s'] });
+    mesh = await SecureMesh.start(pods, { life: '10s', serve: ['--rotation-pace', '1s,1s'] });
     await mesh.apply(strict);
     let mounted = '';
     mounting = (async () => {
