@@ -4,6 +4,7 @@ import { entry, type Report } from '../config/report.ts';
 import type { ProxyConfig } from '../proto/generated/istio/mesh/v1alpha1.ts';
 import { annotationsOf, own, type Pod, type StringMap } from './pod.ts';
 import { PROXY_CONFIG, readProxyConfig } from './proxy-config.ts';
+import { quantity } from './quantity.ts';
 import { isObject } from './strategic-merge.ts';
 
 /** What is wrong with a value, in words that say what was expected; undefined where nothing is. */
@@ -59,10 +60,8 @@ const interfaces: Check = value =>
           : `'${item}' is no name of a network interface; expected such as eth1, 15 letters at most`,
       );
 
-const quantity: Check = value =>
-  /^[+-]?(\d+\.?\d*|\.\d+)(Ki|Mi|Gi|Ti|Pi|Ei|[numkMGTPE]|[eE][+-]?\d+)?$/.test(value)
-    ? undefined
-    : 'expected a quantity of Kubernetes, such as 100m or 128Mi';
+const amount: Check = value =>
+  quantity(value) === undefined ? 'expected a quantity of Kubernetes, such as 100m or 128Mi' : undefined;
 
 /** An object of JSON whose fields are objects. */
 const objects: Check = value => {
@@ -122,10 +121,10 @@ const checks: { readonly [name: string]: Check } = {
   'istio.io/reroute-virtual-interfaces': interfaces,
   'prometheus.istio.io/merge-metrics': boolean,
   [PROXY_CONFIG]: proxyConfig,
-  'sidecar.istio.io/proxyCPU': quantity,
-  'sidecar.istio.io/proxyMemory': quantity,
-  'sidecar.istio.io/proxyCPULimit': quantity,
-  'sidecar.istio.io/proxyMemoryLimit': quantity,
+  'sidecar.istio.io/proxyCPU': amount,
+  'sidecar.istio.io/proxyMemory': amount,
+  'sidecar.istio.io/proxyCPULimit': amount,
+  'sidecar.istio.io/proxyMemoryLimit': amount,
   'sidecar.istio.io/userVolume': objects,
   'sidecar.istio.io/userVolumeMount': objects,
   'apm.datadoghq.com/env': object,

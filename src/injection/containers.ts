@@ -5,13 +5,16 @@ import {
   containersOf,
   findContainer,
   initContainersOf,
+  type Json,
+  type JsonObject,
   type Pod,
   PROXY,
   withMeta,
   withSpec,
 } from './pod.ts';
+import { quantity } from './quantity.ts';
 import { OVERRIDES } from './status.ts';
-import { strategicMerge } from './strategic-merge.ts';
+import { isObject, strategicMerge } from './strategic-merge.ts';
 import type { TemplateContext } from './template.ts';
 import { holds, interceptionOf } from './templates/parts.ts';
 
@@ -39,9 +42,71 @@ export function layUserContainers(injected: Pod, original: Pod, template: Pod): 
     return own ? [userWords(own)] : [];
   });
   if (!containers.length && !initContainers.length) return injected;
-  const laid = strategicMerge(injected, { spec: { containers, initContainers } }) as Pod;
+  const merged = strategicMerge(injected, { spec: { containers, initContainers } }) as Pod;
+  const laid = [...containers, ...initContainers].reduce(
+    (pod, user) => changeContainer(pod, user.name, container => withOneHandlerEach(agreed(container, user), user)),
+    merged,
+  );
   const kept = { ...(containers.length && { containers }), ...(initContainers.length && { initContainers }) };
   return withMeta(laid, { annotations: { ...annotationsOf(laid), [OVERRIDES]: JSON.stringify(kept) } });
+}
+
+const amounts = (container: Container, field: 'requests' | 'limits'): { readonly [name: string]: Json | undefined } => {
+  const resources = container['resources'];
+  const found = isObject(resources) ? resources[field] : undefined;
+  return isObject(found) ? found : {};
+};
+
+/** Where the user's request is more than the template's limit, or the user's limit less than its request, both are as the user says. */
+function agreed(container: Container, user: Container): Container {
+  const [requests, limits] = [amounts(container, 'requests'), amounts(container, 'limits')];
+  const [ownRequests, ownLimits] = [amounts(user, 'requests'), amounts(user, 'limits')];
+  const more = (name: string) =>
+    (quantity(String(requests[name])) ?? 0) > (quantity(String(limits[name])) ?? Number.POSITIVE_INFINITY);
+  const apart = Object.keys(requests).filter(name => more(name) && name in ownRequests !== name in ownLimits);
+  if (!apart.length) return container;
+  const as = (told: typeof requests, names: readonly string[]) =>
+    Object.fromEntries(names.map(name => [name, told[name] ?? null]));
+  return {
+    ...container,
+    resources: {
+      ...(isObject(container['resources']) ? container['resources'] : {}),
+      requests: {
+        ...requests,
+        ...as(
+          limits,
+          apart.filter(name => name in ownLimits),
+        ),
+      },
+      limits: {
+        ...limits,
+        ...as(
+          requests,
+          apart.filter(name => name in ownRequests),
+        ),
+      },
+    },
+  };
+}
+
+const handlerKinds = ['httpGet', 'tcpSocket', 'grpc', 'exec', 'sleep'];
+
+/** A merged handler without what the user's own does not do: one has one thing to do. */
+function oneOf(merged: Json | undefined, user: Json | undefined): Json | undefined {
+  if (!isObject(merged) || !isObject(user) || !handlerKinds.some(kind => user[kind])) return merged;
+  return Object.fromEntries(Object.entries(merged).filter(([field]) => !handlerKinds.includes(field) || user[field]));
+}
+
+/** The container whose probes and hooks are the user's where there are the user's. */
+function withOneHandlerEach(container: Container, user: Container): Container {
+  const of = (object: JsonObject, own: JsonObject, fields: readonly string[]) =>
+    Object.fromEntries(fields.flatMap(field => (object[field] ? [[field, oneOf(object[field], own[field])]] : [])));
+  const { lifecycle } = container;
+  return {
+    ...container,
+    ...of(container, user, ['readinessProbe', 'livenessProbe', 'startupProbe']),
+    ...(lifecycle && { lifecycle: { ...lifecycle, ...of(lifecycle, user.lifecycle ?? {}, ['preStop', 'postStart']) } }),
+  } as Container;
 }
 
 /** A native sidecar is an init container, wherever the user wrote about it. */
@@ -113,8 +178,8 @@ export function inStartingOrder(pod: Pod, context: TemplateContext): Pod {
   });
 }
 
-/** Whether a native sidecar is wanted: the annotation's word, else the cluster's. */
+/** Whether a native sidecar is wanted: the annotation's word, else the cluster's. Where the proxy is all there is, it is no sidecar. */
 export const nativeSidecar = (pod: Pod, standard: boolean): boolean => {
   const own = annotation(pod, 'sidecar.istio.io/nativeSidecar');
-  return own ? own !== 'false' : standard;
+  return (own ? own !== 'false' : standard) && containersOf(pod).some(({ name }) => name !== PROXY);
 };

@@ -72,17 +72,26 @@ const container = (own: string) =>
     ),
   );
 
-/** The user's own words about the proxy: what a probe of it would ask, the template says. */
+/** The user's own words about the proxy. */
 const proxy = fc
   .record(
-    { env: fc.constant([{ name: 'MINE', value: '1' }]), resources: fc.constant({ limits: { cpu: '1' } }) },
+    {
+      env: fc.constant([{ name: 'MINE', value: '1' }]),
+      resources: fc.constantFrom({ limits: { cpu: '1m' } }, { requests: { memory: '9Gi' } }),
+      readinessProbe: fc.constantFrom({ tcpSocket: { port: 15021 } }, { httpGet: { port: 15021 }, periodSeconds: 3 }),
+      lifecycle: fc.constantFrom<JsonObject>(
+        { preStop: { exec: { command: ['true'] } } },
+        { postStart: { sleep: { seconds: 1 } } },
+      ),
+      securityContext: fc.constantFrom({ runAsUser: 2000, runAsGroup: 2000 }, { runAsUser: 0 }),
+    },
     { requiredKeys: [] },
   )
   .map((fields): JsonObject => ({ name: 'istio-proxy', image: 'auto', ...fields }));
 
 const containers = fc
-  .uniqueArray(name, { minLength: 1, maxLength: 3 })
-  .chain(names => fc.tuple(fc.tuple(...names.map(container)), optional(proxy)))
+  .uniqueArray(name, { maxLength: 3 })
+  .chain(names => fc.tuple(fc.tuple(...names.map(container)), names.length > 0 ? optional(proxy) : proxy))
   .map(([apps, own]) => [...apps, ...(own ? [own] : [])]);
 
 const initContainers = fc

@@ -17,6 +17,9 @@ const different: { readonly [pod: string]: string } = {
   // istioctl writes labels and annotations to the Job's template, where no pod has them.
   'workloads: CronJob nightly': 'labels and annotations are those of the pod',
   'native-workloads: CronJob nightly': 'labels and annotations are those of the pod',
+  'native-user-containers: Pod proxy-alone': 'a pod has at least one container that is none of initContainers',
+  'user-containers: Pod init': "istio-init requests no more than the user's limit, which the API server refuses",
+  'native-user-containers: Pod init': "istio-init requests no more than the user's limit, which the API server refuses",
 };
 
 let compared = 0;

@@ -4,6 +4,7 @@ import { injectPod } from '../../src/injection/inject.ts';
 import { runNativeSidecars } from '../../src/injection/native.ts';
 import { findContainer, type Pod } from '../../src/injection/pod.ts';
 import { readSettings } from '../../src/injection/settings.ts';
+import { webhookFor, webhooksOf } from '../../src/injection/webhooks.ts';
 import { meshOf } from './case.ts';
 
 const read = (config: string, values?: string) =>
@@ -225,4 +226,35 @@ test('native sidecars where every kubelet is 1.33 or newer', () => {
     [['v1.9.0'], false],
   ];
   for (const [versions, native] of table) assert.equal(runNativeSidecars(versions), native, String(versions));
+});
+
+test('a pod is brought to the webhook that its labels and those of its namespace choose', () => {
+  const table: readonly (readonly [
+    string,
+    { [label: string]: string },
+    { [label: string]: string },
+    string | undefined,
+  ])[] = [
+    ['', { 'istio-injection': 'enabled' }, {}, 'namespace'],
+    ['', { 'istio-injection': 'enabled' }, { [INJECT]: 'false' }, undefined],
+    ['', { 'istio-injection': 'disabled' }, { [INJECT]: 'true' }, undefined],
+    ['', {}, {}, undefined],
+    ['', {}, { [INJECT]: 'true' }, 'object'],
+    ['', { 'istio.io/rev': 'default' }, {}, 'rev.namespace'],
+    ['', {}, { 'istio.io/rev': 'default' }, 'rev.object'],
+    ['', {}, { [INJECT]: 'true', 'istio.io/rev': 'canary' }, undefined],
+    ['', { 'istio-injection': 'enabled', 'istio.io/rev': 'canary' }, {}, 'namespace'],
+    ['canary', { 'istio.io/rev': 'canary' }, {}, 'rev.namespace'],
+    ['canary', { 'istio-injection': 'enabled', 'istio.io/rev': 'canary' }, {}, undefined],
+    ['canary', { 'istio-injection': 'enabled' }, {}, undefined],
+    ['canary', {}, { [INJECT]: 'true' }, undefined],
+    ['canary', {}, { 'istio.io/rev': 'canary' }, 'rev.object'],
+    ['canary', { 'istio.io/rev': 'canary' }, { [INJECT]: 'false' }, undefined],
+  ];
+  for (const [revision, namespace, labels, name] of table)
+    assert.equal(
+      webhookFor(webhooksOf(revision), labels, namespace)?.name,
+      name && `${name}.sidecar-injector.istio.io`,
+      JSON.stringify([revision, namespace, labels]),
+    );
 });

@@ -3,6 +3,7 @@
 #
 #   kubernetes-*, identity, control-plane
 #                                      a real API server (test/lab): Go builds it on first use, in about eight minutes
+#   injection                          istioctl kube-inject, built with istiod, and a real API server
 #   yaml                               kubectl's reader of YAML: Go builds it in a minute
 #   traffic-*                          pods' own networks, with Istio's nat rules: root, iproute2, iptables; mutual-tls also an API server and
 #                                      Istio's agent, which Go builds with istiod
@@ -77,7 +78,7 @@ pod_networks() {
 
 # istiod: whether the real one can be had; says what lacks.
 istiod() {
-  if [ -x "$LAB_BIN/pilot-discovery" ] && [ -x "$LAB_BIN/xdsdump" ] && [ -x "$LAB_BIN/patchvalue" ]; then
+  if [ -x "$LAB_BIN/pilot-discovery" ] && [ -x "$LAB_BIN/xdsdump" ] && [ -x "$LAB_BIN/patchvalue" ] && [ -x "$LAB_BIN/istioctl" ]; then
     return 0
   fi
   if ! have go; then
@@ -118,9 +119,10 @@ else
     leave_out "kubernetes-*, identity, control-plane" "$lacking"
   fi
   if lacking=$(api_server) && lacking=$(istiod); then
+    files+=(test/system/injection.test.ts)
     conformance=1
   else
-    leave_out conformance "$lacking"
+    leave_out "injection, conformance" "$lacking"
   fi
   if lacking=$(node_of_its_own); then
     files+=(test/system/deploy.test.ts)

@@ -213,7 +213,8 @@ export function volumes(context: TemplateContext, type: 'sidecar' | 'router'): r
     { name: 'istio-envoy', emptyDir: { medium: 'Memory' } },
     { name: 'istio-data', emptyDir: {} },
     parts.podInfoVolume,
-    ...parts.identityVolumes(context),
+    parts.tokenVolume(context),
+    ...(global.pilotCertProvider === 'istiod' ? [parts.rootsVolume(context)] : []),
     ...(type === 'sidecar'
       ? [{ name: revoked.name, configMap: { name: pilot.crlConfigMapName || revoked.name, optional: true } }]
       : []),

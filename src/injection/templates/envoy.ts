@@ -30,7 +30,7 @@ export const envoy: Template = {
   name: 'envoy',
   patch(context) {
     // Nothing in Envoy's image could make the app wait: where it is to, the sidecar goes before it.
-    const native = context.native || parts.holds(context);
+    const native = context.native || (parts.holds(context) && parts.appContainers(context).length > 0);
     const init = parts.interceptionOf(context) === 'NONE' ? [] : [capture(context)];
     const proxy = { ...sidecar(context, 'sidecar'), ...lifecycle(context, native), ...parts.healthProbes(context) };
     return {
@@ -151,7 +151,8 @@ function lifecycle(context: TemplateContext, native: boolean): JsonObject {
 function volumes(context: TemplateContext): readonly JsonObject[] {
   const override = annotation(context.pod, OVERRIDE);
   return [
-    ...parts.identityVolumes(context),
+    parts.tokenVolume(context),
+    parts.rootsVolume(context),
     ...(override === undefined ? [] : [{ name: 'custom-bootstrap-volume', configMap: { name: override } }]),
     ...parts.jsonEntries(context, 'sidecar.istio.io/userVolume').map(([name, volume]) => ({ name, ...volume })),
   ];

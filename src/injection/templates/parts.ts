@@ -200,44 +200,23 @@ export const jsonEntries = (context: TemplateContext, name: string): readonly (r
     : Object.entries(JSON.parse(text) as { [name: string]: JsonObject }).sort(([a], [b]) => (a < b ? -1 : 1));
 };
 
-/** The token by which the control plane knows the pod, and the certificates by which the pod knows the control plane. */
-export const identityVolumes = ({ values }: TemplateContext) => [
-  {
-    name: 'istio-token',
-    projected: {
-      sources: [
-        {
-          serviceAccountToken: {
-            path: 'istio-token',
-            expirationSeconds: 43200,
-            audience: values.global.sds.token.aud,
-          },
-        },
-      ],
-    },
-  },
-  ...(values.global.pilotCertProvider === 'istiod'
-    ? [
-        {
-          name: 'istiod-ca-cert',
-          ...(values.pilot.env['ENABLE_CLUSTER_TRUST_BUNDLE_API'] === true
-            ? {
-                projected: {
-                  sources: [
-                    {
-                      clusterTrustBundle: {
-                        name: `istio.io:istiod-ca:${values.global.trustBundleName || 'root-cert'}`,
-                        path: 'root-cert.pem',
-                      },
-                    },
-                  ],
-                },
-              }
-            : { configMap: { name: values.global.trustBundleName || 'istio-ca-root-cert' } }),
-        },
-      ]
-    : []),
-];
+/** The token by which the control plane knows the pod. */
+export const tokenVolume = ({ values: { global } }: TemplateContext): JsonObject => {
+  const { aud: audience } = global.sds.token;
+  const serviceAccountToken = { path: 'istio-token', expirationSeconds: 43200, audience };
+  return { name: 'istio-token', projected: { sources: [{ serviceAccountToken }] } };
+};
+
+/** The certificates by which the pod knows the control plane. */
+export const rootsVolume = ({ values: { global, pilot } }: TemplateContext): JsonObject => {
+  const name = `istio.io:istiod-ca:${global.trustBundleName || 'root-cert'}`;
+  return {
+    name: 'istiod-ca-cert',
+    ...(pilot.env['ENABLE_CLUSTER_TRUST_BUNDLE_API'] === true
+      ? { projected: { sources: [{ clusterTrustBundle: { name, path: 'root-cert.pem' } }] } }
+      : { configMap: { name: global.trustBundleName || 'istio-ca-root-cert' } }),
+  };
+};
 
 /** The pod's labels and annotations as files. */
 export const podInfoVolume = {

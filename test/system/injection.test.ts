@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import fc from 'fast-check';
+import { injectPod } from '../../src/injection/inject.ts';
+import type { Pod } from '../../src/injection/pod.ts';
+import { type Sidecar, sidecars } from '../../src/injection/templates/templates.ts';
+import { podIn } from '../../src/injection/workloads.ts';
+import type { ApiClient } from '../../src/kubernetes/api-client.ts';
+import { ApiError } from '../../src/kubernetes/api-error.ts';
+import { anyPod } from '../injection/any-pod.ts';
+import { cases, nameIn, objectsIn, settingsOf } from '../injection/case.ts';
+import { answersOf, haveIstioctl } from '../injection/oracle.ts';
+import { Lab } from './lab.ts';
+
+// What npm test takes from kept answers, asked of the real ones.
+
+describe('istioctl kube-inject', { skip: haveIstioctl ? false : 'no istioctl' }, () => {
+  for (const of of cases)
+    test(of.name, () => {
+      const kept = readFileSync(join(of.folder, 'istioctl.jsonl'), 'utf8');
+      assert.equal(
+        answersOf(of)
+          .map(line => `${JSON.stringify(line)}\n`)
+          .join(''),
+        kept,
+        'UPDATE_GOLDEN=1 writes them anew',
+      );
+    });
+});
+
+describe('a real API server', () => {
+  let lab: Lab;
+  let client: ApiClient;
+  before(async () => {
+    lab = await Lab.up();
+    client = await lab.client();
+    for (const name of ['istio-ingress', 'shop', 'ops'])
+      await client.json('/api/v1/namespaces', { method: 'POST', body: { metadata: { name } } });
+    const priorities = '/apis/scheduling.k8s.io/v1/priorityclasses';
+    await client.json(priorities, { method: 'POST', body: { metadata: { name: 'high' }, value: 1 } });
+    for (const namespace of ['default', 'shop', 'istio-system'])
+      for (const name of ['web', 'gateway', 'tuned'])
+        await client.json(`/api/v1/namespaces/${namespace}/serviceaccounts`, {
+          method: 'POST',
+          body: { metadata: { name } },
+        });
+  });
+  after(() => lab?.down());
+
+  /** Why the API server refuses a pod; empty where it takes it. Nothing is kept. */
+  const refusal = async (pod: Pod, namespace: string): Promise<string> => {
+    const { name: _, generateName: __, namespace: ___, ownerReferences: ____, ...meta } = pod.metadata ?? {};
+    const body = { ...pod, apiVersion: 'v1', kind: 'Pod', metadata: { ...meta, generateName: 'p-' } };
+    const query = { dryRun: 'All', fieldValidation: 'Strict' };
+    try {
+      await client.json(`/api/v1/namespaces/${namespace}/pods`, { method: 'POST', query, body });
+      return '';
+    } catch (error) {
+      if (error instanceof ApiError && [400, 422].includes(error.code)) return error.message;
+      throw error;
+    }
+  };
+
+  /** Injects a pod that the API server takes, and shows it the result. */
+  const judge = async (
+    pod: Pod,
+    namespace: string,
+    sidecar: Sidecar,
+    native: boolean,
+    values: string,
+  ): Promise<boolean> => {
+    if (await refusal(pod, namespace)) return false;
+    const injection = injectPod(pod, settingsOf({ values, mesh: '', sidecar }), { namespace, native });
+    assert.ok(injection.kind !== 'refuse', JSON.stringify(injection));
+    if (injection.kind === 'skip') return false;
+    assert.equal(await refusal(injection.pod, namespace), '', JSON.stringify(pod));
+    return true;
+  };
+
+  for (const sidecar of Object.keys(sidecars) as Sidecar[]) {
+    test(`takes every pod of the cases with ${sidecar}`, async () => {
+      let taken = 0;
+      const left: string[] = [];
+      for (const of of cases) {
+        const [texts = '{}'] = readFileSync(join(of.folder, 'istioctl.jsonl'), 'utf8').split('\n', 1);
+        for (const object of objectsIn(readFileSync(of.input, 'utf8'))) {
+          const found = podIn(object);
+          if (!found) continue;
+          // Names of images and the like that only their registry could refuse.
+          const whole = { ...found.pod, spec: { ...found.pod.spec, restartPolicy: 'Always' } } as Pod;
+          const judged = await judge(whole, found.namespace || 'default', sidecar, of.native, JSON.parse(texts).values);
+          if (judged) taken++;
+          else left.push(`${of.name}: ${nameIn(object)}`);
+        }
+      }
+      assert.ok(taken > 140, `${taken} pods`);
+      // Those that are not to be injected, and those with a volume of a StatefulSet.
+      assert.equal(left.length, 10, left.join(', '));
+    });
+
+    test(`takes any pod with ${sidecar}`, async () => {
+      let taken = 0;
+      await fc.assert(
+        fc.asyncProperty(anyPod, fc.boolean(), async (pod, native) => {
+          if (await judge(pod, 'default', sidecar, native, '{}')) taken++;
+        }),
+        { numRuns: Number(process.env['FUZZ_RUNS'] ?? 40) },
+      );
+      assert.ok(taken > 10, `${taken} pods`);
+    });
+  }
+});
