@@ -1,5 +1,5 @@
-/** Milliseconds of rest after what nobody waits for, so that a push of tens of milliseconds meets few signatures. */
-const PAUSE = 10;
+/** Milliseconds of rest after what nobody waits for, so that a push of tens of milliseconds meets one signature or two. */
+const PAUSE = 30;
 /** Milliseconds of rest at most. */
 const LONGEST = 50;
 
