@@ -4,6 +4,7 @@ import { type Clock, systemClock } from './clock.ts';
 import type { Problem } from './config/problem.ts';
 import type { ConfigChange } from './config/store.ts';
 import { CredentialAccess } from './credential-access.ts';
+import { folderAccess } from './folder-access.ts';
 import { Ration } from './grpc/ration.ts';
 import { debugPages } from './http/debug.ts';
 import { Metrics } from './http/metrics.ts';
@@ -21,7 +22,7 @@ import { proxyHandler } from './proxy-handler.ts';
 import { Rounds } from './rounds/rounds.ts';
 import type { SecurePortState, Security } from './secure-port.ts';
 import { Acknowledgements } from './security/acknowledgements.ts';
-import { type ReviewAccess, SecretAccess } from './security/secret-access.ts';
+import { SecretAccess } from './security/secret-access.ts';
 import { type Address, reachedAt, type Settings } from './settings.ts';
 import { type KeyContext, RemoteKeySource } from './sources/jwks/remote-keys.ts';
 import type { ConfigSource } from './sources/source.ts';
@@ -65,9 +66,6 @@ export interface ControlPlane {
   world(): World | undefined;
   stop(): Promise<void>;
 }
-
-/** Where there is no API server. */
-const nobodyKnows: ReviewAccess = () => Promise.reject(new Error('there is none'));
 
 /** Milliseconds of CPU time that this process has used. */
 function cpuMillis(): number {
@@ -209,7 +207,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     });
   };
   const credentials = new CredentialAccess({
-    access: new SecretAccess(security?.access ?? nobodyKnows, clock),
+    access: new SecretAccess(security?.access ?? folderAccess(() => world?.mesh.contents), clock),
     clock,
     follow,
   });
