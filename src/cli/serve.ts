@@ -121,8 +121,6 @@ async function folderSecurity(ca: string, trustDomain: string): Promise<Security
       heard.inForce(authority);
     },
     ownTokens: (trustDomain, clock) => issuedTokens(podTokens(tokenKey), trustDomain, clock),
-    // In a folder nobody has rights apart: who has proved to be of a namespace may have its Secrets.
-    access: async () => ({ allowed: true }),
   };
 }
 

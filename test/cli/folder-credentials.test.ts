@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { systemClock } from '../../src/clock.ts';
+import { struct } from '../../src/proto/wellknown.ts';
 import { podToken } from '../../src/security/pod-token.ts';
 import { PrivateKey } from '../../src/security/private-key.ts';
 import { AdsClient } from '../support/ads-client.ts';
@@ -28,6 +29,12 @@ test('a gateway of a folder has its keys over TLS, for its namespace, and over p
       metadata: { name: 'gateway', namespace, labels: { istio: 'ingress' } },
       spec: { containers: [], serviceAccountName: 'gateway' },
     },
+    {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'app', namespace },
+      spec: { containers: [], serviceAccountName: 'app' },
+    },
   ]);
   const tls = { mode: 'SIMPLE', credentialName: 'kubernetes://ingress/web' };
   const server = { port: { number: 443, name: 'https', protocol: 'HTTPS' }, hosts: ['h.test'], tls };
@@ -49,11 +56,12 @@ test('a gateway of a folder has its keys over TLS, for its namespace, and over p
   const tokenKey = PrivateKey.read(await readFile(join(ca, 'token-key.pem'), 'utf8'));
   assert.ok(tokenKey instanceof PrivateKey);
   const root = await readFile(join(ca, 'ca-cert.pem'));
-  const secured = async (namespace: string) => {
-    const subject = { namespace, serviceAccount: 'gateway', pod: 'gateway' };
+  const secured = async (namespace: string, account = 'gateway') => {
+    const subject = { namespace, serviceAccount: account, pod: account };
     const token = await podToken(tokenKey, subject, 600, systemClock.now());
-    const id = `router~10.0.0.1~gateway.${namespace}~${namespace}.svc.cluster.local`;
-    return streamTo(serve.tls, root, { token }, { id });
+    const id = `router~10.0.0.1~${account}.${namespace}~${namespace}.svc.cluster.local`;
+    // Whoever has a token can say that its labels are a gateway's.
+    return streamTo(serve.tls, root, { token }, { id, metadata: struct({ LABELS: { istio: 'ingress' } }) });
   };
   const given = async (ads: AdsClient, mayCome = true) => {
     ads.autoAck = true;
@@ -70,4 +78,5 @@ test('a gateway of a folder has its keys over TLS, for its namespace, and over p
   });
   assert.deepEqual(await given(plaintext), ['kubernetes://ingress/web']);
   assert.deepEqual(await given(await secured('other'), false), []);
+  assert.deepEqual(await given(await secured('ingress', 'app'), false), []);
 });
