@@ -67,3 +67,21 @@ test('mutual TLS is the same for a proxy that gets its certificate over ADS as f
   }
   assert.ok(fetched > 1_000, `${fetched}`);
 });
+
+test('a proxy without a certificate is sent nothing that asks for one', () => {
+  let told = 0;
+  for (const name of scenarioNames().filter(scenario => about.test(scenario))) {
+    const { proxies, world } = offlineScenario(name);
+    const made = world();
+    for (const named of proxies) {
+      const proxy = proxyOf(named);
+      const { translation } = made.of({ ...proxy, class: { ...proxy.class, certificates: 'none' } });
+      const { cds, lds } = dumpOf(messagesOf(translation));
+      assert.doesNotMatch(JSON.stringify({ cds, lds }), /sds-grpc|"name":"(default|ROOTCA)","sds_config"/, named.name);
+      told += translation.problems.filter(({ message }) =>
+        message.startsWith('ISTIO_MUTUAL needs a certificate'),
+      ).length;
+    }
+  }
+  assert.ok(told > 1, `${told}`);
+});

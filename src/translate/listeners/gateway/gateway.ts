@@ -15,6 +15,7 @@ import type { Scope } from '../../../model/scope/scope.ts';
 import type { AccessLog } from '../../../proto/generated/envoy/config/accesslog/v3.ts';
 import { TrafficDirection } from '../../../proto/generated/envoy/config/core/v3.ts';
 import type { Listener } from '../../../proto/generated/envoy/config/listener/v3.ts';
+import { ServerTLSSettings_TLSmode as Mode } from '../../../proto/generated/istio/networking/v1alpha3.ts';
 import { uint32 } from '../../../proto/wellknown.ts';
 import { PROXY_PROTOCOL, TLS_INSPECTOR } from '../../filters/well-known.ts';
 import { listenerName } from '../../names.ts';
@@ -104,6 +105,18 @@ function chainsOf(port: GatewayPort, name: string, { scope, context, unguarded }
   return chains;
 }
 
+/** A server that shows the workload's certificate, to a proxy that has none: it is not opened. */
+const lacksCertificate = ({ server }: GatewayServer, { certificates }: Traits): boolean =>
+  certificates === 'none' && server.tls?.mode === Mode.ISTIO_MUTUAL;
+
+const unopened = (server: GatewayServer): Problem => ({
+  object: server.gateway.meta.key,
+  path: `${serverPath(server)}.tls.mode`,
+  message:
+    'ISTIO_MUTUAL needs a certificate: the proxy has neither an agent nor a secure connection (pilotlight bootstrap --secure); the server is not opened',
+  severity: 'warning',
+});
+
 const problemsOf = (conflicts: ReturnType<typeof mergeGateways>['conflicts']): readonly Problem[] =>
   conflicts.map(({ server, reason }) => {
     return { object: server.gateway.meta.key, path: serverPath(server), message: reason, severity: 'error' };
@@ -118,7 +131,12 @@ export function gatewayListeners(scope: Scope, workload: Workload, traits: Trait
     unguarded: listenerContext(scope, workload, traits, 'gateway', false),
   };
   const bindOf = ({ bind }: GatewayPort): string => canonicalAddress(bind || wildcards(traits)[0]);
-  const opened = merged.ports.filter(({ port }) => port >= 1024 || traits.options['UNPRIVILEGED_POD'] !== 'true');
+  const lacking = merged.ports.flatMap(({ servers }) => servers.filter(server => lacksCertificate(server, traits)));
+  const opened = merged.ports
+    .filter(({ port }) => port >= 1024 || traits.options['UNPRIVILEGED_POD'] !== 'true')
+    .map(port =>
+      lacking.length ? { ...port, servers: port.servers.filter(server => !lacking.includes(server)) } : port,
+    );
   const resources: ListenerResource[] = [];
   const found: { readonly listener: string; readonly overlaps: readonly ChainOverlap[] }[] = [];
   // A server that says the address that others have by default shares their listener.
@@ -133,6 +151,11 @@ export function gatewayListeners(scope: Scope, workload: Workload, traits: Trait
     const gateways = ports.flatMap(({ servers }) => servers.map(({ gateway }) => gateway.meta.key));
     resources.push(listenerResource(message, ...new Set(gateways)));
   }
-  const problems = [...problemsOf(merged.conflicts), ...overlapProblems(found), ...open.context.problems];
+  const problems = [
+    ...problemsOf(merged.conflicts),
+    ...lacking.map(unopened),
+    ...overlapProblems(found),
+    ...open.context.problems,
+  ];
   return { resources, problems };
 }
