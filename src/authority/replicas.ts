@@ -31,6 +31,9 @@ export interface ReplicaReport {
   readonly renewed: string;
 }
 
+/** Nobody waits for anybody where nothing is under way. */
+const nobody = { acknowledged: new Set<string>(), waiting: new Set<string>(), names: new Map<string, string>() };
+
 const texts = ({ step, acknowledged, waiting, names }: Report): Readonly<Record<string, string>> => ({
   [annotation.step]: step,
   [annotation.acknowledged]: [...acknowledged].join(''),
@@ -73,11 +76,12 @@ export class Replicas {
 
   /** Reports until `signal` aborts; then that this replica has ended. */
   async run(acknowledgements: Acknowledgements, isRotating: () => boolean, signal: AbortSignal): Promise<void> {
+    const report = (): Report => ({ ...acknowledgements.report(), ...(!isRotating() && nobody) });
     const { log, writer } = this.#cluster;
     const own = writer(untilAborted(signal));
     let failing = false;
     while (!signal.aborted) {
-      await this.#write(own, acknowledgements.report(), this.#name).then(
+      await this.#write(own, report(), this.#name).then(
         () => {
           failing = false;
         },
@@ -91,9 +95,7 @@ export class Replicas {
     }
     // What it was told stays true of the proxies, which go to other replicas now.
     const last = writer(untilAborted(AbortSignal.timeout(2_000)));
-    await this.#write(last, { ...acknowledgements.report(), waiting: new Set(), names: new Map() }, '').catch(
-      () => undefined,
-    );
+    await this.#write(last, { ...report(), waiting: nobody.waiting, names: nobody.names }, '').catch(() => undefined);
   }
 
   /** What all replicas have reported last, by their Leases. */

@@ -139,7 +139,9 @@ export class RootCertificates {
     const { field, labels: wanted } = rootCertificates;
     const text = (data as Readonly<Record<string, unknown>> | undefined)?.[field];
     const isRight =
-      text === this.#bundle && Object.entries(wanted).every(([label, value]) => labels?.[label] === value);
+      typeof text === 'string' &&
+      isSamePem(text, this.#bundle) &&
+      Object.entries(wanted).every(([label, value]) => labels?.[label] === value);
     this.#right[isRight ? 'add' : 'delete'](namespace);
     this.#look(namespace);
   }
@@ -204,6 +206,9 @@ export class RootCertificates {
     if (count === AT_ONCE + 1) log.warn({ configMap: `${namespace}/${rootCertificates.name}` }, what);
   }
 }
+
+/** Whether two PEM texts say the same: an istiod beside may end its lines otherwise, and is to be left alone. */
+const isSamePem = (a: string, b: string): boolean => a === b || a.replaceAll(/\s/g, '') === b.replaceAll(/\s/g, '');
 
 /** Whether a version of an object is from before another: they are numbers that grow (Kubernetes: KEP-5504). */
 const isOlder = (version: string, than: string): boolean =>

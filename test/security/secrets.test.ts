@@ -208,6 +208,30 @@ for (const [name, data, field, words] of [
     for (const shown of [inspect(read, { depth: 9 }), JSON.stringify(read)]) assert.doesNotMatch(shown, /MIG|MII|MHc/);
   });
 
+/** `cacerts` in the form of kubernetes.io/tls. */
+const tlsCacerts = (fields: Readonly<Record<string, string>> = {}, from: Signer = signer): SecretData =>
+  dataOf({ 'tls.crt': from.certificate, 'tls.key': from.key, 'ca.crt': root.certificate, ...fields });
+
+for (const [name, data, field, words] of [
+  ['another key', tlsCacerts({ 'tls.key': otherKey }), 'tls.key', /is not the key of the certificate in tls.crt/],
+  ['an empty key', tlsCacerts({ 'tls.key': '' }), 'tls.key', /missing|expected a private key/],
+  ['an empty certificate', tlsCacerts({ 'tls.crt': '' }), 'tls.crt', /missing or empty/],
+  ['no CA', tlsCacerts({}, notCa), 'tls.crt', /is no CA/],
+  ['expired', tlsCacerts({}, newCertificate({ signer: root, days: -1 })), 'tls.crt', /expired at \d{4}-/],
+  ['missing chain', tlsCacerts({}, below), 'ca.crt', /does not lead to a root/],
+  ['a stranger for a root', tlsCacerts({ 'ca.crt': stranger.certificate }), 'ca.crt', /does not lead to a root/],
+  ['garbage', tlsCacerts({ 'ca.crt': 'garbage' }), 'ca.crt', /expected certificates in PEM/],
+  ['only its certificate', dataOf({ 'tls.crt': signer.certificate }), 'tls.key', /is missing/],
+] as const)
+  test(`cacerts of type kubernetes.io/tls that cannot be used says why: ${name}`, () => {
+    const read = readCacerts(data, now);
+    assert.ok(!read.ok, 'it is refused');
+    assert.ok(
+      read.faults.some(fault => fault.field === field && words.test(fault.message)),
+      JSON.stringify(read.faults),
+    );
+  });
+
 for (const field of ['ca-cert.pem', 'ca-key.pem', 'cert-chain.pem', 'root-cert.pem'])
   test(`cacerts without ${field} is refused, as by istiod`, () => {
     const { [field]: _, ...rest } = cacerts();

@@ -99,6 +99,10 @@ describe('with a real API server', { skip: noApiServer, timeout: 3_600_000 }, ()
     await hasRoots(replica, 'late');
     await admin.delete(CONFIG_MAPS, { namespace: 'kube-public', name });
     await hasRoots(replica, 'kube-public');
+    const spaced = { 'root-cert.pem': `\n${replica.bundle}\n` };
+    await admin.patch(CONFIG_MAPS, { namespace: 'early', name }, { data: spaced });
+    await makeNamespace('after');
+    await hasRoots(replica, 'after');
     assert.deepEqual(
       ['early', 'late', 'kube-public'].map(of => replica.writes(of)),
       [2, 2, 2],

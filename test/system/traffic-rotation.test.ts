@@ -128,6 +128,13 @@ describe('all that vouches for proxies is replaced under load', {
     assert.deepEqual(load.lost.slice(0, 3), [], `${load.lost.length} of ${load.asked}`);
     assert.ok(load.asked > 1_000, `${load.asked} requests`);
     assert.equal(shown.size, 3, 'the serving certificate was another each time');
+    const metrics = await mesh.page('/metrics', 'plain');
+    for (const name of ['root_cert_expiry_timestamp', 'cert_chain_expiry_timestamp']) {
+      const expiry = Number(new RegExp(`^citadel_server_${name} (\\d+)$`, 'm').exec(metrics)?.[1]) * 1_000;
+      assert.ok(Math.abs(expiry - Date.now() - 30 * 86_400_000) < 3_600_000, `${name}: ${expiry}`);
+    }
+    assert.match(metrics, /^pilotlight_root_rotation\{step="settled"\} 1$/m);
+    assert.match(metrics, /^pilotlight_root_rotation_waiting 0$/m);
     assert.doesNotMatch(mesh.log(), /rejected what it was sent/);
     console.log(`# ${load.asked} requests, ${Math.round(rate)} a second`);
   });
