@@ -21,7 +21,7 @@ metadata: {name: ${host}, namespace: default}
 spec: {host: ${host}, trafficPolicy: {tls: ${tls}}}
 ---
 `;
-const allow = (app: string, principals: string, action = 'ALLOW'): string =>
+export const allow = (app: string, principals: string, action = 'ALLOW'): string =>
   policy(
     'AuthorizationPolicy',
     'default',
@@ -37,7 +37,7 @@ export type Name = keyof typeof PODS;
 /** What a call comes to. */
 export type Expected = (from: Name, to: Name) => string;
 
-const outside = (name: Name): boolean => PODS[name] === 'none';
+export const outside = (name: Name): boolean => PODS[name] === 'none';
 /** Sidecars among each other know who calls; whoever has none, or calls one that has none, is in plaintext. */
 const usual: Expected = (from, to) => (outside(from) || outside(to) ? 'plain' : from);
 /** The same, where only sidecars are let in. */

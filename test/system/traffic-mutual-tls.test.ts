@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { stringify } from 'yaml';
 import { noApiServer } from '../kubernetes/api-server.ts';
 import { newCertificate, type Signer } from '../security/openssl.ts';
+import { serviceObject, sliceObject } from '../support/kube-objects.ts';
 import type { AppAnswer, Seen } from '../support/pod.ts';
 import { until } from '../support/until.ts';
 import { noAgent } from './agent.ts';
-import { type Expected, type Name, PODS, peers, policy, rule, steps } from './mutual-tls.ts';
+import { allow, type Expected, type Name, outside, PODS, peers, policy, rule, steps } from './mutual-tls.ts';
 import { OTHER_PORT, SecureMesh } from './secure-mesh.ts';
 
 /** What a call came to: the service account that its server saw, `plain` where it saw none, or a refusal. */
@@ -226,6 +228,48 @@ ${peers('default', 'STRICT')}`);
         20_000,
       );
     await undo();
+  });
+
+  test('over TCP: who has no certificate is refused, and who has another name than the policy says', async () => {
+    // A policy about headers denies all that is no HTTP.
+    await (await mesh.apply(policy('AuthorizationPolicy', 'default', 'mark', '{action: DENY}')))();
+    const served = { agent: '10.96.2.1', stock: '10.96.2.2' } as const;
+    const services = Object.entries(served).map(([name, clusterIP]) => {
+      const shape = {
+        name: `${name}-tcp`,
+        clusterIP,
+        selector: { app: name },
+        port: 91,
+        targetPort: OTHER_PORT,
+        portName: 'tcp',
+      };
+      const slice = sliceObject(shape, [{ pod: { name, address: mesh.pod(name).address } }]);
+      return [serviceObject(shape), slice].map(object => stringify(object)).join('---\n');
+    });
+    const undo = await mesh.apply(services.join('---\n'));
+    const ask = async (from: Name, to: keyof typeof served): Promise<boolean> => {
+      // Who has no sidecar calls the pod itself: nobody spreads these Services.
+      const [address, port] = outside(from) ? [mesh.pod(to).address, OTHER_PORT] : [served[to], 91];
+      const [answer] = await mesh.pod(from).app.calls({ address, port, host: to, fresh: true });
+      return answer?.status === 200;
+    };
+    const becomes = (what: string, taken: readonly string[]): Promise<unknown> =>
+      until(what, async () => {
+        const came: string[] = [];
+        for (const from of Object.keys(PODS) as Name[])
+          for (const to of ['agent', 'stock'] as const)
+            if (from !== to && (await ask(from, to))) came.push(`${from} to ${to}`);
+        return came.sort().join() === [...taken].sort().join();
+      });
+    const sidecars = ['other to agent', 'stock to agent', 'agent to stock', 'other to stock'];
+    await becomes('all', [...sidecars, 'bare to agent', 'bare to stock']);
+    const closed = await mesh.apply(peers('default', 'STRICT'));
+    await becomes('sidecars alone', sidecars);
+    const policies =
+      allow('agent', "['cluster.local/ns/default/sa/stock']") + allow('stock', "['*/ns/default/sa/o*', '*/sa/other']");
+    const named = await mesh.apply(policies);
+    await becomes('whom policies name', ['stock to agent', 'other to stock']);
+    for (const end of [named, closed, undo]) await end();
   });
 
   test('nothing was rejected', async () => {
