@@ -131,6 +131,12 @@ export const bounds = {
     of: 'that were sent something a second ago and have never acknowledged anything; the oldest is ended for the next',
     why: 'a mesh of 5,000 proxies that all come at once has a few hundred of them, for a second',
   },
+  'inquiry-streams': {
+    most: 32,
+    unit: 'streams',
+    of: 'that ask about the control plane, as istioctl does; the oldest is ended for the next',
+    why: 'an answer takes as much memory as a debug page, and is read within seconds',
+  },
   'streams-per-connection': {
     most: 100,
     unit: 'streams',

@@ -1,4 +1,5 @@
 import { BoundLog } from './bound-log.ts';
+import { controlPlaneIdentifier, versionText } from './build-info.ts';
 import { type Caller, overHttp, overPlaintext, type Rights, rightsOf } from './caller.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Problem } from './config/problem.ts';
@@ -6,11 +7,13 @@ import type { ConfigChange } from './config/store.ts';
 import { CredentialAccess } from './credential-access.ts';
 import { folderAccess } from './folder-access.ts';
 import { Ration } from './grpc/ration.ts';
-import { debugPages } from './http/debug.ts';
+import { debugPages } from './http/debug/pages.ts';
+import type { DebugView } from './http/debug/view.ts';
 import { Metrics } from './http/metrics.ts';
 import type { Pages } from './http/page.ts';
 import { readiness, type WatchState } from './http/ready.ts';
 import { type FollowInjector, Injector, injectorConfigMap } from './injector.ts';
+import { inquiries } from './inquiries.ts';
 import { Intake } from './intake.ts';
 import type { NamedObject } from './istio/credentials.ts';
 import type { JwtRule } from './jwt-rule.ts';
@@ -32,7 +35,7 @@ import { VERSION } from './version.ts';
 import type { WorkloadCertificates } from './workload-certificates.ts';
 import type { World } from './world.ts';
 import { AdsServer } from './xds/ads-server.ts';
-import type { Cause } from './xds/handler.ts';
+import type { AdsHandler, Cause } from './xds/handler.ts';
 
 /** What a control plane is made of besides its settings. */
 export interface Dependencies {
@@ -212,7 +215,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     follow,
   });
   const acknowledgements = new Acknowledgements();
-  const handler = proxyHandler({
+  const proxies = proxyHandler({
     acknowledgements,
     world: () => world,
     certificates: () => certificates,
@@ -224,6 +227,15 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     problems,
     metrics,
   });
+  const asking = inquiries(() => ({
+    view,
+    pages,
+    identify: peer => ports.identify(peer),
+    rightsOf: rights,
+    clock,
+    identifier: controlPlaneIdentifier,
+  }));
+  const handler: AdsHandler<Proxy> = { ...proxies, inquiries: asking };
   const ration = new Ration();
   const ads = new AdsServer<Proxy>(handler, {
     clock,
@@ -231,6 +243,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     identifier: `pilotlight ${VERSION}`,
     onPushed: () => rounds.pushed(),
   });
+  const view: DebugView = { ads, world: () => world, rounds, credentials, watches, otherProblems };
   const pages: Pages = {
     '/ready': readiness(() => ({
       whole,
@@ -241,7 +254,11 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     })),
     '/live': { help: 'Whether the process answers', probe: true, page: () => ({ body: 'alive\n' }) },
     '/metrics': { help: 'What is counted, for Prometheus', page: () => metrics.page() },
-    ...debugPages({ ads, world: () => world, rounds, credentials, watches, otherProblems }),
+    '/version': {
+      help: 'The version of this control plane, as istioctl reads it',
+      page: () => ({ body: versionText }),
+    },
+    ...debugPages(view),
   };
   const { http, monitoring, xds } = settings;
   const identify = overHttp(tokens);

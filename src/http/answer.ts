@@ -5,6 +5,7 @@ import { addressOf, type Peer } from '../grpc/peer.ts';
 import { BoundError } from '../grpc/status.ts';
 import { clientCertificates } from '../tls.ts';
 import type { Bodies } from './bodies.ts';
+import { AUTHENTICATION_REQUIRED, debugAccess } from './debug-access.ts';
 import { type Answer, type Entry, type PageRequest, type Pages, pieces } from './page.ts';
 import type { PageWriter } from './page-writer.ts';
 
@@ -68,27 +69,24 @@ const peerOf = ({ socket, headers }: IncomingMessage, port: string): Peer => ({
   certificates: socket instanceof TLSSocket ? clientCertificates(socket) : [],
 });
 
+const UNKNOWN = text(401, `${AUTHENTICATION_REQUIRED}\n`);
+
 interface Refused {
   readonly refused: Answer;
   /** For the log: who is not known learns no more than that. */
   readonly reason: string;
 }
 
-const UNKNOWN = text(401, 'authentication required\n');
-
-/** What a page may show a peer, or why it may not have it: by istiod's rule and in its words (allowAuthenticatedOrLocalhost, DebugGen). */
+/** What a page may show a peer, or why it may not have it. */
 async function debugRight({ shows }: Entry, peer: Peer, context: AnswerContext): Promise<DebugRight | Refused> {
   if (!shows) return { kind: 'none' };
   const identified = await context.identify(peer);
   if (!identified.ok) return { refused: UNKNOWN, reason: identified.reason ?? identified.message };
   const { caller } = identified;
-  const { debug } = context.rightsOf(caller);
-  if (debug.kind === 'none' || caller.kind === 'anonymous')
-    return { refused: UNKNOWN, reason: 'it shows nothing that says who it is' };
-  if (debug.kind === 'all' || shows === 'proxy') return debug;
-  const who = caller.kind === 'workload' ? caller.proven.identity.uri : caller.kind;
-  const reason = `the debug info is not available for current identity: "${who}"`;
-  return { refused: text(403, `${reason}\n`), reason };
+  const access = debugAccess(shows, caller, context.rightsOf(caller).debug);
+  if (access.ok) return access.right;
+  const { known, reason } = access;
+  return known ? { refused: text(403, `${reason}\n`), reason } : { refused: UNKNOWN, reason };
 }
 
 async function answerOf({ request, response, url, entry, reads }: Asked, context: AnswerContext): Promise<Answer> {

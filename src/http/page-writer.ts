@@ -42,6 +42,29 @@ export class PageWriter {
     this.#add(slice);
   }
 
+  /** Makes all items, for a slice at a time. */
+  collect<T>(items: Iterator<T>): Promise<readonly T[]> {
+    const { promise, resolve, reject } = Promise.withResolvers<readonly T[]>();
+    const made: T[] = [];
+    const slice = (until: number): void => {
+      try {
+        do {
+          const next = items.next();
+          if (next.done) {
+            resolve(made);
+            return;
+          }
+          made.push(next.value);
+        } while (performance.now() < until);
+        this.#add(slice);
+      } catch (error) {
+        reject(error);
+      }
+    };
+    this.#add(slice);
+    return promise;
+  }
+
   #add(turn: Turn): void {
     this.#turns.push(turn);
     this.#schedule();
@@ -76,3 +99,6 @@ function writeSlice(response: ServerResponse, pieces: Iterator<string>, until: n
   response.write(text);
   return false;
 }
+
+/** One for all: pages of every port, and those asked for over xDS, share the event loop's turns. */
+export const pageWriter = new PageWriter();

@@ -8,7 +8,7 @@ import { answer, lookUp } from './answer.ts';
 import { Bodies } from './bodies.ts';
 import { HttpConnections } from './http-connections.ts';
 import type { Pages } from './page.ts';
-import { PageWriter } from './page-writer.ts';
+import { pageWriter as writer } from './page-writer.ts';
 
 /** Where requests come in. */
 export interface HttpPort {
@@ -36,8 +36,7 @@ export interface HttpListener {
   bound(bound: BoundName, address: string): void;
 }
 
-/** One for all servers: pages share the event loop's turns, and bodies their room. */
-const writer = new PageWriter();
+/** One for all servers: bodies share their room. */
 const bodies = new Bodies();
 
 /** Serves the pages of a port. A page that throws answers 500 and is reported. */

@@ -13,44 +13,66 @@ export function toJson<N extends MessageName>(name: N, message: MessageTypes[N])
   return messageJson(name, message as AnyMessage);
 }
 
-/** {@link toJson} for a type known only at run time. */
-export function messageJson(name: string, message: AnyMessage): Json {
-  const special = wellKnown[name];
-  return special ? special(message) : fieldsJson(name, message);
+/** {@link toJson} with lower-camel names, as protojson writes them unless told otherwise. */
+export function toCamelJson<N extends MessageName>(name: N, message: MessageTypes[N]): Json {
+  return writer(field => field.jsonName)(name, message as AnyMessage);
 }
 
-function fieldsJson(name: string, message: AnyMessage): { [key: string]: Json } {
-  const out: { [key: string]: Json } = {};
-  for (const field of schemaOf(name).fields) {
-    const value = message[field.name];
-    if (!isAbsence(field, value)) out[field.name] = fieldJson(field, value);
-  }
-  return out;
-}
+/** Writes a message whose type is known only at run time, with fields named so. */
+function writer(nameOf: (field: FieldSchema) => string): (name: string, message: AnyMessage) => Json {
+  const messageOf = (name: string, message: AnyMessage): Json => {
+    if (name === 'google.protobuf.Any') return anyOf(message);
+    const special = wellKnown[name];
+    return special ? special(message) : fieldsOf(name, message);
+  };
 
-function fieldJson(field: FieldSchema, value: unknown): Json {
-  switch (field.shape) {
-    case 'list':
-      return (value as readonly unknown[]).map(item => valueJson(field.type, item));
-    case 'map': {
-      const entries = Object.entries(value as AnyMessage).sort(([a], [b]) => (a < b ? -1 : 1));
-      return Object.fromEntries(entries.map(([key, item]) => [key, valueJson(field.type, item)]));
+  const fieldsOf = (name: string, message: AnyMessage): { [key: string]: Json } => {
+    const out: { [key: string]: Json } = {};
+    for (const field of schemaOf(name).fields) {
+      const value = message[field.name];
+      if (!isAbsence(field, value)) out[nameOf(field)] = fieldOf(field, value);
     }
-    case 'single':
-      return valueJson(field.type, value);
-  }
-}
+    return out;
+  };
 
-function valueJson(type: FieldType, value: unknown): Json {
-  switch (type.kind) {
-    case 'message':
-      return messageJson(type.name, value as AnyMessage);
-    case 'enum':
-      if (type.name === 'google.protobuf.NullValue') return null;
-      return type.byNumber.get(value as number) ?? (value as number);
-    case 'scalar':
-      return scalarJson(type.scalar, value);
-  }
+  const fieldOf = (field: FieldSchema, value: unknown): Json => {
+    switch (field.shape) {
+      case 'list':
+        return (value as readonly unknown[]).map(item => valueOf(field.type, item));
+      case 'map': {
+        const entries = Object.entries(value as AnyMessage).sort(([a], [b]) => (a < b ? -1 : 1));
+        return Object.fromEntries(entries.map(([key, item]) => [key, valueOf(field.type, item)]));
+      }
+      case 'single':
+        return valueOf(field.type, value);
+    }
+  };
+
+  const valueOf = (type: FieldType, value: unknown): Json => {
+    switch (type.kind) {
+      case 'message':
+        return messageOf(type.name, value as AnyMessage);
+      case 'enum':
+        if (type.name === 'google.protobuf.NullValue') return null;
+        return type.byNumber.get(value as number) ?? (value as number);
+      case 'scalar':
+        return scalarJson(type.scalar, value);
+    }
+  };
+
+  const anyOf = (any: AnyMessage): Json => {
+    const url = (any['type_url'] as string | undefined) ?? '';
+    const value = (any['value'] as Uint8Array | undefined) ?? new Uint8Array();
+    if (url === '' && value.length === 0) return {};
+    const name = typeName(url);
+    if (!findType(name))
+      throw new Error(`Any of unknown type ${url || '(none)'}: add it to proto/roots.txt and run npm run gen`);
+    const message = decodeMessage(name, value);
+    const special = wellKnown[name];
+    return special ? { '@type': url, value: special(message) } : { '@type': url, ...fieldsOf(name, message) };
+  };
+
+  return messageOf;
 }
 
 function scalarJson(scalar: string, value: unknown): Json {
@@ -84,18 +106,6 @@ function shortestFloat(value: number): number {
   return single;
 }
 
-function anyJson(any: AnyMessage): Json {
-  const url = (any['type_url'] as string | undefined) ?? '';
-  const value = (any['value'] as Uint8Array | undefined) ?? new Uint8Array();
-  if (url === '' && value.length === 0) return {};
-  const name = typeName(url);
-  if (!findType(name))
-    throw new Error(`Any of unknown type ${url || '(none)'}: add it to proto/roots.txt and run npm run gen`);
-  const message = decodeMessage(name, value);
-  const special = wellKnown[name];
-  return special ? { '@type': url, value: special(message) } : { '@type': url, ...fieldsJson(name, message) };
-}
-
 function sortedKeys(json: Json): Json {
   if (typeof json !== 'object' || json === null) return json;
   if (isList(json)) return json.map(sortedKeys);
@@ -110,7 +120,6 @@ const wrapper =
 
 /** The messages that have a JSON form of their own. */
 const wellKnown: Readonly<Record<string, (message: AnyMessage) => Json>> = {
-  'google.protobuf.Any': anyJson,
   'google.protobuf.Duration': formatDuration,
   'google.protobuf.Timestamp': formatTimestamp,
   'google.protobuf.FieldMask': mask =>
@@ -128,3 +137,6 @@ const wellKnown: Readonly<Record<string, (message: AnyMessage) => Json>> = {
   'google.protobuf.FloatValue': wrapper('float', 0),
   'google.protobuf.DoubleValue': wrapper('double', 0),
 };
+
+/** {@link toJson} for a type known only at run time. */
+export const messageJson = writer(field => field.name);

@@ -1,3 +1,3 @@
 /** The proto3 JSON form of messages, as Go's protojson has it with proto names. */
 export { fromJson, type JsonProblem } from './json-reader.ts';
-export { toJson } from './json-writer.ts';
+export { toCamelJson, toJson } from './json-writer.ts';

@@ -9,6 +9,7 @@ import type { Node } from '../proto/generated/envoy/config/core/v3.ts';
 import { Connection, type ConnectionContext } from './connection.ts';
 import { Frames, type Protocol } from './frame.ts';
 import type { Admission, AdsHandler, Cause } from './handler.ts';
+import { type AnswerInquiry, type InquiryAdmission, InquiryStream } from './inquiry.ts';
 import { KeptBytes } from './kept.ts';
 import { type PushLimits, PushQueue } from './push-queue.ts';
 import { decodeRequest, nodeAtStart, type ReceivedRequest } from './request.ts';
@@ -49,6 +50,7 @@ export class AdsServer<C> {
   readonly #queue: PushQueue<Connection<C>>;
   readonly #context: ConnectionContext<C>;
   readonly #connections = new Set<Connection<C>>();
+  readonly #inquiries = new Set<InquiryStream>();
   readonly #onPushed: () => void;
   readonly #unread: Unread<Connection<C>>;
   #streams = 0;
@@ -140,8 +142,20 @@ export class AdsServer<C> {
     }
   }
 
+  /** A stream that asks; the oldest makes room for it where there are too many. */
+  #inquiring(protocol: Protocol, call: Call, answer: AnswerInquiry, failed: (error: unknown) => void): InquiryStream {
+    const [oldest] = this.#inquiries;
+    if (oldest && this.#inquiries.size >= bounds['inquiry-streams'].most)
+      oldest.fail(new BoundError('inquiry-streams'));
+    const isInquiry = (typeUrl: string): boolean => this.#handler.inquiries?.has(typeUrl) === true;
+    const stream = new InquiryStream(protocol, call, this.#context.frames, isInquiry, answer, failed);
+    this.#inquiries.add(stream);
+    return stream;
+  }
+
   #accept(protocol: Protocol, call: Call): void {
     let connection: Connection<C> | undefined;
+    let inquiries: InquiryStream | undefined;
     const fail = (error: unknown): void => {
       if (!(error instanceof StatusError)) this.#handler.onError?.(error, connection);
       call.fail(error);
@@ -154,6 +168,21 @@ export class AdsServer<C> {
       this.#connections.add(connection);
       call.admit();
       this.#handler.onOpen?.(connection);
+    };
+    const inquire = (node: Node, request: ReceivedRequest): void => {
+      const peer = call.peer;
+      const decided = (admission: InquiryAdmission): void => {
+        if (call.over) return;
+        if (!admission.ok) throw new StatusError(admission.code, admission.message);
+        call.admit();
+        inquiries = this.#inquiring(protocol, call, admission.answer, fail);
+        inquiries.receive(request);
+      };
+      const admission = this.#handler.inquiries?.connect(node, peer);
+      if (admission instanceof Promise) {
+        call.pause();
+        admission.then(decided).catch(fail);
+      } else if (admission) decided(admission);
     };
     /** Decides about the stream; the request that the Node came with, if it is whole already, is the first to be answered. */
     const admit = (node: Node, nodeBytes: number, request?: ReceivedRequest): void => {
@@ -173,9 +202,11 @@ export class AdsServer<C> {
     };
     const receive = (request: ReceivedRequest): void => {
       if (connection) connection.receive(request);
+      else if (inquiries) inquiries.receive(request);
+      else if (request.node && this.#handler.inquiries?.has(request.typeUrl)) inquire(request.node, request);
       else if (request.node) admit(request.node, request.nodeBytes, request);
       // pilot-agent may report its health before Envoy's first request.
-      else if (xdsTypeOf(request.typeUrl) !== undefined)
+      else if (xdsTypeOf(request.typeUrl) !== undefined || this.#handler.inquiries?.has(request.typeUrl))
         throw new StatusError(status.INVALID_ARGUMENT, 'missing node information');
     };
     const take = (request: ReceivedRequest): void => {
@@ -205,6 +236,7 @@ export class AdsServer<C> {
       },
       end: () => call.end(status.OK, ''),
       close: () => {
+        if (inquiries) this.#inquiries.delete(inquiries);
         if (!connection || !this.#connections.delete(connection)) return;
         connection.close();
         this.#queue.remove(connection);

@@ -57,8 +57,7 @@ export class Frames {
 
   /** `identifier` is told to clients as the control plane's. */
   constructor(identifier: string) {
-    this.#controlPlane = Buffer.alloc(text(identifier));
-    if (identifier !== '') new FieldWriter(this.#controlPlane).text(1, identifier);
+    this.#controlPlane = controlPlane(identifier);
   }
 
   readonly #whole = memo((set: ResourceSet, names: NameSet) =>
@@ -77,16 +76,19 @@ export class Frames {
     return this.#partial(by, to.set, protocol)();
   }
 
-  /** A response of a type that is not in `resourceTypes`. */
-  other(protocol: Protocol, typeUrl: string, resources: readonly OtherResource[], removed: readonly string[]): Frame {
+  /** A response of a type that is not in `resourceTypes`; another `identifier` may stand for the control plane's. */
+  other(
+    protocol: Protocol,
+    typeUrl: string,
+    resources: readonly OtherResource[],
+    removed: readonly string[],
+    identifier?: string,
+  ): Frame {
     const items = resources.map(r => entry(r.typeUrl, r.name, '', r.value));
-    return this.#build({
-      protocol,
-      typeUrl,
-      version: '',
-      parts: [{ few: items }],
-      removed: protocol === 'delta' ? removed : [],
-    });
+    return this.#build(
+      { protocol, typeUrl, version: '', parts: [{ few: items }], removed: protocol === 'delta' ? removed : [] },
+      identifier === undefined ? this.#controlPlane : controlPlane(identifier),
+    );
   }
 
   /** Lets go of the frames of the round that ended. */
@@ -132,7 +134,7 @@ export class Frames {
   }
 
   /** Writes a DiscoveryResponse or a DeltaDiscoveryResponse; both have version 1, resources 2, type_url 4, nonce 5. */
-  #build({ protocol, typeUrl, version, parts, removed }: Content): Frame {
+  #build({ protocol, typeUrl, version, parts, removed }: Content, identifier = this.#controlPlane): Frame {
     counters.frames++;
     const nonce = (++this.#serial).toString(36);
     let size = HEAD + text(version) + text(typeUrl) + text(nonce);
@@ -142,7 +144,7 @@ export class Frames {
       else size += sizeOf(part.few, protocol);
     }
     for (const name of removed) size += fieldSize(Buffer.byteLength(name));
-    if (this.#controlPlane.length > 0) size += fieldSize(this.#controlPlane.length);
+    if (identifier.length > 0) size += fieldSize(identifier.length);
 
     const writer = new FieldWriter(Buffer.allocUnsafeSlow(size), HEAD);
     writer.buffer.writeUInt8(0, 0);
@@ -161,10 +163,17 @@ export class Frames {
     writer.text(4, typeUrl);
     writer.text(5, nonce);
     for (const name of removed) writer.text(6, name);
-    if (this.#controlPlane.length > 0) writer.bytes(protocol === 'delta' ? 7 : 6, this.#controlPlane);
+    if (identifier.length > 0) writer.bytes(protocol === 'delta' ? 7 : 6, identifier);
     buffers.push(writer.buffer.subarray(from));
     return { buffers, size: size + shared, nonce, version };
   }
+}
+
+/** The message ControlPlane. */
+function controlPlane(identifier: string): Buffer {
+  const bytes = Buffer.alloc(text(identifier));
+  if (identifier !== '') new FieldWriter(bytes).text(1, identifier);
+  return bytes;
 }
 
 /** Of gRPC, before each message. */

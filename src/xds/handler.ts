@@ -2,6 +2,7 @@ import type { Origin, Peer } from '../grpc/peer.ts';
 import type { Status, StatusError } from '../grpc/status.ts';
 import type { Node } from '../proto/generated/envoy/config/core/v3.ts';
 import type { Frame, OtherResource, Protocol } from './frame.ts';
+import type { InquiryAdmission } from './inquiry.ts';
 import type { Snapshot } from './resource-set.ts';
 import type { XdsType } from './resource-types.ts';
 import type { Delivery, Rejection } from './subscription.ts';
@@ -65,6 +66,13 @@ export interface OtherRequest {
 export interface AdsHandler<C> {
   /** Decides about a stream by its first request; whether it has ended meanwhile says `isOver`. UNAVAILABLE is the code for a world that is not whole yet. */
   connect(node: Node, peer: Peer, isOver: () => boolean): Admission<C> | Promise<Admission<C>>;
+  /** Answers streams that ask about the control plane and are no clients; without, there are none. */
+  readonly inquiries?: {
+    /** Whether a stream that begins with a request for the type is one. */
+    has(typeUrl: string): boolean;
+    /** Decides about such a stream by its first request. */
+    connect(node: Node, peer: Peer): InquiryAdmission | Promise<InquiryAdmission>;
+  };
   /** What a client is to have now. Called whenever its stream is looked at: to be answered from memory, the same object if nothing changed. */
   snapshot(client: C): Snapshot;
   /** A stream has been admitted. */

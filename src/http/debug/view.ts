@@ -1,0 +1,90 @@
+import type { DebugRight } from '../../caller.ts';
+import type { Problem } from '../../config/problem.ts';
+import type { CredentialAccess } from '../../credential-access.ts';
+import type { Proxy } from '../../model/proxy/proxy.ts';
+import type { Rounds } from '../../rounds/rounds.ts';
+import type { World } from '../../world.ts';
+import type { AdsServer } from '../../xds/ads-server.ts';
+import type { Connection } from '../../xds/connection.ts';
+import type { Answer, PageRequest } from '../page.ts';
+import type { WatchState } from '../ready.ts';
+
+/** What the debug pages show. */
+export interface DebugView {
+  readonly ads: AdsServer<Proxy>;
+  readonly world: () => World | undefined;
+  readonly rounds: Rounds;
+  readonly credentials: CredentialAccess;
+  readonly watches: () => readonly WatchState[];
+  /** What is wrong with what is no part of the world. */
+  readonly otherProblems: () => readonly Problem[];
+}
+
+/** istiod's name of a proxy: `POD.NAMESPACE`. */
+export const proxyName = ({ id }: Proxy): string => id.split('~')[2] ?? id;
+
+/** istiod's name of a stream: that of its proxy and a number. */
+export const connectionId = ({ client, id }: Connection<Proxy>): string => `${proxyName(client)}-${id}`;
+
+/** The streams that a caller may see: all, or those of the proxies of one namespace. */
+export const shownConnections = ({ ads }: DebugView, debug: DebugRight): readonly Connection<Proxy>[] =>
+  [...ads.connections].filter(
+    ({ client }) => debug.kind === 'all' || (debug.kind === 'namespace' && debug.namespace === client.namespace),
+  );
+
+/** The streams that a caller may see by the names of their proxies. */
+export const sortedConnections = (view: DebugView, debug: DebugRight): readonly Connection<Proxy>[] =>
+  shownConnections(view, debug)
+    .map(connection => ({ connection, name: connectionId(connection) }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .map(({ connection }) => connection);
+
+/**
+ * The stream of a proxy by its `POD.NAMESPACE`, pod name or whole id, else, as istiod's, by any part of the stream's own name; the newest where it
+ * has several. For who may look at one namespace the others have no proxies.
+ */
+export function connectionOf(view: DebugView, wanted: string, debug: DebugRight): Connection<Proxy> | undefined {
+  const shown = shownConnections(view, debug);
+  const named = shown.filter(
+    ({ client }) => client.id === wanted || proxyName(client) === wanted || client.name === wanted,
+  );
+  return named.at(-1) ?? shown.findLast(connection => connectionId(connection).includes(wanted));
+}
+
+const NOT_CONNECTED = 'Proxy not connected to this Pilot instance. It may be connected to another instance.\n';
+
+/** The stream that `proxyID` names, undefined where nothing is named, or the answer that there is none, which begins with istiod's sentence. */
+export function maybeNamed(view: DebugView, { query, debug }: PageRequest): Connection<Proxy> | Answer | undefined {
+  const wanted = query.get('proxyID');
+  if (!wanted) return undefined;
+  return connectionOf(view, wanted, debug) ?? { status: 404, body: `${NOT_CONNECTED}${connectedLine(view, debug)}` };
+}
+
+/** So many proxies are named to who names none, or one that is not there. */
+const MOST_NAMED = 20;
+
+function connectedLine(view: DebugView, debug: DebugRight): string {
+  const names = [...new Set(shownConnections(view, debug).map(({ client }) => proxyName(client)))];
+  const more = names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : '';
+  return `connected: ${names.slice(0, MOST_NAMED).join(', ') || 'none'}${more}\n`;
+}
+
+/** The stream that `proxyID` names, or the answer that one must be named, in istiod's words, or that there is none. */
+export function named(view: DebugView, request: PageRequest): Connection<Proxy> | Answer {
+  const missing = 'You must provide a proxyID in the query string\n';
+  return (
+    maybeNamed(view, request) ?? {
+      status: 400,
+      body: `${missing}such as ?proxyID=POD.NAMESPACE; ${connectedLine(view, request.debug)}`,
+    }
+  );
+}
+
+export const isConnection = (found: Connection<Proxy> | Answer): found is Connection<Proxy> => 'client' in found;
+
+/** A list whose items are made when they are read. */
+export const each = <T>(items: readonly T[], make: (item: T) => unknown): Iterable<unknown> => ({
+  *[Symbol.iterator]() {
+    for (const item of items) yield make(item);
+  },
+});

@@ -1,0 +1,121 @@
+import type { Caller, DebugRight, Identified, Identify, Rights } from './caller.ts';
+import type { Clock } from './clock.ts';
+import type { Origin } from './grpc/peer.ts';
+import { StatusError, status } from './grpc/status.ts';
+import { configDumpParts } from './http/debug/config-dump.ts';
+import { clientConfig } from './http/debug/syncz.ts';
+import { connectionOf, type DebugView, proxyName, shownConnections } from './http/debug/view.ts';
+import { AUTHENTICATION_REQUIRED, debugAccess } from './http/debug-access.ts';
+import { type PageRequest, type Pages, pieces } from './http/page.ts';
+import { pageWriter } from './http/page-writer.ts';
+import { parseNode } from './model/proxy/node.ts';
+import { typeUrl } from './proto/any.ts';
+import { encode } from './proto/message.ts';
+import { checkNode } from './security/node-check.ts';
+import type { OtherResource } from './xds/frame.ts';
+import type { AdsHandler } from './xds/handler.ts';
+import type { AnswerInquiry, InquiryAdmission } from './xds/inquiry.ts';
+
+/** istiod's types for what istioctl asks over xDS: a page by its name, how proxies are doing, and what one of them holds. */
+const PAGE = 'istio.io/debug';
+const SYNCZ = `${PAGE}/syncz`;
+const CONFIG_DUMP = `${PAGE}/config_dump`;
+
+/** What answers of streams that ask are made of. */
+export interface InquiryContext {
+  readonly view: DebugView;
+  readonly pages: Pages;
+  readonly identify: Identify;
+  readonly rightsOf: (caller: Caller) => Rights;
+  readonly clock: Clock;
+  /** Tells istioctl which control plane it is: JSON. */
+  readonly identifier: string;
+}
+
+/** Names of Go's mux for a page that there is not, which istioctl looks for. */
+const NO_PAGE = '404 page not found\n';
+
+const exactlyOne = 'exactly one debug request is required';
+
+/** Answers streams that ask about the control plane, as istioctl's do. */
+export function inquiries(context: () => InquiryContext): NonNullable<AdsHandler<never>['inquiries']> {
+  return {
+    has: type => type === PAGE || type.startsWith(`${PAGE}/`),
+    connect(node, peer) {
+      const { view, identify } = context();
+      if (!view.world())
+        return { ok: false, code: status.UNAVAILABLE, message: 'not every kind of object has been listed yet' };
+      const parsed = parseNode(node);
+      if (!parsed.ok) return { ok: false, code: status.INVALID_ARGUMENT, message: parsed.message };
+      const { proxy } = parsed;
+      const admission = (identified: Identified): InquiryAdmission => {
+        if (!identified.ok) return { ok: false, code: identified.code, message: identified.message };
+        const { caller } = identified;
+        if (caller.kind === 'workload') {
+          // Who asks is no pod: its proof need not be for the one that it names.
+          const claimed = {
+            namespace: proxy.namespace,
+            pod: '',
+            serviceAccount: proxy.class.metadata['SERVICE_ACCOUNT'] ?? '',
+          };
+          const checked = checkNode({ ...caller.proven, pod: undefined }, claimed);
+          if (!checked.ok) return checked;
+        }
+        return { ok: true, answer: answering(caller, { address: peer.address, port: peer.port }, context()) };
+      };
+      const identified = identify(peer);
+      return identified instanceof Promise ? identified.then(admission) : admission(identified);
+    },
+  };
+}
+
+function answering(
+  caller: Caller,
+  peer: Origin,
+  { view, pages, rightsOf, clock, identifier }: InquiryContext,
+): AnswerInquiry {
+  return async ({ typeUrl: type, names }) => {
+    if (caller.kind === 'workload' && caller.proven.expiresAt <= clock.now())
+      throw new StatusError(status.UNAUTHENTICATED, 'the proof of identity has ended');
+    const rights = rightsOf(caller).debug;
+    const mine = debugAccess('proxy', caller, rights);
+    if (!mine.ok) throw new StatusError(status.UNAUTHENTICATED, AUTHENTICATION_REQUIRED);
+    const { right } = mine;
+    const collect = async (items: Iterator<OtherResource>) => ({ resources: await pageWriter.collect(items) });
+    if (type === SYNCZ) return { ...(await collect(clientConfigs(view, right))), identifier };
+    const [name = ''] = names;
+    if (type === CONFIG_DUMP) {
+      const connection = names.length === 1 ? connectionOf(view, name, right) : undefined;
+      return connection ? collect(configDumpParts(connection)) : { resources: [] };
+    }
+    if (type !== PAGE) return { resources: [] };
+    if (names.length !== 1) throw new StatusError(status.INVALID_ARGUMENT, exactlyOne);
+    const url = URL.parse(`http://localhost/debug/${name}`) ?? undefined;
+    const path = url?.pathname ?? '';
+    const entry = path.startsWith('/debug/') && Object.hasOwn(pages, path) ? pages[path] : undefined;
+    const access = debugAccess(entry?.shows ?? 'mesh', caller, rights);
+    if (!access.ok) throw new StatusError(status.PERMISSION_DENIED, access.reason);
+    const { body } = url && entry ? await entry.page(asked(url, peer, access.right)) : { body: NO_PAGE };
+    const text = await pageWriter.collect(pieces(body));
+    return { resources: [{ typeUrl: PAGE, name, value: Buffer.from(text.join('')) }] };
+  };
+}
+
+const asked = ({ pathname: path, searchParams: query }: URL, peer: Origin, debug: DebugRight): PageRequest => ({
+  method: 'GET',
+  path,
+  query,
+  body: Buffer.alloc(0),
+  peer: { ...peer, header: () => [], certificates: [] },
+  debug,
+});
+
+function* clientConfigs(view: DebugView, debug: DebugRight): Generator<OtherResource> {
+  const CLIENT_CONFIG = 'envoy.service.status.v3.ClientConfig';
+  for (const connection of shownConnections(view, debug))
+    yield {
+      typeUrl: typeUrl(CLIENT_CONFIG),
+      name: proxyName(connection.client),
+      value: encode(CLIENT_CONFIG, clientConfig(connection)),
+    };
+}

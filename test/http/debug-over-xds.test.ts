@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { networkInterfaces, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { bounds } from '../../src/bounds.ts';
+import { status } from '../../src/grpc/status.ts';
+import { decode } from '../../src/proto/message.ts';
+import { struct } from '../../src/proto/wellknown.ts';
+import { AdsClient } from '../support/ads-client.ts';
+import { type Serve, startServe } from '../support/serve.ts';
+import { until } from '../support/until.ts';
+
+const DEBUG = 'istio.io/debug';
+const SYNCZ = `${DEBUG}/syncz`;
+const CONFIG_DUMP = `${DEBUG}/config_dump`;
+
+/** The Node of istioctl. */
+const node = {
+  id: 'sidecar~10.9.9.9~test-1.default~default.svc.cluster.local',
+  metadata: struct({ GENERATOR: 'event', NAMESPACE: 'istio-system', SERVICE_ACCOUNT: 'default' }),
+};
+
+describe('what istioctl asks over xDS', () => {
+  let serve: Serve;
+  const proxies: AdsClient[] = [];
+  before(async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'debug-xds-'));
+    process.once('exit', () => rmSync(folder, { recursive: true }));
+    serve = await startServe(folder, { host: '0.0.0.0' });
+    for (const name of ['web-1.shop', 'web-10.shop', 'web-1.bank']) {
+      const metadata = struct({ CLUSTER_ID: 'Kubernetes', ISTIO_VERSION: '1.31.0' });
+      const proxy = new AdsClient(serve.xds, 'delta', { id: `sidecar~10.0.0.1~${name}~x`, metadata });
+      proxies.push(proxy);
+      proxy.autoAck = name !== 'web-1.bank';
+      proxy.subscribe('cluster');
+      const clusters = await proxy.next('cluster');
+      if (!proxy.autoAck) proxy.nack(clusters, 'no such clusters');
+    }
+    await until('the rejection', async () => (await page('/debug/syncz')).includes('no such clusters'));
+  });
+  after(async () => {
+    for (const proxy of proxies) proxy.close();
+    await serve?.stop();
+  });
+
+  const port = (address: string): string => address.split(':').at(-1) ?? '';
+  const page = async (path: string): Promise<string> =>
+    (await fetch(`http://127.0.0.1:${port(serve.http)}${path}`)).text();
+
+  const open = (protocol: 'sotw' | 'delta' = 'sotw', host = '127.0.0.1'): AdsClient => {
+    const client = new AdsClient(`${host}:${port(serve.xds)}`, protocol, node);
+    after(() => client.close());
+    return client;
+  };
+
+  async function ask(type: string, names: readonly string[] = [], protocol: 'sotw' | 'delta' = 'sotw') {
+    const client = open(protocol);
+    client.subscribe(type, names);
+    const response = await client.next(type);
+    client.close();
+    return response;
+  }
+
+  for (const protocol of ['sotw', 'delta'] as const)
+    test(`how proxies are doing, and who says so: ${protocol}`, async () => {
+      const { resources, identifier } = await ask(SYNCZ, [], protocol);
+      const configs = resources.map(({ any }) => {
+        assert.equal(any.type_url, 'type.googleapis.com/envoy.service.status.v3.ClientConfig');
+        return decode('envoy.service.status.v3.ClientConfig', any.value ?? Buffer.alloc(0));
+      });
+      assert.deepEqual(
+        configs.map(({ node, generic_xds_configs: types = [] }) => [
+          node?.id,
+          types.map(t => [t.config_status, t.error_state?.details]),
+        ]),
+        [
+          ['web-1.shop', [[1, undefined]]],
+          ['web-10.shop', [[1, undefined]]],
+          ['web-1.bank', [[4, 'no such clusters']]],
+        ],
+      );
+      const { Component, ID, Info } = JSON.parse(identifier) as { Component: string; ID: string; Info: object };
+      assert.equal(Component, 'istiod');
+      assert.ok(ID);
+      assert.deepEqual(Object.keys(Info), ['version', 'revision', 'golang_version', 'status', 'tag']);
+    });
+
+  test('what a proxy holds, as Envoy dumps it', async () => {
+    const { resources } = await ask(CONFIG_DUMP, ['web-1.shop']);
+    assert.deepEqual(
+      resources.map(({ any }) => any.type_url?.split('.').at(-1)),
+      ['Bootstrap', 'Clusters', 'Listeners', 'ScopedRoutes', 'Routes', 'Secrets', 'Ecds'].map(n => `${n}ConfigDump`),
+    );
+    const { dynamic_active_clusters: clusters = [] } = decode(
+      'envoy.admin.v3.ClustersConfigDump',
+      resources[1]?.any.value ?? Buffer.alloc(0),
+    );
+    assert.ok(clusters.length > 1);
+    for (const names of [[], ['nobody.shop'], ['web-1.shop', 'web-1.bank']])
+      assert.deepEqual((await ask(CONFIG_DUMP, names)).resources, [], names.join());
+  });
+
+  test('any page is the one that HTTP has', async () => {
+    let compared = 0;
+    const timeless = (text: string): string => text.replace(/"(at|ms|\w*[mM]s|cpu\w*|waited)": [\d.]+/g, '');
+    for (const name of [
+      'syncz',
+      'config_dump?proxyID=web-10',
+      'edsz?proxyID=web-1.bank',
+      'edsz',
+      'edsz?proxyID=none',
+      'problems',
+    ]) {
+      const { resources } = await ask(DEBUG, [name]);
+      assert.equal(resources[0]?.any.type_url, DEBUG);
+      const body = Buffer.from(resources[0]?.any.value ?? '').toString();
+      assert.equal(timeless(body), timeless(await page(`/debug/${name}`)), name);
+      compared += body.length;
+    }
+    assert.ok(compared > 2_000);
+  });
+
+  /** What istioctl looks for in the bytes. */
+  const sentences: readonly (readonly [string, RegExp])[] = [
+    ['edsz', /^You must provide a proxyID in the query string\n/],
+    ['config_dump', /^You must provide a proxyID in the query string\n/],
+    ['edsz?proxyID=x.y', /^Proxy not connected to this Pilot instance. It may be connected to another instance.\n/],
+    ['nothing', /^404 page not found\n$/],
+    ['../metrics', /^404 page not found\n$/],
+    ['', /^404 page not found\n$/],
+  ];
+  for (const [name, expected] of sentences)
+    test(`the sentence for '${name}'`, async () => {
+      const { resources } = await ask(DEBUG, [name]);
+      assert.match(Buffer.from(resources[0]?.any.value ?? '').toString(), expected);
+    });
+
+  test('a proxy by a part of its name: the whole name counts first', async () => {
+    const found = async (wanted: string): Promise<number> => (await ask(CONFIG_DUMP, [wanted])).resources.length;
+    assert.deepEqual(await Promise.all(['web-1.shop', '10.sho', 'web', '11.shop'].map(found)), [7, 7, 7, 0]);
+  });
+
+  test('exactly one page at a time', async () => {
+    for (const names of [[], ['syncz', 'edsz']]) {
+      const client = open();
+      client.subscribe(DEBUG, names);
+      const { code, details } = await client.ended;
+      assert.deepEqual([code, details], [status.INVALID_ARGUMENT, 'exactly one debug request is required']);
+    }
+  });
+
+  test('who asks is no proxy: not listed, nothing pushed, an acknowledgement not answered, another question is', async () => {
+    const client = open();
+    client.subscribe(SYNCZ);
+    client.ack(await client.next(SYNCZ));
+    client.subscribe(DEBUG, ['syncz']);
+    const { resources } = await client.next(DEBUG);
+    assert.doesNotMatch(Buffer.from(resources[0]?.any.value ?? '').toString(), /test-1/);
+    assert.match((await page('/ready?verbose')) ?? '', /^proxies: 3$/m);
+    assert.equal(client.received.length, 2);
+    client.subscribe('cluster');
+    assert.equal((await client.ended).code, status.INVALID_ARGUMENT);
+  });
+
+  const elsewhere = Object.values(networkInterfaces())
+    .flatMap(list => list ?? [])
+    .find(({ internal, family }) => !internal && family === 'IPv4')?.address;
+  test('nobody from elsewhere over plaintext', { skip: !elsewhere && 'no address but loopback' }, async () => {
+    for (const type of [SYNCZ, CONFIG_DUMP, DEBUG]) {
+      const client = open('sotw', elsewhere);
+      client.subscribe(type, ['syncz']);
+      const { code, details } = await client.ended;
+      assert.deepEqual([code, details], [status.UNAUTHENTICATED, 'authentication required']);
+    }
+  });
+
+  test('streams that ask are bounded: the oldest makes room', async () => {
+    const clients = Array.from({ length: bounds['inquiry-streams'].most + 1 }, () => open());
+    for (const client of clients) {
+      client.subscribe(SYNCZ);
+      await client.next(SYNCZ);
+    }
+    const { code, details } = (await clients[0]?.ended) ?? { code: 0, details: '' };
+    assert.equal(code, status.RESOURCE_EXHAUSTED);
+    assert.match(details, /inquiry-streams/);
+    for (const client of clients) client.close();
+  });
+});
