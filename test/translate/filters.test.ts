@@ -76,6 +76,38 @@ test('what a rule says of callers and calls is what Envoy is told', () => {
   for (const [spec, expected] of permissions) assert.deepEqual(permission(spec), expected, JSON.stringify(spec));
 });
 
+test('what refuses fits every spelling: values of a DENY, exceptions of an ALLOW; the other two stay as narrow as they are written', () => {
+  const regexOf = (value: string, allows: boolean): string | undefined => {
+    const [values] = policy({ to: [{ operation: { [allows ? 'notHosts' : 'hosts']: [value] } }] }, false, allows)
+      .permissions[0].and_rules.rules;
+    const [matcher] = (allows ? values.not_rule : values).or_rules.rules;
+    return matcher.header.string_match?.safe_regex?.regex;
+  };
+  for (const allows of [true, false]) {
+    for (const [value, fits, others] of [
+      [
+        'a.com',
+        ['a.com', 'A.com', 'a.com.', 'a.com:80', 'x@a.com', 'b,a.com', 'a.com, b'],
+        ['a.co', 'xa.com', 'a.com.b', 'aXcom'],
+      ],
+      ['*.a.com', ['x.a.com', 'x.a.com:1', 'x.y.a.com.'], ['a.com', 'x.a.com.b']],
+      ['a.*', ['a.com', 'a.b:80', 'x@a.b'], ['xa.com', 'b.com']],
+      ['a.com:8080', ['a.com:8080', 'A.COM:8080'], ['a.com', 'a.com:80']],
+    ] as const) {
+      const regex = new RegExp(`^(?:${regexOf(value, allows)?.replace('(?i)', '')})$`, 'i');
+      for (const host of fits) assert.match(host, regex, value);
+      for (const host of others) assert.doesNotMatch(host, regex, value);
+    }
+    assert.equal(regexOf('*', allows), undefined);
+  }
+  const deny = (operation: object) => policy({ to: [{ operation }] }, false, false).permissions[0].and_rules.rules;
+  assert.deepEqual(deny({ paths: ['*'] }), [{ or_rules: { rules: [{ any: true }] } }]);
+  assert.match(JSON.stringify(deny({ paths: ['/a.b/{*}/{**}'] })), /"\/a\\\\.b\/\[\^\/\]\+\/\.\*"/);
+  assert.match(JSON.stringify(deny({ notPaths: ['/a/{*}'] })), /uri_template/);
+  assert.match(JSON.stringify(deny({ notHosts: ['a.com'] })), /"exact":"a.com"/);
+  assert.match(JSON.stringify(permission({ paths: ['/a/{*}'] })), /uri_template/);
+});
+
 test('on TCP a rule that allows by HTTP is dropped, one that denies is widened', () => {
   const spec = { to: [{ operation: { paths: ['/a'], ports: ['80'] } }] };
   assert.equal(policy(spec, true, true), undefined);
