@@ -20,15 +20,9 @@ export interface WorkloadSecrets {
   readonly roots: Part;
 }
 
-/** An authority, and how many came before it: it grows with every step from one to another. */
-interface InForce {
-  readonly authority: CertificateAuthority;
-  readonly generation: number;
-}
-
 interface Made {
   readonly own: Part;
-  readonly by: InForce;
+  readonly by: CertificateAuthority;
   readonly renewAt: number;
 }
 
@@ -36,16 +30,7 @@ interface Made {
 interface Held {
   readonly caller: Caller;
   made: Made;
-  /** The generation whose certificate and roots its proxy has acknowledged. */
-  acknowledged: number | undefined;
   cancel: () => void;
-}
-
-/** How far a proxy has come that gets its certificate over its stream. */
-export interface Acknowledged {
-  readonly proxy: string;
-  /** Undefined where it has acknowledged nothing, or asks for nothing. */
-  readonly generation: number | undefined;
 }
 
 /** A client that waits to be admitted. */
@@ -98,7 +83,7 @@ export class WorkloadCertificates<C extends { readonly id: string }> {
   readonly #line: SigningLine;
   readonly #admitted = new WeakMap<C, Held>();
   readonly #streams = new Map<Stream<C>, Held>();
-  #inForce: InForce | undefined;
+  #inForce: CertificateAuthority | undefined;
 
   constructor(context: WorkloadCertificatesContext) {
     this.#context = context;
@@ -106,15 +91,15 @@ export class WorkloadCertificates<C extends { readonly id: string }> {
   }
 
   /** Signs by another authority from now on: every stream gets a new certificate, and the roots. */
-  use(authority: CertificateAuthority, generation = (this.#inForce?.generation ?? 0) + 1): void {
-    this.#inForce = { authority, generation };
+  use(authority: CertificateAuthority): void {
+    this.#inForce = authority;
     for (const [stream, held] of this.#streams) this.#renew(stream, held);
   }
 
   /** Makes the first certificate of a client that is to be admitted; none where it has gone. Rejects where nothing can be signed. */
   async admit(client: C, caller: Caller, { connection, isOver }: Waiting): Promise<void> {
     const made = await this.#line.first(connection, isOver, () => this.#make(caller));
-    if (made) this.#admitted.set(client, { caller, made, acknowledged: undefined, cancel: () => {} });
+    if (made) this.#admitted.set(client, { caller, made, cancel: () => {} });
   }
 
   /** The stream of a client has begun. */
@@ -148,31 +133,23 @@ export class WorkloadCertificates<C extends { readonly id: string }> {
     const hasAll = [...own.list, ...roots.list].every(
       ({ name, version }) => resourceIn(view, name)?.version === version,
     );
-    if (!hasAll) return undefined;
-    held.acknowledged = by.generation;
-    return by.authority.step;
-  }
-
-  /** How far each connected proxy has come. */
-  *acknowledged(): Generator<Acknowledged> {
-    for (const [{ client }, { acknowledged }] of this.#streams) yield { proxy: client.id, generation: acknowledged };
+    return hasAll ? by.step : undefined;
   }
 
   #secretsOf({ made }: Held): WorkloadSecrets {
-    return { own: made.own, roots: rootsOf(made.by.authority, this.#context.otherRoots()) };
+    return { own: made.own, roots: rootsOf(made.by, this.#context.otherRoots()) };
   }
 
   async #make({ identity }: Caller): Promise<Made> {
-    const by = this.#inForce;
+    const authority = this.#inForce;
     const { clock, life = leafLife.default } = this.#context;
     const now = clock.now();
-    if (!by) throw new Error('there is no authority yet');
-    const { authority } = by;
+    if (!authority) throw new Error('there is no authority yet');
     if (authority.notAfter <= now)
       throw new Error(`the signing certificate has expired at ${timeText(authority.notAfter)}`);
     const certificate = await ownCertificate(authority, [identity.uri], life, now);
     const renewAt = Math.max(now + SOONEST, renewalTime(now, certificate.notAfter, Math.random()));
-    return { own: ownPart(certificate), by, renewAt };
+    return { own: ownPart(certificate), by: authority, renewAt };
   }
 
   /** Waits for the time of the next certificate. */

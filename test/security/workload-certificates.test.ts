@@ -17,6 +17,9 @@ import { directorySource } from '../../src/sources/directory.ts';
 import { WorkloadCertificates } from '../../src/workload-certificates.ts';
 import type { Protocol } from '../../src/xds/frame.ts';
 import type { Stream } from '../../src/xds/handler.ts';
+import { ALL } from '../../src/xds/name-set.ts';
+import { type Part, ResourceSet } from '../../src/xds/resource-set.ts';
+import { type View, view } from '../../src/xds/view.ts';
 import { AdsClient, type AdsResponse, messageOf } from '../support/ads-client.ts';
 import { freePort } from '../support/free-port.ts';
 import { until } from '../support/until.ts';
@@ -237,26 +240,40 @@ const caller = (expiresAt: number): Caller => ({
   expiresAt,
 });
 
-test('what is acknowledged is known by generation, and forgotten with its stream', async () => {
+test('a step is acknowledged by who has its certificate and its roots; all is forgotten with the stream', async () => {
   const log = pino({ level: 'silent' });
-  const certificates = new WorkloadCertificates<{ readonly id: string }>({
-    clock: clockOf(),
-    log,
-    otherRoots: () => '',
-  });
+  const context = { clock: clockOf(), log, otherRoots: () => '' };
+  const certificates = new WorkloadCertificates<{ readonly id: string }>(context);
   const client = { id: 'one' };
   await assert.rejects(certificates.admit(client, caller(Number.POSITIVE_INFINITY), here), /no authority/);
-  certificates.use(first);
+  const steps = await Promise.all(['1', '2'].map(async step => ({ ...(await anAuthority()), step })));
+  const [one, two] = steps;
+  assert.ok(one && two);
+  certificates.use(one);
   await certificates.admit(client, caller(Number.POSITIVE_INFINITY), here);
-  const touched: string[] = [];
-  const stream = streamOf(client, () => touched.push(client.id));
+  let touched = 0;
+  const stream = streamOf(client, () => touched++);
   certificates.opened(stream);
-  assert.deepEqual([...certificates.acknowledged()], [{ proxy: 'one', generation: undefined }]);
-  certificates.use(await anAuthority());
-  await until('the new certificate', () => touched.length === 1);
+  const holding = (...secrets: readonly (Part | undefined)[]): View =>
+    view(
+      new ResourceSet(
+        'secret',
+        secrets.filter(part => part !== undefined),
+      ),
+      ALL,
+      undefined,
+    );
+  const first = certificates.of(client);
+  assert.equal(certificates.acknowledge(client, holding(first?.own)), undefined);
+  assert.equal(certificates.acknowledge(client, holding(first?.own, first?.roots)), '1');
+  certificates.use(two);
+  await until('the new certificate', () => touched === 1);
+  const second = certificates.of(client);
+  assert.equal(certificates.acknowledge(client, holding(first?.own, second?.roots)), undefined);
+  assert.equal(certificates.acknowledge(client, holding(second?.own, second?.roots)), '2');
   certificates.closed(stream);
-  assert.deepEqual([...certificates.acknowledged()], []);
   assert.equal(certificates.of(client), undefined);
+  assert.equal(certificates.acknowledge(client, holding(second?.own, second?.roots)), undefined);
 });
 
 const here = { connection: '127.0.0.1:1', isOver: () => false };
