@@ -79,7 +79,8 @@ function changed(document: Document, node: unknown, before: Json | undefined, af
 }
 
 function edit(document: Document, map: YAMLMap, before: JsonObject, after: JsonObject): void {
-  map.items = map.items.filter(pair => after[keyOf(pair)] !== undefined);
+  // A field that is null is none already.
+  map.items = map.items.filter(pair => after[keyOf(pair)] !== undefined || before[keyOf(pair)] === null);
   for (const [key, value] of Object.entries(after)) {
     if (value === undefined) continue;
     const pair = map.items.find(item => keyOf(item) === key);

@@ -2,13 +2,17 @@ import { readFile } from 'node:fs/promises';
 import { type Arguments, type Io, UsageError } from '../command.ts';
 import { parseMeshConfig } from '../config/parse/mesh-config.ts';
 import { type Problem, problemLine } from '../config/problem.ts';
+import { Report } from '../config/report.ts';
 import { injectPod } from '../injection/inject.ts';
 import { runNativeSidecars } from '../injection/native.ts';
+import { withoutNulls } from '../injection/pod.ts';
 import { type InjectionSettings, readSettings, type SettingsText } from '../injection/settings.ts';
+import { checkShape } from '../injection/shape.ts';
 import { statusOf } from '../injection/status.ts';
 import { type Sidecar, sidecars } from '../injection/templates/templates.ts';
 import { uninject as uninjectPod } from '../injection/uninject.ts';
 import { meshSettings } from '../istio/settings.ts';
+import { objectKey } from '../object-key.ts';
 import type { MeshConfig } from '../proto/generated/istio/mesh/v1alpha1.ts';
 import { readMeshOptions } from '../settings.ts';
 import { type ClusterSettings, clusterSettings } from './injection-settings.ts';
@@ -107,8 +111,12 @@ export async function inject(args: Arguments, io: Io): Promise<number> {
 export async function uninject(args: Arguments, io: Io): Promise<number> {
   const file = fileOf(args);
   const text = await readInput('--filename', file);
-  const result = mapPods(text, file, ({ object, pod }) => {
-    if (statusOf(pod)) return uninjectPod(pod);
+  const result = mapPods(text, file, ({ object, pod, namespace }) => {
+    const report = new Report(objectKey('Pod', namespace, object));
+    checkShape(pod, report);
+    const [fault] = report.problems;
+    if (fault) throw new UsageError(`${object}: ${fault.path}: ${fault.message}`);
+    if (statusOf(pod)) return uninjectPod(withoutNulls(pod));
     io.err(`note: ${object} is left as it is: nothing was injected into it\n`);
     return undefined;
   });

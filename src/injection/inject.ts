@@ -23,12 +23,14 @@ import {
   PROXY,
   type StringMap,
   withMeta,
+  withoutNulls,
 } from './pod.ts';
 import { appProbers, PROBERS, rewriteProbes, rewritesProbes } from './probes.ts';
 import { mergedMetrics, SCRAPE } from './prometheus.ts';
 import { effectiveProxyConfig } from './proxy-config.ts';
 import { skipReason } from './selection.ts';
 import type { InjectionSettings } from './settings.ts';
+import { checkShape } from './shape.ts';
 import { STATUS, statusText } from './status.ts';
 import { strategicMerge } from './strategic-merge.ts';
 import type { Template, TemplateContext, Workload } from './template.ts';
@@ -72,17 +74,19 @@ const nameOf = ({ metadata }: Pod): string =>
 
 /** Injects a pod if it is to be injected. Injecting what is injected already gives the same (webhook.go injectPod). */
 export function injectPod(pod: Pod, settings: InjectionSettings, where: Surroundings): Injection {
+  const report = new Report(objectKey('Pod', where.namespace, nameOf(pod)));
+  checkShape(pod, report);
+  if (hasErrors(report)) return { kind: 'refuse', problems: report.problems };
   const reason = skipReason(pod, where.namespace, settings);
-  return reason === undefined ? inject(pod, settings, where) : { kind: 'skip', reason };
+  return reason === undefined ? inject(pod, settings, where, report) : { kind: 'skip', reason };
 }
 
-function inject(pod: Pod, settings: InjectionSettings, where: Surroundings): Injection {
-  const report = new Report(objectKey('Pod', where.namespace, nameOf(pod)));
+function inject(pod: Pod, settings: InjectionSettings, where: Surroundings, report: Report): Injection {
   checkAnnotations(pod, report);
   const templates = requested(pod, settings, report);
   if (hasErrors(report)) return { kind: 'refuse', problems: report.problems };
 
-  const original = uninject(pod);
+  const original = uninject(withoutNulls(pod));
   const context = contextOf(original, settings, where);
   const patches = templates.map(template => template.patch(context));
   const added = patches.reduce<Pod>((all, patch) => strategicMerge(all, patch) as Pod, {});

@@ -10,10 +10,12 @@ export type PatchOperation =
 const pointer = (path: string, step: string | number): string =>
   `${path}/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`;
 
-/** What makes the second value of the first; of two lists, element by element, and what is longer at the end. */
+/** What makes the second value of the first; of two lists, element by element, and what is longer at the end. A field that is null is none. */
 export function jsonPatch(before: Json, after: Json, path = ''): readonly PatchOperation[] {
   if (isObject(before) && isObject(after)) {
-    const gone = Object.keys(before).filter(key => before[key] !== undefined && after[key] === undefined);
+    const gone = Object.keys(before).filter(
+      key => before[key] !== undefined && before[key] !== null && after[key] === undefined,
+    );
     return [
       ...gone.map((key): PatchOperation => ({ op: 'remove', path: pointer(path, key) })),
       ...Object.entries(after).flatMap(([key, value]): readonly PatchOperation[] => {

@@ -93,7 +93,7 @@ export interface HttpGet extends JsonObject {
   readonly path?: string;
   readonly port: number | string;
   readonly scheme?: string;
-  readonly httpHeaders?: readonly { readonly name: string; readonly value: string }[];
+  readonly httpHeaders?: readonly { readonly name: string; readonly value?: string }[];
 }
 
 export interface Probe extends Handler {
@@ -140,3 +140,11 @@ export const mapContainers = (pod: Pod, change: (container: Container) => Contai
     initContainers: initContainersOf(pod).map(change),
     containers: containersOf(pod).map(change),
   });
+
+/** The value without fields that are null, which are none to Kubernetes. */
+export function withoutNulls<T extends Json>(value: T): T {
+  if (Array.isArray(value)) return value.map(withoutNulls) as unknown as T;
+  if (typeof value !== 'object' || value === null) return value;
+  const fields = Object.entries(value as JsonObject).filter(([, inner]) => inner !== null && inner !== undefined);
+  return Object.fromEntries(fields.map(([field, inner]) => [field, withoutNulls(inner as Json)])) as T;
+}

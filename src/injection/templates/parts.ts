@@ -1,5 +1,14 @@
 import { ProxyConfig_InboundInterceptionMode as Mode } from '../../proto/generated/istio/mesh/v1alpha1.ts';
-import { annotation, type Container, containersOf, type Json, type JsonObject, labelsOf, own, PROXY } from '../pod.ts';
+import {
+  annotation,
+  type Container,
+  containersOf,
+  type JsonObject,
+  labelsOf,
+  own,
+  PROXY,
+  withoutNulls,
+} from '../pod.ts';
 import type { Interception, TemplateContext, Workload } from '../template.ts';
 
 /** A field of a literal that is there under a condition: `...when(x, { field: x })`. */
@@ -74,14 +83,6 @@ export function resourcesOf(context: TemplateContext): JsonObject | undefined {
   }
   return { ...when(!isEmpty(requests), { requests }), ...when(!isEmpty(limits), { limits }) };
 }
-
-const withoutNulls = (object: JsonObject): JsonObject =>
-  Object.fromEntries(
-    Object.entries(object).flatMap(([key, value]): [string, Json][] => {
-      if (value === null || value === undefined) return [];
-      return [[key, typeof value === 'object' && !Array.isArray(value) ? withoutNulls(value as JsonObject) : value]];
-    }),
-  );
 
 /** A list of ports with one more; 0 is none. */
 function withPort(list: string, port: string): string {

@@ -142,7 +142,7 @@ function passOn(path: string, prober: Prober, name: string): JsonObject {
     },
     ...(others.length > 0 && {
       request_headers_to_add: others.map(header => ({
-        header: { key: header.name, value: literally(header.value) },
+        header: { key: header.name, value: literally(header.value ?? '') },
         append_action: 'OVERWRITE_IF_EXISTS_OR_ADD',
       })),
     }),

@@ -1,0 +1,109 @@
+import { entry, type Report } from '../config/report.ts';
+import type { Pod } from './pod.ts';
+import { isList, isObject } from './strategic-merge.ts';
+
+/** What a value has to be. */
+type Shape =
+  | 'text'
+  | 'number'
+  | 'boolean'
+  | 'port'
+  | { readonly each: Shape }
+  | { readonly list: Shape }
+  | { readonly fields: { readonly [field: string]: Shape }; readonly needs?: readonly string[] };
+
+const named = (fields: { readonly [field: string]: Shape } = {}): Shape => ({
+  fields: { name: 'text', ...fields },
+  needs: ['name'],
+});
+
+const handler: { readonly [field: string]: Shape } = {
+  httpGet: {
+    fields: { path: 'text', port: 'port', scheme: 'text', httpHeaders: { list: named({ value: 'text' }) } },
+    needs: ['port'],
+  },
+  tcpSocket: { fields: { port: 'port' }, needs: ['port'] },
+  grpc: { fields: { port: 'number', service: 'text' }, needs: ['port'] },
+};
+
+const probe: Shape = { fields: { ...handler, timeoutSeconds: 'number', periodSeconds: 'number' } };
+
+const container = named({
+  image: 'text',
+  args: { list: 'text' },
+  env: { list: named({ value: 'text' }) },
+  ports: { list: { fields: { name: 'text', containerPort: 'number', protocol: 'text' }, needs: ['containerPort'] } },
+  readinessProbe: probe,
+  livenessProbe: probe,
+  startupProbe: probe,
+  lifecycle: { fields: { preStop: { fields: handler }, postStart: { fields: handler } } },
+  securityContext: { fields: { runAsUser: 'number', runAsGroup: 'number' } },
+  volumeMounts: { list: named({ mountPath: 'text' }) },
+  restartPolicy: 'text',
+});
+
+/** What of a pod is read, as Kubernetes has it. */
+const pod: Shape = {
+  fields: {
+    metadata: {
+      fields: {
+        name: 'text',
+        generateName: 'text',
+        namespace: 'text',
+        labels: { each: 'text' },
+        annotations: { each: 'text' },
+        ownerReferences: {
+          list: { fields: { kind: 'text', name: 'text', apiVersion: 'text', controller: 'boolean' } },
+        },
+      },
+    },
+    spec: {
+      fields: {
+        containers: { list: container },
+        initContainers: { list: container },
+        volumes: { list: named() },
+        imagePullSecrets: { list: { fields: { name: 'text' } } },
+        hostNetwork: 'boolean',
+        serviceAccountName: 'text',
+        dnsPolicy: 'text',
+      },
+      needs: ['containers'],
+    },
+  },
+  needs: ['spec'],
+};
+
+type Fault = readonly [path: string, message: string];
+
+/** What is wrong with a value, where. Null stands for the absence of a field; what a map or a list holds cannot be absent. */
+function* faults(value: unknown, shape: Shape, path: string): Generator<Fault> {
+  if (typeof shape === 'string') yield* plainFaults(value, shape, path);
+  else if ('list' in shape) {
+    if (isList(value)) for (const [i, item] of value.entries()) yield* faults(item, shape.list, `${path}[${i}]`);
+    else yield [path, 'expected a list'];
+  } else if (!isObject(value)) yield [path, 'expected an object'];
+  else if ('each' in shape)
+    for (const [key, inner] of Object.entries(value)) yield* faults(inner, shape.each, entry(path, key));
+  else {
+    const at = (field: string) => (path ? entry(path, field) : field);
+    for (const field of shape.needs ?? []) if (isAbsent(value[field])) yield [at(field), 'it is needed'];
+    for (const [field, inner] of Object.entries(shape.fields))
+      if (!isAbsent(value[field])) yield* faults(value[field], inner, at(field));
+  }
+}
+
+const isAbsent = (value: unknown): boolean => value === undefined || value === null;
+
+function* plainFaults(value: unknown, shape: Shape & string, path: string): Generator<Fault> {
+  const type = typeof value;
+  if (shape === 'text' && type !== 'string')
+    yield [path, `expected a text, not ${JSON.stringify(value)}: put it in quotes`];
+  else if (shape === 'port' && type !== 'number' && type !== 'string')
+    yield [path, 'expected the number or the name of a port'];
+  else if ((shape === 'number' || shape === 'boolean') && type !== shape) yield [path, `expected a ${shape}`];
+}
+
+/** Reports what of a pod an API server could not read, as far as injection reads it. */
+export function checkShape(given: Pod, report: Report): void {
+  for (const [path, message] of faults(given, pod, '')) report.error(path, message);
+}
