@@ -140,14 +140,16 @@ export class WorkloadCertificates<C extends { readonly id: string }> {
     return { own: made.own, roots: rootsOf(made.by, this.#context.otherRoots()) };
   }
 
-  async #make({ identity }: Caller): Promise<Made> {
+  async #make({ identity, proof, expiresAt }: Caller): Promise<Made> {
     const authority = this.#inForce;
     const { clock, life = leafLife.default } = this.#context;
     const now = clock.now();
     if (!authority) throw new Error('there is no authority yet');
     if (authority.notAfter <= now)
       throw new Error(`the signing certificate has expired at ${timeText(authority.notAfter)}`);
-    const certificate = await ownCertificate(authority, [identity.uri], life, now);
+    // By a certificate nobody gets one that outlives it: else one that was stolen would last for ever.
+    const longest = proof === 'certificate' ? (expiresAt - now) / 1_000 : life;
+    const certificate = await ownCertificate(authority, [identity.uri], Math.min(life, longest), now);
     const renewAt = Math.max(now + SOONEST, renewalTime(now, certificate.notAfter, Math.random()));
     return { own: ownPart(certificate), by: authority, renewAt };
   }

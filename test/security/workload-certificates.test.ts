@@ -8,6 +8,7 @@ import pino from 'pino';
 import { serve } from '../../src/cli/commands.ts';
 import { readArguments } from '../../src/command.ts';
 import { type ControlPlane, startControlPlane } from '../../src/control-plane.ts';
+import { decode } from '../../src/proto/message.ts';
 import type { Caller } from '../../src/security/authenticate.ts';
 import { type CertificateAuthority, rootBundle } from '../../src/security/authority.ts';
 import { validityOf } from '../../src/security/certificate.ts';
@@ -19,6 +20,7 @@ import type { Protocol } from '../../src/xds/frame.ts';
 import type { Stream } from '../../src/xds/handler.ts';
 import { ALL } from '../../src/xds/name-set.ts';
 import { type Part, ResourceSet } from '../../src/xds/resource-set.ts';
+import { resourceTypes } from '../../src/xds/resource-types.ts';
 import { type View, view } from '../../src/xds/view.ts';
 import { AdsClient, type AdsResponse, messageOf } from '../support/ads-client.ts';
 import { freePort } from '../support/free-port.ts';
@@ -330,4 +332,24 @@ test('a certificate is renewed at half its life, and sooner by a random part of 
   clock.move(1);
   await until('the renewal', () => touched === 1);
   assert.notEqual(certificates.of(client)?.own, made);
+});
+
+test('who proves itself by a certificate gets none that outlives it', async () => {
+  const log = pino({ level: 'silent' });
+  const clock = clockOf();
+  const certificates = new WorkloadCertificates<{ readonly id: string }>({ clock, log, otherRoots: () => '' });
+  certificates.use(first);
+  const hour = 3_600_000;
+  for (const [proof, most] of [
+    ['certificate', hour],
+    ['token', 24 * hour],
+  ] as const) {
+    const client = { id: proof };
+    await certificates.admit(client, { ...caller(clock.now() + hour), proof }, here);
+    const [secret] = certificates.of(client)?.own.list ?? [];
+    const { tls_certificate: pair } = decode(resourceTypes.secret.message, secret?.bytes ?? Buffer.alloc(0));
+    const { notAfter } = validityOf(new X509Certificate(pair?.certificate_chain?.inline_bytes ?? ''));
+    const left = notAfter - clock.now();
+    assert.ok(left <= most && left > most - 2_000, `${proof}: ${left}`);
+  }
 });
