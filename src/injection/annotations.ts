@@ -5,6 +5,7 @@ import type { ProxyConfig } from '../proto/generated/istio/mesh/v1alpha1.ts';
 import { annotationsOf, own, type Pod, type StringMap } from './pod.ts';
 import { PROXY_CONFIG, readProxyConfig } from './proxy-config.ts';
 import { quantity } from './quantity.ts';
+import { reservedPorts } from './reserved-ports.ts';
 import { isObject } from './strategic-merge.ts';
 
 /** What is wrong with a value, in words that say what was expected; undefined where nothing is. */
@@ -30,6 +31,13 @@ const uint32: Check = value =>
   isNumber(value, 2 ** 32 - 1) ? undefined : 'expected a whole number, 0 or more, such as 15';
 
 const port: Check = value => (isNumber(value.trim(), 65535) ? undefined : `'${value}' is no port; expected 0 to 65535`);
+
+/** Where the kubelet asks: a port that the proxy does not have for something else already; 0 is none. */
+const statusPort: Check = value => {
+  const number = Number(value.trim());
+  if (port(value) || number === 15020 || !Object.hasOwn(reservedPorts, number)) return port(value);
+  return `it is the proxy's own (${reservedPorts[number]}); expected another port, such as 15020`;
+};
 
 const ports: Check = value =>
   value.trim() === ''
@@ -106,7 +114,7 @@ function proxyConfigFault(config: ProxyConfig): string | undefined {
 /** Annotations that are checked before anything is injected (inject/validate.go), and those whose value a template could not use. */
 const checks: { readonly [name: string]: Check } = {
   'sidecar.istio.io/interceptionMode': oneOf('REDIRECT', 'TPROXY', 'NONE'),
-  'status.sidecar.istio.io/port': port,
+  'status.sidecar.istio.io/port': statusPort,
   'readiness.status.sidecar.istio.io/initialDelaySeconds': uint32,
   'readiness.status.sidecar.istio.io/periodSeconds': uint32,
   'readiness.status.sidecar.istio.io/failureThreshold': uint32,

@@ -2,6 +2,7 @@ import { entry, type Report } from '../config/report.ts';
 import type { MeshConfig } from '../proto/generated/istio/mesh/v1alpha1.ts';
 import { truth } from './annotations.ts';
 import { annotation, annotationsOf, type Pod, type StringMap, withMeta } from './pod.ts';
+import { reservedPorts } from './reserved-ports.ts';
 import { isObject } from './strategic-merge.ts';
 
 /** Where an app says that it has metrics. */
@@ -24,19 +25,6 @@ const sanitized = (name: string): string => name.replace(/[^a-zA-Z0-9_]/g, '_');
 
 const told = (annotations: StringMap, name: string): string | undefined =>
   Object.entries(annotations).find(([key]) => sanitized(key) === name)?.[1];
-
-/** The mesh's own ports, whose metrics are no app's (pilot-agent status: istioReservedPorts). */
-const reserved: { readonly [port: string]: string } = {
-  15000: "Envoy's admin pages",
-  15001: 'captured outbound traffic',
-  15004: 'debug pages',
-  15006: 'captured inbound traffic',
-  15008: 'tunnels',
-  15020: 'the merged metrics themselves',
-  15021: 'health of the proxy',
-  15053: 'DNS',
-  15090: "Envoy's metrics, which are merged anyway",
-};
 
 /** Annotations without those of Prometheus. */
 const cleared = (annotations: StringMap): StringMap =>
@@ -93,8 +81,8 @@ function checkPort(port: string, merged: string, name: string, report: Report): 
   if (!/^[+-]?\d+$/.test(port) || number < 1 || number > 65535)
     report.error(at, `'${port}' is no port; expected the app's port for metrics, 1 to 65535`);
   else if (String(number) === merged) report.error(at, `${port} is the port of the merged metrics; name the app's own`);
-  else if (Object.hasOwn(reserved, number))
-    report.error(at, `${port} is the proxy's own (${reserved[number]}); name the app's port`);
+  else if (Object.hasOwn(reservedPorts, number))
+    report.error(at, `${port} is the proxy's own (${reservedPorts[number]}); name the app's port`);
 }
 
 /** The pod with the annotations that it had before {@link mergedMetrics}. */

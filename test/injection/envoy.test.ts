@@ -174,7 +174,7 @@ const podWith = (
     annotations: {
       'sidecar.istio.io/interceptionMode': 'NONE',
       'sidecar.istio.io/logLevel': 'error',
-      'proxy.istio.io/config': `{controlPlaneAuthPolicy: NONE, discoveryAddress: "${xds}"}`,
+      'proxy.istio.io/config': `{controlPlaneAuthPolicy: NONE, discoveryAddress: "${xds}", proxyMetadata: {ISTIO_META_a-b: c}}`,
       'prometheus.io/scrape': 'true',
       'prometheus.io/port': String(metrics),
       'prometheus.io/path': '/m',

@@ -73,7 +73,7 @@ for (const [name, config, given, namespace, reason] of selections)
 const A = 'metadata.annotations';
 const refused: { readonly [name: string]: readonly string[] } = {
   'sidecar.istio.io/interceptionMode': ['redirect', ''],
-  'status.sidecar.istio.io/port': ['x', '-1', '65536', ''],
+  'status.sidecar.istio.io/port': ['x', '-1', '65536', '', '15021', '15090', ' 15001'],
   'readiness.status.sidecar.istio.io/initialDelaySeconds': ['-1', '1s', ''],
   'readiness.status.sidecar.istio.io/periodSeconds': ['4294967296', '1.5'],
   'readiness.status.sidecar.istio.io/failureThreshold': ['many'],

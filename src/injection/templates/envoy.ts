@@ -191,9 +191,13 @@ const known = (name: string): string => `\uE000${name}\uE001`;
 
 /** The text in which the kubelet writes variables; `$$` is a dollar to it. */
 const forKubelet = (json: string): string =>
-  json.replaceAll('$', '$$$$').replaceAll(/\uE000(\w+)\uE001/g, (_, name: string) => `$(${name})`);
+  json.replaceAll('$', '$$$$').replaceAll(/\uE000([^\uE001]+)\uE001/g, (_, name: string) => `$(${name})`);
 
+const CONFIG = '--config-yaml';
+
+/** The container with its bootstrap, unless the user gave it one. */
 function withBootstrap(proxy: Container, context: TemplateContext, pod: Pod, type: Type): Container {
+  if (proxy.args?.includes(CONFIG)) return proxy;
   const value = (name: string) => proxy.env?.find(variable => variable.name === name)?.value;
   const containers = [...initContainersOf(context.pod), ...containersOf(context.pod)];
   const adminPort = context.proxy.proxyAdminPort || 15000;
@@ -214,7 +218,7 @@ function withBootstrap(proxy: Container, context: TemplateContext, pod: Pod, typ
     runtime: context.proxy.runtimeValues,
     ...status,
   });
-  return { ...proxy, args: [...(proxy.args ?? []), '--config-yaml', forKubelet(JSON.stringify(bootstrap))] };
+  return { ...proxy, args: [...(proxy.args ?? []), CONFIG, forKubelet(JSON.stringify(bootstrap))] };
 }
 
 /** Where the control plane is, and whether it is asked over TLS. */
