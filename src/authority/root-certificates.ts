@@ -75,8 +75,13 @@ export class RootCertificates {
   /** Writes for as long as the term lasts. */
   async run(term: Permit): Promise<void> {
     const writer = this.#cluster.writer(term);
-    await this.#follow(term.signal);
-    this.#listed = true;
+    const ended = new Promise<void>(resolve => {
+      if (term.signal.aborted) resolve();
+      else term.signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    // A term may end before anything could be listed.
+    await Promise.race([this.#follow(term.signal), ended]);
+    this.#listed = term.held();
     while (term.held()) {
       const now = this.#cluster.clock.now();
       let soonest: number = times.longestTruce;

@@ -103,7 +103,7 @@ export class Rotating {
 
   /** The next step, if it is time for one. */
   async #next(
-    { inForce, found, isRotationAsked }: AuthorityState,
+    { inForce, wanted, isRotationAsked }: AuthorityState,
     now: number,
     writer: Writer,
     signal: AbortSignal,
@@ -113,7 +113,7 @@ export class Rotating {
     if (stepOf(rotation) === 'settled') {
       holding(undefined);
       await this.#forget(rotation, writer, signal);
-      const isOurs = source === caSecret.name && found.caSecret !== undefined && !found.cacerts;
+      const isOurs = source === caSecret.name && wanted?.source === caSecret.name;
       if (!isOurs || !(isDue(rotation, now) || isRotationAsked)) return inForce;
       const root = rootAuthority(await makeRoot(trustDomain(), now));
       return { rotation: begin(rotation, root, now), source, isMade: true };

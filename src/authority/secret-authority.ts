@@ -12,6 +12,7 @@ import { makeRoot, rootAuthority } from '../security/root.ts';
 import { stepId } from '../security/rotation.ts';
 import { type AuthorityInForce, readRotationSecret, rotationSecret } from '../security/rotation-secret.ts';
 import type { Cluster } from './cluster.ts';
+import { rootCertificates } from './root-certificates.ts';
 
 /** On `istio-ca-secret`: another root is asked for. The leader makes one and takes the annotation away. */
 export const ROTATE = 'pilotlight.io/rotate-root';
@@ -21,6 +22,8 @@ interface Found {
   readonly cacerts: RawObject | undefined;
   readonly caSecret: RawObject | undefined;
   readonly rotation: RawObject | undefined;
+  /** The ConfigMap of the roots that pods of the system namespace mount. */
+  readonly roots: RawObject | undefined;
 }
 
 /** What is in force, and what a leader has to know besides. */
@@ -56,6 +59,9 @@ const secretData = (secret: RawObject): SecretData =>
     ]),
   );
 
+const mountedRoots = (configMap: RawObject | undefined): string =>
+  (configMap?.['data'] as Readonly<Record<string, string>> | undefined)?.[rootCertificates.field] ?? '';
+
 /**
  * Follows the authority of a mesh: in the Secrets `cacerts` and `istio-ca-secret`, which is made where there is neither, and in what the leader
  * has written down. It is heard of the first time once all have been looked up. What is wrong with a Secret is told and logged, and leaves the
@@ -67,7 +73,7 @@ export async function followSecrets(
   heard: StateHeard,
   signal: AbortSignal,
 ): Promise<void> {
-  let found: Found = { cacerts: undefined, caSecret: undefined, rotation: undefined };
+  let found: Found = { cacerts: undefined, caSecret: undefined, rotation: undefined, roots: undefined };
   /** What was wrong when last looked at, as it was said. */
   let said: ReadonlySet<string> = new Set();
   let unwritten: string | undefined;
@@ -130,6 +136,7 @@ export async function followSecrets(
         cacerts: found.cacerts && readCacerts(secretData(found.cacerts), now),
         caSecret: found.caSecret && readCaSecret(secretData(found.caSecret), now),
         rotation,
+        mounted: mountedRoots(found.roots),
       },
       inForce,
       now,
@@ -164,18 +171,18 @@ export async function followSecrets(
     });
   };
 
-  const following = (secret: keyof Found, name: string): Promise<void> => {
+  const following = (part: keyof Found, kind: 'Secret' | 'ConfigMap', name: string): Promise<void> => {
     const told = (object: RawObject | undefined): void => {
-      found = { ...found, [secret]: object };
+      found = { ...found, [part]: object };
       choose();
     };
     return follow(
-      `Secret/${namespace}/${name} of the CA`,
+      `${kind}/${namespace}/${name} of the CA`,
       {
-        kind: 'Secret',
+        kind,
         group: '',
         versions: ['v1'],
-        plural: 'secrets',
+        plural: `${kind.toLowerCase()}s`,
         namespace,
         fieldSelector: `metadata.name=${name}`,
       },
@@ -184,9 +191,10 @@ export async function followSecrets(
     );
   };
   await Promise.all([
-    following('cacerts', cacertsSecret),
-    following('caSecret', caSecret.name),
-    following('rotation', rotationSecret.name),
+    following('cacerts', 'Secret', cacertsSecret),
+    following('caSecret', 'Secret', caSecret.name),
+    following('rotation', 'Secret', rotationSecret.name),
+    following('roots', 'ConfigMap', rootCertificates.name),
   ]);
   looked = true;
   choose();

@@ -1,6 +1,7 @@
 import { type CertificateAuthority, isSameAuthority } from './authority.ts';
 import { caSecret } from './ca-secret.ts';
 import { cacertsSecret } from './cacerts.ts';
+import { isSame, readCertificates } from './certificate.ts';
 import type { Fault, Read } from './fault.ts';
 import { begin, settled } from './rotation.ts';
 import { type AuthorityInForce, type AuthoritySource, rotationSecret } from './rotation-secret.ts';
@@ -10,6 +11,8 @@ export interface FoundSecrets {
   readonly cacerts: Read<CertificateAuthority> | undefined;
   readonly caSecret: Read<CertificateAuthority> | undefined;
   readonly rotation: Read<AuthorityInForce> | undefined;
+  /** The roots that pods mount, as PEM: what was in force last, whoever was the control plane. */
+  readonly mounted: string;
 }
 
 /** A fault with the Secret that it is in. */
@@ -48,18 +51,28 @@ const alone = ({ source, authority }: WantedAuthority, now: number): AuthorityIn
 
 const hasExpired = ({ rotation }: AuthorityInForce, now: number): boolean => now >= rotation.signer.notAfter;
 
+/** Whether an istiod has served since the leader wrote down what is in force: pods trust its root, and not what is written there. */
+function isOutdated({ rotation }: AuthorityInForce, wanted: WantedAuthority, mounted: string): boolean {
+  const roots = readCertificates(mounted);
+  if (typeof roots === 'string') return false;
+  const isMounted = ({ root }: CertificateAuthority): boolean => roots.some(one => isSame(one, root));
+  return isMounted(wanted.authority) && !isMounted(rotation.signer);
+}
+
 /** What every replica says is in force: what the leader wrote last; what the Secrets bring where there never was a leader. */
 function inForceOf(
   stored: AuthorityInForce | undefined,
   wanted: WantedAuthority | undefined,
   last: AuthorityInForce | undefined,
+  mounted: string,
   now: number,
 ): AuthorityInForce | undefined {
   // What is older than what is in force was brought back by somebody: the mesh has gone on since.
   const known = stored && !(last && stored.rotation.generation < last.rotation.generation) ? stored : last;
   if (!known) return wanted && alone(wanted, now);
   // Nothing that it signed is valid any more: there is nobody to wait for.
-  if (wanted && hasExpired(known, now) && !isSameAuthority(known.rotation.signer, wanted.authority))
+  const isOver = hasExpired(known, now) || (!last && wanted && isOutdated(known, wanted, mounted));
+  if (wanted && isOver && !isSameAuthority(known.rotation.signer, wanted.authority))
     return {
       ...alone(wanted, now),
       rotation: { ...settled(wanted.authority, now), generation: known.rotation.generation + 1 },
@@ -81,7 +94,7 @@ export function chooseAuthority(found: FoundSecrets, last: AuthorityInForce | un
   ];
   if (!last && ((read && !read.ok) || (stored && !stored.ok))) return { do: 'refuse', faults };
   const wanted = read?.ok ? { source, authority: read.value } : undefined;
-  const inForce = inForceOf(stored?.ok ? stored.value : undefined, wanted, last, now);
+  const inForce = inForceOf(stored?.ok ? stored.value : undefined, wanted, last, found.mounted, now);
   if (!inForce) return { do: 'make' };
   const gone =
     inForce.source === caSecret.name

@@ -139,7 +139,8 @@ const choose = (
   rotation?: Read<AuthorityInForce>,
   last?: AuthorityInForce,
   at = now,
-) => chooseAuthority({ cacerts, caSecret, rotation }, last, at);
+  mounted = '',
+) => chooseAuthority({ cacerts, caSecret, rotation, mounted }, last, at);
 
 /** What is served, with what a leader makes of it. */
 function served(choice: ReturnType<typeof choose>, at = now) {
@@ -231,4 +232,19 @@ test('where nothing is valid any more of what signed, nobody is waited for', () 
   assert.equal(after.rotation.signer, fresh);
   assert.equal(after.rotation.generation, 1);
   assert.equal(next, after);
+});
+
+test('what an istiod made meanwhile is taken over as it is, since pods trust that', () => {
+  const start = (mounted: string) =>
+    served(choose(undefined, own(second), stored(ownInForce), undefined, now, mounted));
+  const over = start(rootBundle(second));
+  assert.equal(rootBundle(authorityOf(over.inForce.rotation)), rootBundle(second));
+  assert.equal(over.next, over.inForce);
+  for (const mounted of ['', 'garbage', rootBundle(first), rootBundle(first) + rootBundle(second), rootBundle(third)]) {
+    const rotated = start(mounted);
+    assert.equal(rotated.inForce.rotation.signer.certificate.toString(), first.certificate.toString(), 'put by hand');
+    assert.equal(stepOf(rotated.next.rotation), 'distribute');
+  }
+  const running = served(choose(undefined, own(second), stored(ownInForce), ownInForce, now, rootBundle(second)));
+  assert.equal(stepOf(running.next.rotation), 'distribute', 'who runs knows what is in force');
 });
