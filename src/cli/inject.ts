@@ -41,8 +41,13 @@ function meshOf(text: string | undefined, args: Arguments, tell: (problems: read
   const options = readMeshOptions(args);
   const raw = { apiVersion: '', kind: 'MeshConfig', metadata: { name: 'istio' }, data: { mesh: text ?? '' } };
   const parsed = parseMeshConfig(raw);
+  if (!parsed.ok) {
+    const [{ path = '', message = 'it cannot be read' } = {}] = parsed.problems;
+    const field = path.replace(/^data\.mesh\.?/, '');
+    throw new UsageError(`the mesh's settings: ${field && `${field}: `}${message}`);
+  }
   tell(parsed.problems);
-  return meshSettings(parsed.ok ? parsed.value : undefined, options, '').config;
+  return meshSettings(parsed.value, options, '').config;
 }
 
 function sidecarOf(args: Arguments): Sidecar | undefined {

@@ -149,12 +149,14 @@ const mistakes: readonly (readonly [readonly string[], RegExp])[] = [
   [['-f', file('b.yaml', `${deployment}...\n${service}`)], /b\.yaml: line \d+: .*---/],
   [['-f', mesh, '--template', 'istoi-proxy'], /--template: 'istoi-proxy'; expected one of envoy, istio-proxy/],
   [['-f', mesh, '--native-sidecars', 'maybe'], /--native-sidecars: 'maybe'; expected true or false/],
+  [['-f', mesh, '--mesh-config', file('c.yaml', 'a: [')], /^the mesh's settings: /],
+  [['-f', mesh, '--mesh-config', file('d.yaml', 'outboundTrafficPolicy: {mode: ANY}')], /outboundTrafficPolicy/],
   [['-f', mesh, '--values', '/none'], /--values: \/none: there is no such file/],
 ];
 
 for (const [argv, message] of mistakes)
   test(`a mistake is one sentence: ${message.source}`, async () => {
-    const settings = argv.includes('--values') ? [] : ['--mesh-config', mesh];
+    const settings = argv.some(arg => arg === '--values' || arg === '--mesh-config') ? [] : ['--mesh-config', mesh];
     await assert.rejects(run(inject, [...argv, ...settings]), (error: Error) => {
       assert.ok(error instanceof UsageError, error.stack);
       assert.match(error.message, message);
