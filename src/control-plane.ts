@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { BoundLog } from './bound-log.ts';
 import { controlPlaneIdentifier, versionText } from './build-info.ts';
 import { type Caller, overHttp, overPlaintext, type Rights, rightsOf } from './caller.ts';
@@ -18,7 +19,9 @@ import { Intake } from './intake.ts';
 import type { NamedObject } from './istio/credentials.ts';
 import type { JwtRule } from './jwt-rule.ts';
 import type { Log } from './log.ts';
+import type { MeshModel } from './model/mesh.ts';
 import type { Proxy } from './model/proxy/proxy.ts';
+import { objectKey } from './object-key.ts';
 import { openPorts, type Port, probePort } from './ports.ts';
 import { ProblemLog } from './problem-log.ts';
 import { proxyHandler } from './proxy-handler.ts';
@@ -68,6 +71,12 @@ export interface ControlPlane {
   /** The world that is served now; undefined before it is whole. */
   world(): World | undefined;
   stop(): Promise<void>;
+}
+
+/** The image that this process runs, where it is a container of a pod of the mesh. */
+function ownImage(mesh: MeshModel | undefined, namespace: string): string | undefined {
+  const pod = mesh?.contents.Pod.get(objectKey('Pod', namespace, process.env['POD_NAME'] ?? hostname()));
+  return pod?.containers.find(({ name }) => name === 'discovery')?.image;
 }
 
 /** Milliseconds of CPU time that this process has used. */
@@ -193,7 +202,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
       revision: settings.revision,
       rootNamespace: settings.mesh.rootNamespace,
       mesh: () => world?.mesh,
-      image: () => undefined,
+      image: () => ownImage(world?.mesh, settings.mesh.rootNamespace),
       log,
       onReview: (outcome, seconds) => metrics.injection.reviewed(outcome, seconds),
     });

@@ -33,7 +33,7 @@ import { otherRoots } from './translate/trust-bundle.ts';
 export interface Security {
   /** Follows the mesh's certificate authority. Resolves once it has been looked up. */
   followAuthority(
-    mesh: Pick<AuthorityMesh, 'trustDomain' | 'acknowledgements' | 'serving'>,
+    mesh: Pick<AuthorityMesh, 'trustDomain' | 'acknowledgements' | 'serving' | 'revision'>,
     heard: AuthorityHeard,
     signal: AbortSignal,
   ): Promise<void>;
@@ -256,5 +256,11 @@ export async function runSecurePort(context: RunContext, { followAuthority }: Se
   };
   const { acknowledgements } = context;
   const serving = () => port?.serving;
-  await followAuthority({ trustDomain: () => trustDomains()[0], acknowledgements, serving }, heard, signal);
+  // Who does not serve the webhook leaves its roots to whom it is of.
+  const ofWebhook = context.webhook && revision;
+  await followAuthority(
+    { trustDomain: () => trustDomains()[0], acknowledgements, serving, revision: ofWebhook },
+    heard,
+    signal,
+  );
 }

@@ -16,6 +16,7 @@ import { Replicas } from './replicas.ts';
 import { RootCertificates } from './root-certificates.ts';
 import { Rotating } from './rotating.ts';
 import { type AuthorityState, followSecrets } from './secret-authority.ts';
+import { WebhookRoots } from './webhook-roots.ts';
 
 /** Who hears of the authority of a mesh. */
 export interface AuthorityHeard {
@@ -32,6 +33,8 @@ export interface AuthorityMesh {
   readonly trustDomain: () => string;
   readonly acknowledgements: Acknowledgements;
   readonly pace?: Pace;
+  /** Whose webhooks are known by the mesh's roots; nobody's without. */
+  readonly revision?: string | undefined;
   /** The certificate of this replica's TLS port. */
   readonly serving?: () => X509Certificate | undefined;
 }
@@ -44,7 +47,7 @@ const lookEvery = ({ beforeSigning, beforeDropping }: Pace): number =>
 export async function clusterAuthority(
   cluster: Cluster,
   client: ApiClient,
-  { trustDomain, acknowledgements, pace = usualPace, serving = () => undefined }: AuthorityMesh,
+  { trustDomain, acknowledgements, pace = usualPace, revision, serving = () => undefined }: AuthorityMesh,
   heard: AuthorityHeard,
   signal: AbortSignal,
 ): Promise<void> {
@@ -54,6 +57,7 @@ export async function clusterAuthority(
   let state: AuthorityState | undefined;
   let current: CertificateAuthority | undefined;
   let roots: RootCertificates | undefined;
+  let webhooks: WebhookRoots | undefined;
   let ofSecrets: readonly Problem[] = [];
   let ofRotation: readonly Problem[] = [];
   let waitedFor = 0;
@@ -84,11 +88,15 @@ export async function clusterAuthority(
   const begin = (): void => {
     void replicas.run(acknowledgements, isRotating, signal);
     const duties = () => {
-      roots = new RootCertificates(cluster, current ? rootBundle(current) : '');
-      const distribution = roots;
+      const bundle = current ? rootBundle(current) : '';
+      const distribution = new RootCertificates(cluster, bundle);
+      const ofWebhooks = revision === undefined ? undefined : new WebhookRoots(cluster, revision, bundle);
+      roots = distribution;
+      webhooks = ofWebhooks;
       const expiry = { cluster, replica, state: () => state, serving, bell: ofExpiry };
       return [
         (term: Permit) => distribution.run(term),
+        ...(ofWebhooks ? [(term: Permit) => ofWebhooks.run(term)] : []),
         (term: Permit) => rotating.run(term),
         (term: Permit) => tellExpiry(expiry, term),
       ];
@@ -111,6 +119,7 @@ export async function clusterAuthority(
           current = authority;
           heard.inForce(authority);
           roots?.replace(rootBundle(authority));
+          webhooks?.replace(rootBundle(authority));
           if (isFirst) begin();
         }
         tell();

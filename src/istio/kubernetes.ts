@@ -65,6 +65,8 @@ export interface KubePod {
   readonly hostNetwork: boolean;
   readonly phase: string;
   readonly ready: boolean;
+  /** Those that run beside one another, native sidecars among them. */
+  readonly containers: readonly { readonly name: string; readonly image: string }[];
   /** Named container ports, for named target ports. */
   readonly containerPorts: readonly { readonly name: string; readonly port: number; readonly protocol: string }[];
   /** The controller's kind and name (ReplicaSet …); empty where there is none. */

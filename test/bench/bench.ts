@@ -12,6 +12,7 @@ import { counters } from '../../src/xds/counters.ts';
 import type { Snapshot } from '../../src/xds/resource-set.ts';
 import { Fleet } from './fleet.ts';
 import { imageProgram } from './image.ts';
+import { reviewCosts } from './injection.ts';
 import { meshObjects, slice, virtualService } from './mesh.ts';
 import { cpuOf, median, ownCpu, residentOf, table } from './process.ts';
 import { signingCosts } from './signing.ts';
@@ -168,6 +169,7 @@ try {
     await measurePushes(store);
     for (const [index, [what, cpu]] of (await signingCosts()).entries())
       row(what, `${ms(cpu)} CPU`, index < 2 ? '2.5 ms' : '');
+    for (const [what, usual, most] of reviewCosts()) row(what, `${ms(usual)} CPU, at most ${ms(most)}`, '5 ms');
   }
   if (only !== 'pushes') {
     const world = new World(store.contents(), options);

@@ -31,7 +31,12 @@ test('the control plane may read every kind that it watches, and nothing more', 
     .filter(({ kind }) => !['Secret', 'ConfigMap', 'MeshConfig'].includes(kind))
     .map(({ plural, group }) => `${plural}.${group}`);
   // Beside what is watched as a whole: the roots of the mesh by their name, and what the API server is asked.
-  const more = ['configmaps.', 'tokenreviews.authentication.k8s.io', 'subjectaccessreviews.authorization.k8s.io'];
+  const more = [
+    'mutatingwebhookconfigurations.admissionregistration.k8s.io',
+    'configmaps.',
+    'tokenreviews.authentication.k8s.io',
+    'subjectaccessreviews.authorization.k8s.io',
+  ];
   assert.deepEqual(granted?.sort(), [...watched, ...more].sort());
   const written = roles.flatMap(({ rules = [] }) =>
     rules.flatMap(({ resources, verbs }) =>
@@ -52,6 +57,7 @@ test('the control plane may read every kind that it watches, and nothing more', 
     'patch leases',
     'patch secrets',
     'update leases',
+    'update mutatingwebhookconfigurations',
     'update secrets',
   ]);
 });
@@ -75,7 +81,7 @@ function askedFor(): ReadonlySet<string> {
   const asked = new Set<string>();
   for (const path of globSync('{kubernetes,authority}/**/*.ts', { cwd: src })) {
     const text = readFileSync(join(src, path), 'utf8');
-    for (const [, group = '', plural = ''] of text.matchAll(/apiVersion: '(?:([\w.]+)\/)?\w+', plural: '(\w+)'/g))
+    for (const [, group = '', plural = ''] of text.matchAll(/apiVersion: '(?:([\w.]+)\/)?\w+',\s+plural: '(\w+)'/g))
       asked.add(`${plural}.${group}`);
     for (const [, group = '', plural = ''] of text.matchAll(/'\/apis\/([\w.]+)\/\w+\/(\w+)'/g))
       asked.add(`${plural}.${group}`);
@@ -93,7 +99,13 @@ test('what the code asks the API server for beside what it watches, it may ask f
     ),
   );
   const asked = askedFor();
-  for (const known of ['leases.coordination.k8s.io', 'secrets.', 'configmaps.', 'tokenreviews.authentication.k8s.io'])
+  for (const known of [
+    'leases.coordination.k8s.io',
+    'secrets.',
+    'configmaps.',
+    'tokenreviews.authentication.k8s.io',
+    'mutatingwebhookconfigurations.admissionregistration.k8s.io',
+  ])
     assert.ok(asked.has(known), known);
   assert.deepEqual(
     [...asked].filter(resource => !granted.has(resource)),

@@ -68,6 +68,7 @@ const bootstrap = ({ app, version }: Workload): object =>
       hostNetwork: false,
       phase: 'Running',
       ready: true,
+      containers: [],
       containerPorts: [],
       ownerKind: 'Deployment',
       ownerName: `${app}-${version}`,

@@ -21,8 +21,10 @@ export function parsePod(raw: RawObject): Parsed<KubePod> {
   add(text(status, 'podIP', 'status', report), 'status.podIP');
   for (const [item, at] of items(status, 'podIPs', 'status', report)) add(text(item, 'ip', at, report), `${at}.ip`);
 
+  const containers: { name: string; image: string }[] = [];
   const containerPorts: { name: string; port: number; protocol: string }[] = [];
-  const readPorts = (container: Fields, at: string) => {
+  const readContainer = (container: Fields, at: string) => {
+    containers.push({ name: text(container, 'name', at, report), image: text(container, 'image', at, report) });
     for (const [port, path] of items(container, 'ports', at, report)) {
       containerPorts.push({
         name: text(port, 'name', path, report),
@@ -31,10 +33,10 @@ export function parsePod(raw: RawObject): Parsed<KubePod> {
       });
     }
   };
-  for (const [container, at] of items(spec, 'containers', 'spec', report)) readPorts(container, at);
+  for (const [container, at] of items(spec, 'containers', 'spec', report)) readContainer(container, at);
   // A native sidecar (an init container that stays) serves ports as any container does.
   for (const [container, at] of items(spec, 'initContainers', 'spec', report)) {
-    if (container['restartPolicy'] === 'Always') readPorts(container, at);
+    if (container['restartPolicy'] === 'Always') readContainer(container, at);
   }
 
   let ready = false;
@@ -62,6 +64,7 @@ export function parsePod(raw: RawObject): Parsed<KubePod> {
     hostNetwork: flag(spec, 'hostNetwork', false, 'spec', report),
     phase: text(status, 'phase', 'status', report),
     ready,
+    containers,
     containerPorts,
     ownerKind,
     ownerName,

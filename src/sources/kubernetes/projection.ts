@@ -80,10 +80,17 @@ const webhook = (value: unknown): Fields => ({
 });
 
 function pod({ spec, status }: Fields): Fields {
-  const containers = items(fields(spec)['containers']).map(container => pick(container, 'name', 'ports'));
+  const listed = (list: string): readonly Fields[] =>
+    items(fields(spec)[list]).map(container => pick(container, 'name', 'image', 'ports', 'restartPolicy'));
+  const containers = listed('containers').map(({ restartPolicy, ...container }) => container);
+  const native = listed('initContainers').filter(({ restartPolicy }) => restartPolicy === 'Always');
   const ready = items(fields(status)['conditions']).filter(condition => fields(condition)['type'] === 'Ready');
   return {
-    spec: { ...pick(spec, 'nodeName', 'serviceAccountName', 'hostNetwork', 'hostname', 'subdomain'), containers },
+    spec: {
+      ...pick(spec, 'nodeName', 'serviceAccountName', 'hostNetwork', 'hostname', 'subdomain'),
+      containers,
+      ...(native.length > 0 && { initContainers: native }),
+    },
     status: {
       ...pick(status, 'phase', 'podIP', 'podIPs'),
       conditions: ready.map(condition => pick(condition, 'type', 'status')),
