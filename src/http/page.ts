@@ -3,7 +3,7 @@ import type { Peer } from '../grpc/peer.ts';
 
 /**
  * What a page answers. A string is text; anything else is JSON, in which a part that is iterable is a list whose items are made when it is
- * their turn to be written.
+ * their turn to be written, and a part that is a function is made by it then.
  */
 export interface Answer {
   readonly status?: number;
@@ -53,9 +53,16 @@ const isIterable = (value: object): value is Iterable<unknown> => Symbol.iterato
 /** Objects are taken apart so deep; what is deeper is written at once, and small. */
 const DEEPEST = 4;
 
-function* json(value: unknown, indent: string, depth: number): Generator<string> {
+/** What is made late, made now. */
+function whole(_: string, part: unknown): unknown {
+  const value: unknown = typeof part === 'function' ? part() : part;
+  return typeof value === 'object' && value !== null && isIterable(value) ? [...value] : value;
+}
+
+function* json(made: unknown, indent: string, depth: number): Generator<string> {
+  const value: unknown = typeof made === 'function' ? made() : made;
   if (typeof value !== 'object' || value === null || depth === DEEPEST) {
-    yield JSON.stringify(value, null, 2).replaceAll('\n', `\n${indent}`);
+    yield JSON.stringify(value, whole, 2).replaceAll('\n', `\n${indent}`);
     return;
   }
   const inner = `${indent}  `;

@@ -136,6 +136,12 @@ export class Connection<C> implements Stream<C> {
     });
   }
 
+  /** The names of a type that the client asks for; none where it asks for all. */
+  watched(type: XdsType): Iterable<string> {
+    const { wildcard, names } = this.#state.subscriptions[type] ?? {};
+    return wildcard || !names ? [] : names;
+  }
+
   /** The resources of a type that the client has been sent and has not been told to remove. */
   held(type: XdsType): readonly EncodedResource[] {
     const view = this.#state.subscriptions[type]?.held;

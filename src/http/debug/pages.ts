@@ -1,8 +1,20 @@
-import type { Answer, Entry, Pages } from '../page.ts';
+import type { MeshModel } from '../../model/mesh.ts';
+import type { Answer, Entry, PageRequest, Pages } from '../page.ts';
 import { configDump, resourcesOf } from './config-dump.ts';
+import {
+  authorizationPolicies,
+  configs,
+  meshConfig,
+  pushStatus,
+  resourceKinds,
+  telemetries,
+  telemetryOf,
+} from './configs.ts';
+import { connectionDetails, connectionList } from './connections.ts';
 import { problemsOf, withheldFrom } from './problems.ts';
+import { endpointShards, instances, registry, sidecarScope } from './registry.ts';
 import { syncStatus } from './syncz.ts';
-import { type DebugView, each, isConnection, named, sortedConnections } from './view.ts';
+import { type DebugView, each, isConnection, maybeNamed, named, sortedConnections } from './view.ts';
 
 const PATH = '/debug/';
 
@@ -14,6 +26,20 @@ const held = (view: DebugView, help: string, types: string): Entry => ({
     return isConnection(found) ? resourcesOf(found, types) : found;
   },
 });
+
+const LISTING: Answer = { status: 503, body: 'not every kind of object has been listed yet\n' };
+
+/** A page that is made of the mesh alone. */
+const ofMesh = (view: DebugView, help: string, make: (mesh: MeshModel, request: PageRequest) => unknown): Entry => ({
+  help,
+  page(request) {
+    const mesh = view.world()?.mesh;
+    return mesh ? { body: make(mesh, request) } : LISTING;
+  },
+});
+
+/** What /debug/list names besides the pages, as istiod's does. */
+const VARIANTS = ['adsz?push=true', 'cachez?clear=true', 'cachez?sizes=true'];
 
 /** The pages below /debug, with an index of them: each shows the mesh, if it does not say otherwise. */
 export function debugPages(view: DebugView): Pages {
@@ -41,6 +67,85 @@ export function debugPages(view: DebugView): Pages {
         return { body: each(wanted, connection => syncStatus(connection, withheld(connection.client))) };
       },
     },
+    adsz: {
+      help: 'Who is connected, with metadata and what each asks for; ?proxyID=POD.NAMESPACE; ?push=true looks at every proxy anew',
+      page(request) {
+        if (request.query.get('push')) {
+          view.ads.push();
+          return { body: `Pushed to ${view.ads.connectionCount} servers\n` };
+        }
+        const found = maybeNamed(view, request);
+        if (found && !isConnection(found)) return found;
+        return { body: connectionDetails(found ? [found] : sortedConnections(view, request.debug)) };
+      },
+    },
+    connections: {
+      help: 'Who is connected, since when, from where',
+      page: ({ debug }) => ({ body: connectionList(sortedConnections(view, debug)) }),
+    },
+    registryz: ofMesh(view, 'The Services of the mesh', mesh => registry(mesh)),
+    endpointShardz: ofMesh(view, 'The endpoints of each Service', mesh => endpointShards(mesh)),
+    endpointz: ofMesh(view, 'endpointShardz by its old name', mesh => endpointShards(mesh)),
+    instancesz: ofMesh(view, 'What each proxy serves', (mesh, { debug }) =>
+      instances(mesh, sortedConnections(view, debug)),
+    ),
+    sidecarz: {
+      help: '?proxyID=POD.NAMESPACE: what a proxy may see',
+      page(request) {
+        const found = named(view, request);
+        if (!isConnection(found)) return found;
+        const mesh = view.world()?.mesh;
+        return mesh ? { body: sidecarScope(mesh, found.client) } : LISTING;
+      },
+    },
+    configz: ofMesh(view, "Istio's objects in force, with what is valid of their specs", mesh => configs(mesh)),
+    resourcesz: { help: 'The kinds of objects that are read', page: () => ({ body: resourceKinds() }) },
+    authorizationz: ofMesh(view, 'AuthorizationPolicies by namespace', mesh => ({
+      authorization_policies: authorizationPolicies(mesh),
+    })),
+    telemetryz: {
+      help: 'Telemetries by namespace; ?proxyID=POD.NAMESPACE: what they say for a proxy',
+      page(request) {
+        const found = maybeNamed(view, request);
+        if (found && !isConnection(found)) return found;
+        const mesh = view.world()?.mesh;
+        if (!mesh) return LISTING;
+        return { body: found ? telemetryOf(mesh, found.client) : { telemetries: telemetries(mesh) } };
+      },
+    },
+    mesh: ofMesh(view, 'The MeshConfig in force', mesh => meshConfig(mesh)),
+    push_status: {
+      help: "What is wrong with the objects, in the shape of istiod's push status",
+      page: () => ({ body: pushStatus(problemsOf(view)) }),
+    },
+    pushcontext: ofMesh(view, 'AuthorizationPolicies and gateways between networks, of which there are none', mesh => ({
+      AuthorizationPolicies: authorizationPolicies(mesh),
+      NetworkGateways: null,
+      UnresolvedGateways: null,
+    })),
+    clusterz: ofMesh(view, 'The cluster that the objects are of: one', mesh => [
+      { id: mesh.settings.clusterId, secretName: '', syncStatus: 'synced' },
+    ]),
+    networkz: { help: 'Gateways between networks, of which there are none', page: () => ({ body: null }) },
+    mcsz: { help: 'Services of several clusters, of which there are none', page: () => ({ body: null }) },
+    ambientz: {
+      help: 'What ztunnel and waypoints get, which are not served',
+      page: () => ({ body: { workloads: null, services: null, policies: null } }),
+    },
+    cachez: {
+      help: 'There is no cache to look into: what is made is kept for as long as what it is made from',
+      page({ query }) {
+        if (query.get('clear')) return { body: 'There is no cache to clear\n' };
+        return { body: query.get('sizes') ? { total: '0B' } : {} };
+      },
+    },
+    krtz: {
+      help: "istiod's own engine, which there is not: see stages",
+      page: () => ({
+        status: 404,
+        body: 'krt is the engine of istiod; /debug/stages shows how the mesh is made here\n',
+      }),
+    },
     stages: {
       help: 'The stages that the mesh is made in: what each reads, what of that had changed, and what it cost',
       page: () => ({ body: each(view.world()?.mesh.stages.runs ?? [], run => run) }),
@@ -54,8 +159,11 @@ export function debugPages(view: DebugView): Pages {
       page: () => ({ body: problemsOf(view) }),
     },
   };
-  const named_ = Object.entries(pages).map(([name, entry]) => [`${PATH}${name}`, entry] as const);
-  const index = (): Answer => ({ body: named_.map(([path, { help }]) => `${path.padEnd(22)} ${help}\n`).join('') });
-  const all = [...named_, ['/debug', { help: 'These pages', shows: 'proxy', page: index }] as const];
+  const list = (): Answer => ({ body: [...Object.keys(pages), ...VARIANTS].sort() });
+  const paths = Object.entries({ ...pages, list: { help: 'The names of these pages', page: list } })
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, entry]) => [`${PATH}${name}`, entry] as const);
+  const index = (): Answer => ({ body: paths.map(([path, { help }]) => `${path.padEnd(22)} ${help}\n`).join('') });
+  const all = [...paths, ['/debug', { help: 'These pages', shows: 'proxy', page: index }] as const];
   return Object.fromEntries(all.map(([path, entry]) => [path, { shows: 'mesh' as const, ...entry }]));
 }

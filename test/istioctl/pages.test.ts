@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import type { AdsClient } from '../support/ads-client.ts';
+import { type Serve, startServe } from '../support/serve.ts';
+import { until } from '../support/until.ts';
+import { connectDetails, keysOf, LACKING, PAGES } from './pages.ts';
+
+/** The keys of istiod's pages on the same mesh, which test/system/istioctl.test.ts writes. */
+const recorded = JSON.parse(readFileSync(join(import.meta.dirname, 'istiod-keys.json'), 'utf8')) as Readonly<
+  Record<string, readonly string[]>
+>;
+
+describe("istiod's debug pages", () => {
+  let serve: Serve;
+  let proxy: AdsClient;
+  before(async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'pages-'));
+    process.once('exit', () => rmSync(folder, { recursive: true }));
+    cpSync(join(import.meta.dirname, 'mesh.yaml'), join(folder, 'mesh.yaml'));
+    serve = await startServe(folder);
+    proxy = await connectDetails(serve.xds);
+    await until('all to be acknowledged', async () => !(await (await ask('syncz')).text()).includes('STALE'));
+  });
+  after(async () => {
+    proxy?.close();
+    await serve?.stop();
+  });
+  const ask = (page: string): Promise<Response> => fetch(`http://${serve.http}/debug/${page}`);
+
+  for (const page of PAGES)
+    test(page, async () => {
+      const answer = await ask(page);
+      assert.equal(answer.status, 200);
+      assert.equal(answer.headers.get('content-type'), 'application/json');
+      const own = new Set(keysOf(await answer.json()));
+      const missing = (recorded[page] ?? assert.fail('not recorded')).filter(
+        key => !own.has(key) && !LACKING.some(lacking => lacking.test(key)),
+      );
+      assert.deepEqual(missing, []);
+    });
+
+  test('most pages have something to compare', () => {
+    assert.ok(PAGES.filter(page => (recorded[page]?.length ?? 0) > 3).length > 12);
+  });
+
+  /** Status and the beginning of the answer. */
+  const others: readonly (readonly [page: string, status: number, body: RegExp])[] = [
+    ['adsz?push=true', 200, /^Pushed to 1 servers\n$/],
+    [
+      'adsz?proxyID=nobody',
+      404,
+      /^Proxy not connected to this Pilot instance. It may be connected to another instance.\n/,
+    ],
+    ['telemetryz?proxyID=nobody', 404, /^Proxy not connected/],
+    ['sidecarz', 400, /^You must provide a proxyID in the query string\n/],
+    ['ecdsz', 400, /^You must provide a proxyID in the query string\n/],
+    ['cachez', 200, /^\{\}/],
+    ['cachez?sizes=true', 200, /total/],
+    ['cachez?clear=true', 200, /no cache/],
+    ['krtz', 404, /stages/],
+    ['push_status', 200, /^\{/],
+    ['cdsz', 404, /There is no page/],
+  ];
+  for (const [page, status, body] of others)
+    test(`${page} answers ${status}`, async () => {
+      const answer = await ask(page);
+      assert.equal(answer.status, status);
+      assert.match(await answer.text(), body);
+    });
+
+  test('/version is what istioctl takes apart', async () => {
+    const text = await (await fetch(`http://${serve.http}/version`)).text();
+    assert.match(text, /^\d+\.\d+\.\d+-pilotlight-Clean$/);
+  });
+});
