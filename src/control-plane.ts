@@ -109,7 +109,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
   const serve = (next: World, causes: readonly Cause[], seconds: number): void => {
     const first = !world;
     world = next;
-    metrics.built(seconds);
+    metrics.built(seconds, causes);
     problems.ofMesh(next.problems);
     if (first) prepare(next);
     ads.push(causes);
@@ -128,7 +128,6 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     sources: sources.map(({ name }) => name),
     mesh: settings.mesh,
     signal: stopping.signal,
-    onChange: kind => metrics.changed(kind),
     onWorld: serve,
   });
 
@@ -155,6 +154,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
       }
       return counts;
     },
+    objects: () => intake.store.counts(),
     services: () => world?.mesh.services.length ?? 0,
     virtualServices: () => world?.mesh.contents.VirtualService.size ?? 0,
     problems: () => (world?.problems.length ?? 0) + otherProblems().length,

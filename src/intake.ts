@@ -29,8 +29,6 @@ export interface IntakeContext {
   readonly sources: readonly string[];
   readonly mesh: MeshOptions;
   readonly signal: AbortSignal;
-  /** An object of a kind has changed. */
-  readonly onChange: (kind: string) => void;
   /** There is a new world, to be served at once; `seconds` is what building it took. */
   readonly onWorld: (world: World, causes: readonly Cause[], seconds: number) => void;
 }
@@ -130,9 +128,7 @@ export class Intake {
   }
 
   #apply({ change, source }: Arrival): boolean {
-    if (!this.store.apply(change, source)) return false;
-    this.#context.onChange(nameOfKind(change));
-    return true;
+    return this.store.apply(change, source);
   }
 
   /** Builds a world upon the last one, or upon one that is to follow it. */

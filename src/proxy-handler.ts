@@ -66,6 +66,7 @@ export function proxyHandler(context: ProxyHandlerContext): AdsHandler<Proxy> {
     } catch (error) {
       const last = lastGood.get(proxy.class);
       if (!last) throw error;
+      metrics.failed();
       // What this proxy has goes on working while the fault in the program is found.
       log.error({ proxy: proxy.id, err: error }, 'translation failed; the proxy keeps what it has');
       return last;
@@ -164,6 +165,9 @@ export function proxyHandler(context: ProxyHandlerContext): AdsHandler<Proxy> {
       }
       return [];
     },
-    onError: (error, connection) => log.error({ proxy: connection?.client.id, err: error }, 'a stream failed'),
+    onError(error, connection) {
+      metrics.failed();
+      log.error({ proxy: connection?.client.id, err: error }, 'a stream failed');
+    },
   };
 }

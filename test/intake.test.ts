@@ -34,7 +34,6 @@ function started(): {
     sources: ['source'],
     mesh: { domain: 'cluster.local', rootNamespace: 'istio-system', clusterId: 'Kubernetes' },
     signal: new AbortController().signal,
-    onChange: () => {},
     onWorld: world => worlds.push(world),
   });
   intake.begin();

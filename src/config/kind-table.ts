@@ -29,6 +29,15 @@ interface Entry<T> extends Outcome<T> {
 
 const NO_PROBLEMS: readonly Problem[] = Object.freeze([]);
 
+/** How often objects of a kind came, changed and went, and how many of the versions were valid. */
+export interface KindCounts {
+  readonly add: number;
+  readonly update: number;
+  readonly delete: number;
+  readonly passed: number;
+  readonly failed: number;
+}
+
 /** So many changed objects are taken into a view in one go: a few milliseconds. */
 const mostPending = 2_000;
 
@@ -45,6 +54,7 @@ export class KindTable<K extends Kind> {
   #view = PersistentMap.of<ObjectKey, KindTypes[K]>();
   /** What differs from the view. */
   readonly #pending = new Map<ObjectKey, KindTypes[K] | undefined>();
+  readonly #counts = { add: 0, update: 0, delete: 0, passed: 0, failed: 0 };
   problemsChanged = false;
 
   constructor(row: KindRow<K>, sources: readonly string[]) {
@@ -82,7 +92,13 @@ export class KindTable<K extends Kind> {
   }
 
   delete(key: ObjectKey, source: string): boolean {
-    return this.#of(source).delete(key) && this.#settle(key);
+    if (!this.#of(source).delete(key)) return false;
+    this.#counts.delete++;
+    return this.#settle(key);
+  }
+
+  get counts(): KindCounts {
+    return this.#counts;
   }
 
   upsert(raw: RawObject, source: string): boolean {
@@ -93,6 +109,8 @@ export class KindTable<K extends Kind> {
     const deep = isDeeperThan(maxLevels, raw);
     if (known && !deep && isSame(known.seen, raw)) return false;
     const outcome = outcomeOf(key, deep ? tooDeep(key) : this.#row.parse(raw), known);
+    this.#counts[known ? 'update' : 'add']++;
+    this.#counts[outcome.problems.some(({ severity }) => severity === 'error') ? 'failed' : 'passed']++;
     entries.set(key, { seen: deep ? { metadata: {} } : seenOf(raw), ...outcome });
     return this.#settle(key);
   }

@@ -2,7 +2,7 @@ import type { RemoteKeys } from '../istio/remote-keys.ts';
 import { type ObjectKey, objectKey } from '../object-key.ts';
 import { PersistentMap } from '../persistent-map.ts';
 import { equal, freeze } from './json.ts';
-import { KindTable } from './kind-table.ts';
+import { type KindCounts, KindTable } from './kind-table.ts';
 import { type Kind, type KindTypes, kindNames, kindOf, kinds } from './kinds.ts';
 import type { Problem } from './problem.ts';
 import type { RawObject } from './raw.ts';
@@ -108,6 +108,11 @@ export class ConfigStore {
       problems: before.problems,
       remoteKeys: this.#remoteKeys,
     }) as unknown as ConfigContents;
+  }
+
+  /** What has happened to the objects of each kind. */
+  counts(): ReadonlyMap<Kind, KindCounts> {
+    return new Map(kindNames.map(kind => [kind, this.#tables[kind].counts]));
   }
 
   /** Does a part of what `contents()` will have to, where there is much of it. */

@@ -1,11 +1,14 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { BoundName } from '../bounds.ts';
+import type { KindCounts } from '../config/kind-table.ts';
+import type { Kind } from '../config/kinds.ts';
 import type { Lane } from '../rounds/rounds.ts';
 import type { CertificateLife } from '../security/certificate-life.ts';
 import type { RotationStep } from '../security/rotation.ts';
 import type { XdsType } from '../xds/resource-types.ts';
 import { Distribution } from './distribution.ts';
 import { InjectionMetrics } from './injection-metrics.ts';
+import { objectMetrics } from './object-metrics.ts';
 
 /** Istio's short names of xDS types, as its dashboards have them. */
 const SHORT_NAMES: Readonly<Record<XdsType, string>> = {
@@ -21,9 +24,21 @@ const SHORT_NAMES: Readonly<Record<XdsType, string>> = {
 
 const SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 3, 5, 10, 20, 30];
 
+/** istiod's names of what pushes are for, by the kind that changed. */
+const TRIGGERS: Readonly<Record<string, string>> = {
+  Endpoints: 'endpoint',
+  EndpointSlice: 'endpoint',
+  Pod: 'endpoint',
+  Service: 'service',
+  Secret: 'secret',
+  Namespace: 'namespace',
+  MeshConfig: 'global',
+};
+
 /** Numbers that are read when the page is asked for. */
 export interface Readings {
   readonly connections: () => ReadonlyMap<string, number>;
+  readonly objects: () => ReadonlyMap<Kind, KindCounts>;
   readonly services: () => number;
   readonly virtualServices: () => number;
   readonly problems: () => number;
@@ -49,7 +64,8 @@ export class Metrics {
   readonly #configSize: Distribution;
   readonly #convergence: Distribution;
   readonly #changeToAck: Distribution;
-  readonly #changes: Counter<'kind'>;
+  readonly #triggers: Counter<'type'>;
+  readonly #internalErrors: Counter;
   readonly #pushTime: Distribution;
   readonly #build: Histogram;
   readonly #bounds: Counter<'bound'>;
@@ -179,12 +195,25 @@ export class Metrics {
       help: 'Attempts to fetch such a document that failed',
       registers,
     });
-    this.#changes = new Counter({
-      name: 'pilot_k8s_cfg_events',
-      help: 'Changes of objects, by kind',
-      labelNames: ['kind'],
+    objectMetrics(register, readings.objects);
+    this.#triggers = new Counter({
+      name: 'pilot_push_triggers',
+      help: 'Pushes, by what they were for',
+      labelNames: ['type'],
       registers,
     });
+    for (const type of ['config', 'endpoint', 'service']) this.#triggers.inc({ type }, 0);
+    this.#internalErrors = new Counter({
+      name: 'pilot_total_xds_internal_errors',
+      help: 'Faults of this program that a proxy met: the log has each',
+      registers,
+    });
+    new Gauge({
+      name: 'istio_build',
+      help: 'The version of this control plane',
+      labelNames: ['component', 'tag'],
+      registers,
+    }).set({ component: 'pilot', tag: version }, 1);
   }
 
   /** The ends of certificates by istiod's names: of the root that signs or vouches for who does, and of all that vouches for leaves. */
@@ -254,8 +283,9 @@ export class Metrics {
     });
   }
 
-  changed(kind: string): void {
-    this.#changes.inc({ kind });
+  /** A fault of this program was met while a proxy was served. */
+  failed(): void {
+    this.#internalErrors.inc();
   }
 
   /** A document with keys was fetched, or was not. */
@@ -274,8 +304,10 @@ export class Metrics {
     this.#roundDelay.observe({ lane }, delay);
   }
 
-  built(seconds: number): void {
+  /** A world was built for these changes. */
+  built(seconds: number, causes: readonly { readonly kind: string }[]): void {
     this.#build.observe(seconds);
+    for (const type of new Set(causes.map(({ kind }) => TRIGGERS[kind] ?? 'config'))) this.#triggers.inc({ type });
   }
 
   sent(type: XdsType, bytes: number, seconds: number | undefined): void {
