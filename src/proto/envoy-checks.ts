@@ -22,6 +22,7 @@ import type { Duration } from './generated/google/protobuf.ts';
 import type { MessageName, MessageTypes } from './generated/registry.ts';
 import type { AnyMessage } from './message.ts';
 import type { Report, Step } from './report.ts';
+import { checkAlpn, checkServerName, checkTlsParameters } from './tls-parameters.ts';
 
 const MOST = 2 ** 32 - 1;
 
@@ -136,6 +137,9 @@ const checks: Checks = {
   'envoy.extensions.filters.http.ext_authz.v3.AuthorizationRequest': checkAuthorizationRequest,
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing': checkTracing,
   'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TunnelingConfig': checkTunnel,
+  'envoy.extensions.transport_sockets.tls.v3.CommonTlsContext': checkAlpn,
+  'envoy.extensions.transport_sockets.tls.v3.TlsParameters': checkTlsParameters,
+  'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext': checkServerName,
   'envoy.type.tracing.v3.CustomTag': checkCustomTag,
 };
 

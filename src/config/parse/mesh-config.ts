@@ -11,6 +11,7 @@ import {
   MeshConfig_TLSConfig_TLSProtocol as TlsProtocol,
 } from '../../proto/generated/istio/mesh/v1alpha1.ts';
 import { fromJson } from '../../proto/json.ts';
+import { cipherFault, ciphersFault, curveFault } from '../../proto/tls-parameters.ts';
 import { parseYaml } from '../../yaml/documents.ts';
 import { checkDuration, checkNotNegative, milliseconds } from '../duration.ts';
 import { checkLogFormat } from '../format.ts';
@@ -26,7 +27,6 @@ import { checkConnectionPool, checkOutlierDetection } from './connection-pool.ts
 import { checkRetries } from './http-policy.ts';
 import { reportSchema } from './istio.ts';
 import { checkLocalities } from './load-balancer.ts';
-import { isCipher } from './server-tls.ts';
 
 /**
  * Reads the mesh's settings from `spec`, or from the YAML text in `data.mesh`. A setting that is invalid is left out, so that its default is in
@@ -141,6 +141,33 @@ function textsIn(json: string): readonly string[] {
 
 const maxConnectTimeout = 3_600_000;
 
+/** Without what Envoy does not take. */
+function sendableTls(
+  tls: MeshConfig_TLSConfig | undefined,
+  path: string,
+  report: Report,
+): MeshConfig_TLSConfig | undefined {
+  if (!tls) return tls;
+  const cipherSuites = report.keep(tls.cipherSuites, `${path}.cipherSuites`, (name, at) => {
+    const fault = cipherFault(name);
+    if (fault) report.error(at, fault);
+    return name;
+  });
+  const fault = ciphersFault(cipherSuites ?? []);
+  if (fault) {
+    report.error(`${path}.cipherSuites`, `${fault}; the default ones are in force`);
+    report.absorb(`${path}.cipherSuites`);
+  }
+  const before: string[] = [];
+  const ecdhCurves = report.keep(tls.ecdhCurves, `${path}.ecdhCurves`, (name, at) => {
+    const wrong = curveFault(name, before);
+    if (wrong) report.error(at, wrong);
+    before.push(name);
+    return name;
+  });
+  return { ...tls, cipherSuites: fault ? [] : cipherSuites, ecdhCurves };
+}
+
 function check(config: MeshConfig, path: string, report: Report): MeshConfig {
   const { proxyListenPort: outbound, proxyInboundListenPort: inbound } = config;
   checkPort(outbound, `${path}.proxyListenPort`, report);
@@ -178,16 +205,10 @@ function check(config: MeshConfig, path: string, report: Report): MeshConfig {
     checkCertificates(data, at, report);
     return data;
   });
-  const withKnownSuites = (tls: MeshConfig_TLSConfig | undefined, at: string): MeshConfig_TLSConfig | undefined =>
-    tls?.cipherSuites && {
-      ...tls,
-      cipherSuites: report.keep(tls.cipherSuites, `${at}.cipherSuites`, (name, item) => {
-        if (!isCipher(name)) report.error(item, `"${name}" is not a cipher suite that Envoy has`);
-        return name;
-      }),
-    };
-  const meshMTLS = withKnownSuites(config.meshMTLS, `${path}.meshMTLS`) ?? config.meshMTLS;
-  const tlsDefaults = withKnownSuites(config.tlsDefaults, `${path}.tlsDefaults`) ?? config.tlsDefaults;
+  const meshMTLS = sendableTls(config.meshMTLS, `${path}.meshMTLS`, report);
+  if (meshMTLS?.ecdhCurves?.length)
+    report.warning(`${path}.meshMTLS.ecdhCurves`, 'without effect: mutual TLS of the mesh leaves the curves to Envoy');
+  const tlsDefaults = sendableTls(config.tlsDefaults, `${path}.tlsDefaults`, report);
   for (const [i, selector] of (config.discoverySelectors ?? []).entries()) {
     checkLabelSelector(selector, `${path}.discoverySelectors[${i}]`, report);
   }

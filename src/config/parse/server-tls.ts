@@ -3,18 +3,20 @@ import {
   ServerTLSSettings_TLSmode as TlsMode,
   ServerTLSSettings_TLSProtocol as TlsProtocol,
 } from '../../proto/generated/istio/networking/v1alpha3.ts';
+import { cipherFault, ciphersFault } from '../../proto/tls-parameters.ts';
 import type { Report } from '../report.ts';
 
-/** What BoringSSL knows, by OpenSSL's names. */
-const ciphers = new Set(
-  `ECDHE-ECDSA-AES128-GCM-SHA256 ECDHE-RSA-AES128-GCM-SHA256 ECDHE-ECDSA-AES256-GCM-SHA384 ECDHE-RSA-AES256-GCM-SHA384
-  ECDHE-ECDSA-CHACHA20-POLY1305 ECDHE-RSA-CHACHA20-POLY1305 ECDHE-ECDSA-AES128-SHA ECDHE-RSA-AES128-SHA
-  ECDHE-ECDSA-AES256-SHA ECDHE-RSA-AES256-SHA AES128-GCM-SHA256 AES256-GCM-SHA384 AES128-SHA AES256-SHA
-  DES-CBC3-SHA`.split(/\s+/),
-);
-
-/** A cipher suite that Envoy takes; what begins with an operator is an expression over suites. */
-export const isCipher = (name: string): boolean => name === 'ALL' || !/^[A-Za-z0-9]/.test(name) || ciphers.has(name);
+/** The cipher suites that Envoy takes, each once; what it does not take is left out with a warning. */
+export function sendableCiphers(ciphers: readonly string[], path: string, report: Report): readonly string[] {
+  const known = ciphers.filter((entry, i) => {
+    const fault = cipherFault(entry);
+    if (fault) report.warning(`${path}[${i}]`, `${fault}; left out`);
+    return !fault && entry !== '';
+  });
+  const fault = ciphersFault(known);
+  if (fault) report.warning(path, `${fault}; the default ones are in force`);
+  return fault ? [] : [...new Set(known)];
+}
 
 /** Checks the TLS of a server. Unknown and repeated cipher suites are left out with a warning. */
 export function checkServerTls(
@@ -32,12 +34,7 @@ export function checkServerTls(
   }
   checkCertificates(tls, path, report);
   if (!tls.cipherSuites) return tls;
-  const known = tls.cipherSuites.filter((name, i) => {
-    if (isCipher(name)) return true;
-    report.warning(`${path}.cipherSuites[${i}]`, `"${name}" is not a cipher suite that Envoy has; left out`);
-    return false;
-  });
-  return { ...tls, cipherSuites: [...new Set(known)] };
+  return { ...tls, cipherSuites: sendableCiphers(tls.cipherSuites, `${path}.cipherSuites`, report) };
 }
 
 function checkCertificates(tls: ServerTLSSettings, path: string, report: Report): void {
