@@ -252,7 +252,15 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     identifier: `pilotlight ${VERSION}`,
     onPushed: () => rounds.pushed(),
   });
-  const view: DebugView = { ads, world: () => world, rounds, credentials, watches, otherProblems };
+  const view: DebugView = {
+    ads,
+    world: () => world,
+    rounds,
+    credentials,
+    watches,
+    otherProblems,
+    templates: () => injector?.templates,
+  };
   const pages: Pages = {
     '/ready': readiness(() => ({
       whole,

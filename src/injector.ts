@@ -3,6 +3,7 @@ import type { Answer, PageRequest, Pages } from './http/page.ts';
 import { runNativeSidecars } from './injection/native.ts';
 import { type ReviewOutcome, review } from './injection/review.ts';
 import { type InjectionSettings, inForce, readSettings } from './injection/settings.ts';
+import { builtInTemplates } from './injection/templates/templates.ts';
 import type { KubeNode } from './istio/kubernetes.ts';
 import type { Log } from './log.ts';
 import { memo } from './memo.ts';
@@ -74,6 +75,15 @@ export class Injector {
       contents.ProxyConfig,
       this.#context.revision,
       this.#context.image(),
+    );
+  }
+
+  /** Where each template that pods are injected by is from, by its name; none while that is not known. */
+  get templates(): Readonly<Record<string, string>> {
+    const names = [...(this.settings?.templates.keys() ?? [])];
+    const configMap = injectorConfigMap(this.#context.revision);
+    return Object.fromEntries(
+      names.map(name => [name, builtInTemplates.has(name) ? 'built in' : `of the ConfigMap ${configMap}`]),
     );
   }
 

@@ -134,6 +134,7 @@ export class Metrics {
       labelNames: ['type'],
       registers,
     });
+    for (const type of Object.values(SHORT_NAMES)) this.#rejects.inc({ type }, 0);
     this.#convergence = new Distribution({
       name: 'pilot_proxy_convergence_time',
       help: 'Seconds from a change until a proxy has acknowledged what it is owed for it',

@@ -4,6 +4,7 @@
 #   kubernetes-*, identity, control-plane
 #                                      a real API server (test/lab): Go builds it on first use, in about eight minutes
 #   injection                          istioctl kube-inject, built with istiod, and a real API server
+#   istioctl                           istioctl, istiod and a real API server
 #   yaml                               kubectl's reader of YAML: Go builds it in a minute
 #   traffic-*                          pods' own networks, with Istio's nat rules: root, iproute2, iptables; mutual-tls also an API server and
 #                                      Istio's agent, which Go builds with istiod
@@ -119,10 +120,10 @@ else
     leave_out "kubernetes-*, identity, control-plane" "$lacking"
   fi
   if lacking=$(api_server) && lacking=$(istiod); then
-    files+=(test/system/injection.test.ts)
+    files+=(test/system/injection.test.ts test/system/istioctl.test.ts)
     conformance=1
   else
-    leave_out "injection, conformance" "$lacking"
+    leave_out "injection, istioctl, conformance" "$lacking"
   fi
   if lacking=$(node_of_its_own); then
     files+=(test/system/deploy.test.ts)

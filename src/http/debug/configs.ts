@@ -82,7 +82,9 @@ const byNamespace = (objects: Iterable<Shown>): object =>
         each(list, object => ({
           name: object.meta.name,
           namespace,
-          ...(object.kind === 'AuthorizationPolicy' && { annotations: object.meta.annotations }),
+          ...(object.kind === 'AuthorizationPolicy' && {
+            annotations: Object.keys(object.meta.annotations).length ? object.meta.annotations : null,
+          }),
           spec: specJson(object),
         })),
       ],

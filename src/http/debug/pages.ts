@@ -126,6 +126,13 @@ export function debugPages(view: DebugView): Pages {
     clusterz: ofMesh(view, 'The cluster that the objects are of: one', mesh => [
       { id: mesh.settings.clusterId, secretName: '', syncStatus: 'synced' },
     ]),
+    inject: {
+      help: 'The templates that pods are injected by, and where each is from',
+      page() {
+        const templates = view.templates();
+        return templates ? { body: templates } : { status: 404, body: 'no pods are injected here\n' };
+      },
+    },
     networkz: { help: 'Gateways between networks, of which there are none', page: () => ({ body: null }) },
     mcsz: { help: 'Services of several clusters, of which there are none', page: () => ({ body: null }) },
     ambientz: {

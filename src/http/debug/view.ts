@@ -18,6 +18,8 @@ export interface DebugView {
   readonly watches: () => readonly WatchState[];
   /** What is wrong with what is no part of the world. */
   readonly otherProblems: () => readonly Problem[];
+  /** The templates that pods are injected by, by name; undefined where none are. */
+  readonly templates: () => Readonly<Record<string, string>> | undefined;
 }
 
 /** istiod's name of a proxy: `POD.NAMESPACE`. */

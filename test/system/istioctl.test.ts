@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { promisify } from 'node:util';
+import { parseAllDocuments } from 'yaml';
+import type { KubeObject } from '../../src/kubernetes/object.ts';
+import { connectDetails, keysOf, LACKING, PAGES } from '../istioctl/pages.ts';
+import type { ApiServer } from '../kubernetes/api-server.ts';
+import type { AdsClient } from '../support/ads-client.ts';
+import { type Serve, startServe } from '../support/serve.ts';
+import { until } from '../support/until.ts';
+import { freePorts } from './lab.ts';
+import { Cluster } from './secured.ts';
+
+const run = promisify(execFile);
+
+const HERE = import.meta.dirname;
+const LAB = join(HERE, '../lab');
+const MESH = join(HERE, '../istioctl/mesh.yaml');
+const KEYS = join(HERE, '../istioctl/istiod-keys.json');
+const CACHE = process.env['LAB_CACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'mesh-lab');
+
+interface Said {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** A control plane, as istioctl and curl reach it. */
+interface Reached {
+  /** xDS over TLS. */
+  readonly tls: string;
+  readonly pages: string;
+}
+
+describe('the real istioctl, against ours and against the real istiod on the same mesh', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'istioctl-'));
+  let cluster: Cluster;
+  let admin: string;
+  let serve: Serve;
+  let istiod: Reached;
+  let ours: Reached;
+  const proxies: AdsClient[] = [];
+
+  before(async () => {
+    cluster = await Cluster.start();
+    const { api } = cluster;
+    admin = await api.kubeconfig({ token: 'admintoken' });
+    await cluster.account('default', 'istio-system');
+    const objects = parseAllDocuments(readFileSync(MESH, 'utf8')).map(document => document.toJS() as KubeObject);
+    for (const object of objects) await cluster.apply(object);
+
+    mkdirSync(join(folder, 'log'));
+    writeFileSync(join(folder, 'kubeconfig'), kubeconfigOf(api, admin));
+    const base = await freePorts(16);
+    const at = (port: number): string => `127.0.0.1:${base + port}`;
+    const env = { ...process.env, PORT_BASE: String(base) };
+    await run(join(LAB, 'istiod.sh'), [folder], { env });
+    istiod = { tls: at(12), pages: at(8) };
+
+    const secured = `127.0.0.1:${await freePorts()}`;
+    const options = ['--kubeconfig', admin, '--tls-address', secured, '--webhook-address', ''];
+    serve = await startServe(options, { env: { POD_NAME: 'istiod-lab' } });
+    ours = { tls: secured, pages: serve.http };
+    await until('the TLS port', async () => (await fetch(`http://${serve.http}/ready`)).ok);
+    for (const address of [at(10), serve.xds]) proxies.push(await connectDetails(address));
+    for (const { pages } of [istiod, ours])
+      await until('all to be acknowledged', async () => isSynced(JSON.parse(await page(pages, 'syncz')) as Row[]));
+  });
+  after(async () => {
+    for (const proxy of proxies) proxy.close();
+    await serve?.stop();
+    await run(join(LAB, 'down.sh'), [folder]).catch(() => undefined);
+    rmSync(folder, { recursive: true, force: true });
+    await cluster?.close();
+  });
+
+  async function istioctl(...args: readonly string[]): Promise<Said> {
+    const env = { ...process.env, KUBECONFIG: admin };
+    try {
+      const { stdout: out, stderr: err } = await run(join(CACHE, 'bin/istioctl'), args, { env, timeout: 60_000 });
+      return { code: 0, out, err };
+    } catch (error) {
+      const { code = 1, stdout = '', stderr = '' } = error as { code?: number; stdout?: string; stderr?: string };
+      return { code, out: stdout, err: stderr };
+    }
+  }
+
+  const page = async (address: string, name: string): Promise<string> =>
+    (await fetch(`http://${address}/debug/${name}`)).text();
+
+  /** What must differ: times, and the versions of the two programs. */
+  const alike = ({ code, out, err }: Said): Said => {
+    const timeless = (text: string): string =>
+      text
+        .replaceAll(/\(\d+[smh][^)]*\)/g, '(AGO)')
+        .replaceAll(/"?(lastUpdated|last_updated)"?: *"[^"]*"/g, '"lastUpdated":"THEN"')
+        .replaceAll(/last loaded at [^)]*/g, 'last loaded THEN')
+        .replaceAll(/(control plane version:) \S+/g, '$1 VERSION')
+        .replaceAll(/^( *(identifier|nonce|versionInfo):.*\n)( {4}.*\n)?/gm, '')
+        // Pages that only ours have.
+        .replaceAll(/^ *"(problems|rounds|stages)",\n/gm, '')
+        .replace(/\n+$/, '')
+        // Ours name those that are connected.
+        .replaceAll(/\nconnected: .*$/gm, '')
+        .replaceAll(/ +$/gm, '');
+    return { code, out: timeless(out), err: timeless(err) };
+  };
+
+  const commands: readonly (readonly string[])[] = [
+    ['proxy-status'],
+    ['proxy-status', '-v', '1'],
+    ['proxy-status', '-o', 'json'],
+    ['proxy-status', '-o', 'yaml'],
+    ['proxy-status', '--namespace', 'default'],
+    ['x', 'version'],
+    ['x', 'internal-debug', 'edsz'],
+    ['x', 'internal-debug', 'config_dump'],
+    ['x', 'internal-debug', 'nothing'],
+    ['x', 'internal-debug', 'config_dump?proxyID=nobody.default'],
+    ['x', 'internal-debug', 'edsz?proxyID=nobody.default'],
+    ['x', 'internal-debug', 'list'],
+    ['x', 'internal-debug', 'networkz'],
+    ['x', 'internal-debug', 'clusterz'],
+    ['x', 'internal-debug', 'authorizationz'],
+    ['x', 'internal-debug', 'telemetryz'],
+    ['x', 'internal-debug'],
+  ];
+  for (const command of commands)
+    test(`istioctl ${command.join(' ')}`, async () => {
+      const [theirs, own] = await Promise.all(
+        [istiod, ours].map(async ({ tls }) => alike(await istioctl(...command, '--xds-address', tls))),
+      );
+      assert.ok(theirs && own);
+      assert.ok(`${theirs.out}${theirs.err}`.trim(), 'istioctl says something');
+      const isJson = theirs.code === 0 && /^\s*[[{]/.test(theirs.out);
+      if (isJson) assert.deepEqual(comparable(own), comparable(theirs));
+      else assert.deepEqual(own, theirs);
+    });
+
+  test("one proxy's diff: what it has is what it was sent", async () => {
+    for (const { tls, pages } of [istiod, ours]) {
+      const dump = join(folder, 'dump.json');
+      writeFileSync(dump, await page(pages, 'config_dump?proxyID=details-v1.default'));
+      const { code, out, err } = await istioctl('ps', 'details-v1.default', '--file', dump, '--xds-address', tls);
+      assert.equal(code, 0, err);
+      for (const part of ['Clusters', 'Listeners', 'Routes']) assert.match(out, new RegExp(`${part} Match`), pages);
+    }
+  });
+
+  test('from this machine without TLS and without a token', async () => {
+    const { out } = await istioctl('proxy-status', '--plaintext', '--xds-address', serve.xds);
+    assert.match(out, /details-v1\.default +Kubernetes +istiod-lab +1\.31\.0 +4 \(CDS,LDS,EDS,RDS\)/);
+  });
+
+  test('the keys of the debug pages', async () => {
+    const theirs = await Promise.all(
+      PAGES.map(async name => [name, keysOf(JSON.parse(await page(istiod.pages, name)))] as const),
+    );
+    if (process.env['UPDATE_GOLDEN']) writeFileSync(KEYS, `${JSON.stringify(Object.fromEntries(theirs), null, 2)}\n`);
+    for (const [name, keys] of theirs) {
+      const own = new Set(keysOf(JSON.parse(await page(ours.pages, name))));
+      const missing = keys.filter(key => !own.has(key) && !LACKING.some(lacking => lacking.test(key)));
+      assert.deepEqual(missing, [], name);
+    }
+  });
+
+  test("each query of Istio's control-plane dashboard that applies finds a series", async () => {
+    const { stdout } = await run('go', ['list', '-m', '-f', '{{.Dir}}', 'istio.io/istio'], {
+      cwd: join(LAB, 'peers/istio'),
+    });
+    const file = join(stdout.trim(), 'manifests/addons/dashboards/pilot-dashboard.gen.json');
+    const queries = [...readFileSync(file, 'utf8').matchAll(/"expr": "(.*)"/g)].map(([, expr = '']) => expr);
+    const change = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'new' }, spec: { ports: [{ port: 80 }] } };
+    await cluster.apply(change);
+    const served = await until('the push of a change', async () => {
+      const text = await (await fetch(`http://${ours.pages}/metrics`)).text();
+      return text.includes('pilot_xds_push_time_bucket{') ? text : undefined;
+    });
+    const series = new Set([...served.matchAll(/^([a-z\d_]+)[{ ]/gm)].map(([, name = '']) => name));
+    // Of Go's runtime, of the kubelet, and of the proxies.
+    const others = /^(go|container|envoy)_/;
+    const asked = queries.map(expr => /\b([a-z][a-z0-9]*(?:_[a-z0-9]+)+)\b/.exec(expr)?.[1] ?? '');
+    assert.ok(asked.length > 20);
+    assert.deepEqual(
+      asked.filter(name => !others.test(name) && !series.has(name)),
+      [],
+    );
+    assert.match(served, /^istio_build\{component="pilot",tag="[^"]+"\} 1$/m);
+  });
+});
+
+/** What must differ in a response: who answers, and its name for the answer. */
+function comparable({ out }: Said): unknown {
+  const answer = JSON.parse(out) as object;
+  if (Array.isArray(answer)) return answer;
+  return { ...answer, controlPlane: undefined, nonce: undefined, versionInfo: undefined };
+}
+
+interface Row {
+  readonly resources: Readonly<Record<string, { readonly sent?: string; readonly acked?: string }>>;
+}
+
+const isSynced = (rows: readonly Row[]): boolean =>
+  rows.length === 1 &&
+  Object.values(rows[0]?.resources ?? {}).length === 4 &&
+  rows.every(({ resources }) => Object.values(resources).every(({ sent, acked }) => sent && sent === acked));
+
+/** A kubeconfig without files beside it. */
+function kubeconfigOf({ port }: ApiServer, from: string): string {
+  const config = JSON.parse(readFileSync(from, 'utf8')) as { clusters: { cluster: object }[] };
+  const cluster = { server: `https://127.0.0.1:${port}`, 'insecure-skip-tls-verify': true };
+  return JSON.stringify({ ...config, clusters: config.clusters.map(each => ({ ...each, cluster })) });
+}
