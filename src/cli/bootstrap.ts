@@ -17,6 +17,8 @@ interface Bootstrap {
   readonly clusterId: string;
   readonly locality: Locality;
   readonly interception: string;
+  /** Whether it answers what is captured of DNS. */
+  readonly dnsCapture?: boolean;
   readonly xds: Address;
   /** How it connects over TLS; in plaintext without. */
   readonly secure?: Secure | undefined;
@@ -27,7 +29,16 @@ const PLAINTEXT = '127.0.0.1:15010';
 const SECURE = '127.0.0.1:15012';
 
 /** A bootstrap for the proxy of a pod whose name and addresses are known. */
-export function bootstrapOf({ pod, type, domain, clusterId, locality, interception, ...where }: Bootstrap): object {
+export function bootstrapOf({
+  pod,
+  type,
+  domain,
+  clusterId,
+  locality,
+  interception,
+  dnsCapture,
+  ...where
+}: Bootstrap): object {
   const { meta } = pod;
   const [address = ''] = pod.ips;
   const node = {
@@ -44,6 +55,7 @@ export function bootstrapOf({ pod, type, domain, clusterId, locality, intercepti
       CLUSTER_ID: clusterId,
       INSTANCE_IPS: pod.ips.join(','),
       INTERCEPTION_MODE: interception,
+      ...(dnsCapture && { DNS_CAPTURE: 'true' }),
       NODE_NAME: pod.node,
     },
   };
@@ -84,6 +96,7 @@ export async function run(args: Arguments, io: Io): Promise<number> {
     clusterId: mesh.clusterId,
     locality: node ? nodeLocality(node) : nowhere,
     interception,
+    dnsCapture: flags.has('dns-capture'),
     xds: peerAddress('xds-address', options['xds-address'] ?? (flags.has('secure') ? SECURE : PLAINTEXT)),
     secure: await secureOf(args, `istiod.${mesh.rootNamespace}.svc`),
     admin: address('admin-address', options['admin-address'] ?? ''),

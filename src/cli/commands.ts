@@ -66,6 +66,10 @@ With --secure it connects over TLS, proves who it is by a token, and gets a cert
       help: 'How traffic reaches the Envoy: REDIRECT, TPROXY or NONE',
       default: 'REDIRECT',
     },
+    'dns-capture': {
+      flag: true,
+      help: 'The Envoy answers DNS on 127.0.0.1:15053, where pilotlight iptables --redirect-dns sends it',
+    },
     ...meshOptions,
   },
   run: async (args, io) => (await import('./bootstrap.ts')).run(args, io),

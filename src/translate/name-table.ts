@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { memo } from '../memo.ts';
+import { memo, one } from '../memo.ts';
 import { type EndpointIndex, endpointsKey, type ServiceEndpoints, serves } from '../model/endpoints/endpoint.ts';
 import type { Traits } from '../model/proxy/traits.ts';
 import type { Scope } from '../model/scope/scope.ts';
@@ -8,7 +8,7 @@ import type { ObjectKey } from '../object-key.ts';
 import type { NameTable, NameTable_NameInfo } from '../proto/generated/istio/networking/nds/v1.ts';
 import type { Resource } from './resource.ts';
 import { addressesFor } from './routes/domains.ts';
-import { namingOf } from './routes/naming.ts';
+import type { Naming } from './routes/naming.ts';
 
 export type NameTableResource = Resource<NameTable>;
 
@@ -44,9 +44,9 @@ function podEntries(service: Service, endpoints: ServiceEndpoints['endpoints']):
 
 /** What DNS answers for one Service: its virtual IPs, or the addresses of its endpoints where it is headless. */
 const entriesOf = memo(
-  (service: Service, traits: Traits, endpoints: ServiceEndpoints | undefined): readonly Entry[] => {
+  (service: Service, naming: Naming, endpoints: ServiceEndpoints | undefined): readonly Entry[] => {
     if (!isHeadless(service)) {
-      const ips = addressesFor(service, namingOf(traits)).filter(address => isIP(address) !== 0);
+      const ips = addressesFor(service, naming).filter(address => isIP(address) !== 0);
       return ips.length ? [entry(service, ips)] : [];
     }
     const [first] = service.ports;
@@ -75,14 +75,14 @@ function join(known: NameTable_NameInfo | undefined, info: NameTable_NameInfo): 
 const tableOf = memo(
   (
     services: readonly Service[],
-    traits: Traits,
+    naming: Naming,
     ...headless: readonly (ServiceEndpoints | undefined)[]
   ): NameTableResource => {
     const table: Record<string, NameTable_NameInfo> = {};
     const sources: ObjectKey[] = [];
     let next = 0;
     for (const service of services) {
-      for (const [host, info] of entriesOf(service, traits, isHeadless(service) ? headless[next++] : undefined))
+      for (const [host, info] of entriesOf(service, naming, isHeadless(service) ? headless[next++] : undefined))
         table[host] = join(table[host], info);
       sources.push(service.source);
     }
@@ -97,9 +97,17 @@ const importedServices = memo((...lists: readonly (readonly Service[])[]): reado
   ...new Set(lists.flat()),
 ]);
 
+/** What of its traits a proxy's table depends on: names in it are in full. */
+const namingIn = memo(({ ipv4, ipv6, dnsCapture }: Traits): Naming => one({ ipv4, ipv6, dnsDomain: '', dnsCapture }));
+
+const servicesIn = (scope: Scope): readonly Service[] => importedServices(...scope.egress.map(e => e.services));
+
+/** The Services whose endpoints are in the table. */
+export const namedByEndpoints = (scope: Scope): readonly Service[] => servicesIn(scope).filter(isHeadless);
+
 /** The names that an agent's DNS proxy answers, with their addresses; gateways resolve nothing by it (istio: dns/server.BuildNameTable). */
 export function nameTable(scope: Scope, traits: Traits, endpoints: EndpointIndex): NameTableResource {
-  const services = traits.type === 'router' ? NO_SERVICES : importedServices(...scope.egress.map(e => e.services));
+  const services = traits.type === 'router' ? NO_SERVICES : servicesIn(scope);
   const headless = services.filter(isHeadless).map(s => endpoints.get(endpointsKey(s)));
-  return tableOf(services, traits, ...headless);
+  return tableOf(services, namingIn(traits), ...headless);
 }

@@ -10,6 +10,9 @@ export const BLACKHOLE_CLUSTER = 'BlackHoleCluster';
 export const INBOUND_PASSTHROUGH_CLUSTER = 'InboundPassthroughCluster';
 export const VIRTUAL_OUTBOUND_LISTENER = 'virtualOutbound';
 export const VIRTUAL_INBOUND_LISTENER = 'virtualInbound';
+/** Where Envoy answers DNS in place of an agent: names of our own, since istiod has none. */
+export const DNS_LISTENER = 'dns';
+export const DNS_TCP_LISTENER = 'dns_tcp';
 
 /** `outbound|9080|v1|reviews.default.svc.cluster.local` */
 export const outboundClusterName = (hostname: Hostname | string, port: number, subset = ''): string =>

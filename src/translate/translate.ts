@@ -10,9 +10,10 @@ import { clusterEndpointReaders, clusters } from './clusters/clusters.ts';
 import { endpointAssignments } from './endpoints/assignments.ts';
 import { applyEnvoyFilters } from './envoy-filter/envoy-filter.ts';
 import { listeners, listenerTraits } from './listeners/listeners.ts';
+import { answersDns } from './listeners/outbound/dns.ts';
 import { outboundRouteNames } from './listeners/outbound/outbound.ts';
 import { headlessServices } from './listeners/outbound/plan.ts';
-import { type NameTableResource, nameTable } from './name-table.ts';
+import { type NameTableResource, namedByEndpoints, nameTable } from './name-table.ts';
 import type {
   ClusterResource,
   EndpointResource,
@@ -105,8 +106,13 @@ const oneTable = memo((table: NameTableResource): readonly NameTableResource[] =
 const oneBundle = memo((bundle: TrustBundleResource): Parts<TrustBundleResource> => [[bundle]]);
 
 /** What clusters, listeners and routes read of the endpoints: while that is the same, so are they. */
-const endpointsRead = memo((scope: Scope, endpoints: EndpointIndex): EndpointIndex => {
-  const readers = [...clusterEndpointReaders(scope), ...scope.egress.flatMap(e => headlessServices(e.services))];
+const endpointsRead = memo((scope: Scope, answers: boolean, endpoints: EndpointIndex): EndpointIndex => {
+  const headless = answers ? namedByEndpoints(scope) : [];
+  const readers = [
+    ...clusterEndpointReaders(scope),
+    ...scope.egress.flatMap(e => headlessServices(e.services)),
+    ...headless,
+  ];
   const read = new Map<string, ServiceEndpoints>();
   for (const service of readers) {
     const key = endpointsKey(service);
@@ -177,7 +183,11 @@ export function translate(
 ): Translation {
   const { scope, traits } = identity;
   return new Translation(
-    configurationOf(identity, endpointsRead(scope, endpoints), credentialObjects(identity, contents)),
+    configurationOf(
+      identity,
+      endpointsRead(scope, answersDns(traits), endpoints),
+      credentialObjects(identity, contents),
+    ),
     sentEndpoints(traits.build, endpointAssignments(identity, endpoints)),
     () => (traits.certificates === 'agent' ? oneTable(nameTable(scope, traits, endpoints)) : NO_TABLES),
   );

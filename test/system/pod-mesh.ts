@@ -26,6 +26,8 @@ export interface PodPlan extends Omit<PodShape, 'address'> {
   readonly proxy?: 'sidecar' | 'router' | 'none';
   /** How connections reach its sidecar. */
   readonly interception?: 'REDIRECT' | 'TPROXY';
+  /** Whether DNS is captured, too. */
+  readonly dns?: boolean;
   /** It is no pod of the cluster: the control plane hears nothing of it. */
   readonly outside?: boolean;
 }
@@ -152,9 +154,10 @@ export class PodMesh {
     // All of them are over, one way or the other, before what was started is ended.
     const starts = await Promise.allSettled(
       placed.map(async (pod, i) => {
-        const { proxy = 'sidecar', interception = 'REDIRECT' } = pod;
+        const { proxy = 'sidecar', interception = 'REDIRECT', dns } = pod;
+        const flags = [...CAPTURE, ...(dns ? ['--redirect-dns', '--capture-all-dns'] : [])];
         const capture =
-          proxy === 'sidecar' ? CAPTURE.map(word => (word === 'REDIRECT' ? interception : word)) : undefined;
+          proxy === 'sidecar' ? flags.map(word => (word === 'REDIRECT' ? interception : word)) : undefined;
         const own = await network.pod(`${i}-${pod.name}`, pod.address, capture);
         await this.#startPod(pod, own, serve.xds);
       }),
@@ -169,7 +172,7 @@ export class PodMesh {
     let envoy: Envoy | undefined;
     if (proxy !== 'none') {
       const of = ['--config', this.#folder, `${name}.${namespace}`, '--xds-address', xds];
-      const args = [...of, '--type', proxy, '--interception', interception];
+      const args = [...of, '--type', proxy, '--interception', interception, ...(plan.dns ? ['--dns-capture'] : [])];
       envoy = await startEnvoy({
         bootstrap: await bootstrapText(...args),
         admin: '127.0.0.1:15000',

@@ -17,10 +17,16 @@ export function agentResolver({ dnsCapture, options }: Traits): string | undefin
   return dnsCapture ? (options['DNS_PROXY_ADDR'] ?? '') : undefined;
 }
 
-/** `host:port` as a resolver of Envoy's, which takes addresses only. */
-function resolverAddress(agent: string) {
+/** The address and port of `host:port`; no address where the host is a name, as in Istio's default `localhost:15053`. */
+export function resolverAddress(agent: string): { readonly address: string | undefined; readonly port: number } {
   const [, host = '', port = ''] = /^\[?([^\]]*?)\]?:(\d+)$/.exec(agent) ?? [];
-  return { address: isIP(host) ? host : '127.0.0.1', port_value: Number(port) || 15053 };
+  return { address: isIP(host) ? host : undefined, port: Number(port) || 15053 };
+}
+
+/** A resolver of Envoy's, which takes addresses only. */
+function resolver(agent: string) {
+  const { address = '127.0.0.1', port } = resolverAddress(agent);
+  return { address, port_value: port };
 }
 
 /** The cache that the cluster and the filters share: Envoy demands that all describe it alike. */
@@ -32,7 +38,7 @@ export const sharedDnsCache = (families: IpFamilies, agent: string | undefined):
     typed_dns_resolver_config: {
       name: 'envoy.network.dns_resolver.cares',
       typed_config: typed('envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig', {
-        resolvers: [{ socket_address: resolverAddress(agent) }],
+        resolvers: [{ socket_address: resolver(agent) }],
       }),
     },
   }),

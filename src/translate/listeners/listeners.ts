@@ -6,6 +6,7 @@ import type { Workload } from '../../model/proxy/workload.ts';
 import type { Scope } from '../../model/scope/scope.ts';
 import type { Service } from '../../model/services/service.ts';
 import type { Listener } from '../../proto/generated/envoy/config/listener/v3.ts';
+import { nameTable } from '../name-table.ts';
 import type { ListenerResource, Translated } from '../resource.ts';
 import { catchAll } from '../routes/catch-all.ts';
 import { addressesTaken, othersBeside } from './addresses.ts';
@@ -13,6 +14,7 @@ import { inboundContext, listenerContext, outboundContext } from './context.ts';
 import { gatewayListeners } from './gateway/gateway.ts';
 import { inboundListeners } from './inbound/inbound.ts';
 import { mutualTlsFor } from './inbound/mutual-tls.ts';
+import { answersDns, dnsListeners, resolvingOf } from './outbound/dns.ts';
 import { egressProxyProblems } from './outbound/egress-proxy.ts';
 import { httpProxy } from './outbound/http-proxy.ts';
 import { listenerResource, outboundListeners } from './outbound/outbound.ts';
@@ -42,7 +44,10 @@ function sidecarListeners(
   const proxies = scope.egress.some(({ port }) => !port) ? httpProxy(outbound.http) : NO_LISTENERS;
   const own = ownListeners(egressProxyProblems(scope), within.problems, inbound, ...virtual);
   // Envoy takes them one by one: where these have left an address, another listener may have it now.
-  return [own, othersBeside(addressesTaken(own.resources), planned, proxies)];
+  const others = othersBeside(addressesTaken(own.resources), planned, proxies);
+  return answersDns(traits)
+    ? [dnsListeners(resolvingOf(traits), nameTable(scope, traits, endpoints)), own, others]
+    : [own, others];
 }
 
 const NO_LISTENERS: readonly ListenerResource[] = [];
