@@ -5,7 +5,7 @@ import type { Proxy } from '../src/model/proxy/proxy.ts';
 import { counters, type XdsCounters } from '../src/xds/counters.ts';
 import type { Protocol } from '../src/xds/frame.ts';
 import { meshObjects, slice, virtualService } from './bench/mesh.ts';
-import { proxyNode } from './bench/streams.ts';
+import { proxyNode } from './bench/proxy-node.ts';
 import { proxyOf, storeOf, WorldServer } from './bench/world-server.ts';
 import { AdsClient } from './support/ads-client.ts';
 import { until } from './support/until.ts';

@@ -16,6 +16,7 @@ import { reviewCosts } from './injection.ts';
 import { meshObjects, slice, virtualService } from './mesh.ts';
 import { cpuOf, median, ownCpu, residentOf, table } from './process.ts';
 import { signingCosts } from './signing.ts';
+import { tlsRows } from './tls.ts';
 import { proxyOf, WorldServer } from './world-server.ts';
 
 const services = 1_000;
@@ -170,6 +171,7 @@ try {
     for (const [index, [what, cpu]] of (await signingCosts()).entries())
       row(what, `${ms(cpu)} CPU`, index < 2 ? '2.5 ms' : '');
     for (const [what, usual, most] of reviewCosts()) row(what, `${ms(usual)} CPU, at most ${ms(most)}`, '5 ms');
+    for await (const measured of tlsRows()) for (const each of measured) row(...each);
   }
   if (only !== 'pushes') {
     const world = new World(store.contents(), options);

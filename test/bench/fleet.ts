@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import type { XdsType } from '../../src/xds/resource-types.ts';
-import type { Order, Report } from './streams.ts';
+import type { Order, Report, Secure } from './streams.ts';
 
 /** Proxies in a process of their own, so that the server's time is the server's. */
 export class Fleet {
@@ -20,8 +20,9 @@ export class Fleet {
     classes: number,
     names: Readonly<Partial<Record<XdsType, readonly string[]>>>,
     namespaces = 0,
+    how: { readonly secure?: Secure; readonly agentless?: boolean } = {},
   ): Promise<number> {
-    const report = await this.#ask({ open, address, classes, namespaces, names });
+    const report = await this.#ask({ open, address, classes, namespaces, names, ...how });
     return 'synced' in report ? report.bytes : 0;
   }
 

@@ -9,7 +9,7 @@ import { encode } from '../../src/proto/message.ts';
 import { resourceTypes, type XdsType } from '../../src/xds/resource-types.ts';
 import { framed, unframed } from '../support/grpc-frame.ts';
 import { LabApi } from './kube.ts';
-import { proxyNode } from './streams.ts';
+import { proxyNode } from './proxy-node.ts';
 
 const types: readonly XdsType[] = ['cluster', 'endpoint', 'listener', 'route'];
 const method = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources';

@@ -3,6 +3,7 @@ import type { Node } from '../../src/proto/generated/envoy/config/core/v3.ts';
 import { encode } from '../../src/proto/message.ts';
 import { resourceTypes, type XdsType } from '../../src/xds/resource-types.ts';
 import { framed, unframed } from '../support/grpc-frame.ts';
+import { proxyNode, tokenOf } from './proxy-node.ts';
 
 /** What the parent process tells the fleet to do. */
 export type Order =
@@ -15,11 +16,21 @@ export type Order =
       readonly namespaces: number;
       /** The names that proxies ask for of the types that have no wildcard. */
       readonly names: Readonly<Partial<Record<XdsType, readonly string[]>>>;
+      /** Over TLS, with a token each; in plaintext without. */
+      readonly secure?: Secure | undefined;
+      /** Without Istio's agent, which ask for their certificates and for nothing else. */
+      readonly agentless?: boolean | undefined;
     }
   /** Report once every stream has received a response with this text in it. */
   | { readonly await: string }
   /** Stop reading, on so many streams. */
   | { readonly pause: number };
+
+/** How a server is believed: roots in PEM, and the name that it shows. */
+export interface Secure {
+  readonly root: string;
+  readonly servername: string;
+}
 
 /** What the fleet tells. Times are milliseconds since the epoch. */
 export type Report =
@@ -27,32 +38,11 @@ export type Report =
   | { readonly seen: string; readonly lastAt: number; readonly messages: number; readonly bytes: number }
   | { readonly paused: number };
 
-const order: readonly XdsType[] = ['cluster', 'endpoint', 'listener', 'route'];
+type Opening = Extract<Order, { readonly open: number }>;
+
+const withAgent: readonly XdsType[] = ['cluster', 'endpoint', 'listener', 'route'];
 
 const now = (): number => performance.timeOrigin + performance.now();
-
-/** The Node message of the n-th proxy. */
-export function proxyNode(index: number, classes: number, namespaces = 0): Node {
-  const kind = `client-${index % classes}`;
-  const namespace = namespaces ? `load-${(index % classes) % namespaces}` : 'load';
-  const ip = `10.128.${Math.floor(index / 250)}.${1 + (index % 250)}`;
-  const text = (string_value: string) => ({ string_value });
-  return {
-    id: `sidecar~${ip}~${kind}-${index}.${namespace}~${namespace}.svc.cluster.local`,
-    cluster: kind,
-    metadata: {
-      fields: {
-        NAMESPACE: text(namespace),
-        NAME: text(`${kind}-${index}`),
-        LABELS: { struct_value: { fields: { app: text(kind) } } },
-        ISTIO_VERSION: text('1.31.0'),
-        CLUSTER_ID: text('Kubernetes'),
-        INSTANCE_IPS: text(ip),
-        INTERCEPTION_MODE: text('REDIRECT'),
-      },
-    },
-  };
-}
 
 interface Head {
   typeUrl: string;
@@ -96,33 +86,37 @@ function headOf(message: Buffer): Head {
 class ProxyStream {
   readonly session: ClientHttp2Session;
   readonly stream: ClientHttp2Stream;
-  readonly #names: Readonly<Partial<Record<XdsType, readonly string[]>>>;
+  readonly #names: Opening['names'];
+  readonly #order: readonly XdsType[];
   readonly #onMessage: (proxy: ProxyStream, message: Buffer) => void;
   readonly #asked = new Set<XdsType>();
   synced = false;
   seen = '';
 
-  constructor(
-    address: string,
-    node: Node,
-    names: Readonly<Partial<Record<XdsType, readonly string[]>>>,
-    onMessage: (proxy: ProxyStream, message: Buffer) => void,
-  ) {
+  constructor(index: number, opening: Opening, onMessage: (proxy: ProxyStream, message: Buffer) => void) {
+    const { address, classes, namespaces, names, secure, agentless = false } = opening;
+    const node = proxyNode(index, classes, namespaces, !agentless);
     this.#names = names;
+    this.#order = agentless ? ['secret'] : withAgent;
     this.#onMessage = onMessage;
-    this.session = connect(`http://${address}`, { settings: { initialWindowSize: 4 << 20 } });
+    this.session = connect(`${secure ? 'https' : 'http'}://${address}`, {
+      settings: { initialWindowSize: 4 << 20 },
+      ...(secure && { ca: secure.root, servername: secure.servername }),
+    });
     this.session.on('connect', () => this.session.setLocalWindowSize(4 << 20));
     this.stream = this.session.request({
       ':method': 'POST',
       ':path': '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources',
       'content-type': 'application/grpc',
       te: 'trailers',
+      ...(secure && { authorization: `Bearer ${tokenOf(node)}` }),
     });
     this.stream.on(
       'data',
       unframed(message => this.#message(message)),
     );
-    this.#ask('cluster', node);
+    const [first] = this.#order;
+    if (first) this.#ask(first, node);
   }
 
   #ask(type: XdsType, node?: Node): void {
@@ -146,10 +140,10 @@ class ProxyStream {
     // Envoy asks for the endpoints of a cluster that it had not.
     const added = this.synced && typeUrl === resourceTypes.cluster.typeUrl;
     if (added) this.#send(resourceTypes.endpoint.typeUrl, '', names);
-    const next = order.find(type => !this.#asked.has(type));
-    const answered = order.find(type => resourceTypes[type].typeUrl === typeUrl);
+    const next = this.#order.find(type => !this.#asked.has(type));
+    const answered = this.#order.find(type => resourceTypes[type].typeUrl === typeUrl);
     if (next) this.#ask(next);
-    else if (answered === 'route') this.synced = true;
+    else if (answered === this.#order.at(-1)) this.synced = true;
     this.#onMessage(this, message);
   }
 }
@@ -179,10 +173,7 @@ function onMessage(proxy: ProxyStream, message: Buffer): void {
 process.on('message', (order: Order) => {
   if ('open' in order) {
     unsynced += order.open;
-    for (let i = 0; i < order.open; i++)
-      proxies.push(
-        new ProxyStream(order.address, proxyNode(i, order.classes, order.namespaces), order.names, onMessage),
-      );
+    for (let i = 0; i < order.open; i++) proxies.push(new ProxyStream(i, order, onMessage));
   } else if ('await' in order) {
     awaited = order.await;
     missing = proxies.length;

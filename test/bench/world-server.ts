@@ -3,10 +3,11 @@ import type { RawObject } from '../../src/config/raw.ts';
 import { ConfigStore } from '../../src/config/store.ts';
 import { parseNode } from '../../src/model/proxy/node.ts';
 import type { Proxy } from '../../src/model/proxy/proxy.ts';
+import type { ServerTls } from '../../src/tls.ts';
 import { World } from '../../src/world.ts';
 import { AdsServer } from '../../src/xds/ads-server.ts';
 import { type ServedPort, servePort } from '../support/grpc-port.ts';
-import { proxyNode } from './streams.ts';
+import { proxyNode } from './proxy-node.ts';
 
 const options = { domain: 'cluster.local', rootNamespace: 'istio-system', clusterId: 'Kubernetes' };
 
@@ -39,9 +40,9 @@ export class WorldServer {
     });
   }
 
-  /** Resolves with the address. */
-  async listen(): Promise<string> {
-    this.#served = await servePort(this.ads.methods);
+  /** Resolves with the address; in plaintext unless told. */
+  async listen(tls?: ServerTls): Promise<string> {
+    this.#served = await servePort(this.ads.methods, { tls });
     return this.#served.address;
   }
 
