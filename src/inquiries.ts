@@ -6,7 +6,7 @@ import { configDumpParts } from './http/debug/config-dump.ts';
 import { clientConfig } from './http/debug/syncz.ts';
 import { connectionOf, type DebugView, proxyName, shownConnections } from './http/debug/view.ts';
 import { AUTHENTICATION_REQUIRED, debugAccess } from './http/debug-access.ts';
-import { type PageRequest, type Pages, pieces } from './http/page.ts';
+import { bytesOf, type PageRequest, type Pages } from './http/page.ts';
 import { pageWriter } from './http/page-writer.ts';
 import { parseNode } from './model/proxy/node.ts';
 import { typeUrl } from './proto/any.ts';
@@ -96,8 +96,8 @@ function answering(
     const access = debugAccess(entry?.shows ?? 'mesh', caller, rights);
     if (!access.ok) throw new StatusError(status.PERMISSION_DENIED, access.reason);
     const { body } = url && entry ? await entry.page(asked(url, peer, access.right)) : { body: NO_PAGE };
-    const text = await pageWriter.collect(pieces(body));
-    return { resources: [{ typeUrl: PAGE, name, value: Buffer.from(text.join('')) }] };
+    const value = Buffer.concat(await pageWriter.collect(bytesOf(body)));
+    return { resources: [{ typeUrl: PAGE, name, value }] };
   };
 }
 

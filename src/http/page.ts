@@ -50,17 +50,20 @@ export type Pages = Readonly<Record<string, Entry>>;
 
 const isIterable = (value: object): value is Iterable<unknown> => Symbol.iterator in value;
 
-/** Objects are taken apart so deep; what is deeper is written at once, and small. */
+/** Objects are taken apart so deep; what is deeper is written at once, and small. What a function makes is taken apart like a body. */
 const DEEPEST = 4;
 
 /** What is made late, made now. */
 function whole(_: string, part: unknown): unknown {
-  const value: unknown = typeof part === 'function' ? part() : part;
+  const value: unknown = typeof part === 'function' ? whole('', part()) : part;
   return typeof value === 'object' && value !== null && isIterable(value) ? [...value] : value;
 }
 
-function* json(made: unknown, indent: string, depth: number): Generator<string> {
-  const value: unknown = typeof made === 'function' ? made() : made;
+function* json(value: unknown, indent: string, depth: number): Generator<string> {
+  if (typeof value === 'function') {
+    yield* json(value(), indent, Math.min(depth, 1));
+    return;
+  }
   if (typeof value !== 'object' || value === null || depth === DEEPEST) {
     yield JSON.stringify(value, whole, 2).replaceAll('\n', `\n${indent}`);
     return;
@@ -92,4 +95,19 @@ export function* pieces(body: unknown): Generator<string> {
     yield* json(body, '', 0);
     yield '\n';
   }
+}
+
+/** Characters of a body that are made bytes at once. */
+const CHUNK = 64 * 1024;
+
+/** A body as bytes in pieces. */
+export function* bytesOf(body: unknown): Generator<Buffer> {
+  let text = '';
+  for (const piece of pieces(body)) {
+    text += piece;
+    if (text.length < CHUNK) continue;
+    yield Buffer.from(text);
+    text = '';
+  }
+  yield Buffer.from(text);
 }

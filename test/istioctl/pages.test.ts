@@ -3,7 +3,8 @@ import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import type { AdsClient } from '../support/ads-client.ts';
+import { toCamelJson } from '../../src/proto/json.ts';
+import { AdsClient } from '../support/ads-client.ts';
 import { type Serve, startServe } from '../support/serve.ts';
 import { until } from '../support/until.ts';
 import { connectDetails, keysOf, LACKING, PAGES } from './pages.ts';
@@ -41,6 +42,21 @@ describe("istiod's debug pages", () => {
       );
       assert.deepEqual(missing, []);
     });
+
+  test('what is made part by part is what the messages say', async () => {
+    const name = 'details-v1.default';
+    const asking = new AdsClient(serve.xds, 'sotw', { id: 'sidecar~10.9.9.9~test-1.default~x' });
+    asking.subscribe('istio.io/debug/config_dump', [name]);
+    const { resources } = await asking.next();
+    asking.close();
+    const page = (await (await ask(`config_dump?proxyID=${name}`)).json()) as { configs: unknown[] };
+    assert.equal(resources.length, 7);
+    assert.deepEqual(
+      page.configs,
+      resources.map(({ any }) => toCamelJson('google.protobuf.Any', any)),
+    );
+    assert.ok(JSON.stringify(page).includes('"virtualHosts":[{'));
+  });
 
   test('most pages have something to compare', () => {
     assert.ok(PAGES.filter(page => (recorded[page]?.length ?? 0) > 3).length > 12);

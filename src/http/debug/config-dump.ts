@@ -1,13 +1,14 @@
+import protobuf from 'protobufjs';
 import type { Proxy } from '../../model/proxy/proxy.ts';
 import { typed, typeUrl } from '../../proto/any.ts';
 import type { Secret } from '../../proto/generated/envoy/extensions/transport_sockets/tls/v3.ts';
 import type { Any } from '../../proto/generated/google/protobuf.ts';
 import { toCamelJson } from '../../proto/json.ts';
-import { decode, encodeMessage } from '../../proto/message.ts';
+import { decode, encodeMessage, type MessageName } from '../../proto/message.ts';
 import type { Connection } from '../../xds/connection.ts';
 import type { OtherResource } from '../../xds/frame.ts';
 import type { EncodedResource } from '../../xds/resource.ts';
-import { resourceTypes, type XdsType } from '../../xds/resource-types.ts';
+import { resourceType, resourceTypes, type XdsType } from '../../xds/resource-types.ts';
 import type { Answer } from '../page.ts';
 import { each } from './view.ts';
 
@@ -48,8 +49,37 @@ function shown(type: XdsType, { bytes }: EncodedResource): Any {
   return { type_url: resourceTypes[type].typeUrl, value: bytes };
 }
 
-const json = (type: XdsType, resource: EncodedResource): unknown =>
-  toCamelJson('google.protobuf.Any', shown(type, resource));
+/** A resource as JSON; one whose parts are a list that can be long, such as the virtual hosts of a port, is made part by part. */
+function json(type: XdsType, resource: EncodedResource): unknown {
+  const { fragments } = resourceType(type);
+  if (!fragments) return toCamelJson('google.protobuf.Any', shown(type, resource));
+  return () => {
+    const { head, parts } = apart(resource.bytes, fragments.number);
+    const whole = toCamelJson('google.protobuf.Any', { type_url: resourceType(type).typeUrl, value: head });
+    const list = each(parts, part => messageJson(fragments.message, part));
+    return { ...(whole as object), ...(parts.length && { [camel(fragments.field)]: list }) };
+  };
+}
+
+const messageJson = <N extends MessageName>(name: N, bytes: Uint8Array): unknown =>
+  toCamelJson(name, decode(name, bytes));
+
+/** The bytes of a message without a repeated field, and those of the field's items. */
+function apart(bytes: Buffer, field: number): { readonly head: Buffer; readonly parts: readonly Uint8Array[] } {
+  const reader = protobuf.Reader.create(bytes);
+  const head: Buffer[] = [];
+  const parts: Uint8Array[] = [];
+  while (reader.pos < reader.len) {
+    const from = reader.pos;
+    const tag = reader.uint32();
+    if (tag === ((field << 3) | 2)) parts.push(reader.bytes());
+    else {
+      reader.skipType(tag & 7);
+      head.push(bytes.subarray(from, reader.pos));
+    }
+  }
+  return { head: Buffer.concat(head), parts };
+}
 
 /** A part of a dump: its message, the type of its resources, and how it has each of them. */
 interface Part {
@@ -91,7 +121,8 @@ function partJson(connection: Connection<Proxy>, part: Part): object {
   if (!resources.length) return head;
   const items = each(resources, resource => {
     const state = { versionInfo: resource.version, [camel(item)]: json(type, resource) };
-    return states ? { name: resource.name, activeState: state } : state;
+    if (states) return { name: resource.name, activeState: state };
+    return resourceType(type).fragments ? () => state : state;
   });
   return { ...head, [camel(list)]: items };
 }

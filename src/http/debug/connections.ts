@@ -31,7 +31,7 @@ function detailed(connection: Connection<Proxy>): object {
     },
     ...(of.locality && { locality: { region, zone, sub_zone: subzone } }),
     watches: Object.fromEntries(
-      connection.status().map(({ type, typeUrl }) => [typeUrl, () => [...connection.watched(type)]]),
+      connection.status().map(({ type, typeUrl }) => [typeUrl, [...connection.watched(type)]]),
     ),
   };
 }
