@@ -27,6 +27,8 @@ RUN apt-get update \
 COPY --from=packages /pilotlight/node_modules node_modules
 COPY package.json LICENSE ./
 COPY proto/bundle.json proto/extensions.json proto/
+# What `pilotlight install` prints.
+COPY deploy deploy
 COPY --from=build /pilotlight/dist dist
 USER 1337:1337
 EXPOSE 15010 15012 15014 15017 8080

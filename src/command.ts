@@ -10,6 +10,8 @@ export interface Option {
   readonly mayBeEmpty?: boolean;
   /** Its letter: `-p`. */
   readonly short?: string;
+  /** It may be there several times; its values are then one, with commas between them. */
+  readonly many?: boolean;
   /** Environment variables that say the same where the command line does not; the last one that is set counts. */
   readonly env?: readonly string[];
 }
@@ -92,8 +94,9 @@ export function readArguments(
   const flags = new Set<string>();
   const spelled: Record<string, string> = {};
   const set = (name: string, option: Option, wrote: string, value: string): void => {
+    const before = option.many && name in spelled ? `${options[name]},` : '';
     spelled[name] = wrote;
-    if (!option.flag) options[name] = value;
+    if (!option.flag) options[name] = before + value;
     else if (truth(wrote, value)) flags.add(name);
     else flags.delete(name);
   };

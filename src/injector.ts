@@ -36,9 +36,11 @@ export interface InjectorContext {
   readonly onReview: (outcome: ReviewOutcome, seconds: number) => void;
 }
 
-/** The ConfigMap of a revision. */
-export const injectorConfigMap = (revision: string): string =>
-  revision === 'default' ? 'istio-sidecar-injector' : `istio-sidecar-injector-${revision}`;
+/** A ConfigMap of settings as it is called in a revision: `istio`, `istio-canary`. */
+export const inRevision = (name: string, revision: string): string =>
+  revision === 'default' || !revision ? name : `${name}-${revision}`;
+
+export const injectorConfigMap = (revision: string): string => inRevision('istio-sidecar-injector', revision);
 
 type Key = 'config' | 'values';
 const keys: readonly Key[] = ['config', 'values'];

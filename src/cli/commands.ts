@@ -172,6 +172,22 @@ app again.`,
   run: async (args, io) => (await import('./inject.ts')).uninject(args, io),
 };
 
+/** `pilotlight install` */
+export const install: Command = {
+  summary: 'Print what kubectl apply -k deploy/ would apply, with settings',
+  usage: 'install [--set NAME=VALUE,...]',
+  description: `For kubectl apply -f -: the control plane, its rights, webhooks and settings in istio-system, and Istio's CRDs, as the files in deploy/ say. A
+revision is a control plane beside others: what it has is named after it, and it injects where a namespace or pod says istio.io/rev=NAME.`,
+  options: {
+    set: {
+      value: 'NAME=VALUE',
+      many: true,
+      help: "revision=NAME; image=IMAGE, the control plane's; defaultTemplate=envoy or istio-proxy; mtlsMode=STRICT, PERMISSIVE or DISABLE, for the whole mesh",
+    },
+  },
+  run: async (args, io) => (await import('./install.ts')).run(args, io),
+};
+
 /** Every command there is. */
 export const commands: Readonly<Record<string, Command>> = {
   serve,
@@ -180,5 +196,6 @@ export const commands: Readonly<Record<string, Command>> = {
   translate,
   inject,
   uninject,
+  install,
   iptables,
 };

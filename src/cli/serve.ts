@@ -7,6 +7,7 @@ import { type ControlPlane, type Dependencies, startControlPlane } from '../cont
 import { collectWhenIdle } from '../idle-collection.ts';
 import { isObject } from '../injection/strategic-merge.ts';
 import type { FollowInjector } from '../injector.ts';
+import { inRevision } from '../injector.ts';
 import type { KubePod } from '../istio/kubernetes.ts';
 import { compare } from '../istio/object.ts';
 import { readJwtRule } from '../jwt-rule.ts';
@@ -29,7 +30,7 @@ import { kubeconfigError, listenError, osError } from './os-error.ts';
 
 /** What the control plane is fed with. Throws a UsageError where that cannot be read. */
 async function inputsOf(
-  { source, meshConfig, mesh, jwks, rotationPace }: Settings,
+  { source, meshConfig, mesh, revision, jwks, rotationPace }: Settings,
   log: Log,
 ): Promise<Omit<Dependencies, 'log' | 'jwtRule'>> {
   if (meshConfig !== undefined)
@@ -56,7 +57,7 @@ async function inputsOf(
   const kubernetes = new KubernetesSource({
     client,
     log,
-    meshConfigMap: file.length ? undefined : { namespace: mesh.rootNamespace, name: 'istio' },
+    meshConfigMap: file.length ? undefined : { namespace: mesh.rootNamespace, name: inRevision('istio', revision) },
   });
   return {
     sources: [...file, kubernetes],
