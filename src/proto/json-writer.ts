@@ -68,8 +68,8 @@ function writer(nameOf: (field: FieldSchema) => string): (name: string, message:
     if (!findType(name))
       throw new Error(`Any of unknown type ${url || '(none)'}: add it to proto/roots.txt and run npm run gen`);
     const message = decodeMessage(name, value);
-    const special = wellKnown[name];
-    return special ? { '@type': url, value: special(message) } : { '@type': url, ...fieldsOf(name, message) };
+    const isSpecial = name === 'google.protobuf.Any' || wellKnown[name];
+    return isSpecial ? { '@type': url, value: messageOf(name, message) } : { '@type': url, ...fieldsOf(name, message) };
   };
 
   return messageOf;

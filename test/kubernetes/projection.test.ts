@@ -48,7 +48,11 @@ const cases: readonly [kind: string, object: object, expected: object][] = [
     },
     {
       metadata: { ...kept, ownerReferences: [{ kind: 'ReplicaSet', name: 'rs', controller: true }] },
-      spec: { nodeName: 'node', serviceAccountName: 's', containers: [{ name: 'c', ports: [{ containerPort: 1 }] }] },
+      spec: {
+        nodeName: 'node',
+        serviceAccountName: 's',
+        containers: [{ name: 'c', image: 'i', ports: [{ containerPort: 1 }] }],
+      },
       status: { phase: 'Running', podIP: '1', conditions: [{ type: 'Ready', status: 'True' }] },
     },
   ],
