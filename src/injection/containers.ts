@@ -7,6 +7,7 @@ import {
   initContainersOf,
   type Json,
   type JsonObject,
+  mapContainers,
   type Pod,
   PROXY,
   withMeta,
@@ -21,6 +22,17 @@ import { holds, interceptionOf } from './templates/parts.ts';
 const CAPTURE = 'istio-init';
 const VALIDATION = 'istio-validation';
 const CORE_DUMP = 'enable-core-dump';
+
+/**
+ * The pod without what an API server added to containers of the image `auto` before it asked to have the pod injected: for an image without a tag that is to pull
+ * it always. Nobody means that of the image that takes the place of `auto`.
+ */
+export const withoutAddedPolicy = (pod: Pod): Pod =>
+  mapContainers(pod, container => {
+    if (container.image !== 'auto' || container['imagePullPolicy'] !== 'Always') return container;
+    const { imagePullPolicy: _, ...others } = container;
+    return others as Container;
+  });
 
 /** What the user wrote under the name of an injected container; the image `auto` stands for the injected one's. */
 function userWords(container: Container): Container {

@@ -9,6 +9,7 @@ import {
   layUserContainers,
   moveNativeProxy,
   nativeSidecar,
+  withoutAddedPolicy,
 } from './containers.ts';
 import { jsonPatch, type PatchOperation } from './json-patch.ts';
 import {
@@ -86,7 +87,7 @@ function inject(pod: Pod, settings: InjectionSettings, where: Surroundings, repo
   const templates = requested(pod, settings, report);
   if (hasErrors(report)) return { kind: 'refuse', problems: report.problems };
 
-  const original = uninject(withoutNulls(pod));
+  const original = withoutAddedPolicy(uninject(withoutNulls(pod)));
   const context = contextOf(original, settings, where);
   const patches = templates.map(template => template.patch(context));
   const added = patches.reduce<Pod>((all, patch) => strategicMerge(all, patch) as Pod, {});

@@ -123,8 +123,10 @@ export function review({ path, contentType, body }: ReviewRequest, injector: Rev
   );
 }
 
+type JsonFields = { readonly [field: string]: unknown };
+
 type Asked = { readonly apiVersion: string; readonly uid: string } & (
-  | { readonly request: { readonly [field: string]: unknown } }
+  | { readonly request: JsonFields }
   | { readonly fault: string }
 );
 
@@ -148,14 +150,19 @@ function read(body: Buffer): Asked {
   return { ...head, request };
 }
 
+/** Of a pod; the second is what `istioctl kube-inject` says, which does not name a resource. */
+const pods = ['', 'Pod', 'AdmissionRequest'];
+
 /** Why a request is none to make a pod; undefined where it is one, as far as it says. */
-function otherThanPod(request: { readonly [field: string]: unknown }): string | undefined {
-  const { operation, subResource, requestSubResource, kind } = request;
+function otherThanPod(request: JsonFields): string | undefined {
+  const { operation, subResource, requestSubResource } = request;
+  const of = (field: string): JsonFields => (isObject(request[field]) ? request[field] : {});
   if (text(operation) && operation !== 'CREATE')
     return `it is to ${text(operation).toLowerCase()} what is there already`;
   const below = text(subResource) || text(requestSubResource);
   if (below) return `it is about ${below} of a pod`;
-  const of = isObject(kind) ? text(kind['kind']) : '';
-  const group = isObject(kind) ? text(kind['group']) : '';
-  return (of && of !== 'Pod') || group ? `it is a ${of}${group && `.${group}`}, not a Pod` : undefined;
+  const resource = text(of('resource')['resource']);
+  const kinds = [text(of('kind')['kind']), text(of('object')['kind'])];
+  const other = resource ? resource !== 'pods' && resource : kinds.find(kind => !pods.includes(kind));
+  return other ? `it is about ${other}, not a pod` : undefined;
 }

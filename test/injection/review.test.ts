@@ -142,9 +142,10 @@ test('what is not to be injected is allowed as it is, and says why', () => {
     [create(pod(), { subResource: 'ephemeralcontainers' }), /about ephemeralcontainers of a pod/],
     [
       create({ spec: {} }, { kind: { group: 'apps', version: 'v1', kind: 'Deployment' } }),
-      /a Deployment\.apps, not a Pod/,
+      /about Deployment, not a pod/,
     ],
-    [create({}, { kind: { group: '', version: 'v1', kind: 'Service' } }), /a Service, not a Pod/],
+    [create({}, { resource: { group: '', version: 'v1', resource: 'services' } }), /about services, not a pod/],
+    [create({ kind: 'Service' }, { kind: null }), /about Service, not a pod/],
   ] as const) {
     const reviewed = asked(request);
     const { response } = answered(reviewed);
@@ -180,6 +181,29 @@ test('a pod that is to be injected and cannot be is refused with the field', () 
     assert.match(response.status?.message ?? '', message);
     assert.equal(reviewed.outcome.kind, 'failed');
   }
+});
+
+test('what an API server adds to the image auto, it adds anew to the one that takes its place', () => {
+  const gateway = (image: string) =>
+    pod(
+      { annotations: { 'inject.istio.io/templates': 'gateway' } },
+      { containers: [{ name: 'istio-proxy', image, imagePullPolicy: 'Always' }] },
+    );
+  for (const [image, policy] of [
+    ['auto', undefined],
+    ['mine', 'Always'],
+  ] as const) {
+    const once = injected(gateway(image), asked(create(gateway(image))));
+    assert.equal(proxyOf(once)['imagePullPolicy'], policy);
+    assert.deepEqual(injected(once, asked(create(once))), once);
+  }
+});
+
+test('what istioctl kube-inject asks is about a pod, though it does not say so', () => {
+  const kind = { group: 'admission.k8s.io', version: 'v1', kind: 'AdmissionRequest' };
+  const of = { ...pod(), kind: undefined, apiVersion: undefined };
+  const request = { ...create(of, { kind, resource: { group: '', version: '', resource: '' } }), operation: '' };
+  assert.ok(proxyOf(injected(of, asked(request))));
 });
 
 test('warnings reach who makes the pod', () => {
