@@ -8,6 +8,7 @@ import { decode, encode } from './proto/message.ts';
 import { type Acknowledgements, proxyOf } from './security/acknowledgements.ts';
 import type { CertificateAuthority } from './security/authority.ts';
 import { certificateChain, signRequest } from './security/sign-request.ts';
+import type { SigningLine } from './signing-line.ts';
 
 /** What certificates are signed with. */
 export interface CertificateServiceContext {
@@ -16,6 +17,8 @@ export interface CertificateServiceContext {
   readonly otherRoots: () => string;
   readonly identify: Identify;
   readonly acknowledgements: Acknowledgements;
+  /** Where certificates are signed, one after the other. */
+  readonly line: SigningLine;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -26,10 +29,11 @@ export const certificateMethods = ({
   otherRoots,
   identify,
   acknowledgements,
+  line,
   clock,
   log,
 }: CertificateServiceContext): Methods => ({
-  '/istio.v1.auth.IstioCertificateService/CreateCertificate': unary(async (bytes, peer) => {
+  '/istio.v1.auth.IstioCertificateService/CreateCertificate': unary(async (bytes, peer, waiting) => {
     const { csr = '', validity_duration, metadata } = read(bytes);
     const refuse = (code: StatusError['code'], message: string, reason: string): never => {
       log.warn({ peer: peer.address, problem: reason }, 'a certificate was refused');
@@ -48,8 +52,14 @@ export const certificateMethods = ({
         `${caller.proven.identity.uri} asks for another identity's certificate`,
       );
     const request = { csr, identity: caller.proven.identity.uri, validityDuration: Number(validity_duration ?? 0) };
-    const by = authority();
-    const signed = await signRequest(by, request, clock.now());
+    waiting.admit();
+    const sign = async () => {
+      const by = authority();
+      return { by, signed: await signRequest(by, request, clock.now()) };
+    };
+    const answer = await line.first(peer.address, () => waiting.over, sign);
+    if (!answer) throw new StatusError(status.UNAVAILABLE, 'the caller has gone');
+    const { by, signed } = answer;
     if (!signed.ok) return refuse(signed.code, signed.message, signed.reason);
     // An agent takes both from the answer: its certificate, and the roots that its Envoy trusts.
     acknowledgements.acknowledge(proxyOf(caller.proven, peer.address), by.step);

@@ -30,6 +30,7 @@ import type { SecurePortState, Security } from './secure-port.ts';
 import { Acknowledgements } from './security/acknowledgements.ts';
 import { SecretAccess } from './security/secret-access.ts';
 import { type Address, reachedAt, type Settings } from './settings.ts';
+import { SigningLine } from './signing-line.ts';
 import { type KeyContext, RemoteKeySource } from './sources/jwks/remote-keys.ts';
 import type { ConfigSource } from './sources/source.ts';
 import { tokenCallers } from './token-callers.ts';
@@ -348,14 +349,16 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     const opening = ready.then(async () => {
       const { runSecurePort } = await import('./secure-port.ts');
       const { WorkloadCertificates } = await import('./workload-certificates.ts');
+      const line = new SigningLine();
       const ofWorkloads = new WorkloadCertificates<Proxy>({
+        line,
         clock,
         log,
         life: settings.workloadCertTtl,
         otherRoots: () => (world ? otherRoots(world.mesh.settings) : ''),
       });
       certificates = ofWorkloads;
-      await runSecurePort({ ...context, authorityChanged: authority => ofWorkloads.use(authority) }, security);
+      await runSecurePort({ ...context, line, authorityChanged: authority => ofWorkloads.use(authority) }, security);
     });
     opening.catch((error: unknown) => log.error({ err: error }, 'the TLS port cannot be opened'));
   }

@@ -74,7 +74,7 @@ export function proxyHandler(context: ProxyHandlerContext): AdsHandler<Proxy> {
   };
 
   return {
-    connect(node, peer, isOver) {
+    connect(node, peer, waiting) {
       if (!world())
         return { ok: false, code: status.UNAVAILABLE, message: 'not every kind of object has been listed yet' };
       if ((node.id?.length ?? 0) > bounds['node-id'].most) throw new BoundError('node-id');
@@ -90,6 +90,9 @@ export function proxyHandler(context: ProxyHandlerContext): AdsHandler<Proxy> {
         return { ok: true, client };
       };
       const withCertificate = async (client: Proxy, caller: Caller & { readonly kind: 'workload' }) => {
+        // However many wait for their certificates, who has proved its identity is not taken for one that says nothing.
+        waiting.admit();
+        const isOver = (): boolean => waiting.over;
         await certificates()?.admit(client, caller.proven, { connection: peer.address, isOver });
         return admitted(client, caller);
       };

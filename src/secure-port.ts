@@ -26,6 +26,7 @@ import type { RotationStep } from './security/rotation.ts';
 import type { ReviewAccess } from './security/secret-access.ts';
 import type { ReviewToken } from './security/token-review.ts';
 import type { Address } from './settings.ts';
+import type { SigningLine } from './signing-line.ts';
 import { ServerTls } from './tls.ts';
 import { otherRoots } from './translate/trust-bundle.ts';
 
@@ -69,6 +70,8 @@ export interface SecurePortContext {
   /** Those who know callers by their tokens. */
   readonly tokens: readonly Authenticator[];
   readonly acknowledgements: Acknowledgements;
+  /** Where certificates are signed, one after the other. */
+  readonly line: SigningLine;
   /** What is served beside the certificates. */
   readonly methods: Methods;
   readonly clock: Clock;
@@ -117,7 +120,7 @@ export class SecurePort {
 
   /** The row of the table of ports. */
   row(): Port {
-    const { address, tokens, methods, acknowledgements, clock, log } = this.#context;
+    const { address, tokens, methods, acknowledgements, line, clock, log } = this.#context;
     // istiod's order.
     const identify = overTls([clientCertificates(() => this.#roots(), clock), ...tokens]);
     const authority = (): CertificateAuthority => this.#authority;
@@ -126,6 +129,7 @@ export class SecurePort {
       otherRoots: this.#context.otherRoots,
       identify,
       acknowledgements,
+      line,
       clock,
       log,
     });
@@ -191,7 +195,7 @@ export interface WebhookPort {
 
 /** What running the port takes of the control plane. */
 export interface RunContext
-  extends Pick<SecurePortContext, 'address' | 'tokens' | 'methods' | 'acknowledgements' | 'clock' | 'log'> {
+  extends Pick<SecurePortContext, 'address' | 'tokens' | 'methods' | 'acknowledgements' | 'line' | 'clock' | 'log'> {
   readonly mesh: MeshOptions;
   /** See Settings. */
   readonly revision: string;

@@ -17,6 +17,7 @@ import { type CertificateAuthority, rootBundle } from '../src/security/authority
 import { validityOf } from '../src/security/certificate.ts';
 import { makeRoot, rootAuthority } from '../src/security/root.ts';
 import type { Address } from '../src/settings.ts';
+import { SigningLine } from '../src/signing-line.ts';
 import { HeldClock } from './support/clock.ts';
 import { freePort } from './support/free-port.ts';
 import { framed } from './support/grpc-frame.ts';
@@ -70,6 +71,7 @@ async function serve(address: Address = { host: '127.0.0.1', port: 0 }) {
       settings: () => undefined,
       ports,
       acknowledgements: new Acknowledgements(),
+      line: new SigningLine(),
       state,
       failed: error => failures.push(error),
       authorityChanged: () => {},

@@ -63,6 +63,9 @@ const LONGEST_STATUS = 1_024;
 const sizeOf = (metadata: Metadata): number =>
   Object.entries(metadata.getMap()).reduce((size, [name, value]) => size + name.length + value.length, 0);
 
+/** A call whose client waits to be let in. */
+export type Waiting = Pick<Call, 'over' | 'admit'>;
+
 /** One gRPC call, read from and written to the HTTP/2 stream beneath it. grpc-js begins it and says how it ended. */
 export class Call {
   readonly transport: Transport;

@@ -1,13 +1,13 @@
-import type { Call } from './call.ts';
+import type { Call, Waiting } from './call.ts';
 import type { Peer } from './peer.ts';
 import { status } from './status.ts';
 
 /**
  * A method with one request and one response, both as bytes. `request` is to be read before the first wait: it is valid no longer. What `answer`
- * throws or rejects with ends the call: a StatusError with its status, anything else with INTERNAL.
+ * throws or rejects with ends the call: a StatusError with its status, anything else with INTERNAL. A caller that is known may be admitted ahead of the answer.
  */
 export const unary =
-  (answer: (request: Buffer, peer: Peer) => Promise<Uint8Array>) =>
+  (answer: (request: Buffer, peer: Peer, waiting: Waiting) => Promise<Uint8Array>) =>
   (call: Call): void => {
     let asked = false;
     call.listen({
@@ -15,7 +15,7 @@ export const unary =
         if (asked) return;
         asked = true;
         call.pause();
-        answer(bytes, call.peer).then(
+        answer(bytes, call.peer, call).then(
           response => {
             call.admit();
             call.write([framed(response)], () => {});

@@ -192,7 +192,7 @@ export class AdsServer<C> {
         open(peer, nodeBytes, admission);
         if (request) connection?.receive(request);
       };
-      const admission = this.#handler.connect(node, peer, () => call.over);
+      const admission = this.#handler.connect(node, peer, call);
       if (!(admission instanceof Promise)) {
         decided(admission);
         return;

@@ -1,3 +1,4 @@
+import type { Waiting } from '../grpc/call.ts';
 import type { Origin, Peer } from '../grpc/peer.ts';
 import type { Status, StatusError } from '../grpc/status.ts';
 import type { Node } from '../proto/generated/envoy/config/core/v3.ts';
@@ -64,8 +65,11 @@ export interface OtherRequest {
 
 /** The side of the server that knows what proxies are and what they are to have. */
 export interface AdsHandler<C> {
-  /** Decides about a stream by its first request; whether it has ended meanwhile says `isOver`. UNAVAILABLE is the code for a world that is not whole yet. */
-  connect(node: Node, peer: Peer, isOver: () => boolean): Admission<C> | Promise<Admission<C>>;
+  /**
+   * Decides about a stream by its first request. UNAVAILABLE is the code for a world that is not whole yet. Where it is known who calls, and
+   * only we are waited for, `waiting` is to be admitted ahead of the answer: it is not cut off then.
+   */
+  connect(node: Node, peer: Peer, waiting: Waiting): Admission<C> | Promise<Admission<C>>;
   /** Answers streams that ask about the control plane and are no clients; without, there are none. */
   readonly inquiries?: {
     /** Whether a stream that begins with a request for the type is one. */

@@ -135,10 +135,14 @@ export class TlsPlane {
     return { endpoint: of(snapshot?.endpoint), route: of(snapshot?.route) };
   }
 
+  change(object: RawObject): void {
+    this.#emit({ op: 'upsert', object });
+  }
+
   /** Milliseconds from a change until it was handed to a socket, and until it was acknowledged, by the one proxy that it is for. */
   async push(object: RawObject): Promise<{ readonly handed: number; readonly acknowledged: number }> {
     const before = await this.#metrics();
-    this.#emit({ op: 'upsert', object });
+    this.change(object);
     for (;;) {
       // Asking is work, too, and not to be done while the change is under way.
       await sleep(30);

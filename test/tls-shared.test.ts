@@ -1,0 +1,200 @@
+// What proxies at the TLS port share: a review of a token, a frame, the line in which certificates are signed. By counts.
+import assert from 'node:assert/strict';
+import { Duplex } from 'node:stream';
+import { after, before, mock, test } from 'node:test';
+import { ChannelCredentials, Client, Metadata } from '@grpc/grpc-js';
+import { decode, encode } from '../src/proto/message.ts';
+import { type ProxyHandlerContext, proxyHandler } from '../src/proxy-handler.ts';
+import { makeRoot, rootAuthority } from '../src/security/root.ts';
+import { SigningLine } from '../src/signing-line.ts';
+import { AdsServer } from '../src/xds/ads-server.ts';
+import { counters } from '../src/xds/counters.ts';
+import { slice } from './bench/mesh.ts';
+import { proxyNode, tokenOf } from './bench/proxy-node.ts';
+import { servername, TlsPlane } from './bench/tls-plane.ts';
+import { newCsr, newKey } from './security/openssl.ts';
+import { AdsClient } from './support/ads-client.ts';
+import { HeldClock } from './support/clock.ts';
+import { servePort } from './support/grpc-port.ts';
+import { until } from './support/until.ts';
+
+const endpoints = 200;
+let plane: TlsPlane;
+
+before(async () => {
+  plane = await TlsPlane.start({ services: 4, endpoints });
+});
+after(() => plane?.stop());
+
+const secured = () => ({
+  credentials: ChannelCredentials.createSsl(Buffer.from(plane.root)),
+  channel: { 'grpc.ssl_target_name_override': servername, 'grpc.use_local_subchannel_pool': 1 },
+});
+
+/** A proxy over TLS, with the token of its pod; `jti` tells tokens of one pod apart. */
+function overTls(index: number, { jti = 'a', agent = true } = {}): AdsClient {
+  const node = proxyNode(index, 1, 0, agent);
+  const headers = { authorization: `Bearer ${tokenOf(node, jti)}` };
+  const client = new AdsClient(plane.plane.tls, 'delta', node, { ...secured(), headers });
+  after(() => client.close());
+  return client;
+}
+
+/** Asks for so many certificates at once, on connections of a hundred each; counts the answers. */
+function asking(count: number, csr: string) {
+  const same = (bytes: Buffer): Buffer => bytes;
+  const metadata = new Metadata();
+  metadata.set('authorization', `Bearer ${tokenOf(proxyNode(0, 1), 'a')}`);
+  const request = Buffer.from(encode('istio.v1.auth.IstioCertificateRequest', { csr, validity_duration: 3_600 }));
+  const leaves = new Set<string>();
+  for (let n = 0; n < count; n += 100) {
+    const { credentials, channel } = secured();
+    const client = new Client(plane.plane.tls, credentials, channel);
+    after(() => client.close());
+    for (let i = n; i < Math.min(count, n + 100); i++)
+      client.makeUnaryRequest(
+        '/istio.v1.auth.IstioCertificateService/CreateCertificate',
+        same,
+        (bytes: Buffer) => decode('istio.v1.auth.IstioCertificateResponse', bytes),
+        request,
+        metadata,
+        (_, response) => leaves.add(response?.cert_chain?.[0] ?? ''),
+      );
+  }
+  return leaves;
+}
+
+const csrOf = () => newCsr(newKey('P-256'), 'critical,URI:spiffe://cluster.local/ns/load/sa/default', '/O=');
+
+test('however many streams and certificates at once show a token, it is reviewed once', async () => {
+  const tokens = ['one', 'two', 'three'];
+  const before = plane.reviews.counts.all;
+  const streams = tokens.flatMap(jti => Array.from({ length: 20 }, () => overTls(1, { jti })));
+  for (const stream of streams) stream.subscribe('cluster');
+  for (const stream of streams) assert.ok((await stream.next('cluster')).resources.length > 0);
+  const again = overTls(1, { jti: 'two' });
+  again.subscribe('cluster');
+  await again.next('cluster');
+  const leaves = asking(5, csrOf());
+  await until('all certificates', () => leaves.size === 5);
+  assert.ok(!leaves.has(''));
+  // Three for the streams, and one for the other token of who asks for certificates.
+  assert.deepEqual(
+    { all: plane.reviews.counts.all - before, ofOne: plane.reviews.counts.ofOne },
+    { all: tokens.length + 1, ofOne: 1 },
+  );
+});
+
+test('streams over TLS and in plaintext are handed the same buffer', async () => {
+  const plain = Array.from({ length: 3 }, (_, i) => new AdsClient(plane.plane.xds, 'delta', proxyNode(i, 1)));
+  for (const stream of plain) after(() => stream.close());
+  const streams = [...plain, ...Array.from({ length: 3 }, (_, i) => overTls(i))];
+  for (const stream of streams) {
+    stream.autoAck = true;
+    stream.subscribe('cluster');
+    stream.subscribe('endpoint', plane.names.endpoint);
+    await stream.next('endpoint');
+  }
+  const handed: unknown[] = [];
+  const isLong = (chunk: unknown): boolean => Buffer.isBuffer(chunk) && chunk.length > 10_000;
+  const inner = Duplex.prototype.write;
+  const spy = mock.method(Duplex.prototype, 'write', function (this: Duplex, ...args: Parameters<Duplex['write']>) {
+    if ('pushStream' in this && isLong(args[0])) handed.push(args[0]);
+    return inner.apply(this, args);
+  });
+  const before = counters.frames;
+  plane.change(slice(0, endpoints, 7));
+  for (const stream of streams) await stream.next('endpoint');
+  spy.mock.restore();
+  assert.equal(handed.length, streams.length);
+  assert.equal(new Set(handed).size, 1);
+  assert.equal(counters.frames - before, 1);
+});
+
+test('certificates that are due at once are signed one after the other, and a push goes between', async () => {
+  const canary = overTls(0);
+  canary.autoAck = true;
+  canary.subscribe('endpoint', plane.names.endpoint);
+  await canary.next('endpoint');
+  const pushed = async (n: number): Promise<void> => {
+    plane.change(slice(1, endpoints, n));
+    await canary.next('endpoint');
+  };
+
+  const proxies = Array.from({ length: 30 }, (_, i) => overTls(i, { agent: false }));
+  for (const proxy of proxies) {
+    proxy.autoAck = true;
+    proxy.subscribe('secret', ['default']);
+  }
+  for (const proxy of proxies) await proxy.next('secret');
+  const renewed = (): number => proxies.filter(({ received }) => received.length > 1).length;
+  plane.replace(rootAuthority(await makeRoot('cluster.local', Date.now())));
+  await until('the first renewal', () => renewed() > 0);
+  await pushed(1);
+  assert.ok(renewed() < proxies.length, `all ${renewed()} were renewed before a push`);
+
+  // Who asks for a certificate is in the same line.
+  const line = mock.method(SigningLine.prototype, 'first');
+  const leaves = asking(60, csrOf());
+  await until('the first certificate', () => leaves.size > 0);
+  await pushed(2);
+  assert.ok(leaves.size < 60, `all ${leaves.size} were signed before a push`);
+  await until('all of them', () => renewed() === proxies.length && leaves.size === 60);
+  assert.ok(!leaves.has(''));
+  assert.equal(line.mock.callCount(), 60);
+  line.mock.restore();
+});
+
+test('who is known, and waits for a certificate alone, is not cut off as one that says nothing', async () => {
+  const clock = new HeldClock();
+  const waiting = Promise.withResolvers<never>();
+  let asked = 0;
+  const ads = new AdsServer({
+    connect(node, _, call) {
+      asked++;
+      if (node.id === 'known') call.admit();
+      return waiting.promise;
+    },
+    snapshot: () => assert.fail(),
+  });
+  const port = await servePort(ads.methods, { clock });
+  after(() => port.stop());
+  const ended: string[] = [];
+  for (const id of ['known', 'unknown']) {
+    const client = new AdsClient(port.address, 'delta', { id });
+    after(() => client.close());
+    client.ended.then(() => ended.push(id));
+    client.subscribe('cluster');
+  }
+  await until('both to be asked about', () => asked === 2);
+  await until('one to end', () => {
+    clock.pass(1_000);
+    return ended.length > 0;
+  });
+  assert.deepEqual(ended, ['unknown']);
+});
+
+test('a proxy is known before its certificate is made', async () => {
+  const order: string[] = [];
+  const caller = {
+    proof: 'token',
+    identity: { uri: '', trustDomain: '', namespace: 'load', serviceAccount: 'default' },
+    expiresAt: Number.POSITIVE_INFINITY,
+  } as const;
+  const context: Partial<ProxyHandlerContext> = {
+    clock: new HeldClock(),
+    world: () => plane.plane.world(),
+    identify: () => ({ ok: true, caller: { kind: 'workload', proven: caller } }),
+  };
+  const certificates = {
+    async admit() {
+      order.push('certificate');
+      throw new Error('that is far enough');
+    },
+  };
+  const handler = proxyHandler({ ...context, certificates: () => certificates } as unknown as ProxyHandlerContext);
+  const peer = { address: '127.0.0.1:1', port: 'tls', header: () => [], certificates: [] };
+  const call = { over: false, admit: () => void order.push('known') };
+  await assert.rejects(async () => handler.connect(proxyNode(0, 1, 0, false), peer, call), /far enough/);
+  assert.deepEqual(order, ['known', 'certificate']);
+});
