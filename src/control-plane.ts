@@ -8,6 +8,7 @@ import type { ConfigChange } from './config/store.ts';
 import { CredentialAccess } from './credential-access.ts';
 import { folderAccess } from './folder-access.ts';
 import { Ration } from './grpc/ration.ts';
+import { controlZPages } from './http/control-z.ts';
 import { debugPages } from './http/debug/pages.ts';
 import type { DebugView } from './http/debug/view.ts';
 import { Metrics } from './http/metrics.ts';
@@ -19,6 +20,7 @@ import { Intake } from './intake.ts';
 import type { NamedObject } from './istio/credentials.ts';
 import type { JwtRule } from './jwt-rule.ts';
 import type { Log } from './log.ts';
+import { LogScopes } from './log-scopes.ts';
 import type { MeshModel } from './model/mesh.ts';
 import type { Proxy } from './model/proxy/proxy.ts';
 import { objectKey } from './object-key.ts';
@@ -46,6 +48,8 @@ export interface Dependencies {
   /** Of an object that several have the first one's is in force. */
   readonly sources: readonly ConfigSource[];
   readonly log: Log;
+  /** The same by what it is about; made of it without. */
+  readonly scopes?: LogScopes;
   readonly clock?: Clock;
   readonly watches?: () => readonly WatchState[];
   /** What vouches for proxies; needed for the TLS port. */
@@ -95,6 +99,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
   const {
     sources,
     log,
+    scopes = new LogScopes(log),
     security,
     followInjector,
     jwtRule,
@@ -207,8 +212,8 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
       log,
       onReview: (outcome, seconds) => metrics.injection.reviewed(outcome, seconds),
     });
-  const problems = new ProblemLog(log);
-  const boundLog = new BoundLog(log, clock);
+  const problems = new ProblemLog(scopes.of('model'));
+  const boundLog = new BoundLog(scopes.of('ads'), clock);
   const { mesh, source } = settings;
   // Who reaches the loopback of a pod is not who may read the cluster's Secrets: a port-forward arrives there.
   const plaintextSecrets = settings.plaintextSecrets ? 'anybody' : source.kind === 'directory' ? 'local' : 'nobody';
@@ -233,7 +238,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     rightsOf: rights,
     credentials,
     clock,
-    log,
+    log: scopes.of('ads'),
     problems,
     metrics,
   });
@@ -278,10 +283,13 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     },
     ...debugPages(view),
   };
-  const { http, monitoring, xds } = settings;
+  const { controlz, http, monitoring, xds } = settings;
   const identify = overHttp(tokens);
   const table: readonly Port[] = [
     { name: 'http', address: http, identify, serves: { pages } },
+    ...(controlz
+      ? [{ name: 'controlz' as const, address: controlz, identify, serves: { pages: controlZPages(scopes) } }]
+      : []),
     ...(monitoring ? [{ name: 'monitoring' as const, address: monitoring, identify, serves: { pages } }] : []),
     ...(xds ? [{ name: 'xds' as const, address: xds, identify: overPlaintext, serves: { grpc: ads.methods } }] : []),
   ];
@@ -337,7 +345,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
       methods: ads.methods,
       acknowledgements,
       clock,
-      log,
+      log: scopes.of('ca'),
       ports,
       webhook: injector && webhook && { address: webhook, pages: injector.pages },
       signal: stopping.signal,
@@ -353,7 +361,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
       const ofWorkloads = new WorkloadCertificates<Proxy>({
         line,
         clock,
-        log,
+        log: scopes.of('ca'),
         life: settings.workloadCertTtl,
         otherRoots: () => (world ? otherRoots(world.mesh.settings) : ''),
       });

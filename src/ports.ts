@@ -11,7 +11,7 @@ import { type Address, hostAndPort, reachedAt } from './settings.ts';
 import type { ServerTls } from './tls.ts';
 
 /** The ports that there can be, as their options have them: `--http-address`. */
-export type PortName = 'http' | 'monitoring' | 'xds' | 'tls' | 'webhook';
+export type PortName = 'http' | 'monitoring' | 'xds' | 'tls' | 'webhook' | 'controlz';
 
 /** A row of the table of what listens. */
 export interface Port {

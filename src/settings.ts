@@ -30,6 +30,8 @@ export interface Settings {
   readonly tls: Address | undefined;
   /** Where the API server asks for pods to be injected; nowhere without. */
   readonly webhook: Address | undefined;
+  /** Where levels of the log are shown and set (istiod's ControlZ); nowhere without. */
+  readonly controlz: Address | undefined;
   /** A second address for the pages, so that probes have the first to themselves. */
   readonly monitoring: Address | undefined;
   /** A MeshConfig file that takes the place of the source's own. */
@@ -83,6 +85,11 @@ export const serveOptions = {
   'tls-address': {
     value: 'HOST:PORT',
     help: 'Where proxies connect over TLS and have their certificates signed; needs a cluster or --ca, and is then :15012 unless told; "" for nowhere',
+    mayBeEmpty: true,
+  },
+  'controlz-address': {
+    value: 'HOST:PORT',
+    help: 'Where istioctl admin log shows and sets levels of the log (istiod: --ctrlz_port); 127.0.0.1:9876 in the cluster that this runs in; "" for nowhere',
     mayBeEmpty: true,
   },
   'webhook-address': {
@@ -296,6 +303,12 @@ export function readMeshOptions({ options }: Arguments): MeshOptions {
   return { domain, rootNamespace, clusterId };
 }
 
+/** istiod's, which istioctl forwards a port to. */
+const CONTROLZ = '127.0.0.1:9876';
+
+const isInCluster = ({ options }: Arguments): boolean =>
+  options['config'] === undefined && options['kubeconfig'] === undefined && options['context'] === undefined;
+
 /** Checks the arguments of `serve`. Throws a UsageError. */
 export function serveSettings(args: Arguments): Settings {
   const { options } = args;
@@ -316,6 +329,7 @@ export function serveSettings(args: Arguments): Settings {
       config === undefined ? { kind: 'kubernetes', kubeconfig, context } : { kind: 'directory', folder: config, ca },
     ...addresses,
     webhook: webhookAddress(args, addresses.tls),
+    controlz: addressOrNone('controlz-address', options['controlz-address'] ?? (isInCluster(args) ? CONTROLZ : '')),
     tlsHosts: hosts('tls-hosts', options['tls-hosts']),
     revision,
     jwtRule: options['jwt-rule'],

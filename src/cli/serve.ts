@@ -16,6 +16,7 @@ import { ApiClient } from '../kubernetes/api-client.ts';
 import { reviewBy } from '../kubernetes/token-review.ts';
 import { Writer } from '../kubernetes/writer.ts';
 import { createLog, type Log } from '../log.ts';
+import { LogScopes } from '../log-scopes.ts';
 import { ListenError } from '../ports.ts';
 import type { Security } from '../secure-port.ts';
 import type { Pace } from '../security/rotation.ts';
@@ -31,8 +32,8 @@ import { kubeconfigError, listenError, osError } from './os-error.ts';
 /** What the control plane is fed with. Throws a UsageError where that cannot be read. */
 async function inputsOf(
   { source, meshConfig, mesh, revision, jwks, rotationPace }: Settings,
-  log: Log,
-): Promise<Omit<Dependencies, 'log' | 'jwtRule'>> {
+  scopes: LogScopes,
+): Promise<Omit<Dependencies, 'log' | 'jwtRule' | 'scopes'>> {
   if (meshConfig !== undefined)
     await readFile(meshConfig).catch((error: unknown) => {
       throw osError(`--mesh-config: ${meshConfig}`, error);
@@ -43,11 +44,11 @@ async function inputsOf(
         ? osError(`--jwks-ca: ${jwks.ca}`, error)
         : new UsageError(`--jwks-ca: ${jwks.ca}: ${error.message}`);
     });
-  const file = meshConfig === undefined ? [] : [meshConfigFile({ file: meshConfig, log })];
+  const file = meshConfig === undefined ? [] : [meshConfigFile({ file: meshConfig, log: scopes.of('file') })];
   if (source.kind === 'directory') {
     const { folder, ca } = source;
     await checkFolder(folder);
-    const sources = [...file, directorySource({ folder, log })];
+    const sources = [...file, directorySource({ folder, log: scopes.of('file') })];
     return ca === undefined ? { sources } : { sources, security: await folderSecurity(ca, mesh.domain) };
   }
   const { kubeconfig, context } = source;
@@ -56,13 +57,13 @@ async function inputsOf(
   });
   const kubernetes = new KubernetesSource({
     client,
-    log,
+    log: scopes.of('kube'),
     meshConfigMap: file.length ? undefined : { namespace: mesh.rootNamespace, name: inRevision('istio', revision) },
   });
   return {
     sources: [...file, kubernetes],
     watches: () => kubernetes.status(),
-    security: clusterSecurity(kubernetes, client, mesh.rootNamespace, rotationPace, log),
+    security: clusterSecurity(kubernetes, client, mesh.rootNamespace, rotationPace, scopes.of('ca')),
     follow: objects => void kubernetes.followNamed(objects),
     followInjector: (name, heard, signal) => followConfigMap(kubernetes, mesh.rootNamespace, name, heard, signal),
   };
@@ -186,8 +187,9 @@ function startError(error: unknown): never {
 export async function run(settings: Settings, io: Io): Promise<number> {
   const { log, end } = createLog(settings.logLevel);
   const jwtRule = settings.jwtRule === undefined ? undefined : readJwtRule('jwt-rule', settings.jwtRule);
-  const inputs = await inputsOf(settings, log);
-  const plane = await startControlPlane(settings, { ...inputs, jwtRule, log }).catch(startError);
+  const scopes = new LogScopes(log);
+  const inputs = await inputsOf(settings, scopes);
+  const plane = await startControlPlane(settings, { ...inputs, jwtRule, log, scopes }).catch(startError);
   const stopped = new Promise<void>(resolve => io.signal.addEventListener('abort', () => resolve(), { once: true }));
   try {
     await Promise.race([plane.ready, stopped]);

@@ -1,0 +1,70 @@
+import type { LogLevel } from '../log-level.ts';
+import type { LogScopes, Scope } from '../log-scopes.ts';
+import type { Answer, PageRequest, Pages } from './page.ts';
+
+/** istiod's words for the levels. */
+const LEVELS: Readonly<Record<string, LogLevel>> = {
+  none: 'silent',
+  error: 'error',
+  warn: 'warn',
+  info: 'info',
+  debug: 'debug',
+};
+
+const wordOf = (level: LogLevel): string =>
+  level === 'trace' ? 'debug' : (Object.entries(LEVELS).find(([, each]) => each === level)?.[0] ?? 'info');
+
+const scopeJson = ({ name, description, level }: Scope): object => ({
+  name,
+  description,
+  output_level: wordOf(level),
+  stack_trace_level: 'none',
+  log_callers: false,
+});
+
+const PATH = '/scopej';
+
+/** istiod's ControlZ as far as there is something to control: the scopes of the log, which `istioctl admin log` shows and sets. */
+export function controlZPages(scopes: LogScopes): Pages {
+  const list = (): Answer => ({ body: scopes.list().map(scopeJson) });
+  const one = ({ method, path, body }: PageRequest): Answer => {
+    const name = path.slice(PATH.length + 1);
+    if (!name && method === 'GET') return list();
+    const scope = scopes.find(name);
+    if (!scope) {
+      const known = scopes.list().map(each => each.name);
+      return { status: 400, body: `unknown scope name: ${name}; there are ${known.join(', ')}\n` };
+    }
+    if (method === 'GET') return { body: scopeJson(scope) };
+    const level = levelIn(body);
+    if ('problem' in level) return { status: 400, body: `${level.problem}\n` };
+    if (level.level) scopes.set(name, level.level);
+    return { status: 202, body: '' };
+  };
+  const shows = 'mesh' as const;
+  const index = (): Answer => ({
+    body: scopes
+      .list()
+      .map(({ name, level, description }) => `${name.padEnd(10)} ${wordOf(level).padEnd(6)} ${description}\n`)
+      .join(''),
+  });
+  return {
+    '/': { help: 'The scopes of the log; istioctl admin log sets their levels', shows, page: index },
+    [PATH]: { help: 'The scopes of the log', shows, page: list },
+    [`${PATH}/`]: { help: 'One of them: GET, or PUT with output_level', shows, methods: ['GET', 'PUT'], page: one },
+  };
+}
+
+/** The level that a request asks for; undefined where it asks for none. */
+function levelIn(body: Buffer): { readonly level: LogLevel | undefined } | { readonly problem: string } {
+  let asked: unknown;
+  try {
+    asked = JSON.parse(body.toString());
+  } catch {
+    return { problem: 'unable to decode request: expected JSON such as {"output_level": "debug"}' };
+  }
+  const word = typeof asked === 'object' && asked !== null ? Reflect.get(asked, 'output_level') : undefined;
+  if (word === undefined || word === '') return { level: undefined };
+  const level = typeof word === 'string' && Object.hasOwn(LEVELS, word) ? LEVELS[word] : undefined;
+  return level ? { level } : { problem: `output_level is one of ${Object.keys(LEVELS).join(', ')}` };
+}
