@@ -164,6 +164,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     services: () => world?.mesh.services.length ?? 0,
     virtualServices: () => world?.mesh.contents.VirtualService.size ?? 0,
     problems: () => (world?.problems.length ?? 0) + otherProblems().length,
+    restarts: () => injector?.restarts,
     authority: () => ({
       lives: secure?.lives?.() ?? [],
       chainExpiry: secure?.chainExpiry,
@@ -266,6 +267,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     watches,
     otherProblems,
     templates: () => injector?.templates,
+    restarts: () => (injector ? (injector.restarts ?? 'unknown') : 'none'),
   };
   const pages: Pages = {
     '/ready': readiness(() => ({

@@ -1,6 +1,7 @@
 import { type Problem, problemLine } from './config/problem.ts';
 import type { Answer, PageRequest, Pages } from './http/page.ts';
 import { runNativeSidecars } from './injection/native.ts';
+import { type Restart, restartsAmong } from './injection/restarts.ts';
 import { type ReviewOutcome, review } from './injection/review.ts';
 import { type InjectionSettings, inForce, readSettings } from './injection/settings.ts';
 import { builtInTemplates } from './injection/templates/templates.ts';
@@ -78,6 +79,13 @@ export class Injector {
       this.#context.revision,
       this.#context.image(),
     );
+  }
+
+  /** Pods that would have a sidecar, or another one, if they were made now; undefined while it is not known what is injected. */
+  get restarts(): readonly Restart[] | undefined {
+    const { settings } = this;
+    const contents = this.#context.mesh()?.contents;
+    return settings && contents && restartsAmong(contents.Pod, contents.Namespace, settings);
   }
 
   /** Where each template that pods are injected by is from, by its name; none while that is not known. */

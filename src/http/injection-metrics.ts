@@ -1,4 +1,5 @@
-import { Counter, Histogram, type Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { type Restart, restartReasons } from '../injection/restarts.ts';
 import type { ReviewOutcome } from '../injection/review.ts';
 
 const counted = { injected: 'success', skipped: 'skip', failed: 'failure' } as const;
@@ -9,8 +10,21 @@ export class InjectionMetrics {
   readonly #outcomes: Readonly<Record<ReviewOutcome['kind'], Counter>>;
   readonly #time: Histogram;
 
-  constructor(registry: Registry) {
+  /** `restarts`: pods that would have another sidecar if they were made now; undefined where that is not known. */
+  constructor(registry: Registry, restarts: () => readonly Restart[] | undefined) {
     const registers = [registry];
+    new Gauge({
+      name: 'pilotlight_pods_to_restart',
+      help: 'Pods that have no sidecar and should, or one of another revision or image; /debug/injection lists them',
+      labelNames: ['reason'],
+      registers,
+      collect() {
+        this.reset();
+        const found = restarts();
+        if (!found) return;
+        for (const reason of restartReasons) this.set({ reason }, found.filter(of => of.reason === reason).length);
+      },
+    });
     const outcome = (kind: ReviewOutcome['kind'], words: string): Counter =>
       new Counter({
         name: `sidecar_injection_${counted[kind]}_total`,

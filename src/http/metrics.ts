@@ -2,6 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { BoundName } from '../bounds.ts';
 import type { KindCounts } from '../config/kind-table.ts';
 import type { Kind } from '../config/kinds.ts';
+import type { Restart } from '../injection/restarts.ts';
 import type { Lane } from '../rounds/rounds.ts';
 import type { CertificateLife } from '../security/certificate-life.ts';
 import type { RotationStep } from '../security/rotation.ts';
@@ -49,6 +50,8 @@ export interface Readings {
     readonly chainExpiry: number | undefined;
     readonly rotation: { readonly step: RotationStep; readonly waitedFor: number } | undefined;
   };
+  /** Pods that would have another sidecar if they were made now; undefined where that is not known. */
+  readonly restarts: () => readonly Restart[] | undefined;
   /** 1 for each watch that is up to date, 0 for each that keeps an old state. */
   readonly watches: () => ReadonlyMap<string, boolean>;
 }
@@ -59,7 +62,7 @@ export interface Readings {
  */
 export class Metrics {
   readonly #registry = new Registry();
-  readonly injection = new InjectionMetrics(this.#registry);
+  readonly injection: InjectionMetrics;
   readonly #rejects: Counter<'type'>;
   readonly #configSize: Distribution;
   readonly #convergence: Distribution;
@@ -78,6 +81,7 @@ export class Metrics {
   constructor(version: string, readings: Readings) {
     const register = this.#registry;
     const registers = [register];
+    this.injection = new InjectionMetrics(register, readings.restarts);
     // How late the event loop is shows at a tenth of a second too, and a timer that fires more often costs more than all else when nothing happens.
     collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: 100 });
     new Gauge({

@@ -134,6 +134,14 @@ function requested(pod: Pod, settings: InjectionSettings, report: Report): reado
     });
 }
 
+/** The image of the proxy that a pod would be given; undefined where templates say that are not built in, or none can be found. */
+export function proxyImage(pod: Pod, settings: InjectionSettings, namespace: string): string | undefined {
+  const report = new Report(objectKey('Pod', namespace, nameOf(pod)));
+  const templates = requested(pod, settings, report);
+  if (hasErrors(report) || templates.some(({ image }) => !image)) return undefined;
+  return templates.at(-1)?.image?.(contextOf(pod, settings, { namespace, native: false }));
+}
+
 function contextOf(pod: Pod, settings: InjectionSettings, where: Surroundings): TemplateContext {
   const { mesh, values, revision, compliancePolicy } = settings;
   return {

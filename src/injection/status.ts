@@ -139,3 +139,11 @@ export function overridesOf(pod: Pod): Overrides {
 /** The value of a variable of the proxy's container, where that was injected. */
 export const proxyVariable = (pod: Pod, name: string): string | undefined =>
   findContainer(pod, PROXY)?.env?.find(variable => variable.name === name)?.value;
+
+/** Whether the user chose the image of the proxy, by a container of that name. */
+export const hasOwnImage = (pod: Pod): boolean => {
+  if (annotation(pod, OVERRIDES) === undefined) return false;
+  const { containers, initContainers } = overridesOf(pod);
+  const image = [...containers, ...initContainers].find(({ name }) => name === PROXY)?.image;
+  return image !== undefined && image !== 'auto';
+};

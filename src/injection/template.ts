@@ -30,6 +30,8 @@ export interface TemplateContext {
 export interface Template {
   readonly name: string;
   patch(context: TemplateContext): JsonObject;
+  /** The image of the proxy that it adds; a user's own template says none. */
+  image?(context: TemplateContext): string;
   /** The proxy's container once all is known of the pod that it is in, other templates and the user's own words included. */
   finish?(proxy: Container, context: TemplateContext, injected: Pod): Container;
 }

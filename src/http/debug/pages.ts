@@ -133,6 +133,14 @@ export function debugPages(view: DebugView): Pages {
         return templates ? { body: templates } : { status: 404, body: 'no pods are injected here\n' };
       },
     },
+    injection: {
+      help: 'Pods that should have a sidecar and have none, or one of another revision or image, with the command that mends each',
+      page() {
+        const restarts = view.restarts();
+        if (restarts === 'none') return { status: 404, body: 'no pods are injected here\n' };
+        return restarts === 'unknown' ? LISTING : { body: restarts };
+      },
+    },
     networkz: { help: 'Gateways between networks, of which there are none', page: () => ({ body: null }) },
     mcsz: { help: 'Services of several clusters, of which there are none', page: () => ({ body: null }) },
     ambientz: {

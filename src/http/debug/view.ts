@@ -1,6 +1,7 @@
 import type { DebugRight } from '../../caller.ts';
 import type { Problem } from '../../config/problem.ts';
 import type { CredentialAccess } from '../../credential-access.ts';
+import type { Restart } from '../../injection/restarts.ts';
 import type { Proxy } from '../../model/proxy/proxy.ts';
 import type { Rounds } from '../../rounds/rounds.ts';
 import type { World } from '../../world.ts';
@@ -20,6 +21,8 @@ export interface DebugView {
   readonly otherProblems: () => readonly Problem[];
   /** The templates that pods are injected by, by name; undefined where none are. */
   readonly templates: () => Readonly<Record<string, string>> | undefined;
+  /** Pods that would have another sidecar if they were made now: `none` where no pods are injected, `unknown` while it is not known how. */
+  readonly restarts: () => readonly Restart[] | 'none' | 'unknown';
 }
 
 /** istiod's name of a proxy: `POD.NAMESPACE`. */

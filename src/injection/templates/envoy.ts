@@ -28,6 +28,7 @@ const { variable, fromPod, fromLimits, when } = parts;
  */
 export const envoy: Template = {
   name: 'envoy',
+  image,
   patch(context) {
     // Nothing in Envoy's image could make the app wait: where it is to, the sidecar goes before it.
     const native = context.native || (parts.holds(context) && parts.appContainers(context).length > 0);
@@ -49,6 +50,7 @@ export const envoy: Template = {
 /** Upstream Envoy as a gateway, for Deployments whose container `istio-proxy` has the image `auto`. */
 export const envoyGateway: Template = {
   name: 'envoy-gateway',
+  image,
   patch(context) {
     const { proxy } = context.values.global;
     return {
@@ -76,15 +78,19 @@ export const envoyGateway: Template = {
 
 type Type = 'sidecar' | 'router';
 
+function image({ values, pod }: TemplateContext): string {
+  const own = annotation(pod, 'sidecar.istio.io/proxyImage');
+  return own?.includes('/') ? own : values.pilotlight.envoyImage;
+}
+
 function sidecar(context: TemplateContext, type: Type): JsonObject {
   const { values, pod, proxy } = context;
   const { global } = values;
   const seconds = Math.round(milliseconds(proxy.drainDuration ?? {}) / 1000);
   const threads = proxy.concurrency ? String(proxy.concurrency.value ?? 0) : '$(ISTIO_CPU_LIMIT)';
-  const image = annotation(pod, 'sidecar.istio.io/proxyImage');
   return {
     name: PROXY,
-    image: image?.includes('/') ? image : values.pilotlight.envoyImage,
+    image: image(context),
     command: ['/usr/local/bin/envoy'],
     args: [
       ...(annotation(pod, OVERRIDE) === undefined ? [] : ['-c', `${overrides}/custom_bootstrap.json`]),

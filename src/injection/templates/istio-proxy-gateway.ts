@@ -7,6 +7,7 @@ import * as parts from './parts.ts';
 /** Istio's own gateway: its image as a router, for Deployments whose container `istio-proxy` has the image `auto` (gateway-injection-template.yaml). */
 export const istioProxyGateway: Template = {
   name: 'istio-proxy-gateway',
+  image: agent.proxyImage,
   patch(context) {
     const { values, workload } = context;
     const { proxy } = values.global;

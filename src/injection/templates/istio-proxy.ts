@@ -12,6 +12,7 @@ const { when } = parts;
  */
 export const istioProxy: Template = {
   name: 'istio-proxy',
+  image: agent.proxyImage,
   patch(context) {
     const { values, native } = context;
     const captured = parts.interceptionOf(context) !== 'NONE';
