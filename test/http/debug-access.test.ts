@@ -59,7 +59,7 @@ describe('who may have which page', { skip: !elsewhere && 'this machine has no a
     const index = (await ask('/debug', 'here')).body;
     const pages = [...index.matchAll(/^(\/debug\/\S+)/gm)].map(([, path = '']) => path);
     for (const page of PROXY_PAGES) assert.ok(pages.includes(page), `${page} is in the index`);
-    const ofOne = ['/debug/ecdsz', '/debug/inject', '/debug/krtz', '/debug/sidecarz'];
+    const ofOne = ['/debug/ecdsz', '/debug/inject', '/debug/injection', '/debug/krtz', '/debug/sidecarz'];
     const meshPages = pages.filter(path => ![...PROXY_PAGES, ...ofOne].includes(path));
     assert.ok(meshPages.length >= 4);
     const proxyPages = (query: string): readonly string[] => PROXY_PAGES.map(path => `${path}${query}`);
