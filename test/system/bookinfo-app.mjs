@@ -21,4 +21,7 @@ const server = createServer(async (request, response) => {
   }
 });
 server.listen(9080);
-process.once('SIGTERM', () => process.exit(0));
+process.once('SIGTERM', () => {
+  server.close(() => process.exit(0));
+  server.closeIdleConnections();
+});

@@ -1,10 +1,8 @@
-// Bookinfo as Deployments whose sidecars are written by hand: what injection will do. Run as a program it prints them for kubectl.
+// Bookinfo as Deployments of the names, labels, accounts and ports that Istio's sample has; their sidecars are injected. Run as a program it prints
+// them for kubectl.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { bootstrapOf } from '../../src/cli/bootstrap.ts';
-import { nowhere } from '../../src/model/endpoints/locality.ts';
-import { objectKey } from '../../src/object-key.ts';
 
 /** One of bookinfo's workloads, and the Services that it asks for each request. */
 interface Workload {
@@ -21,108 +19,13 @@ const WORKLOADS: readonly Workload[] = [
   { app: 'ratings', version: 'v1', asks: [] },
 ];
 
-const PROXY = 'docker.io/lab/proxy:1';
 const APP = 'localhost/app:1';
-const PROXY_UID = 1337;
 const PROGRAM = join(import.meta.dirname, 'bookinfo-app.mjs');
 
-/** The nat rules of Istio's REDIRECT mode: everything in goes to 15006, everything out to 15001, but what the proxy itself sends. */
-const RULES = `
-iptables -t nat -N ISTIO_REDIRECT
-iptables -t nat -A ISTIO_REDIRECT -p tcp -j REDIRECT --to-ports 15001
-iptables -t nat -N ISTIO_IN_REDIRECT
-iptables -t nat -A ISTIO_IN_REDIRECT -p tcp -j REDIRECT --to-ports 15006
-iptables -t nat -A PREROUTING -p tcp -j ISTIO_IN_REDIRECT
-iptables -t nat -N ISTIO_OUTPUT
-iptables -t nat -A OUTPUT -p tcp -j ISTIO_OUTPUT
-iptables -t nat -A ISTIO_OUTPUT -s 127.0.0.6/32 -o lo -j RETURN
-iptables -t nat -A ISTIO_OUTPUT ! -d 127.0.0.1/32 -o lo -m owner --uid-owner ${PROXY_UID} -j ISTIO_IN_REDIRECT
-iptables -t nat -A ISTIO_OUTPUT -o lo -m owner ! --uid-owner ${PROXY_UID} -j RETURN
-iptables -t nat -A ISTIO_OUTPUT -m owner --uid-owner ${PROXY_UID} -j RETURN
-iptables -t nat -A ISTIO_OUTPUT -d 127.0.0.1/32 -j RETURN
-iptables -t nat -A ISTIO_OUTPUT -j ISTIO_REDIRECT
-`;
+/** Which sidecar a workload's pods have, where it is not the one of the settings. */
+type Template = 'envoy' | 'istio-proxy';
 
-/** Kubernetes' way to write a container's environment variable in its arguments. */
-const fromEnv = { POD_NAME: 'metadata.name', POD_IP: 'status.podIP', NODE_NAME: 'spec.nodeName' };
-
-/** What `pilotlight bootstrap` prints for a pod, its names and addresses left to the kubelet. */
-const bootstrap = ({ app, version }: Workload): object =>
-  bootstrapOf({
-    pod: {
-      kind: 'Pod',
-      meta: {
-        key: objectKey('Pod', 'default', app),
-        name: '$(POD_NAME)',
-        namespace: 'default',
-        labels: { app, version },
-        annotations: {},
-        createdAt: 0,
-        resourceVersion: '',
-      },
-      ips: ['$(POD_IP)'],
-      node: '$(NODE_NAME)',
-      serviceAccount: `bookinfo-${app}`,
-      hostname: '',
-      subdomain: '',
-      hostNetwork: false,
-      phase: 'Running',
-      ready: true,
-      containers: [],
-      containerPorts: [],
-      ownerKind: 'Deployment',
-      ownerName: `${app}-${version}`,
-    },
-    type: 'sidecar',
-    domain: 'cluster.local',
-    clusterId: 'Kubernetes',
-    locality: nowhere,
-    interception: 'REDIRECT',
-    xds: { host: 'istiod.istio-system.svc', port: 15010 },
-    admin: { host: '127.0.0.1', port: 15000 },
-  });
-
-const sidecar = (workload: Workload): object => ({
-  name: 'istio-proxy',
-  image: PROXY,
-  restartPolicy: 'Always',
-  command: [
-    'envoy',
-    '--concurrency',
-    '1',
-    '--log-level',
-    'warning',
-    '--config-yaml',
-    JSON.stringify(bootstrap(workload)),
-  ],
-  env: Object.entries(fromEnv).map(([name, fieldPath]) => ({ name, valueFrom: { fieldRef: { fieldPath } } })),
-  startupProbe: {
-    exec: { command: ['curl', '-sf', '-o', '/dev/null', 'http://127.0.0.1:15000/ready'] },
-    periodSeconds: 1,
-    failureThreshold: 120,
-  },
-  resources: { requests: { cpu: '10m', memory: '64Mi' } },
-  securityContext: {
-    runAsUser: PROXY_UID,
-    runAsGroup: PROXY_UID,
-    readOnlyRootFilesystem: true,
-    allowPrivilegeEscalation: false,
-    capabilities: { drop: ['ALL'] },
-  },
-});
-
-const interception = {
-  name: 'istio-init',
-  image: PROXY,
-  command: ['sh', '-ec', RULES],
-  securityContext: {
-    runAsUser: 0,
-    runAsNonRoot: false,
-    capabilities: { drop: ['ALL'], add: ['NET_ADMIN', 'NET_RAW'] },
-  },
-};
-
-function deployment(workload: Workload): object {
+function deployment(workload: Workload, template: Template | undefined): object {
   const { app, version, asks } = workload;
   const name = `${app}-${version}`;
   const labels = { app, version };
@@ -133,11 +36,10 @@ function deployment(workload: Workload): object {
     spec: {
       selector: { matchLabels: labels },
       template: {
-        metadata: { labels },
+        metadata: { labels, ...(template && { annotations: { 'inject.istio.io/templates': template } }) },
         spec: {
           serviceAccountName: `bookinfo-${app}`,
-          terminationGracePeriodSeconds: 1,
-          initContainers: [interception, sidecar(workload)],
+          terminationGracePeriodSeconds: 10,
           containers: [
             {
               name: app,
@@ -148,9 +50,11 @@ function deployment(workload: Workload): object {
                 value,
               })),
               ports: [{ containerPort: 9080 }],
-              // Through the sidecar: ready means that the pod is part of the mesh.
+              // Through the sidecar, whatever mutual TLS others have to speak.
               readinessProbe: { httpGet: { path: '/healthz', port: 9080 }, periodSeconds: 1 },
               resources: { requests: { cpu: '10m', memory: '64Mi' } },
+              // Until nobody sends it requests any more.
+              lifecycle: { preStop: { sleep: { seconds: 3 } } },
             },
           ],
         },
@@ -160,7 +64,7 @@ function deployment(workload: Workload): object {
 }
 
 /** The ServiceAccounts and Deployments; Services and DestinationRules are those of deploy/samples/bookinfo. */
-export function bookinfo(): object {
+export function bookinfo(templates: { readonly [workload: string]: Template } = {}): object {
   const accounts = new Set(WORKLOADS.map(({ app }) => `bookinfo-${app}`));
   return {
     apiVersion: 'v1',
@@ -171,10 +75,41 @@ export function bookinfo(): object {
         kind: 'ServiceAccount',
         metadata: { name, namespace: 'default' },
       })),
-      ...WORKLOADS.map(deployment),
+      ...WORKLOADS.map(workload => deployment(workload, templates[`${workload.app}-${workload.version}`])),
     ],
   };
 }
+
+/** Everything that comes to the ingress gateway goes to productpage. */
+export const ingress: readonly object[] = [
+  {
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'Gateway',
+    metadata: { name: 'bookinfo-gateway', namespace: 'default' },
+    spec: {
+      selector: { istio: 'ingressgateway' },
+      servers: [{ port: { number: 80, name: 'http', protocol: 'HTTP' }, hosts: ['*'] }],
+    },
+  },
+  {
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'VirtualService',
+    metadata: { name: 'bookinfo', namespace: 'default' },
+    spec: {
+      hosts: ['*'],
+      gateways: ['bookinfo-gateway'],
+      http: [{ route: [{ destination: { host: 'productpage', port: { number: 9080 } } }] }],
+    },
+  },
+];
+
+/** Only who speaks mutual TLS is served. */
+export const strict: object = {
+  apiVersion: 'security.istio.io/v1',
+  kind: 'PeerAuthentication',
+  metadata: { name: 'default', namespace: 'istio-system' },
+  spec: { mtls: { mode: 'STRICT' } },
+};
 
 /** How requests for reviews are split between its versions. */
 export const split = (v1: number, v2: number): object => ({

@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { until } from '../support/until.ts';
-import { bookinfo, split } from './bookinfo.ts';
+import { bookinfo, ingress, split, strict } from './bookinfo.ts';
 import { LabCluster } from './lab-cluster.ts';
 import { request, Traffic } from './traffic.ts';
 
-const PROXIES = 5;
+/** The sidecars and the gateway. */
+const PROXIES = 6;
 
 let cluster: LabCluster;
+/** Through the ingress gateway. */
 let productpage: string;
 /** Of who may look at the debug pages from other machines. */
 let token: string;
@@ -38,6 +41,7 @@ describe('deploy/ on a real node', { timeout: 900_000 }, () => {
     cluster = await LabCluster.up();
     await cluster.deploy(await cluster.image());
     await cluster.kubectl('-n', 'istio-system', 'rollout', 'status', 'deploy/istiod', '--timeout=120s');
+    await cluster.useLabProxies();
     token = (
       await cluster.kubectl('-n', 'istio-system', 'create', 'token', 'default', '--audience', 'istio-ca')
     ).trim();
@@ -79,15 +83,24 @@ describe('deploy/ on a real node', { timeout: 900_000 }, () => {
     }
   });
 
-  test('bookinfo with sidecars: requests are routed as the VirtualService says', async () => {
+  test('a label on the namespace, and bookinfo is in the mesh: requests are routed as the VirtualService says', async t => {
+    await cluster.kubectl('label', 'namespace', 'default', 'istio-injection=enabled');
+    await cluster.kubectl('apply', '-k', join(import.meta.dirname, '../../deploy/ingress-gateway'));
     await cluster.apply(samples('services'));
     await cluster.apply(samples('destination-rules'));
     await cluster.apply(split(90, 10));
-    await cluster.apply(bookinfo());
-    await cluster.kubectl('wait', '--for=condition=Available', 'deployments', '--all', '--timeout=180s');
-    const { spec } = await cluster.get<{ spec: { clusterIP: string } }>('service', 'productpage');
-    productpage = `http://${spec.clusterIP}:9080/`;
+    for (const object of ingress) await cluster.apply(object);
+    // Istio's own proxy and stock Envoy in one mesh, and calls between them both ways.
+    const began = performance.now();
+    await cluster.apply(bookinfo({ 'reviews-v2': 'istio-proxy', 'productpage-v1': 'istio-proxy' }));
+    await cluster.kubectl('wait', '--for=condition=Available', 'deployments', '--all', '-A', '--timeout=180s');
+    t.diagnostic(`all pods are Ready after ${Math.round(performance.now() - began)} ms`);
+    const { spec } = await cluster.get<{ spec: { clusterIP: string } }>(
+      ...['service', 'istio-ingressgateway', '-n', 'istio-system'],
+    );
+    productpage = `http://${spec.clusterIP}/`;
     await allConnected();
+    await until('the gateway to route', () => request(productpage).then(() => true));
     const seen = new Map<string, number>();
     for (let i = 0; i < 400; i += 8) {
       for (const answer of await Promise.all(Array.from({ length: 8 }, () => request(productpage))))
@@ -97,6 +110,67 @@ describe('deploy/ on a real node', { timeout: 900_000 }, () => {
     // 40 are expected; the limits are five standard deviations away.
     const v2 = seen.get('v2') ?? 0;
     assert.ok(v2 > 10 && v2 < 70, `${v2} of 400 to v2`);
+  });
+
+  test('the same pod, two users: the app is in the mesh, its proxy is not', async () => {
+    const answers = async (container: string, ...command: readonly string[]): Promise<readonly string[]> =>
+      (await cluster.exec('deploy/details-v1', container, ...command)).match(/"version":"v\d"/g) ?? [];
+    const inNode = `for (let i = 0; i < 60; i++) console.log(await (await fetch('http://reviews:9080/')).text())`;
+    const app = await answers('details', 'node', '--input-type=module', '--eval', inNode);
+    const bash = 'for i in $(seq 60); do curl -s http://reviews:9080/; echo; done';
+    const proxy = await answers('istio-proxy', 'bash', '-c', bash);
+    // An answer of v2 has that of ratings in it.
+    const v2 = (said: readonly string[]) => said.filter(version => version.includes('v2')).length;
+    assert.ok(v2(app) < 25, `${v2(app)} of 60 to v2 from the app, which is 9:1`);
+    assert.ok(v2(proxy) > 10 && v2(proxy) < 50, `${v2(proxy)} of 60 to v2 from the proxy's user, which is 1:1`);
+  });
+
+  test('STRICT: who is in the mesh is served, who is not is cut off, and probes go on', async () => {
+    await cluster.apply(strict);
+    const { items } = await cluster.get<{ items: readonly { status: { podIP: string } }[] }>(
+      'pods',
+      '-l',
+      'app=details',
+    );
+    const direct = `http://${items[0]?.status.podIP}:9080/`;
+    await until('plaintext to be cut off', () =>
+      request(direct).then(
+        () => false,
+        () => true,
+      ),
+    );
+    for (let i = 0; i < 40; i++) await request(productpage);
+    await cluster.kubectl('wait', '--for=condition=Ready', 'pods', '-l', 'app', '--timeout=30s');
+  });
+
+  test('a Job of the mesh ends, its sidecar with it', async () => {
+    const get = `fetch('http://productpage:9080/').then(answer => process.exit(answer.ok ? 0 : 1))`;
+    for (const template of ['envoy', 'istio-proxy']) {
+      const metadata = { annotations: { 'inject.istio.io/templates': template } };
+      const containers = [{ name: 'once', image: 'localhost/app:1', command: ['node', '-e', get] }];
+      await cluster.apply({
+        apiVersion: 'batch/v1',
+        kind: 'Job',
+        metadata: { name: `once-${template}`, namespace: 'default' },
+        spec: { backoffLimit: 0, template: { metadata, spec: { restartPolicy: 'Never', containers } } },
+      });
+    }
+    await cluster.kubectl('wait', '--for=condition=Complete', 'jobs', '--all', '--timeout=60s');
+  });
+
+  test('the apps are replaced while requests run, and none is lost', async t => {
+    const traffic = new Traffic(productpage);
+    t.after(() => traffic.stop());
+    await cluster.kubectl('rollout', 'restart', 'deployments', '-l', 'app');
+    for (const name of ['productpage-v1', 'details-v1', 'reviews-v1', 'reviews-v2', 'ratings-v1'])
+      await cluster.kubectl('rollout', 'status', `deploy/${name}`, '--timeout=120s');
+    await until('the pods of before to be gone', async () => {
+      const { items } = await cluster.get<{ items: readonly unknown[] }>('pods', '-l', 'app', '-n', 'default');
+      return items.length === PROXIES - 1;
+    });
+    await traffic.stop();
+    assert.deepEqual(traffic.lost, []);
+    t.diagnostic(`${traffic.answers.length} requests answered`);
   });
 
   test('a replica is killed, and all are replaced, while requests run: none is lost, and changes still arrive', async t => {
@@ -121,6 +195,30 @@ describe('deploy/ on a real node', { timeout: 900_000 }, () => {
     await traffic.stop();
     assert.deepEqual(traffic.lost, []);
     t.diagnostic(`${traffic.answers.length} requests answered`);
+  });
+
+  test('while no control plane is there requests go on, new pods are refused; when it is back they are made', async t => {
+    const traffic = new Traffic(productpage);
+    t.after(() => traffic.stop());
+    const scale = (deployment: string, replicas: number, namespace: string) =>
+      cluster.kubectl('-n', namespace, 'scale', `deploy/${deployment}`, `--replicas=${replicas}`);
+    await scale('istiod', 0, 'istio-system');
+    await cluster.kubectl('-n', 'istio-system', 'wait', '--for=delete', 'pods', '-l', 'app=istiod', '--timeout=60s');
+    await scale('ratings-v1', 2, 'default');
+    interface ReplicaSets {
+      readonly items: readonly { readonly status: { readonly conditions?: readonly { message: string }[] } }[];
+    }
+    await until('a refusal', async () => {
+      const { items } = await cluster.get<ReplicaSets>('replicasets', '-l', 'app=ratings');
+      return items.some(({ status }) =>
+        status.conditions?.some(({ message }) => /failed calling webhook/.test(message)),
+      );
+    });
+    await scale('istiod', 2, 'istio-system');
+    await cluster.kubectl('rollout', 'status', 'deploy/ratings-v1', '--timeout=120s');
+    await cluster.kubectl('-n', 'istio-system', 'rollout', 'status', 'deploy/istiod', '--timeout=120s');
+    await traffic.stop();
+    assert.deepEqual(traffic.lost, []);
   });
 
   test('no proxy has rejected anything', async () => {

@@ -73,6 +73,19 @@ export class LabCluster {
     }
   }
 
+  /** Has pods injected with the lab's images: upstream Envoy as it is, and with Istio's agent beside it. */
+  async useLabProxies(): Promise<void> {
+    await run(join(SCRIPTS, 'istio-images.sh'));
+    const settings = ['configmap', 'istio-sidecar-injector', '-n', 'istio-system'] as const;
+    const { data } = await this.get<{ data: Record<string, string> }>(...settings);
+    const values = JSON.parse(data['values'] ?? '{}');
+    values.pilotlight.envoyImage = 'docker.io/lab/proxy:1';
+    values.global.tag = 'lab';
+    values.global.proxy.resources = { requests: { cpu: '10m', memory: '40Mi' } };
+    const patch = JSON.stringify({ data: { values: JSON.stringify(values) } });
+    await this.kubectl('patch', ...settings, '--type', 'merge', '--patch', patch);
+  }
+
   kubectl(...args: readonly string[]): Promise<string> {
     return shell('kubectl "$@"', args);
   }
@@ -81,6 +94,11 @@ export class LabCluster {
   async apply(what: object | string): Promise<void> {
     if (typeof what === 'string') await this.kubectl('apply', '-f', join(REPOSITORY, what));
     else await shell('kubectl apply -f - <<< "$1"', [JSON.stringify(what)]);
+  }
+
+  /** Runs a script in a container of a workload; resolves to what it printed. */
+  exec(workload: string, container: string, ...command: readonly string[]): Promise<string> {
+    return this.kubectl('exec', workload, '-c', container, '--', ...command);
   }
 
   /** Reads objects as JSON. */
