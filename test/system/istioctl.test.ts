@@ -151,6 +151,20 @@ describe('the real istioctl, against ours and against the real istiod on the sam
     }
   });
 
+  for (const what of ['cluster', 'listener', 'route', 'all'])
+    test(`proxy-config ${what}: the tables of both are the same`, async () => {
+      const tables = await Promise.all(
+        [istiod, ours].map(async ({ pages }, at) => {
+          const dump = join(folder, `dump-${what}-${at}.json`);
+          writeFileSync(dump, await page(pages, 'config_dump?proxyID=details-v1.default'));
+          return alike(await istioctl('proxy-config', what, '--file', dump));
+        }),
+      );
+      assert.equal(tables[0]?.code, 0);
+      assert.ok((tables[0]?.out.split('\n').length ?? 0) > 1);
+      assert.deepEqual(tables[1], tables[0]);
+    });
+
   test('from this machine without TLS and without a token', async () => {
     const { out } = await istioctl('proxy-status', '--plaintext', '--xds-address', serve.xds);
     assert.match(out, /details-v1\.default +Kubernetes +istiod-lab +1\.31\.0 +4 \(CDS,LDS,EDS,RDS\)/);
