@@ -102,7 +102,7 @@ describe('the real istioctl, against ours and against the real istiod on the sam
         .replaceAll(/(control plane version:) \S+/g, '$1 VERSION')
         .replaceAll(/^( *(identifier|nonce|versionInfo):.*\n)( {4}.*\n)?/gm, '')
         // Pages that only ours have.
-        .replaceAll(/^ *"(problems|rounds|stages)",\n/gm, '')
+        .replaceAll(/^ *"(injection|problems|rounds|stages)",\n/gm, '')
         .replace(/\n+$/, '')
         // Ours name those that are connected.
         .replaceAll(/\nconnected: .*$/gm, '')
