@@ -1,5 +1,5 @@
-import { type BigIntStats, type FSWatcher, watch } from 'node:fs';
-import { lstat, readdir, stat } from 'node:fs/promises';
+import type { BigIntStats } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { equal } from '../config/json.ts';
@@ -12,9 +12,11 @@ import { type ObjectKey, objectKey } from '../object-key.ts';
 import { inSlices } from '../slices.ts';
 import { readText, TooLargeError } from './file-text.ts';
 import type { ManifestObject } from './found.ts';
+import { wayOf } from './links.ts';
 import { Manifest } from './manifest.ts';
 import type { ConfigSource } from './source.ts';
-import { codeOf, reasonOf, rest, retryAfter } from './unreadable.ts';
+import { codeOf, isThere, reasonOf, rest, retryAfter } from './unreadable.ts';
+import { identityOf, Watchers } from './watchers.ts';
 
 /** What is read: as kubectl does, in capitals, too. What kustomize makes of a folder is for kustomize, and needs neither kind nor name. */
 const isManifest = (name: string): boolean =>
@@ -66,6 +68,8 @@ interface Scan {
   readonly files: Map<string, File>;
   /** What could not be read, and why. */
   readonly unreadable: Map<ObjectKey, string>;
+  /** Folders elsewhere, with the names in them that links here go through. */
+  readonly passed: Map<string, Set<string>>;
 }
 
 /**
@@ -88,8 +92,9 @@ class Directory {
   readonly #log: Pick<Logger, 'warn'>;
   readonly #emit: (change: ConfigChange) => void;
   readonly #signal: AbortSignal;
-  readonly #watchers = new Map<string, { readonly watcher: FSWatcher; readonly identity: string }>();
+  readonly #watchers = new Watchers(() => this.#notice());
   #files = new Map<string, File>();
+  #passed: ReadonlyMap<string, ReadonlySet<string>> = new Map();
   #unreadable: ReadonlyMap<ObjectKey, string> = new Map();
   /** What the world was made of. */
   #parts: readonly unknown[] = [];
@@ -134,7 +139,8 @@ class Directory {
     for (const [object, problems] of this.#world.problems) this.#emit({ op: 'problems', object, problems });
     this.#told = true;
     // A folder that was not there before: from here on it can come back.
-    this.#watch(dirname(this.#folder), '', name => name === basename(this.#folder));
+    const outer = dirname(this.#folder);
+    this.#watchers.watch(outer, '', name => name === basename(this.#folder) || this.#isPassed(outer, name));
     this.#reading = false;
     this.#lookAgain();
     if (this.#changed) this.#follow();
@@ -246,28 +252,39 @@ class Directory {
 
   /** Reads every file that is new or changed, and forgets those that are gone. Throws when the folder itself cannot be read. */
   async #scan(): Promise<void> {
-    const scan: Scan = { folders: new Set(), identities: new Set(), files: new Map(), unreadable: new Map() };
+    const scan: Scan = {
+      folders: new Set(),
+      identities: new Set(),
+      files: new Map(),
+      unreadable: new Map(),
+      passed: new Map(),
+    };
+    this.#passed = scan.passed;
     await this.#scanFolder(this.#folder, scan, await stat(this.#folder, { bigint: true }));
+    await this.#watchPassed(scan);
     this.#files = scan.files;
     this.#note(scan.unreadable);
-    for (const path of [...this.#watchers.keys()]) {
-      if (!scan.folders.has(path) && path !== dirname(this.#folder)) this.#unwatch(path);
-    }
+    const outer = dirname(this.#folder);
+    this.#watchers.keep(path => scan.folders.has(path) || scan.passed.has(path) || path === outer);
     // Events of the files just read are still in the loop's queue: they belong to this change.
     await new Promise(done => setImmediate(done));
   }
 
-  async #scanFolder(path: string, scan: Scan, { dev, ino, birthtimeNs }: BigIntStats): Promise<void> {
-    const identity = `${dev}:${ino}:${birthtimeNs}`;
+  async #scanFolder(path: string, scan: Scan, status: BigIntStats): Promise<void> {
+    const identity = identityOf(status);
     // A link to a folder that was seen already would be read twice, or for ever.
     if (scan.identities.has(identity)) return;
     scan.identities.add(identity);
     scan.folders.add(path);
     // Before the listing, so that nothing that comes after it is missed.
-    const unwatched = this.#watch(path, identity);
+    const unwatched = this.#watchers.watch(path, identity);
     if (unwatched) scan.unreadable.set(this.#keyOf(path), `changes in this folder are seen late: ${unwatched}`);
     // Hidden files are editors' and version control's, and the inner side of a mounted ConfigMap.
-    const entries = (await readdir(path)).filter(entry => !entry.startsWith('.')).sort(compare);
+    const listed = (await readdir(path, { withFileTypes: true })).filter(({ name }) => !name.startsWith('.'));
+    const links = listed.filter(entry => entry.isSymbolicLink());
+    for (const way of await Promise.all(links.map(({ name }) => wayOf(join(path, name)))))
+      for (const [folder, name] of way) scan.passed.set(folder, (scan.passed.get(folder) ?? new Set()).add(name));
+    const entries = listed.map(({ name }) => name).sort(compare);
     // All at once: one after the other, each would wait for a turn of the event loop, and a change for as many as there are files.
     const at = performance.now();
     const states = await Promise.allSettled(entries.map(entry => stat(join(path, entry), { bigint: true })));
@@ -279,10 +296,29 @@ class Directory {
         if (state?.status !== 'fulfilled') throw state?.reason;
         const found = state.value;
         if (found.isDirectory()) await this.#scanFolder(inner, scan, found);
-        else if (found.isFile() && isManifest(entry)) await this.#readFile(inner, found, at, scan);
+        else if (isManifest(entry) && !found.isFile()) throw new Error('it is a pipe, a socket or a device, no file');
+        else if (isManifest(entry)) await this.#readFile(inner, found, at, scan);
       } catch (error) {
         await this.#keep(inner, error, scan);
       }
+    }
+  }
+
+  #isPassed(folder: string, name: string | null): boolean {
+    return name === null || (this.#passed.get(folder)?.has(name) ?? false);
+  }
+
+  /** What links lead to changes elsewhere: watches that, too, and looks once more where it did not before. */
+  async #watchPassed({ folders, passed, unreadable }: Scan): Promise<void> {
+    for (const folder of passed.keys()) {
+      if (folders.has(folder) || folder === dirname(this.#folder)) continue;
+      const status = await stat(folder, { bigint: true }).catch(() => undefined);
+      // Another one than where everything in the folder is of concern.
+      const identity = status && `passed ${identityOf(status)}`;
+      if (!identity || this.#watchers.has(folder, identity)) continue;
+      const reason = this.#watchers.watch(folder, identity, name => this.#isPassed(folder, name));
+      if (reason) unreadable.set(this.#keyOf(folder), `changes in this folder are seen late: ${reason}`);
+      this.#changed = true;
     }
   }
 
@@ -355,37 +391,8 @@ class Directory {
     file.read = Date.now() - Number(status.ctimeMs) < 100 ? '' : seen;
   }
 
-  /**
-   * Every folder has a watcher of its own: it sees files written, replaced by a rename, made and removed in it. Gives the reason where there
-   * can be none.
-   */
-  #watch(path: string, identity: string, concerns: (name: string | null) => boolean = () => true): string | undefined {
-    if (this.#watchers.get(path)?.identity === identity || this.#signal.aborted) return undefined;
-    // A folder of the same name that is another one; the old one's watcher will never see anything again.
-    this.#unwatch(path);
-    try {
-      const watcher = watch(path, (_, name) => concerns(name) && this.#notice());
-      watcher.on('error', () => this.#unwatch(path));
-      this.#watchers.set(path, { watcher, identity });
-      return undefined;
-    } catch (error) {
-      return codeOf(error) === 'ENOENT' ? undefined : reasonOf(error);
-    }
-  }
-
-  #unwatch(path: string): void {
-    this.#watchers.get(path)?.watcher.close();
-    this.#watchers.delete(path);
-  }
-
   #close(): void {
     clearTimeout(this.#later);
-    for (const path of [...this.#watchers.keys()]) this.#unwatch(path);
+    this.#watchers.close();
   }
 }
-
-const isThere = (path: string): Promise<boolean> =>
-  lstat(path).then(
-    () => true,
-    error => codeOf(error) !== 'ENOENT',
-  );

@@ -1,3 +1,5 @@
+import { lstat } from 'node:fs/promises';
+
 const reasons: Readonly<Record<string, string>> = {
   EACCES: 'this user may not read it',
   EPERM: 'this user may not read it',
@@ -25,3 +27,9 @@ export const retryAfter = (failures: number): number => Math.min(1000 * 2 ** (fa
 
 /** A file that has not changed for so long, in milliseconds, is no longer being written. */
 export const rest = 100;
+
+export const isThere = (path: string): Promise<boolean> =>
+  lstat(path).then(
+    () => true,
+    error => codeOf(error) !== 'ENOENT',
+  );
