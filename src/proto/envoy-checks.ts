@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { checkHeaderRule, checkLocalRateLimit, checkLua } from './filter-checks.ts';
 import {
   checkAddressMatch,
   checkAuthorizationRequest,
@@ -135,6 +136,11 @@ const checks: Checks = {
   'envoy.extensions.access_loggers.file.v3.FileAccessLog': checkFileLog,
   'envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig': checkOpenTelemetryLog,
   'envoy.extensions.filters.http.ext_authz.v3.AuthorizationRequest': checkAuthorizationRequest,
+  'envoy.extensions.filters.http.header_to_metadata.v3.Config.Rule': checkHeaderRule,
+  'envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit': checkLocalRateLimit,
+  'envoy.extensions.filters.http.lua.v3.Lua': checkLua,
+  'envoy.extensions.filters.listener.local_ratelimit.v3.LocalRateLimit': checkLocalRateLimit,
+  'envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit': checkLocalRateLimit,
   'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.Tracing': checkTracing,
   'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.TunnelingConfig': checkTunnel,
   'envoy.extensions.transport_sockets.tls.v3.CommonTlsContext': checkAlpn,

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { findAllFaults } from '../../src/proto/faults.ts';
 import type { AnyMessage } from '../../src/proto/message.ts';
-import { contentsOf } from '../support/folder.ts';
 
 const name = (message: string): string => `envoy.extensions.transport_sockets.tls.v3.${message}`;
 const refused = (message: string, value: AnyMessage): boolean => findAllFaults(name(message), value).length > 0;
@@ -108,34 +107,4 @@ describe('what of TLS parameters Envoy takes', () => {
   });
 
   test('a server name has no NUL', () => assert.ok(refused('UpstreamTlsContext', { sni: 'a\0b' })));
-});
-
-test('of what MeshConfig says of TLS everything else stays', () => {
-  const { MeshConfig, problems } = contentsOf({
-    objects: [
-      {
-        apiVersion: '',
-        kind: 'MeshConfig',
-        metadata: { name: 'istio' },
-        spec: {
-          tlsDefaults: { ecdhCurves: ['nope', 'P-256', 'prime256v1'], cipherSuites: ['!nope', 'ALL'] },
-          meshMTLS: { cipherSuites: ['ALL', '-ALL'], minProtocolVersion: 'TLSV1_3' },
-        },
-      } as never,
-    ],
-    problems: [],
-  });
-  const [mesh] = [...MeshConfig.values()];
-  assert.deepEqual(mesh?.spec.tlsDefaults, { ecdhCurves: ['P-256'], cipherSuites: ['ALL'] });
-  assert.deepEqual(mesh?.spec.meshMTLS?.cipherSuites, []);
-  assert.ok(mesh?.spec.meshMTLS?.minProtocolVersion);
-  assert.deepEqual(
-    [...problems.values()].flat().map(({ path, severity }) => `${severity} ${path}`),
-    [
-      'error meshMTLS.cipherSuites',
-      'error tlsDefaults.cipherSuites[0]',
-      'error tlsDefaults.ecdhCurves[0]',
-      'error tlsDefaults.ecdhCurves[2]',
-    ],
-  );
 });

@@ -9,6 +9,8 @@ import { checkPort } from '../port.ts';
 import { checkRegex } from '../regex.ts';
 import type { Report } from '../report.ts';
 
+const redirectCodes: readonly number[] = [301, 302, 303, 307, 308];
+
 /** Reports a redirect that leads nowhere. */
 export function checkRedirect(
   redirect: HTTPRedirect | undefined,
@@ -28,7 +30,11 @@ export function checkRedirect(
   for (const field of ['uri', 'prefixRewrite', 'authority'] as const) {
     checkHeaderText(redirect[field], `${path}.${field}`, report);
   }
-  if (code && (code < 300 || code > 399)) report.error(`${path}.redirectCode`, `${code} is not a redirect (3xx)`);
+  if (code && !redirectCodes.includes(code))
+    report.error(
+      `${path}.redirectCode`,
+      `${code} is none of the codes that Envoy redirects with: ${redirectCodes.join(', ')}`,
+    );
   if (scheme && scheme !== 'http' && scheme !== 'https') report.error(`${path}.scheme`, 'it must be http or https');
   if (port) checkPort(port, `${path}.port`, report);
 }

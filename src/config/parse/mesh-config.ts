@@ -139,6 +139,8 @@ function textsIn(json: string): readonly string[] {
   return found;
 }
 
+const isNamespace = (text: string): boolean => isDnsLabel(text) && text === text.toLowerCase();
+
 const maxConnectTimeout = 3_600_000;
 
 /** Without what Envoy does not take. */
@@ -191,6 +193,20 @@ function check(config: MeshConfig, path: string, report: Report): MeshConfig {
     report.error(`${path}.dnsRefreshRate`, 'it must be more than 1ms');
   }
   checkNotNegative(config.protocolDetectionTimeout, `${path}.protocolDetectionTimeout`, report);
+  // Taken for another one it would put all that is mesh-wide out of force.
+  if (config.rootNamespace && !isNamespace(config.rootNamespace))
+    report.error(`${path}.rootNamespace`, `"${config.rootNamespace}" cannot be the name of a namespace`);
+  for (const field of [
+    'defaultServiceExportTo',
+    'defaultVirtualServiceExportTo',
+    'defaultDestinationRuleExportTo',
+  ] as const)
+    for (const [i, to] of (config[field] ?? []).entries())
+      if (!['.', '*', '~'].includes(to) && !isNamespace(to))
+        report.warning(
+          `${path}.${field}[${i}]`,
+          `"${to}" is neither the name of a namespace nor one of ".", "*" and "~": it is for nobody`,
+        );
   if (config.trustDomain) checkTrustDomain(config.trustDomain, `${path}.trustDomain`, report);
   else report.error(`${path}.trustDomain`, 'a mesh has a trust domain');
   checkLocalities(config.localityLbSetting, {}, `${path}.localityLbSetting`, report);
@@ -223,6 +239,7 @@ function check(config: MeshConfig, path: string, report: Report): MeshConfig {
     path,
     [
       'dnsRefreshRate',
+      'rootNamespace',
       'defaultHttpRetryPolicy',
       'discoverySelectors',
       'serviceEntryVisibility',
