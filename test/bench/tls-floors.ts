@@ -2,7 +2,12 @@ import { once } from 'node:events';
 import { createSecureServer } from 'node:http2';
 import type { Server } from 'node:net';
 import { createServer } from 'node:tls';
+import type { Call } from '../../src/grpc/call.ts';
+import { status } from '../../src/grpc/status.ts';
+import { ServerTls } from '../../src/tls.ts';
+import { adsMethods } from '../../src/xds/ads-server.ts';
 import { framed, unframed } from '../support/grpc-frame.ts';
+import { servePort } from '../support/grpc-port.ts';
 
 /** A server's certificate with its key, in PEM. */
 export interface Shown {
@@ -36,4 +41,20 @@ export function streamFloor(shown: Shown, bytes: number): Promise<number> {
     );
   });
   return listening(server);
+}
+
+/** What is between: this project's gRPC server at a TLS port, with its bounds, which answers likewise. Resolves with its port. */
+export async function callFloor({ cert, key }: Shown, root: string, bytes: number): Promise<number> {
+  const answer = framed(Buffer.alloc(bytes));
+  const answering = (call: Call): void =>
+    call.listen({
+      message() {
+        call.admit();
+        call.write([answer], () => {});
+      },
+      end: () => call.end(status.OK, ''),
+      close: () => {},
+    });
+  const tls = new ServerTls('h2', { certificate: cert, key, clientRoots: [root] });
+  return (await servePort({ [adsMethods.delta]: answering }, { tls })).port;
 }

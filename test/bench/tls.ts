@@ -12,7 +12,7 @@ import { Fleet } from './fleet.ts';
 import { meshObjects, slice } from './mesh.ts';
 import { median, ownCpu, table } from './process.ts';
 import type { Visit, Visited } from './tls-clients.ts';
-import { handshakeFloor, type Shown, streamFloor } from './tls-floors.ts';
+import { callFloor, handshakeFloor, type Shown, streamFloor } from './tls-floors.ts';
 import { servername, TlsPlane } from './tls-plane.ts';
 import { proxyOf, storeOf, WorldServer } from './world-server.ts';
 
@@ -51,14 +51,19 @@ class Clients {
 
 /** New connections with tokens, beside those to bare servers that show the same certificate. */
 async function newStreams(plane: TlsPlane, shown: Shown): Promise<readonly Row[]> {
-  const rounds = 8;
-  const clients = 200;
+  const rounds = 6;
+  const clients = 150;
   const common = { root: plane.root, servername, clients, round: 0, atOnce: 8, pause: 0 };
   const visitors = new Clients();
   const { bytes } = await visitors.visit({ ...common, port: plane.port, wants: 'answer', clients: 1 });
-  const floors = { handshake: await handshakeFloor(shown), stream: await streamFloor(shown, bytes) };
-  const least = { handshake: Number.POSITIVE_INFINITY, stream: Number.POSITIVE_INFINITY };
-  const ours = { reviewed: Number.POSITIVE_INFINITY, known: Number.POSITIVE_INFINITY };
+  const floors = {
+    handshake: await handshakeFloor(shown),
+    stream: await streamFloor(shown, bytes),
+    call: await callFloor(shown, plane.root, bytes),
+  };
+  const none = Number.POSITIVE_INFINITY;
+  const least = { handshake: none, stream: none, call: none };
+  const ours = { reviewed: none, known: none };
   const cost = async (order: Partial<Visit> & Pick<Visit, 'port' | 'wants'>): Promise<number> => {
     await sleep(50);
     return (await visitors.visit({ ...common, ...order })).cpu / clients;
@@ -67,6 +72,7 @@ async function newStreams(plane: TlsPlane, shown: Shown): Promise<readonly Row[]
     least.handshake = Math.min(least.handshake, await cost({ port: floors.handshake, wants: 'handshake' }));
     ours.reviewed = Math.min(ours.reviewed, await cost({ port: plane.port, wants: 'answer', round }));
     least.stream = Math.min(least.stream, await cost({ port: floors.stream, wants: 'answer' }));
+    least.call = Math.min(least.call, await cost({ port: floors.call, wants: 'answer' }));
     ours.known = Math.min(ours.known, await cost({ port: plane.port, wants: 'answer', round }));
   }
   visitors.close();
@@ -75,6 +81,7 @@ async function newStreams(plane: TlsPlane, shown: Shown): Promise<readonly Row[]
   return [
     ["floor: a handshake of Node's TLS, the same certificate", `${ms(least.handshake)} CPU`],
     [`floor: that, Node's HTTP/2 and ${bytes} bytes of answer`, `${ms(least.stream)} CPU`],
+    ['between: a gRPC call with the bounds of this project, which answers likewise', `${ms(least.call)} CPU`],
     ['a new TLS stream: handshake, token reviewed, first request answered', times(ours.reviewed)],
     ['the same with a token that is known', times(ours.known)],
   ];
