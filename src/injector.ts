@@ -2,7 +2,7 @@ import { type Problem, problemLine } from './config/problem.ts';
 import type { Answer, PageRequest, Pages } from './http/page.ts';
 import { runNativeSidecars } from './injection/native.ts';
 import { type Restart, restartsAmong } from './injection/restarts.ts';
-import { type ReviewOutcome, review } from './injection/review.ts';
+import { type Reviewed, type ReviewOutcome, review } from './injection/review.ts';
 import { type InjectionSettings, inForce, readSettings } from './injection/settings.ts';
 import { builtInTemplates } from './injection/templates/templates.ts';
 import type { KubeNode } from './istio/kubernetes.ts';
@@ -146,11 +146,26 @@ export class Injector {
     const [contentType = ''] = peer.header('content-type');
     const { settings } = this;
     const native = (node: string): boolean => this.#native(node);
-    const answered = review({ path, contentType, body }, settings && { settings, native });
+    const answered = this.#review({ path, contentType, body }, settings && { settings, native });
     const { status, outcome } = answered;
     this.#say(outcome);
     this.#context.onReview(outcome, (performance.now() - began) / 1_000);
     return { status, body: answered.body, ...(status === 200 && { type: 'application/json' }) };
+  }
+
+  /** A review that throws counts as one that failed; the page says so by its status, and the pod is not made. */
+  #review(...asked: Parameters<typeof review>): Reviewed {
+    try {
+      return review(...asked);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#context.log.error({ err: error }, 'an AdmissionReview could not be answered');
+      return {
+        status: 500,
+        body: 'The pod could not be injected; the log of the control plane says why.\n',
+        outcome: { kind: 'failed', pod: '', reason },
+      };
+    }
   }
 
   #say(outcome: ReviewOutcome): void {

@@ -115,11 +115,18 @@ function inject(pod: Pod, settings: InjectionSettings, where: Surroundings, repo
 
 const hasErrors = ({ problems }: Report): boolean => problems.some(({ severity }) => severity === 'error');
 
+/** Each is merged into the whole pod. */
+const MOST_TEMPLATES = 20;
+
 /** The templates that the pod names, else those of the settings; aliases stand for several. */
 function requested(pod: Pod, settings: InjectionSettings, report: Report): readonly Template[] {
   const named = annotation(pod, TEMPLATES);
   const names = named === undefined ? settings.defaultTemplates : named.split(',').map(name => name.trim());
   const path = named === undefined ? '' : `metadata.annotations["${TEMPLATES}"]`;
+  if (names.length > MOST_TEMPLATES) {
+    report.error(path, `${names.length} templates; expected at most ${MOST_TEMPLATES}`);
+    return [];
+  }
   return names
     .flatMap(name => own(settings.aliases, name) ?? [name])
     .flatMap(name => {

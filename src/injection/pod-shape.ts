@@ -78,6 +78,12 @@ const pod: Shape = {
 
 const types = { text: ['string'], number: ['number'], flag: ['boolean'], 'text or number': ['string', 'number'] };
 
+/**
+ * What no pod that runs comes near, for it is looked at item by item, and some items once for each other one: lists of so many, and so many characters of
+ * annotations, which is what an API server takes (kubernetes/pkg/apis TotalAnnotationSizeLimitB).
+ */
+const MOST = { items: 1_000, annotations: 256 * 1024 };
+
 /** The first thing about a value that is not as it has to be. Like an absent field, null is anything. */
 function fault(value: unknown, shape: Shape, path: string): string | undefined {
   const expected = (what: string): string => `${path || 'the object'}: expected ${what}`;
@@ -85,6 +91,7 @@ function fault(value: unknown, shape: Shape, path: string): string | undefined {
   if (typeof shape === 'string') return types[shape].includes(typeof value) ? undefined : expected(`a ${shape}`);
   if ('list' in shape) {
     if (!isList(value)) return expected('a list');
+    if (value.length > MOST.items) return `${path}: there are ${value.length}; expected at most ${MOST.items}`;
     return first(value.entries(), ([i, item]) =>
       item === null ? `${path}[${i}]: expected an item` : fault(item, shape.list, `${path}[${i}]`),
     );
@@ -112,5 +119,11 @@ function first<T>(items: Iterable<T>, find: (item: T) => string | undefined): st
 /** A value as a pod, where all that injection reads of it has the types that it has in the API; else what has not. */
 export function readPod(value: unknown): { readonly pod: Pod } | { readonly fault: string } {
   const found = isObject(value) ? fault(value, pod, '') : 'there is no object';
-  return found === undefined ? { pod: value as Pod } : { fault: found };
+  if (found !== undefined) return { fault: found };
+  const read = value as Pod;
+  const entries = Object.entries(read.metadata?.annotations ?? {});
+  const characters = entries.reduce((sum, [name, text]) => sum + name.length + text.length, 0);
+  return characters > MOST.annotations
+    ? { fault: `metadata.annotations: ${characters} characters in all; expected at most ${MOST.annotations}` }
+    : { pod: read };
 }

@@ -28,7 +28,7 @@ export type ReviewOutcome =
 
 export interface Reviewed {
   /** Of HTTP. */
-  readonly status: 200 | 400 | 413 | 415;
+  readonly status: 200 | 400 | 413 | 415 | 500;
   /** JSON where the status is 200, else a sentence. */
   readonly body: string;
   readonly outcome: ReviewOutcome;

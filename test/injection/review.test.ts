@@ -206,6 +206,27 @@ test('what istioctl kube-inject asks is about a pod, though it does not say so',
   assert.ok(proxyOf(injected(of, asked(request))));
 });
 
+test('what is asked costs little, whatever is in it', () => {
+  const list = <T>(count: number, make: (i: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
+  const annotated = (name: string, text: string) => pod({ annotations: { [name]: text } });
+  for (const [object, message] of [
+    [pod({}, { containers: list(1_001, i => ({ name: `c${i}`, image: 'x' })) }), /spec\.containers: there are 1001;/],
+    [pod({}, { volumes: list(1_001, i => ({ name: `v${i}` })) }), /spec\.volumes: there are 1001;/],
+    [pod({}, { containers: [{ name: 'a', env: list(1_001, i => ({ name: `V${i}` })) }] }), /\.env: there are 1001;/],
+    [annotated('a', 'x'.repeat(256 * 1024)), /metadata\.annotations: 262145 characters/],
+    [annotated('inject.istio.io/templates', list(21, () => 'sidecar').join()), /21 templates; expected at most 20/],
+  ] as const) {
+    const { response } = answered(asked(create(object)));
+    assert.equal(response.allowed, false);
+    assert.match(response.status?.message ?? '', message);
+  }
+  const most = pod(
+    {},
+    { containers: list(1_000, i => ({ name: `c${i}`, image: 'x', ports: [{ containerPort: 80 }] })) },
+  );
+  assert.ok(proxyOf(injected(most, asked(create(most)))));
+});
+
 test('warnings reach who makes the pod', () => {
   const { response } = answered(asked(create(pod({}, { dnsPolicy: 'Default' }))));
   assert.match(response.warnings?.join() ?? '', /^spec\.dnsPolicy: /);
