@@ -28,6 +28,13 @@ export interface TokenWish {
   readonly audience?: string;
 }
 
+/** What a CustomResourceDefinition says is to be served. */
+interface CrdSpec {
+  readonly group: string;
+  readonly names: { readonly plural: string };
+  readonly versions: readonly { readonly name: string }[];
+}
+
 const clusterWide = new Set(['Namespace', 'ClusterRole', 'ClusterRoleBinding', 'CustomResourceDefinition']);
 
 /** A real API server with Istio's CRDs and the rights of deploy/, and those who may do everything with it. */
@@ -51,12 +58,14 @@ export class Cluster {
     await cluster.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'istio-system' } });
     await cluster.account('istiod', 'istio-system');
     await Promise.all([...crds, ...rights].map(one => cluster.apply(one, 'istio-system')));
-    await until('the CRDs to be served', () =>
-      cluster.client.json('/apis/networking.istio.io/v1/gateways').then(
-        () => true,
-        () => undefined,
-      ),
-    );
+    for (const { group, names, versions } of crds.map(crd => crd['spec'] as CrdSpec))
+      for (const { name } of versions)
+        await until(`${names.plural} to be served in ${name}`, () =>
+          cluster.client.json(`/apis/${group}/${name}/${names.plural}`).then(
+            () => true,
+            () => undefined,
+          ),
+        );
     return cluster;
   }
 
