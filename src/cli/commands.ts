@@ -172,6 +172,22 @@ app again.`,
   run: async (args, io) => (await import('./inject.ts')).uninject(args, io),
 };
 
+/** `pilotlight check` */
+export const check: Command = {
+  summary: 'Say what in a cluster keeps sidecars from pods, and what mends each',
+  usage: 'check [--kubeconfig FILE] [OPTIONS]',
+  description: `Reads the cluster and changes nothing: whether the control plane's replicas, webhooks, roots and settings are in order, and which pods should
+have a sidecar and have none, or one of another revision or image. Exit code 0 when all is in order, 1 when there are findings, 2 when the cluster
+cannot be read.`,
+  options: {
+    revision: { value: 'NAME', help: 'The revision of the control plane', default: 'default' },
+    kubeconfig: { value: 'FILE', help: 'The cluster' },
+    context: { value: 'NAME', help: "The kubeconfig's context" },
+    ...meshOptions,
+  },
+  run: async (args, io) => (await import('./check.ts')).run(args, io),
+};
+
 /** `pilotlight install` */
 export const install: Command = {
   summary: 'Print what kubectl apply -k deploy/ would apply, with settings',
@@ -197,5 +213,6 @@ export const commands: Readonly<Record<string, Command>> = {
   inject,
   uninject,
   install,
+  check,
   iptables,
 };

@@ -36,8 +36,12 @@ async function textsOf(args: Arguments): Promise<ClusterSettings> {
   return { mesh, values, config, kubelets: [] };
 }
 
-/** The mesh's settings from their text. Throws a UsageError where it is none. */
-function meshOf(text: string | undefined, args: Arguments, tell: (problems: readonly Problem[]) => void): MeshConfig {
+/** The mesh's settings from their text, what is wrong with parts of it told. Throws a UsageError where it is none. */
+export function meshOf(
+  text: string | undefined,
+  args: Arguments,
+  tell: (problems: readonly Problem[]) => void,
+): MeshConfig {
   const options = readMeshOptions(args);
   const raw = { apiVersion: '', kind: 'MeshConfig', metadata: { name: 'istio' }, data: { mesh: text ?? '' } };
   const parsed = parseMeshConfig(raw);

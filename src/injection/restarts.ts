@@ -81,15 +81,15 @@ function faultOf(
   if ((!proxy || proxy.image === 'auto') && annotation(pod, STATUS) === undefined)
     return {
       reason: 'missing',
-      message: 'it has no sidecar: it was made before it was to have one, or while the webhook was away',
+      message: 'no sidecar: made before there was to be one, or while the webhook was away',
     };
   const [has, wanted] = [revisionOf(pod), settings.revision || 'default'];
   if (has !== undefined && has !== wanted)
-    return { reason: 'revision', message: `its sidecar is of the revision ${has}; now it would be of ${wanted}` };
+    return { reason: 'revision', message: `a sidecar of the revision ${has}; now it would be of ${wanted}` };
   const image = proxy && !hasOwnImage(pod) ? expected() : undefined;
   return image === undefined || image === proxy?.image
     ? undefined
-    : { reason: 'image', message: `its sidecar is ${proxy?.image}; now it would be ${image}` };
+    : { reason: 'image', message: `the sidecar ${proxy?.image}; now it would be ${image}` };
 }
 
 /** Pods that run, or are about to, and that somebody could make anew: the kubelet makes those of its node from files, and asks nobody. */

@@ -72,7 +72,7 @@ const mistakes: readonly (readonly [() => readonly string[], RegExp])[] = [
   [() => ['srve'], /^pilotlight: there is no command 'srve'; .*; did you mean serve\?$/],
   [
     () => ['--config', objects],
-    /^pilotlight: options come after a command: serve, bootstrap, token, translate, inject, uninject, install, iptables$/,
+    /^pilotlight: options come after a command: serve, bootstrap, token, translate, inject, uninject, install, check, iptables$/,
   ],
   [() => ['help', 'nothing'], /^pilotlight: there is no command 'nothing'/],
   // Options.

@@ -152,7 +152,7 @@ describe('pods that would have another sidecar if they were made now', () => {
   });
 
   test('the words name what there is and what there would be', () => {
-    assert.match(of({ by: settings }, newer)?.message ?? '', /^its sidecar is .*envoy.*; now it would be envoy:next$/);
+    assert.match(of({ by: settings }, newer)?.message ?? '', /^the sidecar .*envoy.*; now it would be envoy:next$/);
     assert.match(
       of({ by: canary, labels: asks })?.message ?? '',
       /of the revision canary; now it would be of default$/,

@@ -1,0 +1,196 @@
+/** What in a cluster keeps sidecars from pods, each with the command that mends it. Pure: what is known of the cluster is given. */
+
+import { type Restart, restarts } from '../injection/restarts.ts';
+import type { InjectionSettings } from '../injection/settings.ts';
+import { type Webhook, webhooksOf } from '../injection/webhooks.ts';
+import type { KubePod } from '../istio/kubernetes.ts';
+
+/** Something that is not as it should be. */
+export interface Finding {
+  /** What it is about: `Deployment default/web`. */
+  readonly about: string;
+  readonly message: string;
+  readonly command: string;
+}
+
+/** A MutatingWebhookConfiguration, as far as it is read. */
+export interface WebhookConfiguration {
+  readonly name: string;
+  readonly webhooks: readonly (Webhook & {
+    /** PEM; empty where there is none. */
+    readonly caBundle: string;
+    readonly service: string;
+    readonly failurePolicy: string;
+  })[];
+}
+
+/** What is known of a cluster. */
+export interface ClusterState {
+  readonly rootNamespace: string;
+  readonly revision: string;
+  /** The version of this program. */
+  readonly version: string;
+  readonly namespaces: ReadonlyMap<string, Readonly<Record<string, string>>>;
+  readonly pods: readonly KubePod[];
+  readonly webhooks: readonly WebhookConfiguration[];
+  /** Services of the root namespace, by name. */
+  readonly services: ReadonlySet<string>;
+  /** Texts of the ConfigMap istio-ca-root-cert, by namespace. */
+  readonly roots: ReadonlyMap<string, string>;
+  readonly settings: InjectionSettings;
+  /** What is wrong with the ConfigMaps of settings, as sentences. */
+  readonly mistakes: readonly { readonly object: string; readonly message: string }[];
+}
+
+/** Namespaces that get no roots (istiod: IgnoredNamespaces, but for kube-system). */
+const WITHOUT_ROOTS = ['kube-public', 'kube-node-lease', 'local-path-storage'];
+
+const suffixed = (name: string, revision: string): string => (revision === 'default' ? name : `${name}-${revision}`);
+const install = (revision: string): string =>
+  `pilotlight install${revision === 'default' ? '' : ` --set revision=${revision}`} | kubectl apply -f -`;
+
+/** The replicas of the control plane: there, ready, of one version, and of this one. */
+function* ofControlPlane({ rootNamespace, revision, version, pods }: ClusterState): Generator<Finding> {
+  const replicas = pods.filter(
+    ({ meta, phase }) =>
+      meta.namespace === rootNamespace &&
+      meta.labels['app'] === 'istiod' &&
+      (meta.labels['istio.io/rev'] ?? 'default') === revision &&
+      phase !== 'Succeeded' &&
+      phase !== 'Failed',
+  );
+  const deployment = suffixed('istiod', revision);
+  const about = `Deployment ${rootNamespace}/${deployment}`;
+  if (!replicas.length)
+    return yield { about, message: 'there is no replica of the control plane', command: install(revision) };
+  const ready = replicas.filter(replica => replica.ready);
+  if (!ready.length)
+    yield {
+      about,
+      message: 'no replica of the control plane is ready: nobody answers the webhook, and pods are refused',
+      command: `kubectl logs deployment/${deployment} -n ${rootNamespace}`,
+    };
+  const images = [...new Set(replicas.map(({ containers }) => containers[0]?.image ?? ''))].sort();
+  if (images.length > 1)
+    yield {
+      about,
+      message: `its replicas are of several images: ${images.join(', ')}`,
+      command: `kubectl rollout status deployment/${deployment} -n ${rootNamespace}`,
+    };
+  const tag = /:([^:/@]+)(?:@.*)?$/.exec(images[0] ?? '')?.[1];
+  if (images.length === 1 && images[0]?.includes('pilotlight') && tag && tag !== version)
+    yield {
+      about,
+      message: `the control plane is ${tag}, and this program ${version}`,
+      command: `kubectl set image deployment/${deployment} discovery=${images[0].replace(`:${tag}`, `:${version}`)} -n ${rootNamespace}`,
+    };
+}
+
+const isSamePem = (a: string, b: string): boolean => a.replace(/\s+/g, '') === b.replace(/\s+/g, '');
+
+/** The webhooks of the revision: there, known by the mesh's root, with somebody behind them, and closed while nobody is. */
+function* ofWebhooks({ rootNamespace, revision, webhooks, services, roots }: ClusterState): Generator<Finding> {
+  const root = roots.get(rootNamespace);
+  if (!webhooks.length) {
+    const about = `MutatingWebhookConfiguration ${suffixed('istio-sidecar-injector', revision)}`;
+    yield {
+      about,
+      message: `there are no webhooks of the revision ${revision}: no pod is injected`,
+      command: install(revision),
+    };
+  }
+  for (const { name, webhooks: all } of webhooks) {
+    const about = `MutatingWebhookConfiguration ${name}`;
+    const namesOf = (which: typeof all): string =>
+      which.map(webhook => webhook.name.split('.sidecar-injector')[0]).join(', ');
+    const unknown = all.filter(({ caBundle }) => !caBundle || (root !== undefined && !isSamePem(caBundle, root)));
+    if (unknown.length)
+      yield {
+        about,
+        message: `caBundle of ${namesOf(unknown)} is ${unknown.some(w => w.caBundle) ? 'not the root of the mesh' : 'empty'}: the API server cannot ask the control plane, and pods are refused. The leader of its replicas writes it; its log says why it does not`,
+        command: `kubectl logs deployment/${suffixed('istiod', revision)} -n ${rootNamespace} --all-pods`,
+      };
+    const lost = all.filter(({ service }) => service && !services.has(service));
+    const [first] = lost;
+    if (first)
+      yield {
+        about,
+        message: `${namesOf(lost)}: there is no Service ${first.service} in ${rootNamespace}, and pods are refused`,
+        command: install(revision),
+      };
+    const open = all.filter(({ failurePolicy }) => failurePolicy === 'Ignore');
+    if (open.length)
+      yield {
+        about,
+        message: `${namesOf(open)}: with failurePolicy Ignore pods are made without a sidecar while the control plane is away`,
+        command: install(revision),
+      };
+  }
+}
+
+/** The mesh's roots, without which a pod with a sidecar does not start, in every namespace. */
+function* ofRoots({ rootNamespace, revision, namespaces, roots }: ClusterState): Generator<Finding> {
+  const root = roots.get(rootNamespace);
+  const command = `kubectl logs deployment/${suffixed('istiod', revision)} -n ${rootNamespace} --all-pods`;
+  if (root === undefined)
+    return yield {
+      about: `ConfigMap ${rootNamespace}/istio-ca-root-cert`,
+      message:
+        'it is not there, or holds no root-cert.pem: sidecars do not start without the roots, which the control plane writes',
+      command,
+    };
+  for (const namespace of namespaces.keys()) {
+    if (WITHOUT_ROOTS.includes(namespace)) continue;
+    const has = roots.get(namespace);
+    if (has !== undefined && isSamePem(has, root)) continue;
+    yield {
+      about: `ConfigMap ${namespace}/istio-ca-root-cert`,
+      message:
+        has === undefined
+          ? 'it is not there: sidecars do not start'
+          : `it holds other roots than that of ${rootNamespace}`,
+      command,
+    };
+  }
+}
+
+/** So many pods of a workload are named. */
+const MOST_NAMED = 3;
+
+/** Pods by workload and reason: one command mends them all. */
+function* ofPods({ pods, namespaces, settings, revision, webhooks }: ClusterState): Generator<Finding> {
+  const selecting = webhooks.length ? webhooks.flatMap(one => one.webhooks) : webhooksOf(revision);
+  const groups = new Map<string, Restart[]>();
+  for (const found of restarts(pods, namespace => namespaces.get(namespace) ?? {}, settings, selecting)) {
+    const key = `${found.namespace} ${found.owner} ${found.message}`;
+    groups.set(key, [...(groups.get(key) ?? []), found]);
+  }
+  for (const group of groups.values()) {
+    const [first] = group;
+    if (!first) continue;
+    const [kind, name] = first.owner.split('/');
+    const names = group.slice(0, MOST_NAMED).map(({ pod }) => pod);
+    const more = group.length > MOST_NAMED ? ` and ${group.length - MOST_NAMED} more` : '';
+    const which = kind === 'Pod' ? '' : `pod${group.length > 1 ? 's' : ''} ${names.join(', ')}${more}: `;
+    // Without a controller that names them alike each pod has a command of its own.
+    const commands = [...new Set(group.map(({ command }) => command))];
+    yield {
+      about: `${kind} ${first.namespace}/${name}`,
+      message: `${which}${first.message}`,
+      command: commands.join('\n    '),
+    };
+  }
+}
+
+/** All that was found, what concerns everybody first. */
+export function checkCluster(state: ClusterState): readonly Finding[] {
+  const ofSettings = state.mistakes.map(({ object, message }): Finding => {
+    const [kind = '', namespace = '', name = ''] = object.split('/');
+    return {
+      about: `${kind} ${namespace}/${name}`,
+      message,
+      command: `kubectl edit configmap ${name} -n ${namespace}`,
+    };
+  });
+  return [...ofControlPlane(state), ...ofWebhooks(state), ...ofRoots(state), ...ofSettings, ...ofPods(state)];
+}

@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type ClusterState, checkCluster } from '../../src/cli/cluster-check.ts';
+import { webhooksOf } from '../../src/injection/webhooks.ts';
+import type { KubePod } from '../../src/istio/kubernetes.ts';
+import { settingsOf } from '../injection/case.ts';
+
+const ROOT = '-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----\n';
+const VERSION = '9.8.7';
+
+const podOf = (name: string, namespace: string, over: Partial<KubePod> = {}, labels = {}): KubePod => ({
+  kind: 'Pod',
+  meta: {
+    key: `Pod/${namespace}/${name}` as never,
+    name,
+    namespace,
+    labels,
+    annotations: {},
+    createdAt: 0,
+    resourceVersion: '',
+  },
+  ips: [],
+  node: 'n',
+  serviceAccount: 'default',
+  hostname: '',
+  subdomain: '',
+  hostNetwork: false,
+  phase: 'Running',
+  ready: true,
+  containers: [{ name: 'app', image: 'app' }],
+  containerPorts: [],
+  ownerKind: '',
+  ownerName: '',
+  ...over,
+});
+
+const replica = (over: Partial<KubePod> = {}): KubePod =>
+  podOf(
+    'istiod-1',
+    'istio-system',
+    { containers: [{ name: 'discovery', image: `registry.example:5000/pilotlight:${VERSION}` }], ...over },
+    { app: 'istiod', 'istio.io/rev': 'default', 'sidecar.istio.io/inject': 'false' },
+  );
+
+const hooks = (over: object = {}): ClusterState['webhooks'] => [
+  {
+    name: 'istio-sidecar-injector',
+    webhooks: webhooksOf('default').map(webhook => ({
+      ...webhook,
+      caBundle: ROOT.trimEnd(),
+      service: 'istiod',
+      failurePolicy: 'Fail',
+      ...over,
+    })),
+  },
+];
+
+const inOrder: ClusterState = {
+  rootNamespace: 'istio-system',
+  revision: 'default',
+  version: VERSION,
+  namespaces: new Map([
+    ['istio-system', {}],
+    ['shop', { 'istio-injection': 'enabled' }],
+    ['kube-public', {}],
+  ]),
+  pods: [replica(), replica()],
+  webhooks: hooks(),
+  services: new Set(['istiod']),
+  roots: new Map([
+    ['istio-system', ROOT],
+    ['shop', ROOT],
+  ]),
+  settings: settingsOf({ values: '{}', mesh: '' }),
+  mistakes: [],
+};
+
+const web = (i: number): KubePod =>
+  podOf(`web-${i}`, 'shop', { ownerKind: 'ReplicaSet', ownerName: 'web-abc' }, { 'pod-template-hash': 'abc' });
+
+test('a cluster in order has no findings', () => assert.deepEqual(checkCluster(inOrder), []));
+
+const cases: readonly [says: string, over: Partial<ClusterState>, found: RegExp, command: RegExp][] = [
+  ['no replica', { pods: [] }, /^Deployment istio-system\/istiod: there is no replica/, /^pilotlight install \|/],
+  [
+    'none that is ready',
+    { pods: [replica({ ready: false })] },
+    /no replica of the control plane is ready/,
+    /^kubectl logs/,
+  ],
+  [
+    'replicas of two images',
+    { pods: [replica(), replica({ containers: [{ name: 'discovery', image: 'pilotlight:1' }] })] },
+    /of several images/,
+    /rollout status deployment\/istiod/,
+  ],
+  [
+    'of another version than this',
+    { version: '9.9.0' },
+    /is 9\.8\.7, and this program 9\.9\.0/,
+    /registry\.example:5000\/pilotlight:9\.9\.0/,
+  ],
+  ['no webhooks', { webhooks: [] }, /there are no webhooks/, /^pilotlight install \|/],
+  [
+    'no bundle',
+    { webhooks: hooks({ caBundle: '' }) },
+    /caBundle of rev\.namespace, rev\.object, namespace, object is empty/,
+    /^kubectl logs/,
+  ],
+  ['another bundle', { webhooks: hooks({ caBundle: 'x' }) }, /is not the root of the mesh/, /^kubectl logs/],
+  ['no Service', { services: new Set() }, /there is no Service istiod in istio-system/, /^pilotlight install/],
+  [
+    'a policy that lets pods pass',
+    { webhooks: hooks({ failurePolicy: 'Ignore' }) },
+    /failurePolicy Ignore/,
+    /^pilotlight install/,
+  ],
+  ['no roots', { roots: new Map() }, /^ConfigMap istio-system\/istio-ca-root-cert: it is not there/, /^kubectl logs/],
+  [
+    'none in a namespace',
+    { roots: new Map([['istio-system', ROOT]]) },
+    /^ConfigMap shop\/istio-ca-root-cert: it is not there/,
+    /^kubectl logs/,
+  ],
+  [
+    'others in a namespace',
+    { roots: new Map([...inOrder.roots, ['shop', 'x']]) },
+    /^ConfigMap shop\/istio-ca-root-cert: it holds other/,
+    /^kubectl logs/,
+  ],
+  [
+    'settings with a mistake',
+    { mistakes: [{ object: 'ConfigMap/istio-system/istio', message: 'no' }] },
+    /^ConfigMap istio-system\/istio: no/,
+    /^kubectl edit configmap istio -n istio-system/,
+  ],
+  [
+    'pods of one workload',
+    { pods: [replica(), ...[1, 2, 3, 4].map(web)] },
+    /^Deployment shop\/web: pods web-1, web-2, web-3 and 1 more: no sidecar/,
+    /^kubectl rollout restart deployment\/web -n shop$/,
+  ],
+  [
+    'a pod that nobody makes',
+    { pods: [replica(), podOf('bare', 'shop')] },
+    /^Pod shop\/bare: no sidecar/,
+    /^kubectl get pod bare -n shop/,
+  ],
+];
+
+for (const [says, over, found, command] of cases)
+  test(`${says}: one finding, with its command`, () => {
+    const findings = checkCluster({ ...inOrder, ...over });
+    const [first] = findings;
+    assert.equal(findings.length, 1, JSON.stringify(findings));
+    assert.match(`${first?.about}: ${first?.message}`, found);
+    assert.match(first?.command ?? '', command);
+  });
