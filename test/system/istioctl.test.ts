@@ -5,11 +5,13 @@ import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
+import { ChannelCredentials } from '@grpc/grpc-js';
 import { parseAllDocuments } from 'yaml';
 import type { KubeObject } from '../../src/kubernetes/object.ts';
+import { struct } from '../../src/proto/wellknown.ts';
 import { connectDetails, keysOf, LACKING, PAGES } from '../istioctl/pages.ts';
 import type { ApiServer } from '../kubernetes/api-server.ts';
-import type { AdsClient } from '../support/ads-client.ts';
+import { AdsClient } from '../support/ads-client.ts';
 import { type Serve, startServe } from '../support/serve.ts';
 import { until } from '../support/until.ts';
 import { freePorts } from './lab.ts';
@@ -164,6 +166,65 @@ describe('the real istioctl, against ours and against the real istiod on the sam
       assert.ok((tables[0]?.out.split('\n').length ?? 0) > 1);
       assert.deepEqual(tables[1], tables[0]);
     });
+
+  /** What a caller with a token is told: the resources, or the status. */
+  async function asked(tls: string, token: string, namespace: string, type: string, names: readonly string[]) {
+    const metadata = struct({ GENERATOR: 'event', NAMESPACE: namespace });
+    const client = new AdsClient(
+      tls,
+      'sotw',
+      { id: `sidecar~10.9.9.9~test-1.${namespace}~x`, metadata },
+      {
+        credentials: ChannelCredentials.createSsl(null, null, null, { rejectUnauthorized: false }),
+        channel: { 'grpc.ssl_target_name_override': 'istiod.istio-system.svc' },
+        ...(token && { headers: { authorization: `Bearer ${token}` } }),
+      },
+    );
+    try {
+      client.subscribe(type, names);
+      const answer = await Promise.race([client.next(type), client.ended]);
+      if ('code' in answer) return { code: answer.code, details: answer.details };
+      return { resources: answer.resources.map(({ any }) => any.type_url) };
+    } finally {
+      client.close();
+    }
+  }
+
+  test('who may ask what: codes and sentences', async () => {
+    const DEBUG = 'istio.io/debug';
+    const tokens = {
+      system: ['istio-system', await cluster.token({ namespace: 'istio-system', account: 'default' })],
+      own: ['default', await cluster.token({ account: 'details' })],
+      other: ['istio-system', await cluster.token({ namespace: 'istio-system', account: 'istiod' })],
+      'of another namespace than it says': ['istio-system', await cluster.token({ account: 'details' })],
+      'for another audience': [
+        'istio-system',
+        await cluster.token({ namespace: 'istio-system', account: 'default', audience: 'vault' }),
+      ],
+      none: ['istio-system', ''],
+    } as const;
+    const questions: readonly (readonly [string, readonly string[]])[] = [
+      [`${DEBUG}/syncz`, []],
+      [`${DEBUG}/config_dump`, ['details-v1.default']],
+      [`${DEBUG}/config_dump`, []],
+      [DEBUG, ['syncz']],
+      [DEBUG, ['config_dump?proxyID=details-v1.default']],
+      [DEBUG, ['edsz?proxyID=nobody']],
+      [DEBUG, ['nothing']],
+      [DEBUG, []],
+      [DEBUG, ['edsz', 'ndsz']],
+    ];
+    let denied = 0;
+    for (const [who, [namespace, token]] of Object.entries(tokens))
+      for (const [type, names] of questions) {
+        const [theirs, own] = await Promise.all(
+          [istiod, ours].map(({ tls }) => asked(tls, token, namespace, type, names)),
+        );
+        assert.deepEqual(own, theirs, `${who}: ${type} ${names.join()}`);
+        if (theirs && 'code' in theirs) denied++;
+      }
+    assert.ok(denied > 20);
+  });
 
   test('from this machine without TLS and without a token', async () => {
     const { out } = await istioctl('proxy-status', '--plaintext', '--xds-address', serve.xds);
