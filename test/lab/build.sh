@@ -8,6 +8,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
 KUBERNETES_VERSION=v1.34.4 # as in peers/kubernetes/go.mod
+ISTIO_VERSION=1.31.0 # the line of peers/istio/go.mod
 
 build_envoy() {
   local envoy=$LAB_CACHE/envoy/bin/envoy venv=$LAB_CACHE/envoy-venv
@@ -78,9 +79,11 @@ build_yamljson() {
 }
 
 build_istio() {
-  go_program istio pilot-discovery istio.io/istio/pilot/cmd/pilot-discovery
-  go_program istio istioctl istio.io/istio/istioctl/cmd/istioctl
-  go_program istio pilot-agent istio.io/istio/pilot/cmd/pilot-agent
+  # Agents and istiod say a version, as released ones do; what was built before stays.
+  local version="-X istio.io/istio/pkg/version.buildVersion=$ISTIO_VERSION"
+  go_program istio pilot-discovery istio.io/istio/pilot/cmd/pilot-discovery -ldflags "$version"
+  go_program istio istioctl istio.io/istio/istioctl/cmd/istioctl -ldflags "$version"
+  go_program istio pilot-agent istio.io/istio/pilot/cmd/pilot-agent -ldflags "$version"
   # The clients are this project's own: they follow their source.
   (cd "$LAB_HOME/peers/istio" && go build -o "$LAB_BIN/" ./xdsdump ./xdsload ./patchvalue)
   install -m 644 "$(module_folder istio istio.io/istio)/manifests/charts/base/files/crd-all.gen.yaml" "$LAB_CACHE/istio-crds.yaml"
