@@ -1,11 +1,14 @@
 import { findType } from './bundle.ts';
 import { envoyChecks } from './envoy-checks.ts';
 import type { Any, Duration } from './generated/google/protobuf.ts';
+import type { TypedStruct } from './generated/udpa/type/v1.ts';
+import { fromEnvoyJson } from './json-reader.ts';
 import { type AnyMessage, decodeMessage, type MessageName, type MessageTypes } from './message.ts';
 import type { Step } from './report.ts';
 import { eitherTest, integerTest, type Rules, scalarTest, type Test } from './rules.ts';
 import { type FieldSchema, type MessageSchema, schemaOf } from './schema.ts';
 import { typeName } from './type-url.ts';
+import { fromStruct } from './wellknown.ts';
 
 /** Something in a message that makes Envoy refuse it. */
 export interface Fault {
@@ -201,6 +204,7 @@ function absenceFault(field: FieldSchema): string | undefined {
 /** The check of a message: what is there by field, as the fields are first seen, and what has to be there. */
 function messageCheck({ name, fields, byKey, required }: MessageSchema): Check {
   const own = envoyChecks[name];
+  const isTypedStruct = TYPED_STRUCT.test(name);
   const absences = fields.flatMap(field => {
     const fault = absenceFault(field);
     return fault ? [{ field: field.name, fault }] : [];
@@ -234,6 +238,7 @@ function messageCheck({ name, fields, byKey, required }: MessageSchema): Check {
     for (const oneof of required)
       if (!oneof.members.some(member => message[member] !== undefined && message[member] !== null))
         report(walk, `one of ${oneof.members.join(', ')} is required`);
+    if (isTypedStruct) checkTypedStruct(message, walk);
     own?.(message, (path, fault, since) => {
       walk.path.push(...path);
       report(walk, fault, since);
@@ -268,6 +273,7 @@ function mayFail(name: string): boolean {
     const found =
       type === ANY ||
       type === DURATION ||
+      TYPED_STRUCT.test(type) ||
       envoyChecks[type] !== undefined ||
       required.length > 0 ||
       fields.some(({ rules, type: own }) => {
@@ -300,6 +306,20 @@ function checkAny(any: Any, walk: Walk): void {
   if (reportKnown(any, walk) || !walk.intoAnys) return;
   const name = typeName(any.type_url ?? '');
   if (findType(name)) checkOf(name)(decodeMessage(name, any.value ?? new Uint8Array()), walk);
+}
+
+const TYPED_STRUCT = /^(udpa\.type\.v1|xds\.type\.v3)\.TypedStruct$/;
+
+/** What is in it is a message in the form of JSON, in which Envoy passes over fields that it does not know. */
+function checkTypedStruct({ type_url = '', value }: TypedStruct, walk: Walk): void {
+  const name = typeName(type_url);
+  if (!findType(name)) return;
+  const { value: message, problems } = fromEnvoyJson(name, value ? fromStruct(value) : {});
+  walk.path.push('value');
+  const invalid = problems.filter(({ kind }) => kind === 'invalid');
+  for (const { path, message: text } of invalid) report(walk, path ? `${path}: ${text}` : text);
+  if (!invalid.length) checkOf(name)(message, { ...walk, intoAnys: true });
+  walk.path.pop();
 }
 
 const NONE: readonly Fault[] = Object.freeze([]);

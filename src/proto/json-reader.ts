@@ -1,10 +1,10 @@
-import { typeName } from './any.ts';
 import { findType } from './bundle.ts';
 import { parseDuration } from './duration.ts';
 import { type AnyMessage, encodeMessage, type MessageName, type MessageTypes } from './message.ts';
 import { describe, readMapKey, readScalar, zero } from './scalar.ts';
 import { type FieldSchema, type FieldType, isAbsence, type MessageSchema, schemaOf, snake } from './schema.ts';
 import { parseTimestamp } from './timestamp.ts';
+import { typeName } from './type-url.ts';
 import { type Json, value as toValue } from './wellknown.ts';
 
 /** What is wrong in a JSON form, and where: `http[0].route[1].weight`. */
@@ -39,12 +39,24 @@ export function fromJson<N extends MessageName>(
   return { value: value as MessageTypes[N], problems: reader.problems };
 }
 
+/** The same as Envoy reads what is in a TypedStruct: durations are in seconds. */
+export function fromEnvoyJson(name: string, raw: unknown): ReturnType<typeof fromJson> {
+  const reader = new Reader(false);
+  return { value: (reader.message(name, raw, '') ?? {}) as MessageTypes[MessageName], problems: reader.problems };
+}
+
 type RawObject = Readonly<Record<string, unknown>>;
 
 const isObject = (raw: unknown): raw is RawObject => typeof raw === 'object' && raw !== null && !Array.isArray(raw);
 
 class Reader {
   readonly problems: JsonProblem[] = [];
+  /** Whether durations may be in Go's syntax. */
+  readonly goDurations: boolean;
+
+  constructor(goDurations = true) {
+    this.goDurations = goDurations;
+  }
 
   #problem(path: string, message: string, kind: JsonProblem['kind'] = 'invalid'): undefined {
     this.problems.push({ path, message, kind });
@@ -185,9 +197,13 @@ const EMPTY = 'google.protobuf.Empty';
 /** The messages that have a JSON form of their own; a text is what is wrong, undefined was reported already. */
 const wellKnown: Readonly<Record<string, ReadWellKnown>> = {
   'google.protobuf.Any': readAny,
-  'google.protobuf.Duration': raw => {
-    const read = typeof raw === 'string' ? parseDuration(raw) : undefined;
-    return (read as AnyMessage | undefined) ?? `expected a duration like "1h30m" or "0.5s", found ${describe(raw)}`;
+  'google.protobuf.Duration': (raw, { goDurations }) => {
+    const written = typeof raw === 'string' && (goDurations || /^-?\d+(\.\d{1,9})?s$/.test(raw));
+    const read = written ? parseDuration(raw) : undefined;
+    return (
+      (read as AnyMessage | undefined) ??
+      `expected a duration like ${goDurations ? '"1h30m" or "0.5s"' : '"90s" or "0.5s", in seconds'}, found ${describe(raw)}`
+    );
   },
   'google.protobuf.Timestamp': raw => {
     const read = typeof raw === 'string' ? parseTimestamp(raw) : undefined;
