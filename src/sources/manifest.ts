@@ -109,7 +109,7 @@ export class Manifest {
       } else if ('warning' in one) problems.push(this.#problem(at, one.warning, 'warning'));
       else skipped.set(one.skipped, (skipped.get(one.skipped) ?? 0) + 1);
     }
-    if (this.#json && !identified && !objects.size && !before.size) {
+    if (this.#json && !identified && !objects.size && !before.size && !text.includes('"apiVersion"')) {
       // package.json and the like.
       this.#contents = {
         objects,

@@ -101,6 +101,19 @@ test('JSON is read, one object or many', () => {
   assert.equal(problems(other), 'warning File/package.json : skipped: it holds no object of Kubernetes');
 });
 
+test('JSON that is of Kubernetes by its words is read as such, however wrong', () => {
+  const said = (text: string): string => {
+    const file = new Manifest('a.json');
+    file.update(Buffer.from(text));
+    return problems(file);
+  };
+  const object = '{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"}}';
+  assert.match(said(`// a note\n${object}`), /^error File\/a\.json line 1/);
+  assert.match(said(object.replace('"kind"', ' "kind" ').replace('"v1",', '"v1"')), /^error File\/a\.json line 1/);
+  assert.match(said(object.replace('"a"', '"A"')), /^error Service\/default\/A metadata\.name/);
+  assert.match(said(object.replace('"Service"', '"Servce"')), /Servce/);
+});
+
 test('UTF-16 with its mark is text, and bytes that are no text are none', () => {
   const text = `${service('a')}---\n${routes('{hosts: [shöp]}')}`;
   const little = Buffer.from(`\ufeff${text}`, 'utf16le');
