@@ -99,32 +99,29 @@ export class Injector {
 
   /** The ConfigMap holds this from now on; undefined where there is none: then the one that was there stays in force. */
   heard(data: Readonly<Record<string, unknown>> | undefined): void {
-    const { revision, rootNamespace, log } = this.#context;
+    const { rootNamespace, revision, log } = this.#context;
+    const object = objectKey('ConfigMap', rootNamespace, injectorConfigMap(revision));
+    const message = 'it is gone; what it held last is in force';
+    this.#problems =
+      data || !this.#texts ? this.#take(data ?? {}) : [{ object, path: '', message, severity: 'warning' }];
+    for (const problem of this.#problems) log.warn({ problem: problemLine(problem) }, 'the settings of injection');
+  }
+
+  /** Takes what is valid of the ConfigMap's data; gives what is wrong with the rest. */
+  #take(data: Readonly<Record<string, unknown>>): readonly Problem[] {
+    const { revision, rootNamespace } = this.#context;
     const texts: { [key in Key]?: string } = {};
-    for (const key of keys) if (typeof data?.[key] === 'string') texts[key] = data[key];
+    for (const key of keys) if (typeof data[key] === 'string') texts[key] = data[key];
     const from = { mesh: { rootNamespace }, proxyConfigs: [], revision, compliancePolicy: '' };
     const { problems } = readSettings({ ...from, ...texts });
-    const keeps = (key: Key): boolean => this.#valid.has(key) && (data === undefined || hasError(problems, key));
-    for (const key of keys) if (!keeps(key) && !hasError(problems, key)) this.#valid.set(key, texts[key]);
-    const pick = (key: Key): string | undefined => (keeps(key) ? this.#valid.get(key) : texts[key]);
+    const kept = keys.filter(key => this.#valid.has(key) && hasError(problems, key));
+    for (const key of keys) if (!hasError(problems, key)) this.#valid.set(key, texts[key]);
+    const pick = (key: Key): string | undefined => (kept.includes(key) ? this.#valid.get(key) : texts[key]);
     this.#texts = { config: pick('config'), values: pick('values') };
-    this.#problems =
-      data || !keeps('config')
-        ? problems.map(problem =>
-            inForceInstead(
-              problem,
-              keys.find(key => keeps(key) && isBelow(problem.path, key)),
-            ),
-          )
-        : [
-            {
-              object: objectKey('ConfigMap', rootNamespace, injectorConfigMap(revision)),
-              path: '',
-              message: 'it is gone; what it held last is in force',
-              severity: 'warning',
-            },
-          ];
-    for (const problem of this.#problems) log.warn({ problem: problemLine(problem) }, 'the settings of injection');
+    return problems.map(problem => {
+      const key = kept.find(of => isBelow(problem.path, of));
+      return key ? inForceInstead(problem, key) : problem;
+    });
   }
 
   /** The pages of the webhook's port. */
@@ -191,10 +188,10 @@ const hasError = (problems: readonly Problem[], key: Key): boolean =>
   problems.some(({ path, severity }) => severity === 'error' && isBelow(path, key));
 
 /** A problem of a key whose last valid version is in force. */
-const inForceInstead = (problem: Problem, key: Key | undefined): Problem =>
-  key === undefined
-    ? problem
-    : { ...problem, message: `${problem.message.replace(inForce, '')}; the last valid data.${key} is in force` };
+const inForceInstead = (problem: Problem, key: Key): Problem => ({
+  ...problem,
+  message: `${problem.message.replace(inForce, '')}; the last valid data.${key} is in force`,
+});
 
 const settingsOf = memo(
   (
