@@ -249,6 +249,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     identify: peer => ports.identify(peer),
     rightsOf: rights,
     clock,
+    refused: (peer, problem) => scopes.of('ads').warn({ peer, problem }, 'a question over xDS was refused'),
     identifier: controlPlaneIdentifier,
   }));
   const handler: AdsHandler<Proxy> = { ...proxies, inquiries: asking };

@@ -1,7 +1,7 @@
 import type { Caller, DebugRight, Identified, Identify, Rights } from './caller.ts';
 import type { Clock } from './clock.ts';
 import type { Origin } from './grpc/peer.ts';
-import { StatusError, status } from './grpc/status.ts';
+import { type Status, StatusError, status } from './grpc/status.ts';
 import { configDumpParts } from './http/debug/config-dump.ts';
 import { clientConfig } from './http/debug/syncz.ts';
 import { connectionOf, type DebugView, proxyName, shownConnections } from './http/debug/view.ts';
@@ -28,6 +28,8 @@ export interface InquiryContext {
   readonly identify: Identify;
   readonly rightsOf: (caller: Caller) => Rights;
   readonly clock: Clock;
+  /** A stream may not ask. */
+  readonly refused: (address: string, reason: string) => void;
   /** Tells istioctl which control plane it is: JSON. */
   readonly identifier: string;
 }
@@ -42,14 +44,18 @@ export function inquiries(context: () => InquiryContext): NonNullable<AdsHandler
   return {
     has: type => type === PAGE || type.startsWith(`${PAGE}/`),
     connect(node, peer) {
-      const { view, identify } = context();
+      const { view, identify, rightsOf, refused } = context();
       if (!view.world())
         return { ok: false, code: status.UNAVAILABLE, message: 'not every kind of object has been listed yet' };
       const parsed = parseNode(node);
       if (!parsed.ok) return { ok: false, code: status.INVALID_ARGUMENT, message: parsed.message };
       const { proxy } = parsed;
+      const refuse = (code: Status, message: string, reason = message): InquiryAdmission => {
+        refused(peer.address, reason);
+        return { ok: false, code, message };
+      };
       const admission = (identified: Identified): InquiryAdmission => {
-        if (!identified.ok) return { ok: false, code: identified.code, message: identified.message };
+        if (!identified.ok) return refuse(identified.code, identified.message, identified.reason);
         const { caller } = identified;
         if (caller.kind === 'workload') {
           // Who asks is no pod: its proof need not be for the one that it names.
@@ -59,8 +65,11 @@ export function inquiries(context: () => InquiryContext): NonNullable<AdsHandler
             serviceAccount: proxy.class.metadata['SERVICE_ACCOUNT'] ?? '',
           };
           const checked = checkNode({ ...caller.proven, pod: undefined }, claimed);
-          if (!checked.ok) return checked;
+          if (!checked.ok) return refuse(checked.code, checked.message, checked.reason);
         }
+        // Whom nobody knows takes no place among those who may ask.
+        const access = debugAccess('proxy', caller, rightsOf(caller).debug);
+        if (!access.ok) return refuse(status.UNAUTHENTICATED, AUTHENTICATION_REQUIRED, access.reason);
         return { ok: true, answer: answering(caller, { address: peer.address, port: peer.port }, context()) };
       };
       const identified = identify(peer);

@@ -173,6 +173,7 @@ describe('what istioctl asks over xDS', () => {
       const { code, details } = await client.ended;
       assert.deepEqual([code, details], [status.UNAUTHENTICATED, 'authentication required']);
     }
+    assert.match(serve.log(), /a question over xDS was refused/);
   });
 
   test('streams that ask are bounded: the oldest makes room', async () => {
