@@ -115,6 +115,7 @@ const byField: Readonly<Record<string, Remedy>> = {
   request_headers_to_remove: leftOut('the removal of the header'),
   response_headers_to_remove: leftOut('the removal of the header'),
   domains: leftOut('the domain'),
+  server_name: leftOut('the name of the server'),
 };
 
 /** What is done about a part of a type, in a field; undefined where it cannot go. `ways` lead from it to what is wrong. */

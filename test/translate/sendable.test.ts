@@ -163,6 +163,12 @@ describe('listeners that Envoy would refuse', () => {
     assert.equal(access_log?.length, 1);
   });
 
+  test('the name of the server is left out alone', () => {
+    const { message, problems } = sent('envoy.config.listener.v3.Listener', listener(manager({ server_name: 'a\nb' })));
+    assert.deepEqual(chains(message), [['HttpConnectionManager']]);
+    assert.match(problems[0] ?? '', /server_name: .*: the name of the server is left out$/);
+  });
+
   test('a filter takes its chain along, which closes its connections; the other chains stay', () => {
     const bad = manager({
       http_filters: [
