@@ -1,16 +1,11 @@
 #!/usr/bin/env bash
-# npm run test:system: the tests that need real peers. Arguments are test files; without them all of test/system run, one after the other.
+# npm run test:system: the tests that need real peers. Arguments are test files; without them all of test/system run, and the conformance.
 #
-#   kubernetes-*, identity, control-plane
-#                                      a real API server (test/lab): Go builds it on first use, in about eight minutes
-#   injection                          istioctl kube-inject, built with istiod, and a real API server
-#   istioctl                           istioctl, istiod and a real API server
-#   yaml                               kubectl's reader of YAML: Go builds it in a minute
-#   traffic-*                          pods' own networks, with Istio's nat rules: root, iproute2, iptables; mutual-tls also an API server and
-#                                      Istio's agent, which Go builds with istiod
-#   patch-value                        istiod's reader of EnvoyFilters' values: Go builds it with istiod
-#   conformance                        the real istiod beside ours (npm run conformance): Go builds it on first use, in about eight minutes
-#   deploy                             a real node (test/lab/cluster): root, Debian with cgroup v1; 8 to 15 minutes on first use
+#   api_server      a real API server (test/lab): Go builds it on first use, in about eight minutes
+#   istiod          istiod, istioctl, pilot-agent and other programs of Istio's: Go builds them on first use, in about eight minutes
+#   pod_networks    pods' own networks, with the nat rules of a mesh: root, iproute2, iptables
+#   real_node       a real node (test/lab/cluster): root, Debian with cgroup v1; 8 to 15 minutes on first use
+#   go_programs     kubectl's reader of YAML: Go builds it in a minute
 #
 # What is built is kept (LAB_CACHE). Where a peer cannot be had its tests are left out, and that is said; with CI=true that is a failure.
 set -euo pipefail
@@ -44,8 +39,8 @@ api_server() {
   done
 }
 
-# node: whether a node can be started; says what lacks.
-node_of_its_own() {
+# real_node: whether a node can be started; says what lacks.
+real_node() {
   if [ "$(id -u)" != 0 ]; then
     echo "not root"
   elif [ ! -d /sys/fs/cgroup/memory ]; then
@@ -79,9 +74,11 @@ pod_networks() {
 
 # istiod: whether the real one can be had; says what lacks.
 istiod() {
-  if [ -x "$LAB_BIN/pilot-discovery" ] && [ -x "$LAB_BIN/xdsdump" ] && [ -x "$LAB_BIN/patchvalue" ] && [ -x "$LAB_BIN/istioctl" ]; then
-    return 0
-  fi
+  local program lacks=0
+  for program in pilot-discovery pilot-agent istioctl xdsdump patchvalue; do
+    [ -x "$LAB_BIN/$program" ] || lacks=1
+  done
+  [ "$lacks" = 1 ] || return 0
   if ! have go; then
     echo "no istiod in $LAB_BIN, and no Go to build it"
     return 1
@@ -89,52 +86,78 @@ istiod() {
   test/lab/build.sh istio >&2
 }
 
+# go_programs: whether Go can build what is asked for; says what lacks.
+go_programs() {
+  have go || {
+    echo "no Go"
+    return 1
+  }
+}
+
+# needs FILE: what a test file needs. A file that is not named here runs, too.
+needs() {
+  case $(basename "$1" .test.ts) in
+    deploy) echo real_node ;;
+    yaml) echo go_programs ;;
+    patch-value) echo istiod ;;
+    iptables) echo pod_networks istiod ;;
+    install | control-plane | kubernetes-*) echo api_server ;;
+    traffic-mutual-tls | traffic-rotation | traffic-takeover) echo pod_networks api_server istiod ;;
+    traffic-*) echo pod_networks ;;
+    *) echo api_server istiod ;;
+  esac
+}
+
+# had NEED: whether it is there; asked once.
+declare -A why_not=()
+had() {
+  local lacking=""
+  if [ ! -v "why_not[$1]" ]; then
+    lacking=$("$1") || : "${lacking:=it cannot be had}"
+    why_not[$1]=$lacking
+  fi
+  [ -z "${why_not[$1]}" ]
+}
+
+# run_if_had FILE: adds it to `files`, or leaves it out.
+run_if_had() {
+  local need
+  for need in $(needs "$1"); do
+    had "$need" && continue
+    leave_out "$1" "${why_not[$need]}"
+    return
+  done
+  files+=("$1")
+}
+
+files=()
+alone=()
 conformance=0
 if [ "$#" -gt 0 ]; then
   files=("$@")
 else
-  files=()
-  if lacking=$(pod_networks); then
-    files+=(test/system/traffic-*.test.ts)
-  else
-    leave_out traffic "$lacking"
-  fi
-  if have go; then
-    files+=(test/system/yaml.test.ts)
-  else
-    leave_out yaml "no Go"
-  fi
-  if lacking=$(pod_networks) && lacking=$(istiod); then
-    files+=(test/system/iptables.test.ts)
-  else
-    leave_out iptables "$lacking"
-  fi
-  if lacking=$(istiod); then
-    files+=(test/system/patch-value.test.ts)
-  else
-    leave_out patch-value "$lacking"
-  fi
-  if lacking=$(api_server); then
-    files+=(test/system/kubernetes-*.test.ts test/system/identity.test.ts test/system/control-plane.test.ts)
-  else
-    leave_out "kubernetes-*, identity, control-plane" "$lacking"
-  fi
-  if lacking=$(api_server) && lacking=$(istiod); then
-    files+=(test/system/injection.test.ts test/system/istioctl.test.ts)
+  for file in test/system/*.test.ts; do
+    run_if_had "$file"
+  done
+  # A node takes what it can get of the machine.
+  for i in "${!files[@]}"; do
+    [ "${files[$i]}" = test/system/deploy.test.ts ] || continue
+    alone+=("${files[$i]}")
+    unset "files[$i]"
+  done
+  if had api_server && had istiod; then
     conformance=1
   else
-    leave_out "injection, istioctl, conformance" "$lacking"
-  fi
-  if lacking=$(node_of_its_own); then
-    files+=(test/system/deploy.test.ts)
-  else
-    leave_out deploy "$lacking"
+    leave_out conformance "no API server or no istiod"
   fi
 fi
 
 status=0
 if [ "${#files[@]}" -gt 0 ]; then
-  test/run.sh --test-concurrency=1 "${files[@]}" || status=$?
+  test/run.sh --test-concurrency="$(node -p 'os.availableParallelism()')" "${files[@]}" || status=$?
+fi
+if [ "${#alone[@]}" -gt 0 ]; then
+  test/run.sh "${alone[@]}" || status=$?
 fi
 if [ "$conformance" = 1 ]; then
   node test/conformance/run.ts || status=$?
