@@ -1,4 +1,5 @@
 import { type Arguments, type Io, UsageError } from '../command.ts';
+import { isDnsLabel } from '../config/host.ts';
 import { kinds } from '../config/kinds.ts';
 import { problemLine } from '../config/problem.ts';
 import { readSettings } from '../injection/settings.ts';
@@ -73,7 +74,11 @@ const webhooksIn = (object: Fields): WebhookConfiguration => ({
 async function stateOf(args: Arguments): Promise<ClusterState> {
   const { kubeconfig, context, revision = 'default' } = args.options;
   const { rootNamespace } = readMeshOptions(args);
+  if (!isDnsLabel(revision) || revision !== revision.toLowerCase())
+    throw new UsageError(`--revision: '${revision}' cannot be a revision; expected one such as canary or 1-31`);
   const client = await ApiClient.create({ kubeconfig, context }).catch((error: Error) => {
+    if (kubeconfig === undefined && !('code' in error))
+      throw new UsageError('there is no cluster to check: name one with --kubeconfig FILE or $KUBECONFIG');
     throw kubeconfigError(kubeconfig, error);
   });
   const configurations = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations';

@@ -4,6 +4,7 @@ import { type ClusterState, checkCluster } from '../../src/cli/cluster-check.ts'
 import { webhooksOf } from '../../src/injection/webhooks.ts';
 import type { KubePod } from '../../src/istio/kubernetes.ts';
 import { settingsOf } from '../injection/case.ts';
+import { inThisProcess, pilotlight } from './program.ts';
 
 const ROOT = '-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----\n';
 const VERSION = '9.8.7';
@@ -156,3 +157,12 @@ for (const [says, over, found, command] of cases)
     assert.match(`${first?.about}: ${first?.message}`, found);
     assert.match(first?.command ?? '', command);
   });
+
+test('what cannot be checked is one sentence', async () => {
+  const revision = await inThisProcess(['check', '--revision', 'A_B']);
+  assert.equal(revision.code, 2);
+  assert.match(revision.err, /^pilotlight check: --revision: 'A_B' cannot be a revision; expected one such as canary/);
+  const nowhere = await pilotlight(['check'], { env: { HOME: '/nowhere', KUBECONFIG: '' } });
+  assert.deepEqual([nowhere.code, nowhere.out], [2, '']);
+  assert.match(nowhere.err, /^pilotlight check: there is no cluster to check: name one with --kubeconfig FILE/);
+});
