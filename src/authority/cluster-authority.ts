@@ -11,7 +11,7 @@ import { rotationSecret } from '../security/rotation-secret.ts';
 import { Bell } from './bell.ts';
 import type { Cluster } from './cluster.ts';
 import { tellExpiry } from './expiry-events.ts';
-import { lead } from './leader.ts';
+import { LEADER_LEASE, lead, webhookLease } from './leader.ts';
 import { Replicas } from './replicas.ts';
 import { RootCertificates } from './root-certificates.ts';
 import { Rotating } from './rotating.ts';
@@ -90,18 +90,22 @@ export async function clusterAuthority(
     const duties = () => {
       const bundle = current ? rootBundle(current) : '';
       const distribution = new RootCertificates(cluster, bundle);
-      const ofWebhooks = revision === undefined ? undefined : new WebhookRoots(cluster, revision, bundle);
       roots = distribution;
-      webhooks = ofWebhooks;
       const expiry = { cluster, replica, state: () => state, serving, bell: ofExpiry };
       return [
         (term: Permit) => distribution.run(term),
-        ...(ofWebhooks ? [(term: Permit) => ofWebhooks.run(term)] : []),
         (term: Permit) => rotating.run(term),
         (term: Permit) => tellExpiry(expiry, term),
       ];
     };
-    void lead(cluster, client, replica, duties, signal);
+    void lead(cluster, client, { lease: LEADER_LEASE, identity: replica }, duties, signal);
+    if (revision === undefined) return;
+    const webhookDuties = () => {
+      const ofWebhooks = new WebhookRoots(cluster, revision, current ? rootBundle(current) : '');
+      webhooks = ofWebhooks;
+      return [(term: Permit) => ofWebhooks.run(term)];
+    };
+    void lead(cluster, client, { lease: webhookLease(revision), identity: replica }, webhookDuties, signal);
   };
 
   await followSecrets(

@@ -9,14 +9,23 @@ import type { Cluster } from './cluster.ts';
  */
 export const LEADER_LEASE = 'pilotlight-ca-leader';
 
+/** The Lease of the replica that alone writes what the webhooks of a revision are about: revisions share the mesh's authority, and have each their own webhooks. */
+export const webhookLease = (revision: string): string => `pilotlight-webhook-leader-${revision}`;
+
 /** Part of a leader's work. It ends when the term does. */
 export type Duty = (term: Permit) => Promise<void>;
 
-/** Competes for the Lease until `signal` aborts, and does its duties in every term. Where one of them fails the term ends. */
+/** Who competes for which Lease. */
+export interface Candidate {
+  readonly lease: string;
+  readonly identity: string;
+}
+
+/** Competes for a Lease until `signal` aborts, and does its duties in every term. Where one of them fails the term ends. */
 export async function lead(
   { namespace, log, leaderTiming }: Cluster,
   client: ApiClient,
-  identity: string,
+  { lease, identity }: Candidate,
   duties: () => readonly Duty[],
   signal: AbortSignal,
 ): Promise<void> {
@@ -24,7 +33,7 @@ export async function lead(
     client,
     log,
     namespace,
-    name: LEADER_LEASE,
+    name: lease,
     identity,
     ...(leaderTiming && { timing: leaderTiming }),
   });

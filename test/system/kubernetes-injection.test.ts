@@ -45,6 +45,7 @@ const choice = fc.record(
 describe('with a real API server', { skip: noApiServer, timeout: 3_600_000 }, () => {
   let cluster: Cluster;
   let pilotlight: Pilotlight;
+  let kubeconfig: string;
   let serve: () => Promise<Pilotlight>;
 
   const create = async (pod: Pod, namespace: string, dryRun = true): Promise<Pod> =>
@@ -82,7 +83,7 @@ describe('with a real API server', { skip: noApiServer, timeout: 3_600_000 }, ()
   before(async () => {
     cluster = await Cluster.start();
     const [tls, webhook] = [`127.0.0.1:${await freePorts()}`, `127.0.0.1:${await freePorts()}`];
-    const kubeconfig = await cluster.kubeconfig();
+    kubeconfig = await cluster.kubeconfig();
     serve = () =>
       Pilotlight.serve(
         ...['--kubeconfig', kubeconfig, '--tls-address', tls, '--webhook-address', webhook],
@@ -233,6 +234,11 @@ describe('with a real API server', { skip: noApiServer, timeout: 3_600_000 }, ()
     await until('the mixed one', async () => (await bundles('mixed'))[0] === root.toString('base64'));
     assert.deepEqual((await bundles('mixed'))[1], undefined);
     assert.deepEqual(await bundles('of-canary'), [undefined]);
+    // Another revision leads for its own webhooks beside the one that leads for the authority.
+    const anywhere = ['--tls-address', '127.0.0.1:0', '--webhook-address', '127.0.0.1:0'];
+    const canary = await Pilotlight.serve('--kubeconfig', kubeconfig, ...anywhere, '--revision', 'canary');
+    await trusted('of-canary', root, 1);
+    await canary.stop();
 
     const changed = (await cluster.admin.get(WEBHOOKS, { name: 'istio-sidecar-injector' })) as KubeObject & {
       readonly webhooks: readonly Webhook[];
