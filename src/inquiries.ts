@@ -4,11 +4,12 @@ import type { Origin } from './grpc/peer.ts';
 import { type Status, StatusError, status } from './grpc/status.ts';
 import { configDumpParts } from './http/debug/config-dump.ts';
 import { clientConfig } from './http/debug/syncz.ts';
-import { connectionOf, type DebugView, proxyName, shownConnections } from './http/debug/view.ts';
+import { connectionOf, type DebugView, NOT_CONNECTED, proxyName, shownConnections } from './http/debug/view.ts';
 import { AUTHENTICATION_REQUIRED, debugAccess } from './http/debug-access.ts';
 import { bytesOf, type PageRequest, type Pages } from './http/page.ts';
 import { pageWriter } from './http/page-writer.ts';
 import { parseNode } from './model/proxy/node.ts';
+import { objectKey } from './object-key.ts';
 import { typeUrl } from './proto/any.ts';
 import { encode } from './proto/message.ts';
 import { checkNode } from './security/node-check.ts';
@@ -94,8 +95,11 @@ function answering(
     if (type === SYNCZ) return { ...(await collect(clientConfigs(view, right))), identifier };
     const [name = ''] = names;
     if (type === CONFIG_DUMP) {
-      const connection = names.length === 1 ? connectionOf(view, name, right) : undefined;
-      return connection ? collect(configDumpParts(connection)) : { resources: [] };
+      if (names.length !== 1) return { resources: [] };
+      const connection = connectionOf(view, name, right);
+      if (connection) return collect(configDumpParts(connection));
+      const notHere = { typeUrl: PAGE, name, value: Buffer.from(NOT_CONNECTED) };
+      return { resources: isPod(view, name, right) ? [notHere] : [] };
     }
     if (type !== PAGE) return { resources: [] };
     if (names.length !== 1) throw new StatusError(status.INVALID_ARGUMENT, exactlyOne);
@@ -108,6 +112,16 @@ function answering(
     const value = Buffer.concat(await pageWriter.collect(bytesOf(body)));
     return { resources: [{ typeUrl: PAGE, name, value }] };
   };
+}
+
+/**
+ * Whether a pod has the name, so that another replica may have its proxy. istiod answers with nothing whether there is such a pod or not, and istioctl
+ * takes the first answer that is not the sentence: `proxy-status POD` then fails for the proxies of all replicas but one.
+ */
+function isPod(view: DebugView, wanted: string, right: DebugRight): boolean {
+  const [, pod = '', namespace = ''] = /^(.+)\.([^.]+)$/.exec(wanted) ?? [];
+  const mayKnow = right.kind === 'all' || (right.kind === 'namespace' && right.namespace === namespace);
+  return mayKnow && view.world()?.mesh.contents.Pod.has(objectKey('Pod', namespace, pod)) === true;
 }
 
 const asked = ({ pathname: path, searchParams: query }: URL, peer: Origin, debug: DebugRight): PageRequest => ({

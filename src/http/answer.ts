@@ -47,9 +47,19 @@ function decoded(path: string): string {
   }
 }
 
+/**
+ * Where a request goes, with repeated slashes taken as one, as Go's servers take them: `istioctl version` asks for `//version`. A target is a path
+ * even where it begins with two slashes, which in a URL would name a host.
+ */
+function urlOf(target: string): URL | undefined {
+  const url = URL.parse(target.startsWith('/') ? `http://localhost${target}` : target, 'http://localhost') ?? undefined;
+  if (url?.pathname.includes('//')) url.pathname = url.pathname.replaceAll(/\/+/g, '/');
+  return url;
+}
+
 /** Looks up what a request asks for. A body that no page reads is dropped: who sends one is not kept waiting for the end of it. */
 export function lookUp(request: IncomingMessage, response: ServerResponse, pages: Pages): Asked {
-  const url = URL.parse(request.url ?? '/', 'http://localhost') ?? undefined;
+  const url = urlOf(request.url ?? '/');
   const entry = url && (pageAt(pages, url.pathname) ?? pageAt(pages, /^\/[^/]*\//.exec(url.pathname)?.[0] ?? ''));
   const { method = '' } = request;
   const reads = ['POST', 'PUT'].includes(method) && methodsOf(entry).includes(method);

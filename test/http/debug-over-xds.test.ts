@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -27,6 +27,8 @@ describe('what istioctl asks over xDS', () => {
   before(async () => {
     const folder = mkdtempSync(join(tmpdir(), 'debug-xds-'));
     process.once('exit', () => rmSync(folder, { recursive: true }));
+    const elsewhere = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web.2', namespace: 'shop' } };
+    writeFileSync(join(folder, 'pod.json'), JSON.stringify(elsewhere));
     serve = await startServe(folder, { host: '0.0.0.0' });
     for (const name of ['web-1.shop', 'web-10.shop', 'web-1.bank']) {
       const metadata = struct({ CLUSTER_ID: 'Kubernetes', ISTIO_VERSION: '1.31.0' });
@@ -99,6 +101,16 @@ describe('what istioctl asks over xDS', () => {
     assert.ok(clusters.length > 1);
     for (const names of [[], ['nobody.shop'], ['web-1.shop', 'web-1.bank']])
       assert.deepEqual((await ask(CONFIG_DUMP, names)).resources, [], names.join());
+  });
+
+  test('a pod whose proxy another replica may have: the sentence by which istioctl asks the next one', async () => {
+    const { resources } = await ask(CONFIG_DUMP, ['web.2.shop']);
+    assert.equal(resources.length, 1);
+    assert.match(
+      Buffer.from(resources[0]?.any.value ?? '').toString(),
+      /^Proxy not connected to this Pilot instance\. /,
+    );
+    for (const name of ['web.2.bank', 'web.2']) assert.deepEqual((await ask(CONFIG_DUMP, [name])).resources, []);
   });
 
   test('any page is the one that HTTP has', async () => {

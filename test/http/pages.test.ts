@@ -71,6 +71,18 @@ async function serve(tls?: ServerTls) {
   return { met, failed, ask, number };
 }
 
+test('repeated slashes in a path are one, as istioctl version has them; none makes a host of it, or a way round who may look', async () => {
+  const { ask } = await serve();
+  const local = { headers: { authorization: 'local' } };
+  for (const path of ['//read', '///read', '//read?at=http://x//y', 'http://localhost//read']) {
+    const { status, body } = await ask(path, local);
+    assert.deepEqual([status, body], [200, 'read\n'], path);
+  }
+  assert.equal((await ask('//private', local)).status, 200);
+  assert.equal((await ask('//private', { headers: { authorization: 'anonymous' } })).status, 401);
+  assert.equal((await ask('//elsewhere/read', local)).status, 404);
+});
+
 test('a page has the methods that it names, and GET and HEAD where it names none', async () => {
   const { ask } = await serve();
   const [body, short] = [Buffer.alloc(300_000, 'x'), Buffer.alloc(10)];

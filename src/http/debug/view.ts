@@ -56,7 +56,8 @@ export function connectionOf(view: DebugView, wanted: string, debug: DebugRight)
   return named.at(-1) ?? shown.findLast(connection => connectionId(connection).includes(wanted));
 }
 
-const NOT_CONNECTED = 'Proxy not connected to this Pilot instance. It may be connected to another instance.\n';
+/** Which istioctl looks for in the bytes of an answer, to ask the next replica. */
+export const NOT_CONNECTED = 'Proxy not connected to this Pilot instance. It may be connected to another instance.\n';
 
 /** The stream that `proxyID` names, undefined where nothing is named, or the answer that there is none, which begins with istiod's sentence. */
 export function maybeNamed(view: DebugView, { query, debug }: PageRequest): Connection<Proxy> | Answer | undefined {
