@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { until } from '../support/until.ts';
 import { bookinfo, ingress, split, strict } from './bookinfo.ts';
-import { LabCluster } from './lab-cluster.ts';
+import { LabCluster, type Pod } from './lab-cluster.ts';
 import { request, Traffic } from './traffic.ts';
+import { type Step, viewer, walk } from './walk.ts';
 
 /** The sidecars and the gateway. */
 const PROXIES = 6;
@@ -171,6 +174,32 @@ describe('deploy/ on a real node', { timeout: 900_000 }, () => {
     await traffic.stop();
     assert.deepEqual(traffic.lost, []);
     t.diagnostic(`${traffic.answers.length} requests answered`);
+  });
+
+  test('the walk with istioctl: each command finds what it asks for, through a port-forward to two replicas and to proxies of both kinds', async t => {
+    const folder = await mkdtemp(join(tmpdir(), 'walk-'));
+    t.after(() => rm(folder, { recursive: true }));
+    const manifest = join(folder, 'bookinfo.json');
+    await writeFile(manifest, JSON.stringify(bookinfo()));
+    const podOf = async (app: string, namespace: string): Promise<string> => {
+      const { items } = await cluster.get<{ items: readonly Pod[] }>('pods', '-n', namespace, '-l', `app=${app}`);
+      assert.equal(items.length, 1, app);
+      return items[0]?.metadata.name ?? assert.fail();
+    };
+    const envoy = await podOf('details', 'default');
+    const agent = await podOf('productpage', 'default');
+    const gateway = await podOf('istio-ingressgateway', 'istio-system');
+    await allConnected();
+    await cluster.apply(viewer);
+    await until('the policy', async () => (await cluster.istioctl('x', 'authz', 'check', envoy)).includes('viewer'));
+    const began = performance.now();
+    const steps = walk({ envoy, agent, gateway }, manifest);
+    const take = async ({ command, prints }: Step): Promise<void> => {
+      const said = await cluster.istioctl(...command);
+      for (const pattern of prints) assert.match(said, pattern, `istioctl ${command.join(' ')}\n${said}`);
+    };
+    for (let i = 0; i < steps.length; i += 4) await Promise.all(steps.slice(i, i + 4).map(take));
+    t.diagnostic(`${steps.length} commands took ${Math.round(performance.now() - began)} ms`);
   });
 
   test('a replica is killed, and all are replaced, while requests run: none is lost, and changes still arrive', async t => {

@@ -101,6 +101,11 @@ export class LabCluster {
     return this.kubectl('exec', workload, '-c', container, '--', ...command);
   }
 
+  /** Runs Istio's own istioctl; resolves to all that it printed, its errors too. */
+  istioctl(...args: readonly string[]): Promise<string> {
+    return shell('"$LAB_BIN/istioctl" "$@" 2>&1 || true', args);
+  }
+
   /** Reads objects as JSON. */
   async get<T>(...args: readonly string[]): Promise<T> {
     return JSON.parse(await this.kubectl('get', '-o', 'json', ...args)) as T;
