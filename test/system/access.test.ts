@@ -156,7 +156,7 @@ describe('credentials of gateways, with the rights of deploy/', { skip: noApiSer
       body,
       /"withheld": \[[^}]*"Gateway\/ingress\/gateway spec.servers\[0\].tls.credentialName: the service account/,
     );
-    assert.ok(secured.pilotlight.said(message).length > 0);
+    await until('a word in the log', () => secured.pilotlight.said(message).length > 0);
     one.ads.close();
   });
 

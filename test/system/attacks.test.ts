@@ -165,7 +165,7 @@ describe('who is not let in, with a real API server', { skip: noApiServer, timeo
       query: { gracePeriodSeconds: '0' },
     });
     assert.equal((await answerTo({ token: gone }, idOf('gone'))).code, status.UNAUTHENTICATED);
-    assert.ok(secured.pilotlight.said(/token review: .*a proxy was refused/).length > 0, 'the log says why');
+    await until('the log to say why', () => secured.pilotlight.said(/token review: .*a proxy was refused/).length > 0);
   });
 
   const ok = /^$/;

@@ -159,6 +159,17 @@ describe('deploy/ on a real node', { timeout: 900_000 }, () => {
       });
     }
     await cluster.kubectl('wait', '--for=condition=Complete', 'jobs', '--all', '--timeout=60s');
+    interface Job {
+      readonly status: { readonly succeeded?: number; readonly failed?: number };
+    }
+    const { items } = await cluster.get<{ items: readonly Job[] }>('jobs');
+    assert.deepEqual(
+      items.map(({ status }) => [status.succeeded, status.failed]),
+      [
+        [1, undefined],
+        [1, undefined],
+      ],
+    );
   });
 
   test('the apps are replaced while requests run, and none is lost', async t => {

@@ -124,7 +124,9 @@ describe('with a real API server', { skip: noApiServer, timeout: 3_600_000 }, ()
       const { resources } = await one.stream(root, { token }, 'app-1.default').next('cluster');
       assert.ok(resources.length > 0);
     }
-    assert.equal(both.flatMap(one => one.pilotlight.said(/root of the mesh was written/)).length, 1);
+    const written = () => both.flatMap(one => one.pilotlight.said(/root of the mesh was written/)).length;
+    await until('the log to tell of the root', () => written() > 0);
+    assert.equal(written(), 1);
     await Promise.all(both.map(one => one.pilotlight.stop()));
   });
 

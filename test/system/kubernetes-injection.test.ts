@@ -144,6 +144,7 @@ describe('with a real API server', { skip: noApiServer, timeout: 3_600_000 }, ()
     assert.deepEqual([count('success'), count('skip'), count('failure')], [5, 2, 0]);
     assert.equal(count('requests'), 7);
     assert.match(body, /^sidecar_injection_time_seconds_count 7$/m);
+    await until('two pods in the log', () => pilotlight.said(/a pod is not injected/).length >= 2);
     assert.equal(pilotlight.said(/a pod is not injected/).length, 2);
   });
 

@@ -131,19 +131,12 @@ run_if_had() {
 }
 
 files=()
-alone=()
 conformance=0
 if [ "$#" -gt 0 ]; then
   files=("$@")
 else
   for file in test/system/*.test.ts; do
     run_if_had "$file"
-  done
-  # A node takes what it can get of the machine.
-  for i in "${!files[@]}"; do
-    [ "${files[$i]}" = test/system/deploy.test.ts ] || continue
-    alone+=("${files[$i]}")
-    unset "files[$i]"
   done
   if had api_server && had istiod; then
     conformance=1
@@ -154,10 +147,8 @@ fi
 
 status=0
 if [ "${#files[@]}" -gt 0 ]; then
-  test/run.sh --test-concurrency="$(node -p 'os.availableParallelism()')" "${files[@]}" || status=$?
-fi
-if [ "${#alone[@]}" -gt 0 ]; then
-  test/run.sh "${alone[@]}" || status=$?
+  # They wait for other programs most of the time.
+  test/run.sh --test-concurrency="$(node -p 'os.availableParallelism() + 1')" "${files[@]}" || status=$?
 fi
 if [ "$conformance" = 1 ]; then
   node test/conformance/run.ts || status=$?
