@@ -1,7 +1,6 @@
 import { problemLine } from '../config/problem.ts';
 import { injectPod } from './inject.ts';
-import { own, type StringMap } from './pod.ts';
-import { readPod } from './pod-shape.ts';
+import { own, type Pod, type StringMap } from './pod.ts';
 import type { InjectionSettings } from './settings.ts';
 import { isObject } from './strategic-merge.ts';
 
@@ -99,19 +98,20 @@ export function review({ path, contentType, body }: ReviewRequest, injector: Rev
   const { request } = asked;
   const other = otherThanPod(request);
   if (other !== undefined) return allow('', other);
-  const found = readPod(request['object']);
-  const namespace = text(request['namespace']) || ('pod' in found && found.pod.metadata?.namespace) || '';
-  const name = 'pod' in found ? found.pod.metadata?.name || `${found.pod.metadata?.generateName ?? ''}*` : '*';
-  const title = `${namespace}/${name}`;
-  if ('fault' in found) return refuse(title, `the pod cannot be read: ${found.fault}`);
+  const object = fieldsOf(request['object']);
+  if (!object) return refuse('*', 'the pod cannot be read: there is no object');
+  const { name, generateName, namespace: of } = fieldsOf(object['metadata']) ?? {};
+  const namespace = text(request['namespace']) || text(of);
+  const title = `${namespace}/${text(name) || `${text(generateName)}*`}`;
   if (!injector)
     return refuse(
       title,
       'the control plane does not know yet what to inject: its /ready?verbose says what it waits for',
     );
   const environment = environmentIn(path);
-  const native = injector.native(text(found.pod.spec?.['nodeName']));
-  const injection = injectPod(found.pod, injector.settings, { namespace, native, environment });
+  const native = injector.native(text(fieldsOf(object['spec'])?.['nodeName']));
+  // Whether it is a pod is the first thing that is looked at.
+  const injection = injectPod(object as Pod, injector.settings, { namespace, native, environment });
   if (injection.kind === 'skip') return allow(title, injection.reason);
   const said = injection.problems.map(({ path: at, message }) => (at ? `${at}: ${message}` : message));
   if (injection.kind === 'refuse')
@@ -124,6 +124,8 @@ export function review({ path, contentType, body }: ReviewRequest, injector: Rev
 }
 
 type JsonFields = { readonly [field: string]: unknown };
+
+const fieldsOf = (value: unknown): JsonFields | undefined => (isObject(value) ? value : undefined);
 
 type Asked = { readonly apiVersion: string; readonly uid: string } & (
   | { readonly request: JsonFields }
@@ -156,7 +158,7 @@ const pods = ['', 'Pod', 'AdmissionRequest'];
 /** Why a request is none to make a pod; undefined where it is one, as far as it says. */
 function otherThanPod(request: JsonFields): string | undefined {
   const { operation, subResource, requestSubResource } = request;
-  const of = (field: string): JsonFields => (isObject(request[field]) ? request[field] : {});
+  const of = (field: string): JsonFields => fieldsOf(request[field]) ?? {};
   if (text(operation) && operation !== 'CREATE')
     return `it is to ${text(operation).toLowerCase()} what is there already`;
   const below = text(subResource) || text(requestSubResource);

@@ -26,10 +26,12 @@ const handler: { readonly [field: string]: Shape } = {
   grpc: { fields: { port: 'number', service: 'text' }, needs: ['port'] },
 };
 
+const security: Shape = { fields: { runAsUser: 'number', runAsGroup: 'number' } };
 const probe: Shape = { fields: { ...handler, timeoutSeconds: 'number', periodSeconds: 'number' } };
 
 const container = named({
   image: 'text',
+  command: { list: 'text' },
   args: { list: 'text' },
   env: { list: named({ value: 'text' }) },
   ports: { list: { fields: { name: 'text', containerPort: 'number', protocol: 'text' }, needs: ['containerPort'] } },
@@ -37,7 +39,7 @@ const container = named({
   livenessProbe: probe,
   startupProbe: probe,
   lifecycle: { fields: { preStop: { fields: handler }, postStart: { fields: handler } } },
-  securityContext: { fields: { runAsUser: 'number', runAsGroup: 'number' } },
+  securityContext: security,
   volumeMounts: { list: named({ mountPath: 'text' }) },
   restartPolicy: 'text',
 });
@@ -66,6 +68,7 @@ const pod: Shape = {
         hostNetwork: 'boolean',
         serviceAccountName: 'text',
         dnsPolicy: 'text',
+        securityContext: security,
       },
       needs: ['containers'],
     },
@@ -73,14 +76,21 @@ const pod: Shape = {
   needs: ['spec'],
 };
 
+/**
+ * What no pod that runs comes near, for it is looked at item by item, and some items once for each other one: lists of so many, and so many characters of
+ * annotations, which is what an API server takes (kubernetes/pkg/apis TotalAnnotationSizeLimitB). More faults than so many help nobody.
+ */
+const MOST = { items: 1_000, annotations: 256 * 1024, faults: 20 };
+
 type Fault = readonly [path: string, message: string];
 
 /** What is wrong with a value, where. Null stands for the absence of a field; what a map or a list holds cannot be absent. */
 function* faults(value: unknown, shape: Shape, path: string): Generator<Fault> {
   if (typeof shape === 'string') yield* plainFaults(value, shape, path);
   else if ('list' in shape) {
-    if (isList(value)) for (const [i, item] of value.entries()) yield* faults(item, shape.list, `${path}[${i}]`);
-    else yield [path, 'expected a list'];
+    if (!isList(value)) yield [path, 'expected a list'];
+    else if (value.length > MOST.items) yield [path, `there are ${value.length}; expected at most ${MOST.items}`];
+    else for (const [i, item] of value.entries()) yield* faults(item, shape.list, `${path}[${i}]`);
   } else if (!isObject(value)) yield [path, 'expected an object'];
   else if ('each' in shape)
     for (const [key, inner] of Object.entries(value)) yield* faults(inner, shape.each, entry(path, key));
@@ -103,7 +113,17 @@ function* plainFaults(value: unknown, shape: Shape & string, path: string): Gene
   else if ((shape === 'number' || shape === 'boolean') && type !== shape) yield [path, `expected a ${shape}`];
 }
 
-/** Reports what of a pod an API server could not read, as far as injection reads it. */
+/** Of a pod whose shape is right. */
+function* lengthFaults({ metadata }: Pod): Generator<Fault> {
+  const entries = Object.entries(metadata?.annotations ?? {});
+  const characters = entries.reduce((sum, [name, text]) => sum + name.length + text.length, 0);
+  if (characters > MOST.annotations)
+    yield ['metadata.annotations', `${characters} characters in all; expected at most ${MOST.annotations}`];
+}
+
+/** Reports what of a pod an API server could not read, as far as injection reads it, and what is larger than any pod is. */
 export function checkShape(given: Pod, report: Report): void {
-  for (const [path, message] of faults(given, pod, '')) report.error(path, message);
+  const shapeFaults: Fault[] = [];
+  for (const fault of faults(given, pod, '')) if (shapeFaults.push(fault) === MOST.faults) break;
+  for (const [path, message] of shapeFaults.length ? shapeFaults : lengthFaults(given)) report.error(path, message);
 }

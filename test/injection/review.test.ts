@@ -159,16 +159,16 @@ test('a pod that is to be injected and cannot be is refused with the field', () 
   for (const [object, message] of [
     [undefined, /cannot be read: there is no object/],
     ['pod', /cannot be read: there is no object/],
-    [pod({ labels: 'x' }), /cannot be read: metadata\.labels: expected an object/],
+    [pod({ labels: 'x' }), /metadata\.labels: expected an object/],
     [pod({ labels: { a: 1 } }), /metadata\.labels\.a: expected a text/],
     [pod({ annotations: { a: null } }), /metadata\.annotations\.a: expected a text/],
     [pod({}, { containers: {} }), /spec\.containers: expected a list/],
-    [pod({}, { containers: [null] }), /spec\.containers\[0\]: expected an item/],
+    [pod({}, { containers: [null] }), /spec\.containers\[0\]: expected an object/],
     [
       pod({}, { containers: [{ name: 'a', ports: [{ containerPort: 'x' }] }] }),
       /ports\[0\]\.containerPort: expected a number/,
     ],
-    [pod({}, { hostNetwork: 'yes' }), /spec\.hostNetwork: expected a flag/],
+    [pod({}, { hostNetwork: 'yes' }), /spec\.hostNetwork: expected a boolean/],
     [
       pod({ annotations: { 'inject.istio.io/templates': 'none' } }),
       /no sidecar can be injected: .*there is no template 'none'/,

@@ -1,6 +1,18 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { SecureMesh } from './secure-mesh.ts';
 
+/** Everybody speaks mutual TLS, and shows its certificate again and again. */
+export const strict = `apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: default, namespace: istio-system}
+spec: {mtls: {mode: STRICT}}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: everybody, namespace: default}
+spec: {host: '*.default.svc.cluster.local', trafficPolicy: {connectionPool: {http: {maxRequestsPerConnection: 10}}}}
+`;
+
 /** Requests from some pods to one, all the time until they are stopped. */
 export class Load {
   asked = 0;

@@ -5,22 +5,10 @@ import { noApiServer } from '../kubernetes/api-server.ts';
 import { newCertificate } from '../security/openssl.ts';
 import { until } from '../support/until.ts';
 import { noAgent } from './agent.ts';
-import { Load } from './load.ts';
+import { Load, strict } from './load.ts';
 import { SecureMesh } from './secure-mesh.ts';
 
 const SECRETS = '/api/v1/namespaces/istio-system/secrets';
-
-/** Everybody speaks mutual TLS, and shows its certificate again and again. */
-const strict = `apiVersion: security.istio.io/v1
-kind: PeerAuthentication
-metadata: {name: default, namespace: istio-system}
-spec: {mtls: {mode: STRICT}}
----
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {name: everybody, namespace: default}
-spec: {host: '*.default.svc.cluster.local', trafficPolicy: {connectionPool: {http: {maxRequestsPerConnection: 10}}}}
-`;
 
 const certificates = (pem: string): readonly string[] =>
   pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];

@@ -6,19 +6,8 @@ import { textOfCertificate, verify } from '../security/openssl.ts';
 import { until } from '../support/until.ts';
 import { noAgent } from './agent.ts';
 import { noIstiod } from './istiod.ts';
-import { Load } from './load.ts';
+import { Load, strict } from './load.ts';
 import { SecureMesh } from './secure-mesh.ts';
-
-const strict = `apiVersion: security.istio.io/v1
-kind: PeerAuthentication
-metadata: {name: default, namespace: istio-system}
-spec: {mtls: {mode: STRICT}}
----
-apiVersion: networking.istio.io/v1
-kind: DestinationRule
-metadata: {name: everybody, namespace: default}
-spec: {host: '*.default.svc.cluster.local', trafficPolicy: {connectionPool: {http: {maxRequestsPerConnection: 10}}}}
-`;
 
 interface Secrets {
   readonly configs: readonly {
