@@ -1,12 +1,15 @@
 import { hostname } from 'node:os';
-import { BoundLog } from './bound-log.ts';
+import { type Caller, overHttp, overPlaintext, type Rights, rightsOf } from './access/caller.ts';
+import { CredentialAccess } from './access/credential-access.ts';
+import { folderAccess } from './access/folder-access.ts';
+import type { JwtRule } from './access/jwt-rule.ts';
+import { tokenCallers } from './access/token-callers.ts';
 import { controlPlaneIdentifier, versionText } from './build-info.ts';
-import { type Caller, overHttp, overPlaintext, type Rights, rightsOf } from './caller.ts';
+import { SigningLine } from './certificates/signing-line.ts';
+import type { WorkloadCertificates } from './certificates/workload-certificates.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Problem } from './config/problem.ts';
 import type { ConfigChange } from './config/store.ts';
-import { CredentialAccess } from './credential-access.ts';
-import { folderAccess } from './folder-access.ts';
 import { Ration } from './grpc/ration.ts';
 import { controlZPages } from './http/control-z.ts';
 import { debugPages } from './http/debug/pages.ts';
@@ -18,27 +21,24 @@ import { type FollowInjector, Injector, injectorConfigMap } from './injector.ts'
 import { inquiries } from './inquiries.ts';
 import { Intake } from './intake.ts';
 import type { NamedObject } from './istio/credentials.ts';
-import type { JwtRule } from './jwt-rule.ts';
-import type { Log } from './log.ts';
-import { LogScopes } from './log-scopes.ts';
+import { BoundLog } from './log/bound-log.ts';
+import type { Log } from './log/log.ts';
+import { LogScopes } from './log/log-scopes.ts';
+import { ProblemLog } from './log/problem-log.ts';
 import type { MeshModel } from './model/mesh.ts';
 import type { Proxy } from './model/proxy/proxy.ts';
 import { objectKey } from './object-key.ts';
-import { openPorts, type Port, probePort } from './ports.ts';
-import { ProblemLog } from './problem-log.ts';
+import { openPorts, type Port, probePort } from './ports/ports.ts';
+import type { SecurePortState, Security } from './ports/secure-port.ts';
 import { proxyHandler } from './proxy-handler.ts';
 import { Rounds } from './rounds/rounds.ts';
-import type { SecurePortState, Security } from './secure-port.ts';
 import { Acknowledgements } from './security/acknowledgements.ts';
 import { SecretAccess } from './security/secret-access.ts';
 import { type Address, reachedAt, type Settings } from './settings.ts';
-import { SigningLine } from './signing-line.ts';
 import { type KeyContext, RemoteKeySource } from './sources/jwks/remote-keys.ts';
 import type { ConfigSource } from './sources/source.ts';
-import { tokenCallers } from './token-callers.ts';
 import { otherRoots } from './translate/trust-bundle.ts';
 import { VERSION } from './version.ts';
-import type { WorkloadCertificates } from './workload-certificates.ts';
 import type { World } from './world.ts';
 import { AdsServer } from './xds/ads-server.ts';
 import type { AdsHandler, Cause } from './xds/handler.ts';
@@ -187,7 +187,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
   const trustDomain = (): string => world?.mesh.settings.trustDomain ?? settings.mesh.domain;
   // The library of JOSE is for those who use it.
   const issuer =
-    jwtRule && (await import('./token-issuer.ts')).followIssuer(jwtRule, { ...keyContext, trustDomain, log });
+    jwtRule && (await import('./access/token-issuer.ts')).followIssuer(jwtRule, { ...keyContext, trustDomain, log });
   const tokens = tokenCallers({
     issuer: issuer?.authenticator,
     own: security?.ownTokens?.(trustDomain, clock),
@@ -358,8 +358,8 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
       void followInjector?.(injectorConfigMap(settings.revision), data => injector.heard(data), stopping.signal);
     // The settings of the mesh say what its trust domain is. The library of X.509 is for those who use it: it takes memory.
     const opening = ready.then(async () => {
-      const { runSecurePort } = await import('./secure-port.ts');
-      const { WorkloadCertificates } = await import('./workload-certificates.ts');
+      const { runSecurePort } = await import('./ports/secure-port.ts');
+      const { WorkloadCertificates } = await import('./certificates/workload-certificates.ts');
       const line = new SigningLine();
       const ofWorkloads = new WorkloadCertificates<Proxy>({
         line,

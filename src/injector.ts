@@ -6,7 +6,7 @@ import { type Reviewed, type ReviewOutcome, review } from './injection/review.ts
 import { type InjectionSettings, inForce, readSettings } from './injection/settings.ts';
 import { builtInTemplates } from './injection/templates/templates.ts';
 import type { KubeNode } from './istio/kubernetes.ts';
-import type { Log } from './log.ts';
+import type { Log } from './log/log.ts';
 import { memo } from './memo.ts';
 import type { MeshModel } from './model/mesh.ts';
 import { objectKey } from './object-key.ts';

@@ -1,4 +1,4 @@
-import type { Caller, DebugRight, Identified, Identify, Rights } from './caller.ts';
+import type { Caller, DebugRight, Identified, Identify, Rights } from './access/caller.ts';
 import type { Clock } from './clock.ts';
 import type { Origin } from './grpc/peer.ts';
 import { type Status, StatusError, status } from './grpc/status.ts';

@@ -1,17 +1,17 @@
+import type { Caller, Identified, Identify, Rights } from './access/caller.ts';
+import type { CredentialAccess } from './access/credential-access.ts';
+import { ProofEnds } from './access/proof-ends.ts';
 import { bounds } from './bounds.ts';
-import type { Caller, Identified, Identify, Rights } from './caller.ts';
+import type { WorkloadCertificates } from './certificates/workload-certificates.ts';
 import type { Clock } from './clock.ts';
-import type { CredentialAccess } from './credential-access.ts';
 import { BoundError, status } from './grpc/status.ts';
 import type { Metrics } from './http/metrics.ts';
-import type { Log } from './log.ts';
+import type { Log } from './log/log.ts';
+import type { ProblemLog } from './log/problem-log.ts';
 import { parseNode, proven } from './model/proxy/node.ts';
 import type { Proxy } from './model/proxy/proxy.ts';
-import type { ProblemLog } from './problem-log.ts';
-import { ProofEnds } from './proof-ends.ts';
 import { type Acknowledgements, proxyOf } from './security/acknowledgements.ts';
 import { checkNode } from './security/node-check.ts';
-import type { WorkloadCertificates } from './workload-certificates.ts';
 import { type ProxyWorld, type World, withCredentials, withWorkloadSecrets } from './world.ts';
 import type { Admission, AdsHandler } from './xds/handler.ts';
 

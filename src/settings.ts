@@ -4,7 +4,7 @@ import { type Arguments, type Option, UsageError } from './command.ts';
 import { hostFault, isDnsLabel } from './config/host.ts';
 import { isUnspecified } from './istio/ip-families.ts';
 import type { MeshOptions } from './istio/settings.ts';
-import { LOG_LEVELS, type LogLevel } from './log-level.ts';
+import { LOG_LEVELS, type LogLevel } from './log/log-level.ts';
 import type { Pace } from './security/rotation.ts';
 import { type AddressRanges, isRange } from './sources/jwks/ranges.ts';
 

@@ -52,16 +52,18 @@ const standsOn: Readonly<Record<string, readonly string[]>> = {
   authority: ['sources', 'security'],
   // Pods and their sidecars; it knows nothing of what proxies are sent.
   injection: ['config'],
-  // What puts the line together: the files of src itself, the pages and the commands.
+  // What puts the line together: the files of src itself, who may have what, the ports, the pages, the log and the commands.
   composition: ['translate', 'injection', 'sources', 'rounds', 'xds', 'authority', 'iptables'],
 };
 
 const base = /^src\/(bounds|clock|memo|node-http|object-key|persistent-map|slices|tls)\.ts$/;
 
+const composition = /^src\/(access|certificates|cli|http|log|ports)\//;
+
 function layerOf(path: string): string {
+  if (base.test(path)) return 'base';
   const folder = /^src\/([a-z]+)\//.exec(path)?.[1];
-  if (folder === undefined) return base.test(path) ? 'base' : 'composition';
-  return folder === 'cli' || folder === 'http' ? 'composition' : folder;
+  return folder === undefined || composition.test(path) ? 'composition' : folder;
 }
 
 const below = (layer: string): readonly string[] => [

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { CredentialRight } from '../src/caller.ts';
-import { CredentialAccess } from '../src/credential-access.ts';
+import type { CredentialRight } from '../src/access/caller.ts';
+import { CredentialAccess } from '../src/access/credential-access.ts';
 import { parseCredential } from '../src/istio/credentials.ts';
 import { parseNode } from '../src/model/proxy/node.ts';
 import type { Proxy } from '../src/model/proxy/proxy.ts';

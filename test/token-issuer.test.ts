@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { readJwtRule } from '../src/access/jwt-rule.ts';
+import { followIssuer } from '../src/access/token-issuer.ts';
 import { UsageError } from '../src/command.ts';
-import { readJwtRule } from '../src/jwt-rule.ts';
-import { createLog } from '../src/log.ts';
+import { createLog } from '../src/log/log.ts';
 import type { Peer, Proof } from '../src/security/authenticate.ts';
-import { followIssuer } from '../src/token-issuer.ts';
 import { loopback } from './sources/jwks/key-server.ts';
 import { HeldClock } from './support/clock.ts';
 import { OidcIssuer } from './support/oidc-issuer.ts';

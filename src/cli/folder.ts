@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { type ConfigContents, ConfigStore } from '../config/store.ts';
-import { silentLog } from '../log.ts';
+import { silentLog } from '../log/log.ts';
 import { directorySource } from '../sources/directory.ts';
 import { osError } from './os-error.ts';
 

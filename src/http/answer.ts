@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { TLSSocket } from 'node:tls';
-import type { Caller, DebugRight, Identify, Rights } from '../caller.ts';
+import type { Caller, DebugRight, Identify, Rights } from '../access/caller.ts';
 import { addressOf, type Peer } from '../grpc/peer.ts';
 import { BoundError } from '../grpc/status.ts';
 import { clientCertificates } from '../tls.ts';

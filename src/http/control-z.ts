@@ -1,5 +1,5 @@
-import type { LogLevel } from '../log-level.ts';
-import type { LogScopes, Scope } from '../log-scopes.ts';
+import type { LogLevel } from '../log/log-level.ts';
+import type { LogScopes, Scope } from '../log/log-scopes.ts';
 import type { Answer, PageRequest, Pages } from './page.ts';
 
 /** istiod's words for the levels. */

@@ -1,4 +1,4 @@
-import type { Caller, DebugRight } from '../caller.ts';
+import type { Caller, DebugRight } from '../access/caller.ts';
 import type { Entry } from './page.ts';
 
 /** What a page may show a caller, or why it may not have it; `known` says whether it is known who calls. */

@@ -1,4 +1,4 @@
-import type { DebugRight } from '../caller.ts';
+import type { DebugRight } from '../access/caller.ts';
 import type { Peer } from '../grpc/peer.ts';
 
 /**

@@ -1,6 +1,6 @@
 import type { AddressInfo, Socket } from 'node:net';
+import type { Caller, Identify, Rights } from '../access/caller.ts';
 import { type BoundName, bounds } from '../bounds.ts';
-import type { Caller, Identify, Rights } from '../caller.ts';
 import { createServer } from '../node-http.ts';
 import { type Address, reachedAt } from '../settings.ts';
 import type { ServerTls } from '../tls.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseAllDocuments } from 'yaml';
+import { folderAccess } from '../../src/access/folder-access.ts';
 import type { RawObject } from '../../src/config/raw.ts';
-import { folderAccess } from '../../src/folder-access.ts';
 import { contentsOf } from '../support/folder.ts';
 
 const pod = (name: string, account: string, labels: string, namespace = 'edge'): string => `

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { ConfigChange } from '../../src/config/store.ts';
-import { silentLog as log } from '../../src/log.ts';
+import { silentLog as log } from '../../src/log/log.ts';
 import { meshConfigFile } from '../../src/sources/mesh-config-file.ts';
 import { until } from '../support/until.ts';
 

@@ -1,7 +1,7 @@
 /** Logs far more than a pipe holds, tells on standard output how often its event loop came round, and ends. */
 
 import { setTimeout as pause } from 'node:timers/promises';
-import { createLog } from '../../src/log.ts';
+import { createLog } from '../../src/log/log.ts';
 
 const { log, end } = createLog('info');
 for (let i = 0; i < 2_000; i++) {

@@ -1,6 +1,6 @@
-import type { DebugRight } from '../../caller.ts';
+import type { DebugRight } from '../../access/caller.ts';
+import type { CredentialAccess } from '../../access/credential-access.ts';
 import type { Problem } from '../../config/problem.ts';
-import type { CredentialAccess } from '../../credential-access.ts';
 import type { Restart } from '../../injection/restarts.ts';
 import type { Proxy } from '../../model/proxy/proxy.ts';
 import type { Rounds } from '../../rounds/rounds.ts';

@@ -1,16 +1,16 @@
-import type { Clock } from './clock.ts';
-import type { Log } from './log.ts';
-import { memo } from './memo.ts';
-import type { Caller } from './security/authenticate.ts';
-import { type CertificateAuthority, joinedPem, rootBundle } from './security/authority.ts';
-import { timeText } from './security/certificate.ts';
-import { leafLife } from './security/issue.ts';
-import { type OwnCertificate, ownCertificate, renewalTime } from './security/own-certificate.ts';
+import type { Clock } from '../clock.ts';
+import type { Log } from '../log/log.ts';
+import { memo } from '../memo.ts';
+import type { Caller } from '../security/authenticate.ts';
+import { type CertificateAuthority, joinedPem, rootBundle } from '../security/authority.ts';
+import { timeText } from '../security/certificate.ts';
+import { leafLife } from '../security/issue.ts';
+import { type OwnCertificate, ownCertificate, renewalTime } from '../security/own-certificate.ts';
+import { MESH_ROOTS, WORKLOAD_CERTIFICATE } from '../translate/clusters/sds.ts';
+import type { Stream } from '../xds/handler.ts';
+import { encodeResource, Part } from '../xds/resource-set.ts';
+import { resourceIn, type View } from '../xds/view.ts';
 import { SigningLine } from './signing-line.ts';
-import { MESH_ROOTS, WORKLOAD_CERTIFICATE } from './translate/clusters/sds.ts';
-import type { Stream } from './xds/handler.ts';
-import { encodeResource, Part } from './xds/resource-set.ts';
-import { resourceIn, type View } from './xds/view.ts';
 
 /** The secrets of one stream. Whoever holds them has its private key. */
 export interface WorkloadSecrets {

@@ -1,6 +1,6 @@
-import type { ConfigContents } from './config/store.ts';
-import type { KubePod } from './istio/kubernetes.ts';
-import type { ReviewAccess } from './security/secret-access.ts';
+import type { ConfigContents } from '../config/store.ts';
+import type { KubePod } from '../istio/kubernetes.ts';
+import type { ReviewAccess } from '../security/secret-access.ts';
 
 type Selector = Readonly<Record<string, string>>;
 

@@ -1,11 +1,11 @@
 import { createLocalJWKSet, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
-import type { Problem } from './config/problem.ts';
+import type { Problem } from '../config/problem.ts';
+import type { Log } from '../log/log.ts';
+import { objectKey } from '../object-key.ts';
+import type { Authenticator } from '../security/authenticate.ts';
+import { issuedTokens, type TokenIssuer } from '../security/oidc.ts';
+import { type KeyContext, RemoteKeySource } from '../sources/jwks/remote-keys.ts';
 import type { JwtRule } from './jwt-rule.ts';
-import type { Log } from './log.ts';
-import { objectKey } from './object-key.ts';
-import type { Authenticator } from './security/authenticate.ts';
-import { issuedTokens, type TokenIssuer } from './security/oidc.ts';
-import { type KeyContext, RemoteKeySource } from './sources/jwks/remote-keys.ts';
 
 /** An issuer with keys that are known or are not, yet or any more. */
 export interface FollowedIssuer {

@@ -1,7 +1,7 @@
-import type { Peer } from './grpc/peer.ts';
-import type { Status } from './grpc/status.ts';
-import { type Authenticator, authenticate, type Caller as ProvenCaller } from './security/authenticate.ts';
-import type { ServiceAccountName } from './security/service-account-token.ts';
+import type { Peer } from '../grpc/peer.ts';
+import type { Status } from '../grpc/status.ts';
+import { type Authenticator, authenticate, type Caller as ProvenCaller } from '../security/authenticate.ts';
+import type { ServiceAccountName } from '../security/service-account-token.ts';
 
 /** Who calls. */
 export type Caller =

@@ -1,7 +1,7 @@
 import { fstatSync } from 'node:fs';
 import { Socket } from 'node:net';
 import pino from 'pino';
-import { bounds } from './bounds.ts';
+import { bounds } from '../bounds.ts';
 import type { LogLevel } from './log-level.ts';
 
 /** Structured logs on standard error: one line an event, machine-readable, without secrets. */

@@ -1,5 +1,5 @@
-import { type BoundName, bound } from './bounds.ts';
-import type { Clock } from './clock.ts';
+import { type BoundName, bound } from '../bounds.ts';
+import type { Clock } from '../clock.ts';
 import type { Log } from './log.ts';
 
 /** Milliseconds in which a bound that is met again and again is said once, with how often. */

@@ -1,14 +1,14 @@
+import type { Clock } from '../clock.ts';
+import type { Problem } from '../config/problem.ts';
+import { type NamedObject, placesOf } from '../istio/credentials.ts';
+import { memo } from '../memo.ts';
+import type { Proxy } from '../model/proxy/proxy.ts';
+import type { Access, SecretAccess } from '../security/secret-access.ts';
+import type { ServiceAccountName } from '../security/service-account-token.ts';
+import type { WantedCredential } from '../translate/secrets/secrets.ts';
+import type { CredentialLevel } from '../world.ts';
+import type { Stream } from '../xds/handler.ts';
 import type { CredentialRight } from './caller.ts';
-import type { Clock } from './clock.ts';
-import type { Problem } from './config/problem.ts';
-import { type NamedObject, placesOf } from './istio/credentials.ts';
-import { memo } from './memo.ts';
-import type { Proxy } from './model/proxy/proxy.ts';
-import type { Access, SecretAccess } from './security/secret-access.ts';
-import type { ServiceAccountName } from './security/service-account-token.ts';
-import type { WantedCredential } from './translate/secrets/secrets.ts';
-import type { CredentialLevel } from './world.ts';
-import type { Stream } from './xds/handler.ts';
 
 type Wanted = readonly WantedCredential[];
 

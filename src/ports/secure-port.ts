@@ -1,19 +1,19 @@
 import { X509Certificate } from 'node:crypto';
-import type { AuthorityHeard, AuthorityMesh } from './authority/cluster-authority.ts';
-import { overPlaintext, overTls } from './caller.ts';
-import { certificateMethods } from './certificate-service.ts';
-import type { Clock } from './clock.ts';
-import type { Problem } from './config/problem.ts';
-import type { Methods } from './grpc/server.ts';
-import type { Pages } from './http/page.ts';
-import type { MeshOptions, MeshSettings } from './istio/settings.ts';
-import type { Log } from './log.ts';
-import { ListenError, type OpenPorts, type Port } from './ports.ts';
-import type { Acknowledgements } from './security/acknowledgements.ts';
-import type { Authenticator } from './security/authenticate.ts';
-import type { CertificateAuthority } from './security/authority.ts';
-import { type CertificateLife, certificateLife, watchedCertificates } from './security/certificate-life.ts';
-import { clientCertificates, type TrustedRoots, verifyClientCertificate } from './security/client-certificate.ts';
+import { overPlaintext, overTls } from '../access/caller.ts';
+import type { AuthorityHeard, AuthorityMesh } from '../authority/cluster-authority.ts';
+import { certificateMethods } from '../certificates/certificate-service.ts';
+import type { SigningLine } from '../certificates/signing-line.ts';
+import type { Clock } from '../clock.ts';
+import type { Problem } from '../config/problem.ts';
+import type { Methods } from '../grpc/server.ts';
+import type { Pages } from '../http/page.ts';
+import type { MeshOptions, MeshSettings } from '../istio/settings.ts';
+import type { Log } from '../log/log.ts';
+import type { Acknowledgements } from '../security/acknowledgements.ts';
+import type { Authenticator } from '../security/authenticate.ts';
+import type { CertificateAuthority } from '../security/authority.ts';
+import { type CertificateLife, certificateLife, watchedCertificates } from '../security/certificate-life.ts';
+import { clientCertificates, type TrustedRoots, verifyClientCertificate } from '../security/client-certificate.ts';
 import {
   type OwnCertificate,
   ownCertificate,
@@ -21,14 +21,14 @@ import {
   type ServingPlace,
   servingLife,
   servingNames,
-} from './security/own-certificate.ts';
-import type { RotationStep } from './security/rotation.ts';
-import type { ReviewAccess } from './security/secret-access.ts';
-import type { ReviewToken } from './security/token-review.ts';
-import type { Address } from './settings.ts';
-import type { SigningLine } from './signing-line.ts';
-import { ServerTls } from './tls.ts';
-import { otherRoots } from './translate/trust-bundle.ts';
+} from '../security/own-certificate.ts';
+import type { RotationStep } from '../security/rotation.ts';
+import type { ReviewAccess } from '../security/secret-access.ts';
+import type { ReviewToken } from '../security/token-review.ts';
+import type { Address } from '../settings.ts';
+import { ServerTls } from '../tls.ts';
+import { otherRoots } from '../translate/trust-bundle.ts';
+import { ListenError, type OpenPorts, type Port } from './ports.ts';
 
 /** What vouches for proxies. */
 export interface Security {

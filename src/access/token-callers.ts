@@ -1,7 +1,7 @@
-import type { Clock } from './clock.ts';
-import type { Authenticator } from './security/authenticate.ts';
-import { ProofCache } from './security/proof-cache.ts';
-import { type ReviewToken, tokenAudiences, tokenReviews } from './security/token-review.ts';
+import type { Clock } from '../clock.ts';
+import type { Authenticator } from '../security/authenticate.ts';
+import { ProofCache } from '../security/proof-cache.ts';
+import { type ReviewToken, tokenAudiences, tokenReviews } from '../security/token-review.ts';
 
 /** Who vouches for tokens. */
 export interface TokenCallers {

@@ -1,4 +1,4 @@
-import { type Problem, problemLine } from './config/problem.ts';
+import { type Problem, problemLine } from '../config/problem.ts';
 import type { Log } from './log.ts';
 
 /** Lines about proxies that are remembered; then all are forgotten, and may be said once more. */

@@ -1,6 +1,6 @@
-import type { Clock } from './clock.ts';
-import { StatusError, status } from './grpc/status.ts';
-import type { Stream } from './xds/handler.ts';
+import type { Clock } from '../clock.ts';
+import { StatusError, status } from '../grpc/status.ts';
+import type { Stream } from '../xds/handler.ts';
 
 /** Longer than so many milliseconds no timer waits. */
 const LONGEST = 2 ** 31 - 1;

@@ -1,10 +1,10 @@
-import { UsageError } from './command.ts';
-import { checkJwks } from './config/jwks.ts';
-import { Report } from './config/report.ts';
-import { type KeyLocation, keyLocation } from './istio/remote-keys.ts';
-import { objectKey } from './object-key.ts';
-import type { JWTRule } from './proto/generated/istio/security/v1beta1.ts';
-import { fromJson } from './proto/json.ts';
+import { UsageError } from '../command.ts';
+import { checkJwks } from '../config/jwks.ts';
+import { Report } from '../config/report.ts';
+import { type KeyLocation, keyLocation } from '../istio/remote-keys.ts';
+import { objectKey } from '../object-key.ts';
+import type { JWTRule } from '../proto/generated/istio/security/v1beta1.ts';
+import { fromJson } from '../proto/json.ts';
 
 /** An issuer whose tokens proxies may show: istiod's JWT_RULE. */
 export interface JwtRule {

@@ -1,13 +1,13 @@
-import type { Identify } from './caller.ts';
-import type { Clock } from './clock.ts';
-import type { Methods } from './grpc/server.ts';
-import { StatusError, status } from './grpc/status.ts';
-import { unary } from './grpc/unary.ts';
-import type { Log } from './log.ts';
-import { decode, encode } from './proto/message.ts';
-import { type Acknowledgements, proxyOf } from './security/acknowledgements.ts';
-import type { CertificateAuthority } from './security/authority.ts';
-import { certificateChain, signRequest } from './security/sign-request.ts';
+import type { Identify } from '../access/caller.ts';
+import type { Clock } from '../clock.ts';
+import type { Methods } from '../grpc/server.ts';
+import { StatusError, status } from '../grpc/status.ts';
+import { unary } from '../grpc/unary.ts';
+import type { Log } from '../log/log.ts';
+import { decode, encode } from '../proto/message.ts';
+import { type Acknowledgements, proxyOf } from '../security/acknowledgements.ts';
+import type { CertificateAuthority } from '../security/authority.ts';
+import { certificateChain, signRequest } from '../security/sign-request.ts';
 import type { SigningLine } from './signing-line.ts';
 
 /** What certificates are signed with. */

@@ -1,14 +1,14 @@
 import { createServer } from 'node:net';
-import type { BoundName } from './bounds.ts';
-import type { Caller, Identify, Rights } from './caller.ts';
-import type { Clock } from './clock.ts';
-import type { Ration } from './grpc/ration.ts';
-import { GrpcServer, type Methods } from './grpc/server.ts';
-import { status } from './grpc/status.ts';
-import type { Pages } from './http/page.ts';
-import { startHttp } from './http/server.ts';
-import { type Address, hostAndPort, reachedAt } from './settings.ts';
-import type { ServerTls } from './tls.ts';
+import type { Caller, Identify, Rights } from '../access/caller.ts';
+import type { BoundName } from '../bounds.ts';
+import type { Clock } from '../clock.ts';
+import type { Ration } from '../grpc/ration.ts';
+import { GrpcServer, type Methods } from '../grpc/server.ts';
+import { status } from '../grpc/status.ts';
+import type { Pages } from '../http/page.ts';
+import { startHttp } from '../http/server.ts';
+import { type Address, hostAndPort, reachedAt } from '../settings.ts';
+import type { ServerTls } from '../tls.ts';
 
 /** The ports that there can be, as their options have them: `--http-address`. */
 export type PortName = 'http' | 'monitoring' | 'xds' | 'tls' | 'webhook' | 'controlz';
