@@ -6,12 +6,11 @@ import { after, test } from 'node:test';
 import { connect } from 'node:tls';
 import { ChannelCredentials, Client } from '@grpc/grpc-js';
 import type { AuthorityHeard } from '../src/authority/cluster-authority.ts';
-import { SigningLine } from '../src/certificates/signing-line.ts';
 import { systemClock } from '../src/clock.ts';
 import type { Call } from '../src/grpc/call.ts';
 import { status } from '../src/grpc/status.ts';
 import { createLog } from '../src/log/log.ts';
-import { ListenError, openPorts, probePort } from '../src/ports/ports.ts';
+import { ListenError, openPorts } from '../src/ports/ports.ts';
 import { runSecurePort, type SecurePortState } from '../src/ports/secure-port.ts';
 import { Acknowledgements } from '../src/security/acknowledgements.ts';
 import { type CertificateAuthority, rootBundle } from '../src/security/authority.ts';
@@ -37,15 +36,18 @@ const echo = (call: Call): void => {
   });
 };
 
-/** The port as the control plane runs it, with an authority that the test gives it, by a clock that is 46 days late. */
-async function serve(address: Address = { host: '127.0.0.1', port: 0 }) {
-  const ports = await openPorts([], {
+const noPorts = () =>
+  openPorts([], {
     clock: systemClock,
     rightsOf: () => assert.fail(),
     pageFailed: () => {},
     pageRefused: () => {},
     boundMet: () => {},
   });
+
+/** The port as the control plane runs it, with an authority that the test gives it, by a clock that is 46 days late. */
+async function serve(address: Address = { host: '127.0.0.1', port: 0 }) {
+  const ports = await noPorts();
   const stopping = new AbortController();
   const { log, end } = createLog('silent');
   after(async () => {
@@ -65,16 +67,17 @@ async function serve(address: Address = { host: '127.0.0.1', port: 0 }) {
       methods: { [path]: echo },
       clock,
       log,
-      mesh: { domain: 'cluster.local', rootNamespace: 'istio-system', clusterId: 'Kubernetes' },
-      revision: 'canary',
-      tlsHosts: ['istiod.example.com', '10.0.0.1'],
-      settings: () => undefined,
+      settings: {
+        mesh: { domain: 'cluster.local', rootNamespace: 'istio-system', clusterId: 'Kubernetes' },
+        revision: 'canary',
+        tlsHosts: ['istiod.example.com', '10.0.0.1'],
+        workloadCertTtl: DAY / 1_000,
+      },
+      meshSettings: () => undefined,
       ports,
       acknowledgements: new Acknowledgements(),
-      line: new SigningLine(),
       state,
       failed: error => failures.push(error),
-      authorityChanged: () => {},
       signal: stopping.signal,
     },
     {
@@ -169,11 +172,12 @@ test('where the authority ends soon the certificate is renewed long before an ho
 });
 
 test('a port that somebody else has by the time it is opened ends the control plane', async () => {
-  const address = await probePort({ name: 'tls', address: { host: '127.0.0.1', port: await freePort() } });
+  const ports = await noPorts();
+  const address = await ports.probe({ name: 'tls', address: { host: '127.0.0.1', port: await freePort() } });
   const taken = createServer().listen(address.port, address.host);
   after(() => taken.close());
   await once(taken, 'listening');
-  await assert.rejects(probePort({ name: 'tls', address }), ListenError);
+  await assert.rejects(ports.probe({ name: 'tls', address }), ListenError);
   const { heard, state, failures } = await serve(address);
   heard.inForce(rootAuthority(old));
   await until('a word', () => failures.length > 0);

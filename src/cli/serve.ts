@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { readJwtRule } from '../access/jwt-rule.ts';
+import type { Security } from '../access/security.ts';
 import type { Cluster } from '../authority/cluster.ts';
 import { systemClock } from '../clock.ts';
 import { type Io, UsageError } from '../command.ts';
@@ -18,7 +19,6 @@ import { Writer } from '../kubernetes/writer.ts';
 import { createLog, type Log } from '../log/log.ts';
 import { LogScopes } from '../log/log-scopes.ts';
 import { ListenError } from '../ports/ports.ts';
-import type { Security } from '../ports/secure-port.ts';
 import type { Pace } from '../security/rotation.ts';
 import type { Settings } from '../settings.ts';
 import { directorySource } from '../sources/directory.ts';

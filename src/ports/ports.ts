@@ -36,8 +36,8 @@ export class ListenError extends Error {
   }
 }
 
-/** Whether a port that is opened later can be, found out now; resolves to its address, `:0` replaced by a port that is free. Rejects with a ListenError. */
-export async function probePort(port: Pick<Port, 'name' | 'address'>): Promise<Address> {
+/** Listens for a moment; resolves to the address, `:0` replaced by a port that is free. Rejects with a ListenError. */
+async function probePort(port: Pick<Port, 'name' | 'address'>): Promise<Address> {
   const { promise, resolve, reject } = Promise.withResolvers<Address>();
   const server = createServer().once('error', error => reject(new ListenError(port, error)));
   server.listen(port.address, () => {
@@ -66,6 +66,11 @@ export interface OpenPorts {
   reachedAt(name: PortName): string;
   /** Who a peer is, as the port that it came to finds out. */
   readonly identify: Identify;
+  /**
+   * Whether a port that is opened later can be, found out now: resolves to its address, `:0` replaced by a port that is free. Where it cannot, all are
+   * closed; rejects with a ListenError.
+   */
+  probe(port: Pick<Port, 'name' | 'address'>): Promise<Address>;
   /** Opens another port. Rejects with a ListenError. */
   open(port: Port): Promise<void>;
   /** Stops accepting, lets what is being written go out, and ends all streams; after `graceMs` what is left is cut off. */
@@ -102,6 +107,14 @@ export async function openPorts(table: readonly Port[], context: PortsContext): 
       const at = opened.get(peer.port);
       if (!at) throw new Error(`a peer came to a port that is not open: ${peer.port}`);
       return at.port.identify(peer);
+    },
+    async probe(port) {
+      try {
+        return await probePort(port);
+      } catch (error) {
+        await ports.close();
+        throw error;
+      }
     },
     async open(port) {
       try {

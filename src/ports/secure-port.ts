@@ -1,14 +1,17 @@
 import { X509Certificate } from 'node:crypto';
 import { overPlaintext, overTls } from '../access/caller.ts';
-import type { AuthorityHeard, AuthorityMesh } from '../authority/cluster-authority.ts';
+import type { Security } from '../access/security.ts';
+import type { AuthorityHeard } from '../authority/cluster-authority.ts';
 import { certificateMethods } from '../certificates/certificate-service.ts';
-import type { SigningLine } from '../certificates/signing-line.ts';
+import { SigningLine } from '../certificates/signing-line.ts';
+import { WorkloadCertificates } from '../certificates/workload-certificates.ts';
 import type { Clock } from '../clock.ts';
 import type { Problem } from '../config/problem.ts';
 import type { Methods } from '../grpc/server.ts';
 import type { Pages } from '../http/page.ts';
-import type { MeshOptions, MeshSettings } from '../istio/settings.ts';
+import type { MeshSettings } from '../istio/settings.ts';
 import type { Log } from '../log/log.ts';
+import type { Proxy } from '../model/proxy/proxy.ts';
 import type { Acknowledgements } from '../security/acknowledgements.ts';
 import type { Authenticator } from '../security/authenticate.ts';
 import type { CertificateAuthority } from '../security/authority.ts';
@@ -23,28 +26,10 @@ import {
   servingNames,
 } from '../security/own-certificate.ts';
 import type { RotationStep } from '../security/rotation.ts';
-import type { ReviewAccess } from '../security/secret-access.ts';
-import type { ReviewToken } from '../security/token-review.ts';
-import type { Address } from '../settings.ts';
+import type { Address, Settings } from '../settings.ts';
 import { ServerTls } from '../tls.ts';
 import { otherRoots } from '../translate/trust-bundle.ts';
 import { ListenError, type OpenPorts, type Port } from './ports.ts';
-
-/** What vouches for proxies. */
-export interface Security {
-  /** Follows the mesh's certificate authority. Resolves once it has been looked up. */
-  followAuthority(
-    mesh: Pick<AuthorityMesh, 'trustDomain' | 'acknowledgements' | 'serving' | 'revision'>,
-    heard: AuthorityHeard,
-    signal: AbortSignal,
-  ): Promise<void>;
-  /** Knows the tokens that it has made itself. */
-  readonly ownTokens?: (trustDomain: () => string, clock: Clock) => Authenticator;
-  /** Who is asked about other tokens. */
-  readonly review?: ReviewToken;
-  /** Who is asked what a caller may have beyond its own; nobody gets it without. */
-  readonly access?: ReviewAccess;
-}
 
 /** How the port is doing. */
 export interface SecurePortState {
@@ -57,6 +42,8 @@ export interface SecurePortState {
   chainExpiry?: number;
   /** How far a rotation has come, and how many it waits for. */
   rotation?: { readonly step: RotationStep; readonly waitedFor: number };
+  /** The certificates of proxies that have no agent to get them. */
+  certificates?: WorkloadCertificates<Proxy>;
 }
 
 /** What the port stands on. */
@@ -195,46 +182,45 @@ export interface WebhookPort {
 
 /** What running the port takes of the control plane. */
 export interface RunContext
-  extends Pick<SecurePortContext, 'address' | 'tokens' | 'methods' | 'acknowledgements' | 'line' | 'clock' | 'log'> {
-  readonly mesh: MeshOptions;
-  /** See Settings. */
-  readonly revision: string;
-  readonly tlsHosts: readonly string[];
-  readonly settings: () => MeshSettings | undefined;
+  extends Pick<SecurePortContext, 'address' | 'tokens' | 'methods' | 'acknowledgements' | 'clock' | 'log'> {
+  readonly settings: Pick<Settings, 'mesh' | 'revision' | 'tlsHosts' | 'workloadCertTtl'>;
+  readonly meshSettings: () => MeshSettings | undefined;
   readonly ports: OpenPorts;
   readonly webhook?: WebhookPort | undefined;
   /** Kept up to date. */
   readonly state: SecurePortState;
   /** The port cannot be opened. */
   failed(error: unknown): void;
-  /** Another authority is in force from now on. */
-  authorityChanged(authority: CertificateAuthority): void;
   readonly signal: AbortSignal;
 }
 
 /** Opens the port once there is an authority, and has it follow the authority from then on. Resolves once that has been looked up. */
 export async function runSecurePort(context: RunContext, { followAuthority }: Security): Promise<void> {
-  const { mesh, revision, tlsHosts, settings, ports, state, signal, log } = context;
+  const { settings, meshSettings, ports, webhook, acknowledgements, state, signal, clock, log } = context;
+  const { mesh, revision, tlsHosts, workloadCertTtl } = settings;
   const trustDomains = (): readonly [string, ...string[]] => {
-    const { trustDomain, config } = settings() ?? {};
+    const { trustDomain, config } = meshSettings() ?? {};
     return [trustDomain ?? mesh.domain, ...(config?.trustDomainAliases ?? [])];
   };
-  const place = { namespace: mesh.rootNamespace, revision, customHosts: tlsHosts };
   const others = (): string => {
-    const known = settings();
+    const known = meshSettings();
     return known ? otherRoots(known) : '';
   };
-  const portContext = { ...context, place, trustDomains, otherRoots: others };
+  const line = new SigningLine();
+  const certificates = new WorkloadCertificates<Proxy>({ line, clock, log, life: workloadCertTtl, otherRoots: others });
+  state.certificates = certificates;
+  const place = { namespace: mesh.rootNamespace, revision, customHosts: tlsHosts };
+  const portContext = { ...context, line, place, trustDomains, otherRoots: others };
   let port: SecurePort | undefined;
   const follow = async (authority: CertificateAuthority): Promise<void> => {
-    context.acknowledgements.begin(authority.step);
-    context.authorityChanged(authority);
+    acknowledgements.begin(authority.step);
+    certificates.use(authority);
     state.chainExpiry = authority.notAfter / 1_000;
     if (port) return port.replace(authority);
     const made = await SecurePort.create(portContext, authority);
     if (signal.aborted) return;
     await ports.open(made.row());
-    if (context.webhook) await ports.open(made.webhookRow(context.webhook));
+    if (webhook) await ports.open(made.webhookRow(webhook));
     port = made;
     state.lives = () => made.lives();
     state.open = true;
@@ -258,13 +244,9 @@ export async function runSecurePort(context: RunContext, { followAuthority }: Se
       state.rotation = { step, waitedFor };
     },
   };
-  const { acknowledgements } = context;
-  const serving = () => port?.serving;
   // Who does not serve the webhook leaves its roots to whom it is of.
-  const ofWebhook = context.webhook && revision;
-  await followAuthority(
-    { trustDomain: () => trustDomains()[0], acknowledgements, serving, revision: ofWebhook },
-    heard,
-    signal,
-  );
+  const ofWebhook = webhook && revision;
+  const serving = () => port?.serving;
+  const trustDomain = () => trustDomains()[0];
+  await followAuthority({ trustDomain, acknowledgements, serving, revision: ofWebhook }, heard, signal);
 }
