@@ -15,7 +15,7 @@ import { encode } from './proto/message.ts';
 import { checkNode } from './security/node-check.ts';
 import type { OtherResource } from './xds/frame.ts';
 import type { AdsHandler } from './xds/handler.ts';
-import type { AnswerInquiry, InquiryAdmission } from './xds/inquiry.ts';
+import type { AnswerInquiry, InquiryAdmission, InquiryAnswer } from './xds/inquiry.ts';
 
 /** istiod's types for what istioctl asks over xDS: a page by its name, how proxies are doing, and what one of them holds. */
 const PAGE = 'istio.io/debug';
@@ -31,7 +31,7 @@ export interface InquiryContext {
   readonly clock: Clock;
   /** A stream may not ask. */
   readonly refused: (address: string, reason: string) => void;
-  /** Tells istioctl which control plane it is: JSON. */
+  /** Tells istioctl which replica it is: JSON. istiod says so with `syncz` alone, and pages of several replicas have no name then. */
   readonly identifier: string;
 }
 
@@ -91,17 +91,18 @@ function answering(
     const mine = debugAccess('proxy', caller, rights);
     if (!mine.ok) throw new StatusError(status.UNAUTHENTICATED, AUTHENTICATION_REQUIRED);
     const { right } = mine;
-    const collect = async (items: Iterator<OtherResource>) => ({ resources: await pageWriter.collect(items) });
-    if (type === SYNCZ) return { ...(await collect(clientConfigs(view, right))), identifier };
+    const told = (resources: readonly OtherResource[]): InquiryAnswer => ({ resources, identifier });
+    const collect = async (items: Iterator<OtherResource>) => told(await pageWriter.collect(items));
+    if (type === SYNCZ) return collect(clientConfigs(view, right));
     const [name = ''] = names;
     if (type === CONFIG_DUMP) {
-      if (names.length !== 1) return { resources: [] };
+      if (names.length !== 1) return told([]);
       const connection = connectionOf(view, name, right);
       if (connection) return collect(configDumpParts(connection));
       const notHere = { typeUrl: PAGE, name, value: Buffer.from(NOT_CONNECTED) };
-      return { resources: isPod(view, name, right) ? [notHere] : [] };
+      return told(isPod(view, name, right) ? [notHere] : []);
     }
-    if (type !== PAGE) return { resources: [] };
+    if (type !== PAGE) return told([]);
     if (names.length !== 1) throw new StatusError(status.INVALID_ARGUMENT, exactlyOne);
     const url = URL.parse(`http://localhost/debug/${name}`) ?? undefined;
     const path = url?.pathname ?? '';
@@ -110,7 +111,7 @@ function answering(
     if (!access.ok) throw new StatusError(status.PERMISSION_DENIED, access.reason);
     const { body } = url && entry ? await entry.page(asked(url, peer, access.right)) : { body: NO_PAGE };
     const value = Buffer.concat(await pageWriter.collect(bytesOf(body)));
-    return { resources: [{ typeUrl: PAGE, name, value }] };
+    return told([{ typeUrl: PAGE, name, value }]);
   };
 }
 

@@ -1,6 +1,7 @@
 import type { DebugView } from './http/debug/view.ts';
 import type { Readings } from './http/metrics.ts';
 import type { Line } from './line.ts';
+import { envoyVersion } from './model/proxy/traits.ts';
 import type { SecurePortState } from './ports/secure-port.ts';
 
 /** What is read of a control plane when its metrics are asked for. `view` is called then. */
@@ -12,7 +13,8 @@ export const readings = (
   connections() {
     const counts = new Map<string, number>();
     for (const { client } of view().ads.connections) {
-      const version = client.class.istioVersion || `envoy ${client.class.build.version.join('.')}`;
+      const { istioVersion, build } = client.class;
+      const version = istioVersion || `envoy ${envoyVersion(build)}`.trim();
       counts.set(version, (counts.get(version) ?? 0) + 1);
     }
     return counts;

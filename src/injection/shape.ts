@@ -68,8 +68,6 @@ const pod: Shape = {
         hostNetwork: 'boolean',
         serviceAccountName: 'text',
         dnsPolicy: 'text',
-        terminationGracePeriodSeconds: 'number',
-        os: named(),
         securityContext: security,
       },
       needs: ['containers'],

@@ -23,7 +23,8 @@ export interface KubeService {
   readonly internalTrafficPolicy: 'Cluster' | 'Local';
   readonly trafficDistribution: string;
   readonly externalIPs: readonly string[];
-  readonly loadBalancerIPs: readonly string[];
+  /** IPs and host names, as the load balancer tells them. */
+  readonly loadBalancerAddresses: readonly string[];
 }
 
 /** One EndpointSlice; core v1 Endpoints are read into the same shape. */

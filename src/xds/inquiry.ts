@@ -12,7 +12,7 @@ export interface Inquiry {
 export interface InquiryAnswer {
   readonly resources: readonly OtherResource[];
   /** Told as the control plane's identifier in place of its usual one. */
-  readonly identifier?: string;
+  readonly identifier: string;
 }
 
 /** Answers what one caller asks. Rejects with a StatusError where it may not know. */

@@ -7,40 +7,53 @@ import { toCamelJson } from '../../src/proto/json.ts';
 import { AdsClient } from '../support/ads-client.ts';
 import { type Serve, startServe } from '../support/serve.ts';
 import { until } from '../support/until.ts';
-import { connectDetails, keysOf, LACKING, PAGES } from './pages.ts';
+import {
+  connectDetails,
+  connectReviews,
+  DUMPS,
+  differences,
+  keysLacking,
+  PAGES,
+  type Recorded,
+  settled,
+} from './pages.ts';
 
-/** The keys of istiod's pages on the same mesh, which test/system/istioctl.test.ts writes. */
-const recorded = JSON.parse(readFileSync(join(import.meta.dirname, 'istiod-keys.json'), 'utf8')) as Readonly<
-  Record<string, readonly string[]>
->;
+/** What istiod answered on the same mesh, which test/system/istioctl.test.ts writes. */
+const recorded = JSON.parse(readFileSync(join(import.meta.dirname, 'istiod-pages.json'), 'utf8')) as Recorded;
 
 describe("istiod's debug pages", () => {
   let serve: Serve;
-  let proxy: AdsClient;
+  const proxies: AdsClient[] = [];
   before(async () => {
     const folder = mkdtempSync(join(tmpdir(), 'pages-'));
     process.once('exit', () => rmSync(folder, { recursive: true }));
     cpSync(join(import.meta.dirname, 'mesh.yaml'), join(folder, 'mesh.yaml'));
     serve = await startServe(folder);
-    proxy = await connectDetails(serve.xds);
+    for (const connect of [connectDetails, connectReviews]) proxies.push(await connect(serve.xds));
     await until('all to be acknowledged', async () => !(await (await ask('syncz')).text()).includes('STALE'));
   });
   after(async () => {
-    proxy?.close();
+    for (const proxy of proxies) proxy.close();
     await serve?.stop();
   });
   const ask = (page: string): Promise<Response> => fetch(`http://${serve.http}/debug/${page}`);
 
+  async function answerTo(page: string): Promise<unknown> {
+    const answer = await ask(page);
+    assert.equal(answer.status, 200);
+    assert.equal(answer.headers.get('content-type'), 'application/json');
+    return answer.json();
+  }
+
   for (const page of PAGES)
     test(page, async () => {
-      const answer = await ask(page);
-      assert.equal(answer.status, 200);
-      assert.equal(answer.headers.get('content-type'), 'application/json');
-      const own = new Set(keysOf(await answer.json()));
-      const missing = (recorded[page] ?? assert.fail('not recorded')).filter(
-        key => !own.has(key) && !LACKING.some(lacking => lacking.test(key)),
-      );
-      assert.deepEqual(missing, []);
+      assert.ok(Object.hasOwn(recorded.pages, page));
+      assert.deepEqual(differences(page, recorded.pages[page], settled(await answerTo(page)), 'files'), []);
+    });
+
+  for (const page of DUMPS)
+    test(page, async () => {
+      assert.deepEqual(keysLacking(recorded.keys[page] ?? assert.fail('not recorded'), await answerTo(page)), []);
     });
 
   test('what is made part by part is what the messages say', async () => {
@@ -59,12 +72,14 @@ describe("istiod's debug pages", () => {
   });
 
   test('most pages have something to compare', () => {
-    assert.ok(PAGES.filter(page => (recorded[page]?.length ?? 0) > 3).length > 12);
+    const sizes = PAGES.map(page => JSON.stringify(recorded.pages[page]).length);
+    assert.ok(sizes.filter(size => size > 300).length > 12);
+    assert.ok(DUMPS.filter(page => (recorded.keys[page]?.length ?? 0) > 3).length > 3);
   });
 
   /** Status and the beginning of the answer. */
   const others: readonly (readonly [page: string, status: number, body: RegExp])[] = [
-    ['adsz?push=true', 200, /^Pushed to 1 servers\n$/],
+    ['adsz?push=true', 200, /^Pushed to 2 servers\n$/],
     [
       'adsz?proxyID=nobody',
       404,

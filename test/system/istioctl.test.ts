@@ -9,7 +9,16 @@ import { ChannelCredentials } from '@grpc/grpc-js';
 import { parseAllDocuments } from 'yaml';
 import type { KubeObject } from '../../src/kubernetes/object.ts';
 import { struct } from '../../src/proto/wellknown.ts';
-import { connectDetails, keysOf, LACKING, PAGES } from '../istioctl/pages.ts';
+import {
+  connectDetails,
+  connectReviews,
+  DUMPS,
+  differences,
+  keysLacking,
+  keysOf,
+  PAGES,
+  settled,
+} from '../istioctl/pages.ts';
 import type { ApiServer } from '../kubernetes/api-server.ts';
 import { AdsClient } from '../support/ads-client.ts';
 import { type Serve, startServe } from '../support/serve.ts';
@@ -22,7 +31,7 @@ const run = promisify(execFile);
 const HERE = import.meta.dirname;
 const LAB = join(HERE, '../lab');
 const MESH = join(HERE, '../istioctl/mesh.yaml');
-const KEYS = join(HERE, '../istioctl/istiod-keys.json');
+const RECORDED = join(HERE, '../istioctl/istiod-pages.json');
 const CACHE = process.env['LAB_CACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'mesh-lab');
 
 interface Said {
@@ -53,7 +62,7 @@ describe('the real istioctl, against ours and against the real istiod on the sam
     admin = await api.kubeconfig({ token: 'admintoken' });
     await cluster.account('default', 'istio-system');
     const objects = parseAllDocuments(readFileSync(MESH, 'utf8')).map(document => document.toJS() as KubeObject);
-    for (const object of objects) await cluster.apply(object);
+    for (const object of objects) await cluster.applyWithStatus(object);
 
     mkdirSync(join(folder, 'log'));
     writeFileSync(join(folder, 'kubeconfig'), kubeconfigOf(api, admin));
@@ -68,7 +77,8 @@ describe('the real istioctl, against ours and against the real istiod on the sam
     serve = await startServe(options, { env: { POD_NAME: 'istiod-lab' } });
     ours = { tls: secured, pages: serve.http };
     await until('the TLS port', async () => (await fetch(`http://${serve.http}/ready`)).ok);
-    for (const address of [at(10), serve.xds]) proxies.push(await connectDetails(address));
+    for (const address of [at(10), serve.xds])
+      for (const connect of [connectDetails, connectReviews]) proxies.push(await connect(address));
     for (const { pages } of [istiod, ours])
       await until('all to be acknowledged', async () => isSynced(JSON.parse(await page(pages, 'syncz')) as Row[]));
   });
@@ -231,16 +241,26 @@ describe('the real istioctl, against ours and against the real istiod on the sam
     assert.match(out, /details-v1\.default +Kubernetes +istiod-lab +1\.31\.0 +4 \(CDS,LDS,EDS,RDS\)/);
   });
 
-  test('the keys of the debug pages', async () => {
-    const theirs = await Promise.all(
-      PAGES.map(async name => [name, keysOf(JSON.parse(await page(istiod.pages, name)))] as const),
-    );
-    if (process.env['UPDATE_GOLDEN']) writeFileSync(KEYS, `${JSON.stringify(Object.fromEntries(theirs), null, 2)}\n`);
-    for (const [name, keys] of theirs) {
-      const own = new Set(keysOf(JSON.parse(await page(ours.pages, name))));
-      const missing = keys.filter(key => !own.has(key) && !LACKING.some(lacking => lacking.test(key)));
-      assert.deepEqual(missing, [], name);
-    }
+  describe('the debug pages', () => {
+    const parsed = async (address: string, name: string): Promise<unknown> => JSON.parse(await page(address, name));
+    const record = { pages: {} as Record<string, unknown>, keys: {} as Record<string, readonly string[]> };
+    after(() => {
+      if (process.env['UPDATE_GOLDEN']) writeFileSync(RECORDED, `${JSON.stringify(record, null, 1)}\n`);
+    });
+
+    for (const name of PAGES)
+      test(name, async () => {
+        const theirs = settled(await parsed(istiod.pages, name));
+        record.pages[name] = theirs;
+        assert.deepEqual(differences(name, theirs, settled(await parsed(ours.pages, name)), 'server'), []);
+      });
+
+    for (const name of DUMPS)
+      test(name, async () => {
+        const theirs = keysOf(await parsed(istiod.pages, name));
+        record.keys[name] = theirs;
+        assert.deepEqual(keysLacking(theirs, await parsed(ours.pages, name)), []);
+      });
   });
 
   test("each query of Istio's control-plane dashboard that applies finds a series", async () => {
@@ -280,8 +300,9 @@ interface Row {
 }
 
 const isSynced = (rows: readonly Row[]): boolean =>
-  rows.length === 1 &&
+  rows.length === 2 &&
   Object.values(rows[0]?.resources ?? {}).length === 4 &&
+  Object.values(rows[1]?.resources ?? {}).length === 3 &&
   rows.every(({ resources }) => Object.values(resources).every(({ sent, acked }) => sent && sent === acked));
 
 /** A kubeconfig without files beside it. */

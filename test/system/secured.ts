@@ -35,7 +35,7 @@ interface CrdSpec {
   readonly versions: readonly { readonly name: string }[];
 }
 
-const clusterWide = new Set(['Namespace', 'ClusterRole', 'ClusterRoleBinding', 'CustomResourceDefinition']);
+const clusterWide = new Set(['Namespace', 'Node', 'ClusterRole', 'ClusterRoleBinding', 'CustomResourceDefinition']);
 
 /** A real API server with Istio's CRDs and the rights of deploy/, and those who may do everything with it. */
 export class Cluster {
@@ -77,6 +77,19 @@ export class Cluster {
         .split('/')
         .at(-1) ?? '';
     await this.admin.apply({ apiVersion, plural }, placed);
+  }
+
+  /** The same with what the kubelet and the like would say of it. */
+  async applyWithStatus(object: KubeObject): Promise<void> {
+    await this.apply(object);
+    const { status, metadata } = object;
+    if (!status) return;
+    const resource = resourceOf({ ...object, metadata: { namespace: 'default', ...metadata } } as RawObject);
+    await this.client.json(`${resource}/${metadata.name}/status`, {
+      method: 'PATCH',
+      body: { status },
+      contentType: 'application/merge-patch+json',
+    });
   }
 
   async account(name: string, namespace = 'default'): Promise<void> {

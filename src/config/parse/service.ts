@@ -45,9 +45,9 @@ export function parseService(raw: RawObject): Parsed<KubeService> {
     internalTrafficPolicy: word(spec, 'internalTrafficPolicy', ['Cluster', 'Local'], 'Cluster', 'spec', report),
     trafficDistribution: text(spec, 'trafficDistribution', 'spec', report),
     externalIPs: texts(spec, 'externalIPs', 'spec', report),
-    loadBalancerIPs: items(loadBalancer, 'ingress', 'status.loadBalancer', report)
-      .map(([item, at]) => text(item, 'ip', at, report))
-      .filter(ip => ip !== ''),
+    loadBalancerAddresses: items(loadBalancer, 'ingress', 'status.loadBalancer', report)
+      .map(([item, at]) => text(item, 'ip', at, report) || text(item, 'hostname', at, report))
+      .filter(address => address !== ''),
   };
   return { ok: true, value, problems: report.problems };
 }

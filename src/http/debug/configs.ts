@@ -1,7 +1,7 @@
 import { type Kind, kinds } from '../../config/kinds.ts';
 import type { Problem } from '../../config/problem.ts';
 import type { ConfigObject, Telemetry } from '../../istio/config.ts';
-import type { ObjectMeta } from '../../istio/object.ts';
+import { byAge, type ObjectMeta } from '../../istio/object.ts';
 import { identify } from '../../model/identify.ts';
 import type { MeshModel } from '../../model/mesh.ts';
 import type { Proxy } from '../../model/proxy/proxy.ts';
@@ -79,7 +79,7 @@ const byNamespace = (objects: Iterable<Shown>): object =>
       Map.groupBy(objects, ({ meta }) => meta.namespace),
       ([namespace, list]) => [
         namespace,
-        each(list, object => ({
+        each(list.sort(byAge), object => ({
           name: object.meta.name,
           namespace,
           ...(object.kind === 'AuthorizationPolicy' && {
@@ -116,8 +116,9 @@ export function telemetryOf(mesh: MeshModel, proxy: Proxy): object {
     });
     return {
       Root: named(of.find(isRoot)),
-      Proxy: named(undefined),
-      Namespace: named(of.find(t => !selecting(t) && !isRoot(t))),
+      Proxy: named(of.find(t => !selecting(t) && !isRoot(t))),
+      // Of a waypoint's Services.
+      Namespace: named(undefined),
       Workload: named(of.find(selecting)),
     };
   };

@@ -1,3 +1,6 @@
+import { augmentLabels, nowhere } from '../../model/endpoints/locality.ts';
+import { identify } from '../../model/identify.ts';
+import type { MeshModel } from '../../model/mesh.ts';
 import type { Proxy } from '../../model/proxy/proxy.ts';
 import type { Connection } from '../../xds/connection.ts';
 import { connectionId, each } from './view.ts';
@@ -16,25 +19,41 @@ const counted = (connections: readonly Connection<Proxy>[], client: (connection:
 /** Who is connected, since when: /debug/connections. */
 export const connectionList = (connections: readonly Connection<Proxy>[]): object => counted(connections, head);
 
-function detailed(connection: Connection<Proxy>): object {
-  const { class: of, namespace } = connection.client;
+/** Fields with something in them. */
+const filled = (values: Readonly<Record<string, string | object | undefined>>): object =>
+  Object.fromEntries(
+    Object.entries(values).filter(([, value]) => (typeof value === 'object' ? Object.keys(value).length > 0 : value)),
+  );
+
+/** `mesh`: tells of the pod what the Node does not. */
+function detailed(connection: Connection<Proxy>, mesh: MeshModel | undefined): object {
+  const { class: of, namespace, addresses } = connection.client;
   const { PROXY_CONFIG: config, ...metadata } = of.metadata;
-  const { region = '', zone = '', subzone = '' } = of.locality ?? {};
+  const { workload, traits } = mesh ? identify(mesh, connection.client) : {};
+  const place = traits?.locality ?? of.locality ?? nowhere;
+  const clusterId = metadata['CLUSTER_ID'] ?? '';
+  const labels = augmentLabels(workload?.labels ?? of.labels, clusterId, place, of.nodeName, traits?.network ?? '');
   return {
     ...head(connection),
-    labels: of.labels,
+    ...filled({ labels }),
     metadata: {
       ...(config && { PROXY_CONFIG: JSON.parse(config) as unknown }),
       ...metadata,
-      LABELS: of.labels,
+      ...filled({ LABELS: of.labels, INSTANCE_IPS: addresses.join() }),
       NAMESPACE: namespace,
     },
-    ...(of.locality && { locality: { region, zone, sub_zone: subzone } }),
+    locality: filled({ region: place.region, zone: place.zone, sub_zone: place.subzone }),
     watches: Object.fromEntries(
-      connection.status().map(({ type, typeUrl }) => [typeUrl, [...connection.watched(type)]]),
+      connection.status().map(({ type, typeUrl }) => {
+        const names = [...connection.watched(type)];
+        // As istiod: who asks for all by delta watches what it was sent.
+        const all = connection.protocol === 'delta' && !names.length;
+        return [typeUrl, all ? connection.held(type).map(({ name }) => name) : names];
+      }),
     ),
   };
 }
 
 /** The same with who each is and what it asks for: /debug/adsz. */
-export const connectionDetails = (connections: readonly Connection<Proxy>[]): object => counted(connections, detailed);
+export const connectionDetails = (connections: readonly Connection<Proxy>[], mesh: MeshModel | undefined): object =>
+  counted(connections, connection => detailed(connection, mesh));

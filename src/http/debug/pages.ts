@@ -76,7 +76,8 @@ export function debugPages(view: DebugView): Pages {
         }
         const found = maybeNamed(view, request);
         if (found && !isConnection(found)) return found;
-        return { body: connectionDetails(found ? [found] : sortedConnections(view, request.debug)) };
+        const connections = found ? [found] : sortedConnections(view, request.debug);
+        return { body: connectionDetails(connections, view.world()?.mesh) };
       },
     },
     connections: {

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
-import { namespacesOf } from '../../istio/visibility.ts';
+import type { ServiceEntry } from '../../istio/config.ts';
+import type { KubeService } from '../../istio/kubernetes.ts';
 import type { Endpoint, EndpointHealth, ServiceEndpoints } from '../../model/endpoints/endpoint.ts';
 import { identify } from '../../model/identify.ts';
 import type { MeshModel } from '../../model/mesh.ts';
@@ -14,8 +15,8 @@ import { each, proxyName } from './view.ts';
 const RESOLUTIONS: Readonly<Record<Resolution, number>> = {
   ClientSideLB: 0,
   DNSLB: 1,
-  DNSRoundRobinLB: 2,
-  Passthrough: 3,
+  Passthrough: 2,
+  DNSRoundRobinLB: 3,
   Alias: 4,
   DynamicDNS: 5,
 };
@@ -32,12 +33,18 @@ const HEALTH: Readonly<Record<EndpointHealth, number>> = {
   terminating: 4,
 };
 
+/** istiod's names of protocols that have another one here. */
+const PROTOCOLS: { readonly [P in ServicePort['protocol']]?: string } = {
+  GRPCWeb: 'GRPC-Web',
+  Unsupported: 'UnsupportedProtocol',
+};
+
 const nullIfNone = <T>(list: readonly T[]): readonly T[] | null => (list.length ? list : null);
 
 const portJson = ({ name, port, protocol }: ServicePort): object => ({
   ...(name && { name }),
   port,
-  protocol: protocol === 'Unsupported' ? 'UnsupportedProtocol' : protocol,
+  protocol: PROTOCOLS[protocol] ?? protocol,
 });
 
 /** The addresses that a ServiceEntry without one is given. */
@@ -49,59 +56,87 @@ function autoAllocated({ autoAllocated: addresses }: Service): object {
   };
 }
 
+const nullIfEmpty = <T extends object>(values: T): T | null => (Object.keys(values).length ? values : null);
+
+/** A Go set. */
+const setOf = (words: readonly string[]): object => Object.fromEntries(words.map(word => [word, {}]));
+
+/** As it is declared, `.` and `*` included; null where nothing is. */
+function exportedTo(kube: KubeService | undefined, entry: ServiceEntry | undefined): object | null {
+  const annotation = kube?.meta.annotations['networking.istio.io/exportTo'];
+  if (annotation) return setOf(annotation.split(',').map(word => word.trim()));
+  return nullIfEmpty(setOf(entry?.spec.exportTo ?? []));
+}
+
+/** The ports on every node, of a Service that says by which nodes it is reached (istio: ConvertService). */
+function nodePorts(kube: KubeService | undefined, clusterId: string): object | null {
+  if (kube?.type !== 'NodePort' || kube.meta.annotations['traffic.istio.io/nodeSelector'] === undefined) return null;
+  return { [clusterId]: Object.fromEntries(kube.ports.map(({ port, nodePort }) => [port, nodePort])) };
+}
+
+const ANYWHERE = '0.0.0.0';
+
 /** A Service as istiod's model has it. */
-function serviceJson({ contents, settings }: MeshModel, service: Service): object {
-  const object = contents.Service.get(service.source) ?? contents.ServiceEntry.get(service.source);
-  const ofKube = contents.Service.get(service.source);
-  const exportTo = service.visibility.kind === 'none' ? ['~'] : namespacesOf(service.visibility);
+function serviceJson({ contents, settings: { clusterId } }: MeshModel, service: Service): object {
+  const kube = contents.Service.get(service.source);
+  const entry = contents.ServiceEntry.get(service.source);
+  const inCluster = (addresses: readonly string[]): object => ({
+    Addresses: addresses.length ? { [clusterId]: addresses } : null,
+  });
+  const outside = kube ? [...kube.loadBalancerAddresses, ...kube.externalIPs] : [];
   return {
     Attributes: {
       ServiceRegistry: service.registry,
-      Name: service.name,
+      Name: entry ? service.hostname : service.name,
       Namespace: service.namespace,
-      Labels: service.labels,
-      ExportTo: exportTo.length ? Object.fromEntries(exportTo.map(namespace => [namespace, {}])) : null,
+      Labels: nullIfEmpty(service.labels),
+      ExportTo: exportedTo(kube, entry),
       Visibility: 0,
-      LabelSelectors: Object.keys(service.selector).length ? service.selector : null,
+      LabelSelectors: nullIfEmpty(service.selector),
       Aliases: nullIfNone(
         service.aliases.map(({ hostname, namespace }) => ({ Hostname: hostname, Namespace: namespace })),
       ),
-      ClusterExternalAddresses: { Addresses: null },
-      ClusterExternalPorts: null,
+      ClusterExternalAddresses: inCluster(outside),
+      ClusterExternalPorts: nodePorts(kube, clusterId),
       PassthroughTargetPorts: null,
-      Type: ofKube?.type ?? '',
-      ExternalName: ofKube?.externalName ?? '',
+      Type: kube?.type ?? '',
+      ExternalName: kube?.externalName ?? '',
       NodeLocal: service.nodeLocal,
       TrafficDistribution: DISTRIBUTIONS[service.trafficDistribution],
-      ObjectName: '',
+      ObjectName: entry?.meta.name ?? '',
       DNSConnectStrategy: 0,
       PublishNotReadyAddresses: service.publishNotReady,
     },
     ports: service.ports.map(portJson),
+    ...(service.subjectAltNames.length && { serviceAccounts: service.subjectAltNames }),
     creationTime: new Date(service.createdAt).toISOString().replace('.000Z', 'Z'),
     hostname: service.hostname,
-    clusterVIPs: { Addresses: service.addresses.length ? { [settings.clusterId]: service.addresses } : null },
+    clusterVIPs: inCluster(kube && !service.addresses.length ? [ANYWHERE] : kube ? service.addresses : []),
     ...autoAllocated(service),
-    defaultAddress: service.addresses[0] ?? '0.0.0.0',
+    defaultAddress: service.addresses[0] ?? ANYWHERE,
     Resolution: RESOLUTIONS[service.resolution],
     MeshExternal: service.meshExternal,
-    ResourceVersion: object?.meta.resourceVersion ?? '',
+    ResourceVersion: kube?.meta.resourceVersion ?? '',
   };
 }
 
 /** Every Service of the mesh: /debug/registryz. */
 export const registry = (mesh: MeshModel): unknown => each(mesh.services, service => serviceJson(mesh, service));
 
-function endpointJson(endpoint: Endpoint): object {
+/** An endpoint as istiod's model has it; `drains`: its Service has sessions that hold on to an endpoint which ends. */
+function endpointJson(endpoint: Endpoint, drains: boolean): object {
   const { region, zone, subzone } = endpoint.locality;
+  // Nothing reports on an address that somebody wrote down.
+  const reported = endpoint.health !== 'unknown';
+  const place = region || zone || subzone ? `${region}/${zone}/${subzone}` : '';
   return {
-    Labels: endpoint.labels,
+    Labels: nullIfEmpty({ ...(reported && { 'topology.istio.io/network': endpoint.network }), ...endpoint.labels }),
     Addresses: [endpoint.address],
     ServicePortName: endpoint.portName,
     LegacyClusterPortKey: endpoint.servicePort,
     ServiceAccount: endpoint.identity,
     Network: endpoint.network,
-    Locality: { Label: region || zone || subzone ? `${region}/${zone}/${subzone}` : '', ClusterID: endpoint.clusterId },
+    Locality: { Label: reported ? place : place.replace(/\/+$/, ''), ClusterID: endpoint.clusterId },
     EndpointPort: endpoint.port,
     LbWeight: endpoint.weight,
     TLSMode: endpoint.tlsMode,
@@ -109,8 +144,8 @@ function endpointJson(endpoint: Endpoint): object {
     WorkloadName: endpoint.workload,
     HostName: endpoint.hostname,
     SubDomain: endpoint.subdomain,
-    HealthStatus: HEALTH[endpoint.health],
-    SendUnhealthyEndpoints: true,
+    HealthStatus: HEALTH[endpoint.health === 'draining' && !drains ? 'terminating' : endpoint.health],
+    SendUnhealthyEndpoints: reported,
     NodeName: endpoint.node,
   };
 }
@@ -118,12 +153,13 @@ function endpointJson(endpoint: Endpoint): object {
 /** The endpoints of each host by namespace and registry: /debug/endpointShardz. There is one shard: every replica reads its one cluster. */
 export function endpointShards({ endpoints, services, settings }: MeshModel): object {
   const external = new Set(services.filter(s => s.registry === 'External').map(s => s.hostname));
-  const byHost = new Map<string, ServiceEndpoints[]>();
+  const draining = new Set(services.filter(s => s.labels['istio.io/persistent-session']).map(s => s.hostname));
+  const byHost = new Map<Service['hostname'], ServiceEndpoints[]>();
   for (const of of endpoints.values()) byHost.set(of.hostname, [...(byHost.get(of.hostname) ?? []), of]);
   const hosts = [...byHost].sort(([a], [b]) => (a < b ? -1 : 1));
-  const shard = (host: string): string =>
-    `${external.has(host as Service['hostname']) ? 'External' : 'Kubernetes'}/${settings.clusterId}`;
-  const ofHost = (host: string, lists: readonly ServiceEndpoints[]) => () => {
+  const shard = (host: Service['hostname']): string =>
+    `${external.has(host) ? 'External' : 'Kubernetes'}/${settings.clusterId}`;
+  const ofHost = (host: Service['hostname'], lists: readonly ServiceEndpoints[]) => () => {
     const namespaces = Map.groupBy(lists, ({ namespace }) => namespace);
     return Object.fromEntries(
       Array.from(namespaces, ([namespace, of]) => {
@@ -132,8 +168,8 @@ export function endpointShards({ endpoints, services, settings }: MeshModel): ob
         return [
           namespace,
           {
-            Shards: { [shard(host)]: each(all, endpointJson) },
-            ServiceAccounts: Object.fromEntries(accounts.map(account => [account, {}])),
+            Shards: { [shard(host)]: each(all, endpoint => endpointJson(endpoint, draining.has(host))) },
+            ServiceAccounts: setOf(accounts),
           },
         ];
       }),
@@ -154,7 +190,7 @@ export const instances = (mesh: MeshModel, connections: readonly Connection<Prox
       proxyName(client),
       () => {
         const { targets } = identify(mesh, client).workload;
-        return targets.length ? targets.map(target => targetJson(mesh, target)) : null;
+        return targets.map(target => targetJson(mesh, target));
       },
     ]),
   );
@@ -177,7 +213,8 @@ export function sidecarScope(mesh: MeshModel, proxy: Proxy): object {
     version: '',
     name: scope.sidecar?.meta.name ?? 'default-sidecar',
     namespace: scope.namespace,
-    outboundTrafficPolicy: { mode: scope.outboundPolicy.mode },
+    // istiod leaves out what is zero.
+    outboundTrafficPolicy: scope.outboundPolicy.mode === 'REGISTRY_ONLY' ? {} : { mode: scope.outboundPolicy.mode },
     services: services(scope.services),
     egressListenerServices: each(scope.egress, listener => services(listener.services)),
     servicesByHostname: Object.fromEntries(

@@ -1,5 +1,6 @@
 import { type Problem, problemLine } from '../../config/problem.ts';
 import type { Proxy } from '../../model/proxy/proxy.ts';
+import { envoyVersion } from '../../model/proxy/traits.ts';
 import { type ClientConfig, ConfigStatus } from '../../proto/generated/envoy/service/status/v3.ts';
 import { timestamp } from '../../proto/timestamp.ts';
 import { struct } from '../../proto/wellknown.ts';
@@ -41,7 +42,7 @@ export function syncStatus(connection: Connection<Proxy>, withheld: readonly Pro
       cluster_id: proxyClass.metadata['CLUSTER_ID'],
       proxy: proxyName(client),
       proxy_type: proxyClass.type,
-      proxy_version: proxyClass.build.version.join('.'),
+      proxy_version: envoyVersion(proxyClass.build),
       istio_version: proxyClass.istioVersion,
       ...Object.fromEntries(nonces),
     }),

@@ -56,11 +56,11 @@ const podPorts = ({ pod }: TemplateContext): string =>
   JSON.stringify(
     containersOf(pod).flatMap(container =>
       (container.ports ?? []).map(({ name, hostPort, containerPort, protocol, hostIP }) => ({
-        name: name || undefined,
-        hostPort: hostPort || undefined,
+        name,
+        hostPort,
         containerPort,
-        protocol: protocol || undefined,
-        hostIP: hostIP || undefined,
+        protocol,
+        hostIP,
       })),
     ),
   );

@@ -150,9 +150,7 @@ function environment(context: TemplateContext, type: Type): readonly JsonObject[
 function lifecycle(context: TemplateContext, native: boolean): JsonObject {
   const own = context.values.global.proxy.lifecycle;
   if (!parts.isEmpty(own)) return { lifecycle: own };
-  const wanted = Math.round(milliseconds(context.proxy.terminationDrainDuration ?? {}) / 1000);
-  // It cannot take longer than the pod has to end, which is 30 s where it does not say.
-  const seconds = Math.min(wanted, context.pod.spec?.terminationGracePeriodSeconds ?? 30);
+  const seconds = Math.round(milliseconds(context.proxy.terminationDrainDuration ?? {}) / 1000);
   return when(!native && seconds, { lifecycle: { preStop: { sleep: { seconds } } } });
 }
 

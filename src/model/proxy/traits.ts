@@ -12,6 +12,10 @@ export interface EnvoyBuild {
   readonly configPackages: readonly string[] | undefined;
 }
 
+/** `1.40.0`; empty where the Node does not say. */
+export const envoyVersion = ({ version }: EnvoyBuild): string =>
+  version.some(part => part > 0) ? version.join('.') : '';
+
 /** Whether a build has an extension by its name (`envoy.filters.http.router`). Istio's own filters are had only by a build that lists them. */
 export const hasExtension = (build: EnvoyBuild, name: string): boolean =>
   build.extensions ? build.extensions.includes(name) : name.startsWith('envoy.');
