@@ -1,7 +1,8 @@
 import { isIP } from 'node:net';
-import { milliseconds } from '../config/duration.ts';
-import { entry, type Report } from '../config/report.ts';
-import type { ProxyConfig } from '../proto/generated/istio/mesh/v1alpha1.ts';
+import { checkProxySettings } from '../config/parse/proxy-settings.ts';
+import { entry, Report } from '../config/report.ts';
+import { defaultProxyConfig } from '../istio/settings.ts';
+import { objectKey } from '../object-key.ts';
 import { annotationsOf, own, type Pod, type StringMap } from './pod.ts';
 import { PROXY_CONFIG, readProxyConfig } from './proxy-config.ts';
 import { quantity } from './quantity.ts';
@@ -27,8 +28,9 @@ export function truth(value: string): boolean | undefined {
 
 const isNumber = (text: string, max: number): boolean => /^\d+$/.test(text) && Number(text) <= max;
 
-const uint32: Check = value =>
-  isNumber(value, 2 ** 32 - 1) ? undefined : 'expected a whole number, 0 or more, such as 15';
+/** What a field of a probe can be. */
+const int32: Check = value =>
+  isNumber(value, 2 ** 31 - 1) ? undefined : `expected a whole number, 0 to ${2 ** 31 - 1}, such as 15`;
 
 const port: Check = value => (isNumber(value.trim(), 65535) ? undefined : `'${value}' is no port; expected 0 to 65535`);
 
@@ -69,7 +71,7 @@ const interfaces: Check = value =>
       );
 
 const amount: Check = value =>
-  quantity(value) === undefined ? 'expected a quantity of Kubernetes, such as 100m or 128Mi' : undefined;
+  (quantity(value) ?? -1) < 0 ? 'expected a quantity of Kubernetes, 0 or more, such as 100m or 128Mi' : undefined;
 
 /** An object of JSON whose fields are objects. */
 const objects: Check = value => {
@@ -96,28 +98,20 @@ const first = (items: readonly string[], check: Check): string | undefined =>
   items.map(check).find(fault => fault !== undefined);
 
 const proxyConfig: Check = value => {
-  const { value: config, faults } = readProxyConfig(value);
-  return faults[0] ?? proxyConfigFault(config);
+  const { value: config, faults } = readProxyConfig(value, defaultProxyConfig);
+  if (faults[0]) return faults[0];
+  const report = new Report(objectKey('Pod', '', ''));
+  checkProxySettings(config, PROXY_CONFIG, report);
+  return report.problems.map(({ path, message }) => `${path.slice(PROXY_CONFIG.length + 1)}: ${message}`)[0];
 };
-
-/** What Istio's validation says of settings of a proxy (validation/agent ValidateMeshConfigProxyConfig). */
-function proxyConfigFault(config: ProxyConfig): string | undefined {
-  const { drainDuration, proxyAdminPort, statusPort, discoveryAddress } = config;
-  if (drainDuration && milliseconds(drainDuration) % 1000) return 'drainDuration: expected whole seconds';
-  for (const [name, number] of Object.entries({ proxyAdminPort, statusPort }))
-    if (number !== undefined && (number < 1 || number > 65535)) return `${name}: ${number} is no port`;
-  if (discoveryAddress !== undefined && !/^(\[[\da-fA-F:.]+\]|[\w.-]+):[1-9]\d{0,4}$/.test(discoveryAddress))
-    return `discoveryAddress: '${discoveryAddress}' is no address; expected HOST:PORT`;
-  return undefined;
-}
 
 /** Annotations that are checked before anything is injected (inject/validate.go), and those whose value a template could not use. */
 const checks: { readonly [name: string]: Check } = {
   'sidecar.istio.io/interceptionMode': oneOf('REDIRECT', 'TPROXY', 'NONE'),
   'status.sidecar.istio.io/port': statusPort,
-  'readiness.status.sidecar.istio.io/initialDelaySeconds': uint32,
-  'readiness.status.sidecar.istio.io/periodSeconds': uint32,
-  'readiness.status.sidecar.istio.io/failureThreshold': uint32,
+  'readiness.status.sidecar.istio.io/initialDelaySeconds': int32,
+  'readiness.status.sidecar.istio.io/periodSeconds': int32,
+  'readiness.status.sidecar.istio.io/failureThreshold': int32,
   'traffic.sidecar.istio.io/includeOutboundIPRanges': cidrsOrAll,
   'traffic.sidecar.istio.io/excludeOutboundIPRanges': cidrs,
   'traffic.sidecar.istio.io/includeInboundPorts': portsOrAll,
@@ -147,4 +141,16 @@ export function checkAnnotations(pod: Pod, report: Report): void {
     const fault = value === undefined ? undefined : check(value);
     if (fault !== undefined) report.error(entry('metadata.annotations', name), `'${value}': ${fault}`);
   }
+  for (const resource of ['CPU', 'Memory']) checkLimit(`sidecar.istio.io/proxy${resource}`, annotations, report);
+}
+
+/** Reports a request of more than its limit, which no container can have. */
+function checkLimit(name: string, annotations: StringMap, report: Report): void {
+  const [request, limit] = [own(annotations, name), own(annotations, `${name}Limit`)];
+  if (request === undefined || limit === undefined) return;
+  if ((quantity(request) ?? 0) > (quantity(limit) ?? Number.POSITIVE_INFINITY))
+    report.error(
+      entry('metadata.annotations', name),
+      `'${request}': it is more than its limit, ${name}Limit: ${limit}`,
+    );
 }

@@ -34,33 +34,96 @@ export const withoutAddedPolicy = (pod: Pod): Pod =>
     return others as Container;
   });
 
+/** The value without fields that are empty texts, which are none to Kubernetes. */
+function withoutEmptyTexts<T extends Json>(value: T): T {
+  if (Array.isArray(value)) return value.map(withoutEmptyTexts) as unknown as T;
+  if (!isObject(value)) return value;
+  const fields = Object.entries(value).filter(([, inner]) => inner !== '' && inner !== undefined);
+  return Object.fromEntries(fields.map(([field, inner]) => [field, withoutEmptyTexts(inner as Json)])) as unknown as T;
+}
+
 /** What the user wrote under the name of an injected container; the image `auto` stands for the injected one's. */
 function userWords(container: Container): Container {
   const { image, ...others } = container;
   return { ...others, ...(image !== undefined && image !== 'auto' && { image }) } as Container;
 }
 
+/** The pod with some of its containers in the other list. */
+const withMoved = (pod: Pod, toInit: readonly Container[], beside: readonly Container[]): Pod =>
+  toInit.length || beside.length
+    ? withSpec(pod, {
+        containers: [...containersOf(pod).filter(c => !toInit.includes(c)), ...beside.map(withoutRestartPolicy)],
+        initContainers: [...initContainersOf(pod).filter(c => !beside.includes(c)), ...toInit],
+      })
+    : pod;
+
+/** It is what makes an init container a sidecar. */
+const withoutRestartPolicy = ({ restartPolicy: _, ...container }: Container): Container => container as Container;
+
+/** The pod with what the user wrote about the sidecar's containers in the lists in which it is found again when the pod is injected once more. */
+export function whereExpected(pod: Pod, native: boolean): Pod {
+  const toInit = containersOf(pod).filter(({ name }) => name === CAPTURE || name === VALIDATION);
+  const beside = native ? [] : initContainersOf(pod).filter(({ name }) => name === PROXY);
+  return withMoved(pod, toInit, beside);
+}
+
+/** The pod with the user's own containers of injected names as the user's words, in the lists where the template has them. */
+export function whereInjected(pod: Pod, template: Pod): Pod {
+  const [init, others] = [initContainersOf(template), containersOf(template)].map(
+    list => new Set(list.map(({ name }) => name)),
+  );
+  const moved = withMoved(
+    pod,
+    containersOf(pod).filter(({ name }) => init?.has(name)),
+    initContainersOf(pod).filter(({ name }) => others?.has(name)),
+  );
+  return mapContainers(moved, c => (init?.has(c.name) || others?.has(c.name) ? withoutEmptyTexts(c) : c));
+}
+
 /**
  * The injected pod with the user's own containers of injected names laid over it, and an annotation that keeps them for another injection (webhook.go
- * reapplyOverwrittenContainers). `template` is what was injected.
+ * reapplyOverwrittenContainers). `own` is the user's pod, `template` what was injected.
  */
-export function layUserContainers(injected: Pod, original: Pod, template: Pod): Pod {
-  const containers = containersOf(template).flatMap(({ name }) => {
-    const own = containersOf(original).find(c => c.name === name);
-    return own ? [userWords(own)] : [];
-  });
-  const initContainers = initContainersOf(template).flatMap(({ name }) => {
-    const own = findContainer(original, name);
-    return own ? [userWords(own)] : [];
-  });
+export function layUserContainers(injected: Pod, own: Pod, template: Pod): Pod {
+  const words = (list: readonly Container[], injectedOnes: readonly Container[]) =>
+    injectedOnes.flatMap(({ name }) => list.filter(c => c.name === name).slice(0, 1)).map(userWords);
+  const containers = words(containersOf(own), containersOf(template));
+  const initContainers = words(initContainersOf(own), initContainersOf(template));
   if (!containers.length && !initContainers.length) return injected;
   const merged = strategicMerge(injected, { spec: { containers, initContainers } }) as Pod;
   const laid = [...containers, ...initContainers].reduce(
-    (pod, user) => changeContainer(pod, user.name, container => withOneHandlerEach(agreed(container, user), user)),
+    (pod, user) => changeContainer(pod, user.name, container => asTheUserSays(container, user)),
     merged,
   );
   const kept = { ...(containers.length && { containers }), ...(initContainers.length && { initContainers }) };
   return withMeta(laid, { annotations: { ...annotationsOf(laid), [OVERRIDES]: JSON.stringify(kept) } });
+}
+
+/** A merged container as the user says where a merge would say two things at once, which no API server takes. */
+const asTheUserSays = (merged: Container, user: Container): Container =>
+  [agreed, withOneHandlerEach, withOneSourceEach, withEachPort].reduce(
+    (container, mend) => mend(container, user),
+    merged,
+  );
+
+/** The variables of the user's own names have the user's value, or the source that the user names for it. */
+function withOneSourceEach(container: Container, user: Container): Container {
+  const own = new Map(user.env?.map(variable => [variable.name, variable]));
+  const says = (name: string) => {
+    const variable = own.get(name);
+    return variable && (variable.value ?? variable['valueFrom']) !== undefined ? variable : undefined;
+  };
+  if (!own.size) return container;
+  return { ...container, env: (container.env ?? []).map(variable => says(variable.name) ?? variable) } as Container;
+}
+
+/** A merge tells ports apart by their numbers alone; a gateway may have one for TCP and for UDP. */
+function withEachPort(container: Container, user: Container): Container {
+  const own = user.ports ?? [];
+  const numbers = new Set(own.map(({ containerPort }) => containerPort));
+  if (numbers.size === own.length) return container;
+  const others = (container.ports ?? []).filter(({ containerPort }) => !numbers.has(containerPort));
+  return { ...container, ports: [...own, ...others] } as Container;
 }
 
 const amounts = (container: Container, field: 'requests' | 'limits'): { readonly [name: string]: Json | undefined } => {
@@ -119,16 +182,6 @@ function withOneHandlerEach(container: Container, user: Container): Container {
     ...of(container, user, ['readinessProbe', 'livenessProbe', 'startupProbe']),
     ...(lifecycle && { lifecycle: { ...lifecycle, ...of(lifecycle, user.lifecycle ?? {}, ['preStop', 'postStart']) } }),
   } as Container;
-}
-
-/** A native sidecar is an init container, wherever the user wrote about it. */
-export function moveNativeProxy(pod: Pod): Pod {
-  const proxy = containersOf(pod).find(({ name }) => name === PROXY);
-  if (!proxy) return pod;
-  return withSpec(pod, {
-    containers: containersOf(pod).filter(c => c !== proxy),
-    initContainers: [...initContainersOf(pod), proxy],
-  });
 }
 
 const replaced = (containers: readonly Container[], name: string, change: (c: Container) => Container) =>

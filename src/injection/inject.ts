@@ -2,13 +2,15 @@ import type { Problem } from '../config/problem.ts';
 import { Report } from '../config/report.ts';
 import { objectKey } from '../object-key.ts';
 import { checkAnnotations } from './annotations.ts';
+import { checkMounts, checkVolumes } from './conflicts.ts';
 import {
   changeContainer,
   followProxyUser,
   inStartingOrder,
   layUserContainers,
-  moveNativeProxy,
   nativeSidecar,
+  whereExpected,
+  whereInjected,
   withoutAddedPolicy,
 } from './containers.ts';
 import { jsonPatch, type PatchOperation } from './json-patch.ts';
@@ -17,7 +19,6 @@ import {
   annotationsOf,
   type EnvVar,
   findContainer,
-  initContainersOf,
   labelsOf,
   own,
   type Pod,
@@ -84,19 +85,20 @@ export function injectPod(pod: Pod, settings: InjectionSettings, where: Surround
 
 function inject(pod: Pod, settings: InjectionSettings, where: Surroundings, report: Report): Injection {
   checkAnnotations(pod, report);
+  checkSystem(pod, report);
   const templates = requested(pod, settings, report);
   if (hasErrors(report)) return { kind: 'refuse', problems: report.problems };
 
-  const original = withoutAddedPolicy(uninject(withoutNulls(pod)));
+  const written = withoutAddedPolicy(uninject(withoutNulls(pod)));
+  const original = whereExpected(written, nativeSidecar(written, where.native));
   const context = contextOf(original, settings, where);
   const patches = templates.map(template => template.patch(context));
   const added = patches.reduce<Pod>((all, patch) => strategicMerge(all, patch) as Pod, {});
-  const native = initContainersOf(added).some(({ name }) => name === PROXY);
-  const merged = patches.reduce<Pod>(
-    (all, patch) => strategicMerge(all, patch) as Pod,
-    native ? moveNativeProxy(original) : original,
-  );
-  const laid = followProxyUser(layUserContainers(merged, original, added), original, context);
+  const own = whereInjected(original, added);
+  checkVolumes(own, added, report);
+  const merged = patches.reduce<Pod>((all, patch) => strategicMerge(all, patch) as Pod, own);
+  const laid = followProxyUser(layUserContainers(merged, own, added), original, context);
+  checkMounts(laid, added, report);
   const served = withMetrics(withEnvironment(laid, environmentOf(original, settings, where)), settings, report);
   if (hasErrors(report)) return { kind: 'refuse', problems: report.problems };
 
@@ -111,6 +113,12 @@ function inject(pod: Pod, settings: InjectionSettings, where: Surroundings, repo
   const result = withMeta(ordered, { annotations: { ...annotationsOf(ordered), [STATUS]: status } });
   warnOfDns(pod, report);
   return { kind: 'inject', pod: result, patch: jsonPatch(pod, result), problems: report.problems };
+}
+
+/** Nothing of a sidecar runs where Windows does. */
+function checkSystem({ spec }: Pod, report: Report): void {
+  if (spec?.os?.name === 'windows')
+    report.error('spec.os.name', 'a sidecar needs Linux; give the pod the label sidecar.istio.io/inject=false');
 }
 
 const hasErrors = ({ problems }: Report): boolean => problems.some(({ severity }) => severity === 'error');

@@ -39,6 +39,8 @@ export interface PodSpec extends JsonObject {
   readonly hostNetwork?: boolean;
   readonly serviceAccountName?: string;
   readonly dnsPolicy?: string;
+  readonly terminationGracePeriodSeconds?: number;
+  readonly os?: JsonObject & { readonly name?: string };
 }
 
 export interface Named extends JsonObject {

@@ -68,6 +68,8 @@ const pod: Shape = {
         hostNetwork: 'boolean',
         serviceAccountName: 'text',
         dnsPolicy: 'text',
+        terminationGracePeriodSeconds: 'number',
+        os: named(),
         securityContext: security,
       },
       needs: ['containers'],

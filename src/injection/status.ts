@@ -80,10 +80,11 @@ export function statusOf(pod: Pod): InjectionStatus | undefined {
   };
 }
 
-/** What of `before` is another value in `after`; null for what is not there. */
+/** What of `before` is another value in `after`, sorted by name; null for what is not there. */
 const changes = (before: JsonObject, after: JsonObject): { readonly [name: string]: Json } =>
   Object.fromEntries(
     [...new Set([...Object.keys(before), ...Object.keys(after)])]
+      .sort()
       .filter(name => !isDeepStrictEqual(before[name], after[name]))
       .map(name => [name, before[name] ?? null]),
   );

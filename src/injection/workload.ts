@@ -12,8 +12,10 @@ export function workloadOf(pod: Pod, namespace: string): Workload {
   if (!owner) return itself;
   const { apiVersion = '', kind = '', name: owned = '' } = owner;
   const labels = labelsOf(pod);
-  const without = (hash: string | undefined) =>
-    hash && owned.endsWith(hash) ? owned.slice(0, owned.length - hash.length).replace(/-$/, '') : undefined;
+  const without = (hash: string | undefined) => {
+    if (!hash || !owned.endsWith(hash)) return undefined;
+    return owned.endsWith(`-${hash}`) ? owned.slice(0, -hash.length - 1) : owned;
+  };
   const found = (over: Partial<Workload>): Workload => ({ apiVersion, kind, name: owned || name, namespace, ...over });
   if (kind === 'ReplicaSet') {
     const deployment = without(own(labels, 'pod-template-hash'));

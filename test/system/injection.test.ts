@@ -11,6 +11,7 @@ import type { ApiClient } from '../../src/kubernetes/api-client.ts';
 import { ApiError } from '../../src/kubernetes/api-error.ts';
 import { anyPod } from '../injection/any-pod.ts';
 import { cases, nameIn, objectsIn, settingsOf } from '../injection/case.ts';
+import { oddPods } from '../injection/odd-pods.ts';
 import { answersOf, haveIstioctl } from '../injection/oracle.ts';
 import { Lab } from './lab.ts';
 
@@ -98,6 +99,19 @@ describe('a real API server', () => {
       assert.ok(taken > 140, `${taken} pods`);
       // Those that are not to be injected, and those with a volume of a StatefulSet.
       assert.equal(left.length, 10, left.join(', '));
+    });
+
+    test(`takes odd pods with ${sidecar}`, async () => {
+      const settings = settingsOf({ values: '{}', mesh: '', sidecar });
+      let taken = 0;
+      for (const { name, pod } of oddPods) {
+        const injection = injectPod(pod, settings, { namespace: 'default', native: false });
+        assert.ok(injection.kind !== 'skip', name);
+        if (injection.kind === 'refuse') continue;
+        assert.equal(await refusal(injection.pod, 'default'), '', name);
+        taken++;
+      }
+      assert.ok(taken > 40, `${taken} pods`);
     });
 
     test(`takes any pod with ${sidecar}`, async () => {

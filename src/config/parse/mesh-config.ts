@@ -27,6 +27,7 @@ import { checkConnectionPool, checkOutlierDetection } from './connection-pool.ts
 import { checkRetries } from './http-policy.ts';
 import { reportSchema } from './istio.ts';
 import { checkLocalities } from './load-balancer.ts';
+import { checkProxySettings } from './proxy-settings.ts';
 
 /**
  * Reads the mesh's settings from `spec`, or from the YAML text in `data.mesh`. A setting that is invalid is left out, so that its default is in
@@ -221,6 +222,7 @@ function check(config: MeshConfig, path: string, report: Report): MeshConfig {
     checkCertificates(data, at, report);
     return data;
   });
+  const defaultConfig = checkProxySettings(config.defaultConfig ?? {}, `${path}.defaultConfig`, report);
   const meshMTLS = sendableTls(config.meshMTLS, `${path}.meshMTLS`, report);
   if (meshMTLS?.ecdhCurves?.length)
     report.warning(`${path}.meshMTLS.ecdhCurves`, 'without effect: mutual TLS of the mesh leaves the curves to Envoy');
@@ -235,7 +237,7 @@ function check(config: MeshConfig, path: string, report: Report): MeshConfig {
     }
   }
   return report.without(
-    { ...config, trustDomainAliases, caCertificates, meshMTLS, tlsDefaults },
+    { ...config, defaultConfig, trustDomainAliases, caCertificates, meshMTLS, tlsDefaults },
     path,
     [
       'dnsRefreshRate',

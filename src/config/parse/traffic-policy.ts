@@ -82,7 +82,7 @@ function checkPortPolicy(policy: PortPolicy, path: string, report: Report): void
 }
 
 /** Reports TLS settings that contradict each other or lack a certificate. */
-function checkClientTls(tls: ClientTLSSettings | undefined, path: string, report: Report): void {
+export function checkClientTls(tls: ClientTLSSettings | undefined, path: string, report: Report): void {
   if (!tls) return;
   const { mode = TlsMode.DISABLE } = tls;
   if (tls.insecureSkipVerify?.value && (mode === TlsMode.SIMPLE || mode === TlsMode.MUTUAL)) {

@@ -56,11 +56,11 @@ const podPorts = ({ pod }: TemplateContext): string =>
   JSON.stringify(
     containersOf(pod).flatMap(container =>
       (container.ports ?? []).map(({ name, hostPort, containerPort, protocol, hostIP }) => ({
-        name,
-        hostPort,
+        name: name || undefined,
+        hostPort: hostPort || undefined,
         containerPort,
-        protocol,
-        hostIP,
+        protocol: protocol || undefined,
+        hostIP: hostIP || undefined,
       })),
     ),
   );

@@ -150,7 +150,9 @@ function environment(context: TemplateContext, type: Type): readonly JsonObject[
 function lifecycle(context: TemplateContext, native: boolean): JsonObject {
   const own = context.values.global.proxy.lifecycle;
   if (!parts.isEmpty(own)) return { lifecycle: own };
-  const seconds = Math.round(milliseconds(context.proxy.terminationDrainDuration ?? {}) / 1000);
+  const wanted = Math.round(milliseconds(context.proxy.terminationDrainDuration ?? {}) / 1000);
+  // It cannot take longer than the pod has to end, which is 30 s where it does not say.
+  const seconds = Math.min(wanted, context.pod.spec?.terminationGracePeriodSeconds ?? 30);
   return when(!native && seconds, { lifecycle: { preStop: { sleep: { seconds } } } });
 }
 

@@ -1,0 +1,45 @@
+import type { Report } from '../config/report.ts';
+import { containersOf, initContainersOf, type Named, type Pod } from './pod.ts';
+
+/** What keeps what is injected and what a pod has from being in one pod. */
+
+/** What a volume is; one that says nothing is an empty folder. */
+const typeOf = (volume: Named): string => Object.keys(volume).find(field => field !== 'name') ?? 'emptyDir';
+
+/** Reports volumes of the pod that have the name of an injected one, and are something else; and names that the injected ones have twice. */
+export function checkVolumes(pod: Pod, added: Pod, report: Report): void {
+  const injected = new Map<string, Named>();
+  for (const volume of added.spec?.volumes ?? []) {
+    if (injected.has(volume.name))
+      report.error(
+        'metadata.annotations["sidecar.istio.io/userVolume"]',
+        `there is a volume '${volume.name}' of the sidecar; expected another name`,
+      );
+    injected.set(volume.name, volume);
+  }
+  for (const [i, volume] of (pod.spec?.volumes ?? []).entries()) {
+    const other = injected.get(volume.name);
+    if (other && typeOf(other) !== typeOf(volume))
+      report.error(
+        `spec.volumes[${i}].name`,
+        `'${volume.name}' is a volume of the sidecar (${typeOf(other)}, not ${typeOf(volume)}); expected another name`,
+      );
+  }
+}
+
+/** Reports places at which an injected container would have two volumes. */
+export function checkMounts(pod: Pod, added: Pod, report: Report): void {
+  const names = new Set([...initContainersOf(added), ...containersOf(added)].map(({ name }) => name));
+  for (const { name, volumeMounts = [] } of [...initContainersOf(pod), ...containersOf(pod)]) {
+    if (!names.has(name)) continue;
+    const paths = new Set<string>();
+    for (const { mountPath } of volumeMounts) {
+      if (paths.has(mountPath))
+        report.error(
+          'metadata.annotations["sidecar.istio.io/userVolumeMount"]',
+          `${name} has another volume at ${mountPath}; expected another path`,
+        );
+      paths.add(mountPath);
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { problemLine } from '../../src/config/problem.ts';
+import { injectPod } from '../../src/injection/inject.ts';
+import { findContainer, type Pod } from '../../src/injection/pod.ts';
+import { type Sidecar, sidecars } from '../../src/injection/templates/templates.ts';
+import { settingsOf } from './case.ts';
+import { oddPods } from './odd-pods.ts';
+import { patched } from './patched.ts';
+import { podFaults } from './pod-faults.ts';
+
+// test/system/injection.test.ts shows them to a real API server.
+
+const where = { namespace: 'default', native: false };
+const values = (more = '') => `{"global":{"network":"n1"${more}}}`;
+const plain = (value: unknown): Pod => JSON.parse(JSON.stringify(value));
+
+let injected = 0;
+for (const sidecar of Object.keys(sidecars) as Sidecar[]) {
+  const settings = settingsOf({ values: values(), mesh: '', sidecar });
+  const others = settingsOf({
+    values: values(',"logAsJson":true,"proxy":{"readinessPeriodSeconds":7},"imagePullSecrets":["s"]'),
+    mesh: 'defaultConfig: {proxyMetadata: {A: b}, statusPort: 15019}',
+    sidecar,
+  });
+  for (const { name, pod, refused } of oddPods)
+    test(`${sidecar}: ${name}`, () => {
+      const injection = injectPod(pod, settings, where);
+      if (refused) {
+        assert.ok(injection.kind === 'refuse', `not refused: ${JSON.stringify(injection)}`);
+        assert.match(injection.problems.map(problemLine).join('\n'), refused);
+        return;
+      }
+      assert.ok(injection.kind === 'inject', JSON.stringify(injection));
+      const result = plain(injection.pod);
+      assert.deepEqual(podFaults(result), []);
+      assert.deepEqual(patched(pod, injection.patch), result);
+      const again = injectPod(result, settings, where);
+      assert.ok(again.kind === 'inject');
+      assert.deepEqual(plain(again.pod), result, 'injected twice');
+      // As if it were injected for the first time, by settings that changed since.
+      const [first, changed] = [pod, result].map(given => injectPod(given, others, where));
+      assert.ok(first?.kind === 'inject' && changed?.kind === 'inject');
+      assert.deepEqual(plain(changed.pod), plain(first.pod), 'injected again by other settings');
+      injected++;
+    });
+}
+
+test("what the user's own proxy says holds where a merge would say two things", () => {
+  const settings = settingsOf({ values: values(), mesh: '' });
+  const proxyOf = (name: string) => {
+    const pod = oddPods.find(odd => odd.name === name)?.pod ?? assert.fail(name);
+    const injection = injectPod(pod, settings, where);
+    assert.ok(injection.kind === 'inject');
+    return findContainer(injection.pod, 'istio-proxy') ?? assert.fail('no proxy');
+  };
+  const variable = (name: string, of: string) => proxyOf(name).env?.filter(v => v.name === of);
+  assert.deepEqual(variable('a value where the template has a source, native', 'POD_NAME'), [
+    { name: 'POD_NAME', value: 'fixed' },
+  ]);
+  const fromSecret = { secretKeyRef: { name: 's', key: 'k' } };
+  assert.deepEqual(variable('another source, not native', 'POD_NAME'), [{ name: 'POD_NAME', valueFrom: fromSecret }]);
+  assert.equal(variable('a variable without a value, native', 'POD_NAME')?.[0]?.['value'], undefined);
+  assert.deepEqual(
+    proxyOf('a port for TCP and UDP, not native').ports?.map(port => `${port.containerPort}/${port.protocol}`),
+    ['443/TCP', '443/UDP', '15090/TCP'],
+  );
+  assert.deepEqual(variable('the proxy among the init containers, not native', 'A'), [{ name: 'A', value: 'b' }]);
+  const sleep = (name: string) => proxyOf(name).lifecycle?.preStop?.['sleep'];
+  assert.equal(sleep('less time to end than the proxy would take, not native'), undefined);
+  assert.deepEqual(sleep('more time to drain than the pod has'), { seconds: 30 });
+});
+
+after(() => assert.ok(injected > 80, `${injected} pods were injected`));

@@ -1,0 +1,162 @@
+import type { JsonObject, Pod, StringMap } from '../../src/injection/pod.ts';
+
+/** A pod that an API server would take, but for what injection is asked in it; and why it is refused a sidecar, where it is. */
+export interface OddPod {
+  readonly name: string;
+  readonly pod: Pod;
+  readonly refused?: RegExp;
+}
+
+const app = { name: 'web', image: 'web' };
+const proxy = (words: JsonObject = {}): JsonObject => ({ name: 'istio-proxy', image: 'auto', ...words });
+
+const podOf = (annotations: StringMap, spec: JsonObject): Pod =>
+  ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { generateName: 'web-', labels: { app: 'web' }, annotations },
+    spec: { containers: [app], ...spec },
+  }) as Pod;
+
+const native = 'sidecar.istio.io/nativeSidecar';
+
+/** With and without a native sidecar. */
+const both = (name: string, spec: JsonObject, refused?: RegExp): readonly OddPod[] =>
+  ['true', 'false'].map(value => ({
+    name: `${name}, ${value === 'true' ? 'native' : 'not native'}`,
+    pod: podOf({ [native]: value }, spec),
+    ...(refused && { refused }),
+  }));
+
+const beside = (name: string, words: JsonObject, spec: JsonObject = {}) =>
+  both(name, { containers: [app, proxy(words)], ...spec });
+
+const asked = (name: string, annotations: StringMap, refused?: RegExp): readonly OddPod[] => [
+  { name, pod: podOf(annotations, {}), ...(refused && { refused }) },
+];
+
+const fromSecret = { secretKeyRef: { name: 's', key: 'k' } };
+const data = { volumes: [{ name: 'data', emptyDir: {} }] };
+const config = (yaml: string): StringMap => ({ 'proxy.istio.io/config': yaml });
+
+const ownWords: readonly OddPod[] = [
+  // One thing said in two ways.
+  ...beside('a value where the template has a source', { env: [{ name: 'POD_NAME', value: 'fixed' }] }),
+  ...beside('a source where the template has a value', {
+    env: [{ name: 'ISTIO_META_CLUSTER_ID', valueFrom: fromSecret }],
+  }),
+  ...beside('another source', { env: [{ name: 'POD_NAME', valueFrom: fromSecret }] }),
+  ...beside('a variable without a value', {
+    env: [{ name: 'POD_NAME' }, { name: 'ISTIO_META_CLUSTER_ID', value: '' }],
+  }),
+  ...beside('a port for TCP and UDP', {
+    ports: [
+      { name: 'https', containerPort: 443, protocol: 'TCP' },
+      { name: 'http3', containerPort: 443, protocol: 'UDP' },
+    ],
+  }),
+  ...beside('one handler of each kind', {
+    readinessProbe: { tcpSocket: { port: 8080 } },
+    startupProbe: { exec: { command: ['true'] } },
+    lifecycle: { preStop: { sleep: { seconds: 3 } } },
+  }),
+  ...beside('a limit below the request', { resources: { limits: { cpu: '50m', memory: '64Mi' } } }),
+  ...beside('a request above the limit', { resources: { requests: { cpu: '5', memory: '2Gi' } } }),
+  ...beside(
+    'a volume where the template has one',
+    { volumeMounts: [{ name: 'data', mountPath: '/var/run/secrets/tokens' }] },
+    data,
+  ),
+  ...beside('empty texts', { image: '', imagePullPolicy: '', workingDir: '' }),
+  ...beside('another user', { securityContext: { runAsUser: 1234, runAsGroup: 1234 } }),
+  // In the other list.
+  ...both('the proxy among the init containers', {
+    initContainers: [proxy({ restartPolicy: 'Always', env: [{ name: 'A', value: 'b' }] })],
+  }),
+  ...both('istio-init beside the app', { containers: [app, { name: 'istio-init', image: 'auto' }] }),
+  ...both('words about both', {
+    containers: [app, proxy({ env: [{ name: 'A', value: 'b' }] })],
+    initContainers: [{ name: 'istio-init', image: 'auto', env: [{ name: 'A', value: '' }] }],
+  }),
+  ...both('the proxy alone', { containers: [proxy()] }),
+];
+
+const surroundings: readonly OddPod[] = [
+  ...both('less time to end than the proxy would take', { terminationGracePeriodSeconds: 0 }),
+  ...both('as much time to end', { terminationGracePeriodSeconds: 5 }),
+  ...both('Windows', { os: { name: 'windows' } }, /spec\.os\.name: a sidecar needs Linux/),
+  ...both(
+    'another kind of volume',
+    { volumes: [{ name: 'istio-token', emptyDir: {} }] },
+    /spec\.volumes\[0\]\.name: 'istio-token' is a volume of the sidecar \(projected, not emptyDir\)/,
+  ),
+  ...both('the same kind of volume', {
+    volumes: [
+      {
+        name: 'istio-token',
+        projected: { sources: [{ serviceAccountToken: { path: 'istio-token', audience: 'mine' } }] },
+      },
+    ],
+  }),
+  ...both('the user of the proxy', { securityContext: { runAsUser: 1337, runAsGroup: 1337, fsGroup: 1337 } }),
+  ...both('the ports of the proxy', {
+    containers: [{ ...app, ports: [15001, 15020, 15021, 15090].map(containerPort => ({ containerPort })) }],
+  }),
+  ...both('a name of our port', { containers: [{ ...app, ports: [{ name: 'http-envoy-prom', containerPort: 80 }] }] }),
+  ...both('resources of the whole pod', { resources: { requests: { cpu: '1' }, limits: { cpu: '3' } } }),
+];
+
+const annotated: readonly OddPod[] = [
+  ...['initialDelaySeconds', 'periodSeconds', 'failureThreshold'].flatMap(name => [
+    ...asked(
+      `${name} is more than a probe can have`,
+      { [`readiness.status.sidecar.istio.io/${name}`]: '2147483648' },
+      /expected a whole number, 0 to 2147483647/,
+    ),
+    ...asked(`${name} is as much as a probe can have`, { [`readiness.status.sidecar.istio.io/${name}`]: '2147483647' }),
+  ]),
+  ...['CPU', 'Memory', 'CPULimit', 'MemoryLimit'].flatMap(name =>
+    asked(
+      `${name} is negative`,
+      { [`sidecar.istio.io/proxy${name}`]: '-1' },
+      /expected a quantity of Kubernetes, 0 or more/,
+    ),
+  ),
+  ...['CPU', 'Memory'].flatMap(name => [
+    ...asked(
+      `${name} is more than its limit`,
+      { [`sidecar.istio.io/proxy${name}`]: '2', [`sidecar.istio.io/proxy${name}Limit`]: '1999m' },
+      /it is more than its limit/,
+    ),
+    ...asked(`${name} is its limit`, {
+      [`sidecar.istio.io/proxy${name}`]: '2',
+      [`sidecar.istio.io/proxy${name}Limit`]: '2000m',
+    }),
+  ]),
+  ...asked(
+    'a second volume of a name',
+    { 'sidecar.istio.io/userVolume': '{"istio-token":{"emptyDir":{}}}' },
+    /there is a volume 'istio-token' of the sidecar/,
+  ),
+  ...asked(
+    'a second volume at a place',
+    {
+      'sidecar.istio.io/userVolume': '{"a":{"emptyDir":{}}}',
+      'sidecar.istio.io/userVolumeMount': '{"a":{"mountPath":"/var/run/secrets/tokens"}}',
+    },
+    /istio-proxy has another volume at \/var\/run\/secrets\/tokens/,
+  ),
+  ...asked(
+    'a variable that cannot be',
+    config('proxyMetadata: {"": b}'),
+    /proxyMetadata\[""\]: no environment variable/,
+  ),
+  ...asked('more time to drain than the pod has', config('terminationDrainDuration: 2m')),
+  ...asked(
+    'a negative time to drain',
+    config('terminationDrainDuration: -1s'),
+    /terminationDrainDuration: a duration must not be negative/,
+  ),
+];
+
+export const oddPods: readonly OddPod[] = [...ownWords, ...surroundings, ...annotated];
