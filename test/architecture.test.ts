@@ -213,23 +213,18 @@ test('no file is longer than 400 lines', () => {
   assert.deepEqual(long, []);
 });
 
-/** The definitions of gRPC services, which clients are made of: the tests', so far. */
-const awaited = /^src\/proto\/services\.ts$/;
-
 test('what src exports, src uses: what only tests call is theirs', () => {
   const code = files
     .filter(file => !isGenerated(file))
     .map(({ path, text }) => ({ path, text: withoutComments(text) }));
-  const dead = code
-    .filter(({ path }) => !awaited.test(path))
-    .flatMap(({ path, text }) =>
-      [...text.matchAll(/^export (?:abstract )?(?:async )?(?:const|function\*?|class) (\w+)/gm)]
-        .map(([, name = '']) => ({ path, name, used: new RegExp(`\\b${name}\\b`, 'g') }))
-        .filter(
-          ({ used }) =>
-            (text.match(used)?.length ?? 0) < 2 && !code.some(other => other.path !== path && used.test(other.text)),
-        )
-        .map(({ name }) => `${path} exports ${name}`),
-    );
+  const dead = code.flatMap(({ path, text }) =>
+    [...text.matchAll(/^export (?:abstract )?(?:async )?(?:const|function\*?|class) (\w+)/gm)]
+      .map(([, name = '']) => ({ path, name, used: new RegExp(`\\b${name}\\b`, 'g') }))
+      .filter(
+        ({ used }) =>
+          (text.match(used)?.length ?? 0) < 2 && !code.some(other => other.path !== path && used.test(other.text)),
+      )
+      .map(({ name }) => `${path} exports ${name}`),
+  );
   assert.deepEqual(dead, []);
 });

@@ -2,9 +2,8 @@
 import assert from 'node:assert/strict';
 import { Duplex } from 'node:stream';
 import { after, before, mock, test } from 'node:test';
-import { ChannelCredentials, Client, Metadata } from '@grpc/grpc-js';
+import { ChannelCredentials } from '@grpc/grpc-js';
 import { SigningLine } from '../src/certificates/signing-line.ts';
-import { decode, encode } from '../src/proto/message.ts';
 import { type ProxyHandlerContext, proxyHandler } from '../src/proxy-handler.ts';
 import { makeRoot, rootAuthority } from '../src/security/root.ts';
 import { AdsServer } from '../src/xds/ads-server.ts';
@@ -14,6 +13,7 @@ import { proxyNode, tokenOf } from './bench/proxy-node.ts';
 import { servername, TlsPlane } from './bench/tls-plane.ts';
 import { newCsr, newKey } from './security/openssl.ts';
 import { AdsClient } from './support/ads-client.ts';
+import { CertificateClient } from './support/certificate-client.ts';
 import { HeldClock } from './support/clock.ts';
 import { servePort } from './support/grpc-port.ts';
 import { until } from './support/until.ts';
@@ -42,23 +42,16 @@ function overTls(index: number, { jti = 'a', agent = true } = {}): AdsClient {
 
 /** Asks for so many certificates at once, on connections of a hundred each; counts the answers. */
 function asking(count: number, csr: string) {
-  const same = (bytes: Buffer): Buffer => bytes;
-  const metadata = new Metadata();
-  metadata.set('authorization', `Bearer ${tokenOf(proxyNode(0, 1), 'a')}`);
-  const request = Buffer.from(encode('istio.v1.auth.IstioCertificateRequest', { csr, validity_duration: 3_600 }));
+  const token = tokenOf(proxyNode(0, 1), 'a');
   const leaves = new Set<string>();
   for (let n = 0; n < count; n += 100) {
     const { credentials, channel } = secured();
-    const client = new Client(plane.plane.tls, credentials, channel);
+    const client = new CertificateClient(plane.plane.tls, credentials, channel);
     after(() => client.close());
     for (let i = n; i < Math.min(count, n + 100); i++)
-      client.makeUnaryRequest(
-        '/istio.v1.auth.IstioCertificateService/CreateCertificate',
-        same,
-        (bytes: Buffer) => decode('istio.v1.auth.IstioCertificateResponse', bytes),
-        request,
-        metadata,
-        (_, response) => leaves.add(response?.cert_chain?.[0] ?? ''),
+      void client.sign({ csr, validity_duration: 3_600 }, token).then(
+        ([leaf = '']) => leaves.add(leaf),
+        () => leaves.add(''),
       );
   }
   return leaves;

@@ -13,7 +13,7 @@ const texts = new Map<string, string>();
 
 function collect({ nested }: protobuf.INamespace, path: string): void {
   for (const [name, child] of Object.entries(nested ?? {})) {
-    if ('fields' in child || 'values' in child || 'methods' in child) texts.set(path + name, JSON.stringify(child));
+    if ('fields' in child || 'values' in child) texts.set(path + name, JSON.stringify(child));
     else collect(child, `${path}${name}.`);
   }
 }
@@ -29,7 +29,6 @@ let extended = false;
 const root = new protobuf.Root();
 const loaded = new Set<string>();
 const types = new Map<string, protobuf.Type>();
-const services = new Map<string, protobuf.Service>();
 
 /** The top-level declaration that a full name is, or is inside of. */
 function topLevel(name: string): string | undefined {
@@ -45,8 +44,6 @@ function topLevel(name: string): string | undefined {
 function referredTypes(declared: protobuf.AnyNestedObject): readonly string[] {
   const names: string[] = [];
   if ('fields' in declared) names.push(...Object.values(declared.fields).map(field => field.type));
-  if ('methods' in declared)
-    names.push(...Object.values(declared.methods).flatMap(m => [m.requestType, m.responseType]));
   const inside = 'nested' in declared ? Object.values(declared.nested ?? {}).flatMap(referredTypes) : [];
   return [...names.filter(name => name.startsWith('.')).map(name => name.slice(1)), ...inside];
 }
@@ -67,8 +64,7 @@ function reached(name: string, known: ReadonlySet<string>): ReadonlyMap<string, 
 }
 
 function index(child: protobuf.ReflectionObject): void {
-  if (child instanceof protobuf.Service) services.set(child.fullName.slice(1), child);
-  else if (child instanceof protobuf.Type) {
+  if (child instanceof protobuf.Type) {
     types.set(child.fullName.slice(1), child);
     child.nestedArray.forEach(index);
   }
@@ -89,23 +85,6 @@ function load(name: string): void {
   root.resolveAll();
 }
 
-/** The part of the bundle that a declaration reaches, in protobufjs's JSON. Throws if the bundle lacks it. */
-export function descriptorsOf(name: string): protobuf.INamespace {
-  const out: protobuf.INamespace & { nested: Record<string, protobuf.AnyNestedObject> } = { nested: {} };
-  for (const [path, declared] of reached(name, new Set())) {
-    const packages = path.split('.');
-    const child = packages.pop() ?? '';
-    let at = out.nested;
-    for (const name of packages) {
-      const next: protobuf.INamespace = at[name] ?? { nested: {} };
-      at[name] = next;
-      at = next.nested ??= {};
-    }
-    at[child] = declared;
-  }
-  return out;
-}
-
 /** The message type of this full name, if the bundle has it. */
 export function findType(name: string): protobuf.Type | undefined {
   const known = types.get(name);
@@ -119,12 +98,4 @@ export function messageType(name: string): protobuf.Type {
   const type = findType(name);
   if (!type) throw new Error(`unknown message type ${name}: add it to proto/roots.txt and run npm run gen`);
   return type;
-}
-
-/** The service of this full name. Throws if the bundle lacks it. */
-export function serviceType(name: string): protobuf.Service {
-  load(name);
-  const service = services.get(name);
-  if (!service) throw new Error(`unknown service ${name}: add it to proto/roots.txt and run npm run gen`);
-  return service;
 }

@@ -1,18 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after } from 'node:test';
-import { ChannelCredentials, Client, Metadata } from '@grpc/grpc-js';
+import { ChannelCredentials } from '@grpc/grpc-js';
 import { parseAllDocuments } from 'yaml';
 import type { RawObject } from '../../src/config/raw.ts';
 import type { ApiClient } from '../../src/kubernetes/api-client.ts';
 import type { KubeObject } from '../../src/kubernetes/object.ts';
 import { untilAborted, Writer } from '../../src/kubernetes/writer.ts';
 import type { Node } from '../../src/proto/generated/envoy/config/core/v3.ts';
-import { decode, encode } from '../../src/proto/message.ts';
 import { struct } from '../../src/proto/wellknown.ts';
 import { ApiServer, istioCrds } from '../kubernetes/api-server.ts';
 import { resourceOf } from '../kubernetes/objects.ts';
 import { AdsClient } from '../support/ads-client.ts';
+import { CertificateClient } from '../support/certificate-client.ts';
 import { until } from '../support/until.ts';
 import { freePorts } from './lab.ts';
 import { Pilotlight } from './pilotlight.ts';
@@ -197,17 +197,6 @@ export function signedBy(
   token: string | undefined,
   request: object,
 ): Promise<readonly string[]> {
-  const grpc = new Client(address, ChannelCredentials.createSsl(root), target);
-  const metadata = new Metadata();
-  if (token) metadata.set('authorization', `Bearer ${token}`);
-  return new Promise<readonly string[]>((resolve, reject) => {
-    grpc.makeUnaryRequest(
-      '/istio.v1.auth.IstioCertificateService/CreateCertificate',
-      (message: object) => Buffer.from(encode('istio.v1.auth.IstioCertificateRequest', message)),
-      bytes => decode('istio.v1.auth.IstioCertificateResponse', bytes),
-      request,
-      metadata,
-      (error, answer) => (error ? reject(error) : resolve(answer?.cert_chain ?? [])),
-    );
-  }).finally(() => grpc.close());
+  const client = new CertificateClient(address, ChannelCredentials.createSsl(root), target);
+  return client.sign(request, token).finally(() => client.close());
 }
