@@ -1,4 +1,5 @@
 import { pause } from '../kubernetes/backoff.ts';
+import { type Permit, PermitError } from '../kubernetes/writer.ts';
 
 /** Ends the waiting of who looks from time to time. */
 export class Bell {
@@ -19,5 +20,33 @@ export class Bell {
       this.#waiting = undefined;
     }
     this.#rung = false;
+  }
+}
+
+/** Something that a leader looks at from time to time. */
+export interface Looked {
+  readonly bell: Bell;
+  /** Resolves to the milliseconds until the next look, if the bell does not ring before. */
+  look(): Promise<number>;
+  /** The same after a look that failed. */
+  readonly again: number;
+  /** Told of the first of failures in a row. */
+  failed(error: unknown): void;
+}
+
+/** Looks for as long as a term lasts. */
+export async function lookOut({ bell, look, again, failed }: Looked, term: Permit): Promise<void> {
+  let failing = false;
+  while (term.held()) {
+    let wait = again;
+    try {
+      wait = await look();
+      failing = false;
+    } catch (error) {
+      if (error instanceof PermitError || term.signal.aborted) return;
+      if (!failing) failed(error);
+      failing = true;
+    }
+    await bell.wait(wait, term.signal);
   }
 }

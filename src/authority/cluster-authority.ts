@@ -13,10 +13,11 @@ import type { Cluster } from './cluster.ts';
 import { tellExpiry } from './expiry-events.ts';
 import { LEADER_LEASE, lead, webhookLease } from './leader.ts';
 import { Replicas } from './replicas.ts';
-import { RootCertificates } from './root-certificates.ts';
+import { rootsOfNamespaces } from './root-certificates.ts';
 import { Rotating } from './rotating.ts';
-import { type AuthorityState, followSecrets } from './secret-authority.ts';
-import { WebhookRoots } from './webhook-roots.ts';
+import { type AuthorityState, SecretAuthority, type StateHeard } from './secret-authority.ts';
+import { type Kept, Upkeep } from './upkeep.ts';
+import { rootsOfWebhooks } from './webhook-roots.ts';
 
 /** Who hears of the authority of a mesh. */
 export interface AuthorityHeard {
@@ -56,8 +57,8 @@ export async function clusterAuthority(
   const replicas = new Replicas(cluster, client, replica, every);
   let state: AuthorityState | undefined;
   let current: CertificateAuthority | undefined;
-  let roots: RootCertificates | undefined;
-  let webhooks: WebhookRoots | undefined;
+  let roots: Upkeep | undefined;
+  let webhooks: Upkeep | undefined;
   let ofSecrets: readonly Problem[] = [];
   let ofRotation: readonly Problem[] = [];
   let waitedFor = 0;
@@ -87,13 +88,13 @@ export async function clusterAuthority(
 
   const begin = (): void => {
     void replicas.run(acknowledgements, isRotating, signal);
+    const keeping = (kept: Kept): Upkeep => new Upkeep(cluster, kept, current ? rootBundle(current) : '');
     const duties = () => {
-      const bundle = current ? rootBundle(current) : '';
-      const distribution = new RootCertificates(cluster, bundle);
-      roots = distribution;
+      const keeps = keeping(rootsOfNamespaces(cluster));
+      roots = keeps;
       const expiry = { cluster, replica, state: () => state, serving, bell: ofExpiry };
       return [
-        (term: Permit) => distribution.run(term),
+        (term: Permit) => keeps.run(term),
         (term: Permit) => rotating.run(term),
         (term: Permit) => tellExpiry(expiry, term),
       ];
@@ -101,39 +102,35 @@ export async function clusterAuthority(
     void lead(cluster, client, { lease: LEADER_LEASE, identity: replica }, duties, signal);
     if (revision === undefined) return;
     const webhookDuties = () => {
-      const ofWebhooks = new WebhookRoots(cluster, revision, current ? rootBundle(current) : '');
-      webhooks = ofWebhooks;
-      return [(term: Permit) => ofWebhooks.run(term)];
+      const keeps = keeping(rootsOfWebhooks(cluster, revision));
+      webhooks = keeps;
+      return [(term: Permit) => keeps.run(term)];
     };
     void lead(cluster, client, { lease: webhookLease(revision), identity: replica }, webhookDuties, signal);
   };
 
-  await followSecrets(
-    cluster,
-    trustDomain,
-    {
-      state(next) {
-        state = next;
-        const { rotation } = next.inForce;
-        const authority = authorityOf(rotation);
-        const isSame = current && isSameAuthority(current, authority);
-        // Nobody is waited for where nothing is under way.
-        if (!isSame || (stepOf(rotation) !== 'settled' && current?.step !== authority.step)) {
-          const isFirst = !current;
-          current = authority;
-          heard.inForce(authority);
-          roots?.replace(rootBundle(authority));
-          webhooks?.replace(rootBundle(authority));
-          if (isFirst) begin();
-        }
-        tell();
-        for (const bell of [rotating.bell, replicas.bell, ofExpiry]) bell.ring();
-      },
-      problems(problems) {
-        ofSecrets = problems;
-        tell();
-      },
+  const secrets: StateHeard = {
+    state(next) {
+      state = next;
+      const { rotation } = next.inForce;
+      const authority = authorityOf(rotation);
+      const isSame = current && isSameAuthority(current, authority);
+      // Nobody is waited for where nothing is under way.
+      if (!isSame || (stepOf(rotation) !== 'settled' && current?.step !== authority.step)) {
+        const isFirst = !current;
+        current = authority;
+        heard.inForce(authority);
+        roots?.replace(rootBundle(authority));
+        webhooks?.replace(rootBundle(authority));
+        if (isFirst) begin();
+      }
+      tell();
+      for (const bell of [rotating.bell, replicas.bell, ofExpiry]) bell.ring();
     },
-    signal,
-  );
+    problems(problems) {
+      ofSecrets = problems;
+      tell();
+    },
+  };
+  await new SecretAuthority(cluster, trustDomain, secrets, signal).follow();
 }

@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
-import { ApiError, failureLine } from '../kubernetes/api-error.ts';
-import type { Resource } from '../kubernetes/object.ts';
-import { type Permit, PermitError } from '../kubernetes/writer.ts';
+import { failureLine } from '../kubernetes/api-error.ts';
+import { microTime, type Resource, SECRETS } from '../kubernetes/object.ts';
+import type { Permit } from '../kubernetes/writer.ts';
 import { timeText, validityOf } from '../security/certificate.ts';
 import {
   certificateLife,
@@ -12,12 +12,11 @@ import {
 } from '../security/certificate-life.ts';
 import { authorityOf } from '../security/rotation.ts';
 import { rotationSecret } from '../security/rotation-secret.ts';
-import type { Bell } from './bell.ts';
+import { type Bell, lookOut } from './bell.ts';
 import type { Cluster } from './cluster.ts';
 import type { AuthorityState } from './secret-authority.ts';
 
 const EVENTS: Resource = { apiVersion: 'events.k8s.io/v1', plural: 'events' };
-const SECRETS: Resource = { apiVersion: 'v1', plural: 'secrets' };
 
 /** On the Secret of the leader: the last part of its life that was told of each certificate, by its serial number. */
 const TOLD = 'pilotlight.io/expiry-told';
@@ -74,7 +73,7 @@ export async function tellExpiry(
       apiVersion: EVENTS.apiVersion,
       kind: 'Event',
       metadata: { name: `${regarding.name}.${serial.slice(-12)}.${milestone}`, namespace },
-      eventTime: new Date(clock.now()).toISOString().replace('Z', '000Z'),
+      eventTime: microTime(clock.now()),
       reportingController: 'pilotlight.io/ca',
       reportingInstance: replica.slice(0, 128),
       action: 'Expire',
@@ -83,9 +82,7 @@ export async function tellExpiry(
       regarding,
       note,
     };
-    await writer.create(EVENTS, event).catch((error: unknown) => {
-      if (!(error instanceof ApiError && error.reason === 'AlreadyExists')) throw error;
-    });
+    await writer.create(EVENTS, event);
   };
 
   const look = async (): Promise<number> => {
@@ -109,20 +106,11 @@ export async function tellExpiry(
         { namespace, name: rotationSecret.name },
         { metadata: { annotations: { [TOLD]: text } } },
       );
-    return Math.min(...watched.map(({ certificate }) => nextMilestone(validityOf(certificate), now) - now));
+    const soonest = Math.min(...watched.map(({ certificate }) => nextMilestone(validityOf(certificate), now) - now));
+    return Math.min(LOOK.most, Math.max(LOOK.least, soonest));
   };
 
-  let failing = false;
-  while (term.held()) {
-    let wait: number = LOOK.most;
-    try {
-      wait = await look();
-      failing = false;
-    } catch (error) {
-      if (error instanceof PermitError || term.signal.aborted) return;
-      if (!failing) log.error({ err: failureLine(error) }, 'the end of a certificate cannot be told by an Event');
-      failing = true;
-    }
-    await bell.wait(Math.min(LOOK.most, Math.max(LOOK.least, wait)), term.signal);
-  }
+  const failed = (error: unknown): void =>
+    log.error({ err: failureLine(error) }, 'the end of a certificate cannot be told by an Event');
+  await lookOut({ bell, look, again: LOOK.most, failed }, term);
 }

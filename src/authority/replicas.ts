@@ -1,11 +1,9 @@
 import type { ApiClient } from '../kubernetes/api-client.ts';
-import { collectionOf, type KubeObject, type Resource } from '../kubernetes/object.ts';
+import { collectionOf, type KubeObject, LEASES, microTime } from '../kubernetes/object.ts';
 import { untilAborted, type Writer } from '../kubernetes/writer.ts';
 import type { Acknowledgements, Report } from '../security/acknowledgements.ts';
 import { Bell } from './bell.ts';
 import type { Cluster } from './cluster.ts';
-
-const LEASES: Resource = { apiVersion: 'coordination.k8s.io/v1', plural: 'leases' };
 
 /** Finds the Leases in which replicas report. */
 const LABEL = { 'pilotlight.io/ca-report': 'true' };
@@ -123,8 +121,7 @@ export class Replicas {
   #write(writer: Writer, report: Report, holderIdentity: string): Promise<KubeObject> {
     const { namespace } = this.#cluster;
     const metadata = { name: this.#name, namespace, labels: LABEL, annotations: texts(report) };
-    const renewTime = new Date().toISOString().replace('Z', '000Z');
-    const spec = { holderIdentity, leaseDurationSeconds: CALM / 1_000, renewTime };
+    const spec = { holderIdentity, leaseDurationSeconds: CALM / 1_000, renewTime: microTime() };
     return writer.apply(LEASES, { apiVersion: LEASES.apiVersion, kind: 'Lease', metadata, spec });
   }
 }

@@ -1,20 +1,18 @@
 import { ApiError, failureLine } from '../kubernetes/api-error.ts';
-import type { KubeObject, Resource } from '../kubernetes/object.ts';
-import { type Permit, PermitError, type Writer } from '../kubernetes/writer.ts';
+import { type KubeObject, type ObjectName, SECRETS } from '../kubernetes/object.ts';
+import type { Permit, Writer } from '../kubernetes/writer.ts';
 import { type Outstanding, outstanding, type Report } from '../security/acknowledgements.ts';
 import { isSameAuthority } from '../security/authority.ts';
 import { caSecret, caSecretData } from '../security/ca-secret.ts';
 import { storedRoot, towards } from '../security/choice.ts';
-import type { SecretData } from '../security/fault.ts';
 import { makeRoot, rootAuthority } from '../security/root.ts';
 import { begin, isDue, isOver, type Pace, proceed, type Rotation, stepId, stepOf } from '../security/rotation.ts';
 import { type AuthorityInForce, rotationSecret, rotationSecretData } from '../security/rotation-secret.ts';
-import { Bell } from './bell.ts';
+import { inBase64 } from '../security/secret-data.ts';
+import { Bell, lookOut } from './bell.ts';
 import type { Cluster } from './cluster.ts';
 import type { Replicas } from './replicas.ts';
-import { type AuthorityState, ROTATE } from './secret-authority.ts';
-
-const SECRETS: Resource = { apiVersion: 'v1', plural: 'secrets' };
+import { type AuthorityState, ROTATE, secretOf } from './secret-authority.ts';
 
 /** Milliseconds in which the watch is to bring what was written. */
 const WRITTEN = 10_000;
@@ -68,19 +66,15 @@ export class Rotating {
   async run(term: Permit): Promise<void> {
     const { cluster, holding } = this.#context;
     const writer = cluster.writer(term);
-    let failing = false;
-    while (term.held()) {
-      try {
-        await this.#look(writer, term.signal);
-        failing = false;
-      } catch (error) {
-        if (error instanceof PermitError || term.signal.aborted) break;
-        const what = 'the leader cannot read or write what it is to do about the roots of the mesh; it tries again';
-        if (!failing) cluster.log.error({ err: error instanceof ApiError ? failureLine(error) : error }, what);
-        failing = true;
-      }
-      await this.bell.wait(this.#every, term.signal);
-    }
+    const look = async (): Promise<number> => {
+      await this.#look(writer, term.signal);
+      return this.#every;
+    };
+    const failed = (error: unknown): void => {
+      const what = 'the leader cannot read or write what it is to do about the roots of the mesh; it tries again';
+      cluster.log.error({ err: error instanceof ApiError ? failureLine(error) : error }, what);
+    };
+    await lookOut({ bell: this.bell, look, again: this.#every, failed }, term);
     holding(undefined);
   }
 
@@ -188,19 +182,20 @@ export class Rotating {
   async #storeRoot(next: AuthorityInForce, { found, wanted }: AuthorityState, writer: Writer): Promise<void> {
     const root = storedRoot(next);
     if (!root || found.cacerts) return;
-    const data = textsOf(caSecretData(root));
-    if (!found.caSecret) await this.#create(caSecret, data, writer);
+    const data = caSecretData(root);
+    if (!found.caSecret) await writer.create(SECRETS, secretOf(caSecret, this.#namespace, data));
     // Broken, it is left as it is.
     else if (wanted && !isSameAuthority(wanted.authority, root))
-      await writer.update(SECRETS, this.#named(caSecret.name), secret => ({ ...secret, data }));
+      await writer.update(SECRETS, this.#named(caSecret.name), secret => ({ ...secret, data: inBase64(data) }));
   }
 
   async #store(inForce: AuthorityInForce, writer: Writer): Promise<void> {
     const { clock, log } = this.#context.cluster;
     const { rotation } = inForce;
-    const data = textsOf(rotationSecretData(inForce));
-    const secret = await writer.update(SECRETS, this.#named(rotationSecret.name), found => ({ ...found, data }));
-    if (!secret) await this.#create(rotationSecret, data, writer);
+    const data = rotationSecretData(inForce);
+    const changed = (found: KubeObject): KubeObject => ({ ...found, data: inBase64(data) });
+    const secret = await writer.update(SECRETS, this.#named(rotationSecret.name), changed);
+    if (!secret) await writer.create(SECRETS, secretOf(rotationSecret, this.#namespace, data));
     this.#written = { generation: rotation.generation, at: clock.now() };
     log.info(
       { step: stepOf(rotation), generation: rotation.generation },
@@ -208,21 +203,11 @@ export class Rotating {
     );
   }
 
-  async #create(
-    { name, type }: { readonly name: string; readonly type: string },
-    data: Readonly<Record<string, string>>,
-    writer: Writer,
-  ): Promise<void> {
-    const object: KubeObject = { apiVersion: 'v1', kind: 'Secret', metadata: this.#named(name), type, data };
-    await writer.create(SECRETS, object).catch((error: unknown) => {
-      if (!(error instanceof ApiError && error.reason === 'AlreadyExists')) throw error;
-    });
+  get #namespace(): string {
+    return this.#context.cluster.namespace;
   }
 
-  #named(name: string) {
-    return { namespace: this.#context.cluster.namespace, name };
+  #named(name: string): ObjectName {
+    return { namespace: this.#namespace, name };
   }
 }
-
-const textsOf = (data: SecretData): Readonly<Record<string, string>> =>
-  Object.fromEntries(Object.entries(data).map(([field, bytes]) => [field, Buffer.from(bytes).toString('base64')]));

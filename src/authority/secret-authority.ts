@@ -1,16 +1,16 @@
 import { type Problem, problemLine } from '../config/problem.ts';
 import type { RawObject } from '../config/raw.ts';
-import { ApiError, failureLine } from '../kubernetes/api-error.ts';
-import type { Resource } from '../kubernetes/object.ts';
+import { failureLine } from '../kubernetes/api-error.ts';
+import { type KubeObject, SECRETS } from '../kubernetes/object.ts';
 import { untilAborted } from '../kubernetes/writer.ts';
 import { objectKey } from '../object-key.ts';
 import { caSecret, caSecretData, readCaSecret } from '../security/ca-secret.ts';
 import { cacertsSecret, readCacerts } from '../security/cacerts.ts';
 import { chooseAuthority, type WantedAuthority } from '../security/choice.ts';
-import type { SecretData } from '../security/fault.ts';
 import { makeRoot, rootAuthority } from '../security/root.ts';
 import { stepId } from '../security/rotation.ts';
 import { type AuthorityInForce, readRotationSecret, rotationSecret } from '../security/rotation-secret.ts';
+import { fromBase64, inBase64, type SecretData } from '../security/secret-data.ts';
 import type { Cluster } from './cluster.ts';
 import { rootCertificates } from './root-certificates.ts';
 
@@ -46,156 +46,150 @@ export interface StateHeard {
   problems(problems: readonly Problem[]): void;
 }
 
-const SECRETS: Resource = { apiVersion: 'v1', plural: 'secrets' };
-
 /** Milliseconds until a root that could not be written is tried again. */
 const AGAIN = 10_000;
 
-const secretData = (secret: RawObject): SecretData =>
-  Object.fromEntries(
-    Object.entries((secret['data'] ?? {}) as Readonly<Record<string, string>>).map(([field, text]) => [
-      field,
-      Buffer.from(text, 'base64'),
-    ]),
-  );
+const dataOf = (object: RawObject | undefined): Readonly<Record<string, string>> =>
+  (object?.['data'] ?? {}) as Readonly<Record<string, string>>;
 
-const mountedRoots = (configMap: RawObject | undefined): string =>
-  (configMap?.['data'] as Readonly<Record<string, string>> | undefined)?.[rootCertificates.field] ?? '';
+/** A Secret as it is made. */
+export const secretOf = (
+  { name, type }: { readonly name: string; readonly type: string },
+  namespace: string,
+  data: SecretData,
+): KubeObject => ({ apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace }, type, data: inBase64(data) });
 
 /**
  * Follows the authority of a mesh: in the Secrets `cacerts` and `istio-ca-secret`, which is made where there is neither, and in what the leader
  * has written down. It is heard of the first time once all have been looked up. What is wrong with a Secret is told and logged, and leaves the
  * last good one in force; where there is none yet nothing is in force, and nothing is made beside it.
  */
-export async function followSecrets(
-  { follow, writer, namespace, clock, log }: Cluster,
-  trustDomain: () => string,
-  heard: StateHeard,
-  signal: AbortSignal,
-): Promise<void> {
-  let found: Found = { cacerts: undefined, caSecret: undefined, rotation: undefined, roots: undefined };
+export class SecretAuthority {
+  readonly #cluster: Cluster;
+  readonly #trustDomain: () => string;
+  readonly #heard: StateHeard;
+  readonly #signal: AbortSignal;
+  #found: Found = { cacerts: undefined, caSecret: undefined, rotation: undefined, roots: undefined };
   /** What was wrong when last looked at, as it was said. */
-  let said: ReadonlySet<string> = new Set();
-  let unwritten: string | undefined;
-  let faults: readonly Problem[] = [];
-  let inForce: AuthorityInForce | undefined;
-  let writing = false;
-  let looked = false;
+  #said: ReadonlySet<string> = new Set();
+  #unwritten: string | undefined;
+  #faults: readonly Problem[] = [];
+  #inForce: AuthorityInForce | undefined;
+  #writing = false;
+  #looked = false;
 
-  /** Says what is wrong, each once, and again only if it has been mended meanwhile. */
-  const tell = (): void => {
-    const object = objectKey('Secret', namespace, caSecret.name);
-    const problems: readonly Problem[] =
-      unwritten === undefined ? faults : [...faults, { object, path: '', message: unwritten, severity: 'error' }];
-    const lines = new Map(problems.map(problem => [problemLine(problem), problem.severity]));
-    for (const [problem, severity] of lines)
-      if (!said.has(problem)) log[severity === 'error' ? 'error' : 'warn']({ problem }, 'a problem');
-    said = new Set(lines.keys());
-    heard.problems(problems);
-  };
+  constructor(cluster: Cluster, trustDomain: () => string, heard: StateHeard, signal: AbortSignal) {
+    this.#cluster = cluster;
+    this.#trustDomain = trustDomain;
+    this.#heard = heard;
+    this.#signal = signal;
+  }
 
-  /** Makes the root of a mesh that has none. Any replica may: what is there already is never overwritten. */
-  const make = async (): Promise<void> => {
-    if (writing) return;
-    writing = true;
-    try {
-      const root = rootAuthority(await makeRoot(trustDomain(), clock.now()));
-      const data = Object.entries(caSecretData(root)).map(
-        ([field, bytes]) => [field, Buffer.from(bytes).toString('base64')] as const,
-      );
-      const metadata = { name: caSecret.name, namespace };
-      const object = {
-        apiVersion: 'v1',
-        kind: 'Secret',
-        metadata,
-        type: caSecret.type,
-        data: Object.fromEntries(data),
-      };
-      await writer(untilAborted(signal)).create(SECRETS, object);
-      unwritten = undefined;
-      tell();
-      log.info({ secret: `${namespace}/${caSecret.name}` }, 'the root of the mesh was written');
-    } catch (error) {
-      const isThere = error instanceof ApiError && error.reason === 'AlreadyExists';
-      if (!isThere && !signal.aborted) {
-        unwritten = `the root of the mesh cannot be written: ${failureLine(error)}`;
-        tell();
-        clock.after(AGAIN, choose);
-      }
-    } finally {
-      writing = false;
-    }
-  };
+  /** Follows it until the signal aborts. Resolves once all has been looked up. */
+  async follow(): Promise<void> {
+    await Promise.all([
+      this.#follow('cacerts', 'Secret', cacertsSecret),
+      this.#follow('caSecret', 'Secret', caSecret.name),
+      this.#follow('rotation', 'Secret', rotationSecret.name),
+      this.#follow('roots', 'ConfigMap', rootCertificates.name),
+    ]);
+    this.#looked = true;
+    this.#choose();
+  }
 
-  const choose = (): void => {
-    if (!looked || signal.aborted) return;
-    const now = clock.now();
-    const rotation = found.rotation && readRotationSecret(secretData(found.rotation), now);
+  #follow(part: keyof Found, kind: 'Secret' | 'ConfigMap', name: string): Promise<void> {
+    const { follow, namespace } = this.#cluster;
+    const told = (object: RawObject | undefined): void => {
+      this.#found = { ...this.#found, [part]: object };
+      this.#choose();
+    };
+    const collection = { kind, group: '', versions: ['v1'], plural: `${kind.toLowerCase()}s`, namespace };
+    return follow(
+      `${kind}/${namespace}/${name} of the CA`,
+      { ...collection, fieldSelector: `metadata.name=${name}` },
+      { listed: ([object]) => told(object), changed: told, gone: () => told(undefined) },
+      this.#signal,
+    );
+  }
+
+  #choose(): void {
+    if (!this.#looked || this.#signal.aborted) return;
+    const now = this.#cluster.clock.now();
+    const { cacerts, caSecret: root, rotation: stored, roots } = this.#found;
+    const rotation = stored && readRotationSecret(fromBase64(dataOf(stored)), now);
     const choice = chooseAuthority(
       {
-        cacerts: found.cacerts && readCacerts(secretData(found.cacerts), now),
-        caSecret: found.caSecret && readCaSecret(secretData(found.caSecret), now),
+        cacerts: cacerts && readCacerts(fromBase64(dataOf(cacerts)), now),
+        caSecret: root && readCaSecret(fromBase64(dataOf(root)), now),
         rotation,
-        mounted: mountedRoots(found.roots),
+        mounted: dataOf(roots)[rootCertificates.field] ?? '',
       },
-      inForce,
+      this.#inForce,
       now,
     );
-    if (choice.do === 'make') return void make();
-    const isRotationAsked = found.caSecret?.metadata.annotations?.[ROTATE] !== undefined;
-    const secretProblem = (secret: string, path: string, message: string, severity: Problem['severity']): Problem => ({
-      object: objectKey('Secret', namespace, secret),
-      path,
-      message,
-      severity,
-    });
+    if (choice.do === 'make') {
+      void this.#make();
+      return;
+    }
+    const isRotationAsked = root?.metadata.annotations?.[ROTATE] !== undefined;
     const inVain = `another root is asked for, but the mesh has that of ${cacertsSecret}: replace it there`;
-    faults = [
-      ...choice.faults.map(({ secret, field, message, severity }) => secretProblem(secret, field, message, severity)),
-      ...(isRotationAsked && found.cacerts
-        ? [secretProblem(caSecret.name, `metadata.annotations["${ROTATE}"]`, inVain, 'warning')]
+    this.#faults = [
+      ...choice.faults.map(({ secret, field, message, severity }) => this.#problem(secret, field, message, severity)),
+      ...(isRotationAsked && cacerts
+        ? [this.#problem(caSecret.name, `metadata.annotations["${ROTATE}"]`, inVain, 'warning')]
         : []),
     ];
-    if (found.caSecret) unwritten = undefined;
-    tell();
+    if (root) this.#unwritten = undefined;
+    this.#tell();
     if (choice.do === 'refuse') return;
-    inForce = choice.inForce;
-    const stored = rotation?.ok ? stepId(rotation.value.rotation) : undefined;
-    heard.state({
-      inForce,
+    this.#inForce = choice.inForce;
+    const step = rotation?.ok ? stepId(rotation.value.rotation) : undefined;
+    this.#heard.state({
+      inForce: choice.inForce,
       wanted: choice.wanted,
-      found,
-      storedStep: stored === stepId(inForce.rotation) ? stored : undefined,
+      found: this.#found,
+      storedStep: step === stepId(choice.inForce.rotation) ? step : undefined,
       isRotationBroken: rotation !== undefined && !rotation.ok,
       isRotationAsked,
     });
-  };
+  }
 
-  const following = (part: keyof Found, kind: 'Secret' | 'ConfigMap', name: string): Promise<void> => {
-    const told = (object: RawObject | undefined): void => {
-      found = { ...found, [part]: object };
-      choose();
-    };
-    return follow(
-      `${kind}/${namespace}/${name} of the CA`,
-      {
-        kind,
-        group: '',
-        versions: ['v1'],
-        plural: `${kind.toLowerCase()}s`,
-        namespace,
-        fieldSelector: `metadata.name=${name}`,
-      },
-      { listed: ([object]) => told(object), changed: told, gone: () => told(undefined) },
-      signal,
-    );
-  };
-  await Promise.all([
-    following('cacerts', 'Secret', cacertsSecret),
-    following('caSecret', 'Secret', caSecret.name),
-    following('rotation', 'Secret', rotationSecret.name),
-    following('roots', 'ConfigMap', rootCertificates.name),
-  ]);
-  looked = true;
-  choose();
+  /** Makes the root of a mesh that has none. Any replica may: what is there already is never overwritten. */
+  async #make(): Promise<void> {
+    if (this.#writing) return;
+    this.#writing = true;
+    const { clock, log, namespace, writer } = this.#cluster;
+    try {
+      const root = rootAuthority(await makeRoot(this.#trustDomain(), clock.now()));
+      const secret = secretOf(caSecret, namespace, caSecretData(root));
+      if (!(await writer(untilAborted(this.#signal)).create(SECRETS, secret))) return;
+      this.#unwritten = undefined;
+      this.#tell();
+      log.info({ secret: `${namespace}/${caSecret.name}` }, 'the root of the mesh was written');
+    } catch (error) {
+      if (this.#signal.aborted) return;
+      this.#unwritten = `the root of the mesh cannot be written: ${failureLine(error)}`;
+      this.#tell();
+      clock.after(AGAIN, () => this.#choose());
+    } finally {
+      this.#writing = false;
+    }
+  }
+
+  #problem(secret: string, path: string, message: string, severity: Problem['severity']): Problem {
+    return { object: objectKey('Secret', this.#cluster.namespace, secret), path, message, severity };
+  }
+
+  /** Says what is wrong, each once, and again only if it has been mended meanwhile. */
+  #tell(): void {
+    const { log } = this.#cluster;
+    const unwritten = this.#unwritten;
+    const problems =
+      unwritten === undefined ? this.#faults : [...this.#faults, this.#problem(caSecret.name, '', unwritten, 'error')];
+    const lines = new Map(problems.map(problem => [problemLine(problem), problem.severity]));
+    for (const [problem, severity] of lines)
+      if (!this.#said.has(problem)) log[severity === 'error' ? 'error' : 'warn']({ problem }, 'a problem');
+    this.#said = new Set(lines.keys());
+    this.#heard.problems(problems);
+  }
 }

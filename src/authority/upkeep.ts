@@ -1,6 +1,6 @@
 import { failureLine } from '../kubernetes/api-error.ts';
 import { pause } from '../kubernetes/backoff.ts';
-import { type Permit, PermitError } from '../kubernetes/writer.ts';
+import { type Permit, PermitError, type Writer } from '../kubernetes/writer.ts';
 import { Bell } from './bell.ts';
 import type { Cluster } from './cluster.ts';
 
@@ -27,10 +27,12 @@ interface Writes {
   readonly last: number;
 }
 
-/** What is kept, and how. */
+/** What the objects are, and how they are kept. */
 export interface Kept {
-  /** Writes the object of that key as it is to be; gives its version then, undefined where it cannot be there any more. */
-  write(key: string): Promise<string | undefined>;
+  /** Says to `upkeep` what is to be there and what is, until the signal aborts. Resolves once all objects have been listed. */
+  follow(upkeep: Upkeep, signal: AbortSignal): Promise<unknown>;
+  /** Writes the roots into the object of that key; gives its version then, undefined where it cannot be there any more. */
+  write(key: string, upkeep: Upkeep, writer: Writer): Promise<string | undefined>;
   /** The object's name in the log, under the name of its kind. */
   logged(key: string): Readonly<Record<string, string>>;
   /** What is said where it cannot be written. */
@@ -40,11 +42,13 @@ export interface Kept {
 }
 
 /**
- * Objects of the cluster that are to be as they are to be, whoever changes them, each by its key. What somebody else does to one is undone at once, and less
- * and less often where they go on. For the leader alone.
+ * Objects of the cluster that are to hold the mesh's roots, whoever changes them, each by its key. What somebody else does to one is undone at once,
+ * and less and less often where they go on. For the leader alone.
  */
 export class Upkeep {
-  readonly #cluster: Pick<Cluster, 'clock' | 'log'>;
+  readonly #cluster: Cluster;
+  readonly #kept: Kept;
+  #roots: string;
   readonly #wanted = new Set<string>();
   readonly #right = new Set<string>();
   /** Those that are to be written. */
@@ -58,8 +62,21 @@ export class Upkeep {
   /** Counts what they are to be: what was written meanwhile is no longer right. */
   #age = 0;
 
-  constructor(cluster: Pick<Cluster, 'clock' | 'log'>) {
+  /** `roots` are one PEM text. */
+  constructor(cluster: Cluster, kept: Kept, roots: string) {
     this.#cluster = cluster;
+    this.#kept = kept;
+    this.#roots = roots;
+  }
+
+  /** What the objects are to hold: one PEM text. */
+  get roots(): string {
+    return this.#roots;
+  }
+
+  /** Whether a text says the same: an istiod beside may end its lines otherwise, and is to be left alone. */
+  isRight(text: unknown): boolean {
+    return text === this.#roots || (typeof text === 'string' && withoutSpaces(text) === withoutSpaces(this.#roots));
   }
 
   /** Those that are not as they are to be; undefined while that is not known. */
@@ -96,8 +113,10 @@ export class Upkeep {
     this.#look(key);
   }
 
-  /** From now on all of them are to be otherwise. */
-  changed(): void {
+  /** From now on they are to hold these. */
+  replace(roots: string): void {
+    if (roots === this.#roots) return;
+    this.#roots = roots;
     this.#age++;
     this.#right.clear();
     this.#writes.clear();
@@ -105,7 +124,9 @@ export class Upkeep {
   }
 
   /** Writes from when all objects have been listed, for as long as the term lasts. */
-  async run(term: Permit, listed: Promise<unknown>, kept: Kept): Promise<void> {
+  async run(term: Permit): Promise<void> {
+    const writer = this.#cluster.writer(term);
+    const listed = this.#kept.follow(this, term.signal);
     const ended = new Promise<void>(resolve => {
       if (term.signal.aborted) resolve();
       else term.signal.addEventListener('abort', () => resolve(), { once: true });
@@ -125,7 +146,7 @@ export class Upkeep {
         }
         soonest = Math.min(soonest, wait);
       }
-      if (next !== undefined) await pause(await this.#write(next, kept), term.signal);
+      if (next !== undefined) await pause(await this.#write(next, writer), term.signal);
       else await this.#bell.wait(soonest, term.signal);
     }
   }
@@ -146,11 +167,12 @@ export class Upkeep {
   }
 
   /** Writes one object; gives the milliseconds to wait before the next. */
-  async #write(key: string, kept: Kept): Promise<number> {
+  async #write(key: string, writer: Writer): Promise<number> {
     const { clock, log } = this.#cluster;
+    const kept = this.#kept;
     const age = this.#age;
     try {
-      const version = await kept.write(key);
+      const version = await kept.write(key, this, writer);
       if (version === undefined) {
         this.#owed.delete(key);
         return times.apart;
@@ -159,7 +181,7 @@ export class Upkeep {
       this.#written.set(key, version);
       if (age === this.#age) this.#right.add(key);
       this.#look(key);
-      this.#count(key, kept);
+      this.#count(key);
       return times.apart;
     } catch (error) {
       if (error instanceof PermitError) throw error;
@@ -170,8 +192,9 @@ export class Upkeep {
     }
   }
 
-  #count(key: string, { logged, contested }: Kept): void {
+  #count(key: string): void {
     const { clock, log } = this.#cluster;
+    const { logged, contested } = this.#kept;
     const now = clock.now();
     const before = this.#writes.get(key);
     const count = before && now - before.last < times.quiet ? before.count + 1 : 1;
@@ -184,6 +207,4 @@ export class Upkeep {
 const isOlder = (version: string, than: string): boolean =>
   version.length === than.length ? version < than : version.length < than.length;
 
-/** Whether two PEM texts say the same: an istiod beside may end its lines otherwise, and is to be left alone. */
-export const isSamePem = (a: string, b: string): boolean =>
-  a === b || a.replaceAll(/\s/g, '') === b.replaceAll(/\s/g, '');
+const withoutSpaces = (pem: string): string => pem.replaceAll(/\s/g, '');

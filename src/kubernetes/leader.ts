@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { ApiClient } from './api-client.ts';
 import { ApiError, failureLine } from './api-error.ts';
 import { pause } from './backoff.ts';
-import { collectionOf, type KubeObject, pathOf, type Resource } from './object.ts';
+import { collectionOf, type KubeObject, LEASES, microTime, pathOf } from './object.ts';
 import { type Permit, PermitError } from './writer.ts';
 
 /** Milliseconds. client-go's: others wait for `leaseMs`; a leader that could not renew for `renewMs` ends; all look every `retryMs`. */
@@ -25,8 +25,6 @@ export interface Candidacy {
   readonly identity: string;
   readonly timing?: LeaderTiming;
 }
-
-const LEASES: Resource = { apiVersion: 'coordination.k8s.io/v1', plural: 'leases' };
 
 /** What a Lease says. Each of its fields may be absent. */
 interface LeaseSpec {
@@ -254,6 +252,3 @@ export class LeaderElection {
       .catch((error: unknown) => log.info({ lease: name, err: failureLine(error) }, 'the Lease was not given back'));
   }
 }
-
-/** Kubernetes' MicroTime. */
-const microTime = (): string => new Date().toISOString().replace('Z', '000Z');

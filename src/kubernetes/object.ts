@@ -20,6 +20,13 @@ export interface Resource {
   readonly plural: string;
 }
 
+export const CONFIG_MAPS: Resource = { apiVersion: 'v1', plural: 'configmaps' };
+export const LEASES: Resource = { apiVersion: 'coordination.k8s.io/v1', plural: 'leases' };
+export const SECRETS: Resource = { apiVersion: 'v1', plural: 'secrets' };
+
+/** Kubernetes' MicroTime of a moment in milliseconds since 1970. */
+export const microTime = (ms = Date.now()): string => new Date(ms).toISOString().replace('Z', '000Z');
+
 /** Which object of a kind; without a namespace where the kind has none. */
 export interface ObjectName {
   readonly namespace?: string | undefined;

@@ -44,7 +44,7 @@ export class Writer {
 
   /** An object; undefined where there is none. */
   async get(resource: Resource, name: ObjectName): Promise<KubeObject | undefined> {
-    return this.#tried(() => this.#json(pathOf(resource, name))).catch(undefinedIfAbsent);
+    return this.#tried(() => this.#json(pathOf(resource, name))).catch(undefinedIf(isAbsent));
   }
 
   /**
@@ -65,12 +65,12 @@ export class Writer {
   }
 
   /**
-   * Makes an object that is not there yet; an ApiError of the reason AlreadyExists where it is. That may be the work of a try that got no
-   * answer: who wants to know reads the object.
+   * Makes an object; undefined where there is one of that name. That may be the work of a try that got no answer: who wants to know reads the
+   * object.
    */
-  create(resource: Resource, object: KubeObject): Promise<KubeObject> {
+  async create(resource: Resource, object: KubeObject): Promise<KubeObject | undefined> {
     const path = collectionOf(resource, object.metadata.namespace);
-    return this.#tried(() => this.#json(path, { method: 'POST', body: object }));
+    return this.#tried(() => this.#json(path, { method: 'POST', body: object })).catch(undefinedIf(isThere));
   }
 
   /**
@@ -91,7 +91,7 @@ export class Writer {
       const { resourceVersion } = now.metadata;
       const metadata = { ...body.metadata, ...(resourceVersion && { resourceVersion }) };
       return this.#json(path, { method: 'PUT', body: { ...body, metadata } });
-    }, isConflict).catch(undefinedIfAbsent);
+    }, isConflict).catch(undefinedIf(isAbsent));
   }
 
   /** Merges fields into an object (RFC 7396): null removes one, a list takes the place of the list that was there. */
@@ -107,7 +107,7 @@ export class Writer {
   async delete(resource: Resource, name: ObjectName, uid?: string): Promise<boolean> {
     const body = { apiVersion: 'v1', kind: 'DeleteOptions', ...(uid && { preconditions: { uid } }) };
     const deleted = this.#tried(() => this.#json(pathOf(resource, name), { method: 'DELETE', body }));
-    return (await deleted.catch(undefinedIfAbsent)) !== undefined;
+    return (await deleted.catch(undefinedIf(isAbsent))) !== undefined;
   }
 
   async #json(path: string, request: ApiRequest = {}): Promise<KubeObject> {
@@ -151,6 +151,12 @@ const isPassing = ({ code }: ApiError): boolean => code === 429 || code >= 500;
 
 const isConflict = ({ code, reason }: ApiError): boolean => code === 409 && reason === 'Conflict';
 
-function undefinedIfAbsent(error: unknown): undefined {
-  if (!(error instanceof ApiError) || error.code !== 404) throw error;
-}
+const isAbsent = ({ code }: ApiError): boolean => code === 404;
+
+const isThere = ({ reason }: ApiError): boolean => reason === 'AlreadyExists';
+
+const undefinedIf =
+  (expected: (error: ApiError) => boolean) =>
+  (error: unknown): undefined => {
+    if (!(error instanceof ApiError && expected(error))) throw error;
+  };

@@ -1,6 +1,7 @@
 import { type CertificateAuthority, readAuthority, rootBundle } from './authority.ts';
 import { pemOf } from './certificate.ts';
-import { encoded, type Read, type SecretData, textOf } from './fault.ts';
+import type { Read } from './fault.ts';
+import { encoded, type SecretData, textOf } from './secret-data.ts';
 
 /** The Secret that holds a self-signed root, as istiod keeps it. */
 export const caSecret = { name: 'istio-ca-secret', type: 'istio.io/ca-root' } as const;

@@ -1,5 +1,6 @@
 import { type CertificateAuthority, readAuthority } from './authority.ts';
-import { type Fault, type Read, type SecretData, textOf } from './fault.ts';
+import type { Fault, Read } from './fault.ts';
+import { type SecretData, textOf } from './secret-data.ts';
 
 /** The Secret that brings an authority along. */
 export const cacertsSecret = 'cacerts';

@@ -18,13 +18,3 @@ export const unread = (field: string, message: string): { readonly ok: false; re
   ok: false,
   faults: [{ field, message, severity: 'error' }],
 });
-
-/** The decoded data of a Secret. */
-export type SecretData = Readonly<Record<string, Uint8Array>>;
-
-/** A field of a Secret as text; empty where there is none. */
-export const textOf = (data: SecretData, field: string): string => Buffer.from(data[field] ?? []).toString('utf8');
-
-/** Texts as the data of a Secret. */
-export const encoded = (fields: Readonly<Record<string, string>>): SecretData =>
-  Object.fromEntries(Object.entries(fields).map(([name, text]) => [name, Buffer.from(text)]));

@@ -2,8 +2,9 @@ import { type AuthorityFields, type CertificateAuthority, readAuthority } from '
 import { caSecret } from './ca-secret.ts';
 import { cacertsSecret } from './cacerts.ts';
 import { isSame, pemOf, readCertificates } from './certificate.ts';
-import { encoded, type Read, type SecretData, textOf, unread } from './fault.ts';
+import { type Read, unread } from './fault.ts';
 import { type Rotation, stepOf } from './rotation.ts';
+import { encoded, type SecretData, textOf } from './secret-data.ts';
 
 /**
  * The Secret in which the leader says what is in force, and every replica reads it: also after a restart, and where `cacerts` holds another

@@ -5,10 +5,10 @@ import { rootBundle } from '../../src/security/authority.ts';
 import { caSecretData, readCaSecret } from '../../src/security/ca-secret.ts';
 import { readCacerts } from '../../src/security/cacerts.ts';
 import { pemOf } from '../../src/security/certificate.ts';
-import type { SecretData } from '../../src/security/fault.ts';
 import { makeRoot, rootAuthority } from '../../src/security/root.ts';
 import { settled } from '../../src/security/rotation.ts';
 import { readRotationSecret, rotationSecretData } from '../../src/security/rotation-secret.ts';
+import type { SecretData } from '../../src/security/secret-data.ts';
 import { caExtensions, newCertificate, newCsr, newKey, openssl, type Signer, textOfCertificate } from './openssl.ts';
 
 const now = Date.now() + 60_000;
