@@ -28,7 +28,7 @@ import type { Proxy } from './model/proxy/proxy.ts';
 import { objectKey } from './object-key.ts';
 import { openPorts, type Port } from './ports/ports.ts';
 import type { RunContext, SecurePortState } from './ports/secure-port.ts';
-import { proxyHandler } from './proxy-handler.ts';
+import { ProxyHandler } from './proxy-handler.ts';
 import { readings } from './readings.ts';
 import { Acknowledgements } from './security/acknowledgements.ts';
 import type { Authenticator } from './security/authenticate.ts';
@@ -176,7 +176,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
   });
   const acknowledgements = new Acknowledgements();
   const known = { identify: (peer: Peer) => ports.identify(peer), rightsOf: rightsBy(settings, line), clock };
-  const proxies = proxyHandler({
+  const handler = new ProxyHandler({
     ...known,
     acknowledgements,
     world,
@@ -185,19 +185,21 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     log: scopes.of('ads'),
     problems,
     metrics,
+    inquiries: inquiries(() => ({
+      ...known,
+      view,
+      pages,
+      refused: (peer, problem) => scopes.of('ads').warn({ peer, problem }, 'a question over xDS was refused'),
+      identifier: controlPlaneIdentifier,
+    })),
   });
-  const asking = inquiries(() => ({
-    ...known,
-    view,
-    pages,
-    refused: (peer, problem) => scopes.of('ads').warn({ peer, problem }, 'a question over xDS was refused'),
-    identifier: controlPlaneIdentifier,
-  }));
   const ration = new Ration();
-  const ads = new AdsServer<Proxy>(
-    { ...proxies, inquiries: asking },
-    { clock, ration, identifier: `pilotlight ${VERSION}`, onPushed: () => line.rounds.pushed() },
-  );
+  const ads = new AdsServer<Proxy>(handler, {
+    clock,
+    ration,
+    identifier: `pilotlight ${VERSION}`,
+    onPushed: () => line.rounds.pushed(),
+  });
 
   const view: DebugView = {
     ads,

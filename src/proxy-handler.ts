@@ -4,16 +4,23 @@ import { ProofEnds } from './access/proof-ends.ts';
 import { bounds } from './bounds.ts';
 import type { WorkloadCertificates } from './certificates/workload-certificates.ts';
 import type { Clock } from './clock.ts';
+import type { Waiting } from './grpc/call.ts';
+import type { Peer } from './grpc/peer.ts';
 import { BoundError, status } from './grpc/status.ts';
 import type { Metrics } from './http/metrics.ts';
 import type { Log } from './log/log.ts';
 import type { ProblemLog } from './log/problem-log.ts';
 import { parseNode, proven } from './model/proxy/node.ts';
 import type { Proxy } from './model/proxy/proxy.ts';
+import type { Node } from './proto/generated/envoy/config/core/v3.ts';
 import { type Acknowledgements, proxyOf } from './security/acknowledgements.ts';
 import { checkNode } from './security/node-check.ts';
 import { type ProxyWorld, type World, withCredentials, withWorkloadSecrets } from './world.ts';
-import type { Admission, AdsHandler } from './xds/handler.ts';
+import type { OtherResource } from './xds/frame.ts';
+import type { Acked, Admission, AdsHandler, Inquiries, OtherRequest, Sent, Stream } from './xds/handler.ts';
+import type { Snapshot } from './xds/resource-set.ts';
+import type { XdsType } from './xds/resource-types.ts';
+import type { Rejection } from './xds/subscription.ts';
 
 /** What the handler of proxies needs of the control plane. */
 export interface ProxyHandlerContext {
@@ -29,6 +36,8 @@ export interface ProxyHandlerContext {
   readonly log: Log;
   readonly problems: ProblemLog;
   readonly metrics: Metrics;
+  /** Answers streams that are no proxies'. */
+  readonly inquiries?: Inquiries;
 }
 
 /** Types that are asked for though they are not served; so many are remembered, so that each is logged once. */
@@ -47,130 +56,151 @@ function checkCaller(identified: Identified & { readonly ok: true }, proxy: Prox
 }
 
 /** What proxies are, and what each is to have: the side of the ADS server that knows Istio. */
-export function proxyHandler(context: ProxyHandlerContext): AdsHandler<Proxy> {
-  const { world, credentials, certificates, acknowledgements, clock, log, problems, metrics } = context;
-  const lastGood = new WeakMap<Proxy['class'], ProxyWorld>();
-  const proofs = new ProofEnds<Proxy>(clock);
-  /** By what each has proved, where it has. */
-  const provers = new WeakMap<Proxy, string>();
-  const unknownTypes = new Set<string>();
+export class ProxyHandler implements AdsHandler<Proxy> {
+  readonly inquiries: Inquiries | undefined;
+  readonly #context: ProxyHandlerContext;
+  readonly #proofs: ProofEnds<Proxy>;
+  readonly #lastGood = new WeakMap<Proxy['class'], ProxyWorld>();
+  /** By what each has proved who it is, where it has. */
+  readonly #provers = new WeakMap<Proxy, string>();
+  readonly #unknownTypes = new Set<string>();
 
-  const whole = (proxy: Proxy): ProxyWorld => {
+  constructor(context: ProxyHandlerContext) {
+    this.inquiries = context.inquiries;
+    this.#context = context;
+    this.#proofs = new ProofEnds(context.clock);
+  }
+
+  connect(node: Node, peer: Peer, waiting: Waiting): Admission<Proxy> | Promise<Admission<Proxy>> {
+    const { world, identify, log } = this.#context;
+    if (!world())
+      return { ok: false, code: status.UNAVAILABLE, message: 'not every kind of object has been listed yet' };
+    if ((node.id?.length ?? 0) > bounds['node-id'].most) throw new BoundError('node-id');
+    const parsed = parseNode(node);
+    if (!parsed.ok) {
+      log.warn({ node: node.id, problem: parsed.message }, 'a proxy was refused');
+      return { ok: false, code: status.INVALID_ARGUMENT, message: parsed.message };
+    }
+    const admission = (identified: Identified) => this.#admission(parsed.proxy, identified, peer, waiting);
+    const identified = identify(peer);
+    return identified instanceof Promise ? identified.then(admission) : admission(identified);
+  }
+
+  #admission(
+    proxy: Proxy,
+    identified: Identified,
+    peer: Peer,
+    waiting: Waiting,
+  ): Admission<Proxy> | Promise<Admission<Proxy>> {
+    const checked = identified.ok ? checkCaller(identified, proxy) : identified;
+    if (!checked.ok) {
+      const { code, message, reason = message } = checked;
+      this.#context.log.warn({ proxy: proxy.id, peer: peer.address, problem: reason }, 'a proxy was refused');
+      return { ok: false, code, message };
+    }
+    const { caller } = checked;
+    if (caller.kind !== 'workload') return this.#admitted(proxy, caller);
+    const client = proven(proxy);
+    this.#provers.set(client, proxyOf(caller.proven, peer.address));
+    if (client.class.certificates !== 'ads') return this.#admitted(client, caller);
+    // However many wait for their certificates, who has proved its identity is not taken for one that says nothing.
+    waiting.admit();
+    const wait = { connection: peer.address, isOver: () => waiting.over };
+    const certified = this.#context.certificates()?.admit(client, caller.proven, wait) ?? Promise.resolve();
+    return certified.then(() => this.#admitted(client, caller));
+  }
+
+  #admitted(client: Proxy, caller: Caller): Admission<Proxy> {
+    const { credentials, rightsOf } = this.#context;
+    credentials.admit(client, rightsOf(caller).credentials);
+    if (caller.kind === 'workload') this.#proofs.admit(client, caller.proven.expiresAt);
+    return { ok: true, client };
+  }
+
+  snapshot(proxy: Proxy): Snapshot {
+    const { credentials, certificates, problems } = this.#context;
+    const { snapshot, translation } = this.#whole(proxy);
+    const { credentials: wanted } = translation.configuration;
+    const given = withCredentials(snapshot, credentials.level(proxy, wanted));
+    problems.ofProxy(credentials.refusals(proxy, wanted));
+    const own = certificates()?.of(proxy);
+    return own ? withWorkloadSecrets(given, own.roots, own.own) : given;
+  }
+
+  /** All that a proxy is to have, whatever its rights. */
+  #whole(proxy: Proxy): ProxyWorld {
+    const { world, problems, metrics, log } = this.#context;
     const current = world();
     if (!current) throw new Error('a stream was admitted before the world was whole');
     try {
       const made = current.of(proxy);
       problems.ofProxy(made.translation.problems);
-      lastGood.set(proxy.class, made);
+      this.#lastGood.set(proxy.class, made);
       return made;
     } catch (error) {
-      const last = lastGood.get(proxy.class);
+      const last = this.#lastGood.get(proxy.class);
       if (!last) throw error;
       metrics.failed();
       // What this proxy has goes on working while the fault in the program is found.
       log.error({ proxy: proxy.id, err: error }, 'translation failed; the proxy keeps what it has');
       return last;
     }
-  };
+  }
 
-  return {
-    connect(node, peer, waiting) {
-      if (!world())
-        return { ok: false, code: status.UNAVAILABLE, message: 'not every kind of object has been listed yet' };
-      if ((node.id?.length ?? 0) > bounds['node-id'].most) throw new BoundError('node-id');
-      const parsed = parseNode(node);
-      if (!parsed.ok) {
-        log.warn({ node: node.id, problem: parsed.message }, 'a proxy was refused');
-        return { ok: false, code: status.INVALID_ARGUMENT, message: parsed.message };
-      }
-      const { proxy } = parsed;
-      const admitted = (client: Proxy, caller: Caller): Admission<Proxy> => {
-        credentials.admit(client, context.rightsOf(caller).credentials);
-        if (caller.kind === 'workload') proofs.admit(client, caller.proven.expiresAt);
-        return { ok: true, client };
-      };
-      const withCertificate = async (client: Proxy, caller: Caller & { readonly kind: 'workload' }) => {
-        // However many wait for their certificates, who has proved its identity is not taken for one that says nothing.
-        waiting.admit();
-        const isOver = (): boolean => waiting.over;
-        await certificates()?.admit(client, caller.proven, { connection: peer.address, isOver });
-        return admitted(client, caller);
-      };
-      const admission = (identified: Identified): Admission<Proxy> | Promise<Admission<Proxy>> => {
-        const checked = identified.ok ? checkCaller(identified, proxy) : identified;
-        if (!checked.ok) {
-          const { code, message, reason = message } = checked;
-          log.warn({ proxy: proxy.id, peer: peer.address, problem: reason }, 'a proxy was refused');
-          return { ok: false, code, message };
-        }
-        const { caller } = checked;
-        if (caller.kind !== 'workload') return admitted(proxy, caller);
-        const client = proven(proxy);
-        provers.set(client, proxyOf(caller.proven, peer.address));
-        return client.class.certificates === 'ads' ? withCertificate(client, caller) : admitted(client, caller);
-      };
-      const identified = context.identify(peer);
-      return identified instanceof Promise ? identified.then(admission) : admission(identified);
-    },
-    snapshot(proxy) {
-      const { snapshot, translation } = whole(proxy);
-      const { credentials: wanted } = translation.configuration;
-      const given = withCredentials(snapshot, credentials.level(proxy, wanted));
-      problems.ofProxy(credentials.refusals(proxy, wanted));
-      const own = certificates()?.of(proxy);
-      return own ? withWorkloadSecrets(given, own.roots, own.own) : given;
-    },
-    onOpen(stream) {
-      const { client, protocol, peer } = stream;
-      certificates()?.opened(stream);
-      credentials.opened(stream);
-      proofs.opened(stream);
-      const prover = provers.get(client);
-      if (prover !== undefined) acknowledgements.connected(prover, `${client.name}.${client.namespace}`);
-      log.info({ proxy: client.id, protocol, peer: peer.address }, 'a proxy connected');
-    },
-    onClose(stream) {
-      certificates()?.closed(stream);
-      credentials.closed(stream);
-      proofs.closed(stream);
-      const prover = provers.get(stream.client);
-      if (prover !== undefined) acknowledgements.disconnected(prover);
-      log.info({ proxy: stream.client.id }, 'a proxy disconnected');
-    },
-    onSend(_, { type, frame, causes: [first] }) {
-      metrics.sent(type, frame.size, first && (clock.now() - first.at) / 1000);
-    },
-    onAck({ client }, { type, delivery, causes }) {
-      const prover = provers.get(client);
-      if (type === 'secret' && prover !== undefined)
-        acknowledgements.acknowledge(prover, certificates()?.acknowledge(client, delivery.view));
-      for (const { kind, at } of causes) metrics.acknowledged(kind, (delivery.at - at) / 1000);
-    },
-    onNack({ client }, type, { version, nonce, names, message }) {
-      metrics.rejected(type);
-      log.warn(
-        {
-          proxy: client.id,
-          type,
-          version,
-          nonce,
-          resources: names.slice(0, MOST_NAMED),
-          of: names.length,
-          error: message,
-        },
-        'a proxy rejected what it was sent',
-      );
-    },
-    onOther({ client }, { typeUrl, first }) {
-      if (first && unknownTypes.size < MOST_UNKNOWN_TYPES && !unknownTypes.has(typeUrl)) {
-        unknownTypes.add(typeUrl);
-        log.info({ proxy: client.id, typeUrl }, 'a type that is not served was asked for; answered empty');
-      }
-      return [];
-    },
-    onError(error, connection) {
-      metrics.failed();
-      log.error({ proxy: connection?.client.id, err: error }, 'a stream failed');
-    },
-  };
+  onOpen(stream: Stream<Proxy>): void {
+    const { certificates, credentials, acknowledgements, log } = this.#context;
+    const { client, protocol, peer } = stream;
+    certificates()?.opened(stream);
+    credentials.opened(stream);
+    this.#proofs.opened(stream);
+    const prover = this.#provers.get(client);
+    if (prover !== undefined) acknowledgements.connected(prover, `${client.name}.${client.namespace}`);
+    log.info({ proxy: client.id, protocol, peer: peer.address }, 'a proxy connected');
+  }
+
+  onClose(stream: Stream<Proxy>): void {
+    const { certificates, credentials, acknowledgements, log } = this.#context;
+    certificates()?.closed(stream);
+    credentials.closed(stream);
+    this.#proofs.closed(stream);
+    const prover = this.#provers.get(stream.client);
+    if (prover !== undefined) acknowledgements.disconnected(prover);
+    log.info({ proxy: stream.client.id }, 'a proxy disconnected');
+  }
+
+  onSend(_: Stream<Proxy>, { type, frame, causes: [first] }: Sent): void {
+    const { metrics, clock } = this.#context;
+    metrics.sent(type, frame.size, first && (clock.now() - first.at) / 1000);
+  }
+
+  onAck({ client }: Stream<Proxy>, { type, delivery, causes }: Acked): void {
+    const { acknowledgements, certificates, metrics } = this.#context;
+    const prover = this.#provers.get(client);
+    if (type === 'secret' && prover !== undefined)
+      acknowledgements.acknowledge(prover, certificates()?.acknowledge(client, delivery.view));
+    for (const { kind, at } of causes) metrics.acknowledged(kind, (delivery.at - at) / 1000);
+  }
+
+  onNack({ client }: Stream<Proxy>, type: XdsType, { version, nonce, names, message: error }: Rejection): void {
+    this.#context.metrics.rejected(type);
+    const resources = names.slice(0, MOST_NAMED);
+    this.#context.log.warn(
+      { proxy: client.id, type, version, nonce, resources, of: names.length, error },
+      'a proxy rejected what it was sent',
+    );
+  }
+
+  onOther({ client }: Stream<Proxy>, { typeUrl, first }: OtherRequest): readonly OtherResource[] {
+    const unknown = this.#unknownTypes;
+    if (first && unknown.size < MOST_UNKNOWN_TYPES && !unknown.has(typeUrl)) {
+      unknown.add(typeUrl);
+      this.#context.log.info({ proxy: client.id, typeUrl }, 'a type that is not served was asked for; answered empty');
+    }
+    return [];
+  }
+
+  onError(error: unknown, connection: Stream<Proxy> | undefined): void {
+    this.#context.metrics.failed();
+    this.#context.log.error({ proxy: connection?.client.id, err: error }, 'a stream failed');
+  }
 }

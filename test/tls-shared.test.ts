@@ -4,7 +4,7 @@ import { Duplex } from 'node:stream';
 import { after, before, mock, test } from 'node:test';
 import { ChannelCredentials } from '@grpc/grpc-js';
 import { SigningLine } from '../src/certificates/signing-line.ts';
-import { type ProxyHandlerContext, proxyHandler } from '../src/proxy-handler.ts';
+import { ProxyHandler, type ProxyHandlerContext } from '../src/proxy-handler.ts';
 import { makeRoot, rootAuthority } from '../src/security/root.ts';
 import { AdsServer } from '../src/xds/ads-server.ts';
 import { counters } from '../src/xds/counters.ts';
@@ -185,7 +185,7 @@ test('a proxy is known before its certificate is made', async () => {
       throw new Error('that is far enough');
     },
   };
-  const handler = proxyHandler({ ...context, certificates: () => certificates } as unknown as ProxyHandlerContext);
+  const handler = new ProxyHandler({ ...context, certificates: () => certificates } as unknown as ProxyHandlerContext);
   const peer = { address: '127.0.0.1:1', port: 'tls', header: () => [], certificates: [] };
   const call = { over: false, admit: () => void order.push('known') };
   await assert.rejects(async () => handler.connect(proxyNode(0, 1, 0, false), peer, call), /far enough/);

@@ -63,6 +63,14 @@ export interface OtherRequest {
   readonly first: boolean;
 }
 
+/** Answers streams that ask about the control plane. */
+export interface Inquiries {
+  /** Whether a stream that begins with a request for the type is one. */
+  has(typeUrl: string): boolean;
+  /** Decides about such a stream by its first request. */
+  connect(node: Node, peer: Peer): InquiryAdmission | Promise<InquiryAdmission>;
+}
+
 /** The side of the server that knows what proxies are and what they are to have. */
 export interface AdsHandler<C> {
   /**
@@ -71,12 +79,7 @@ export interface AdsHandler<C> {
    */
   connect(node: Node, peer: Peer, waiting: Waiting): Admission<C> | Promise<Admission<C>>;
   /** Answers streams that ask about the control plane and are no clients; without, there are none. */
-  readonly inquiries?: {
-    /** Whether a stream that begins with a request for the type is one. */
-    has(typeUrl: string): boolean;
-    /** Decides about such a stream by its first request. */
-    connect(node: Node, peer: Peer): InquiryAdmission | Promise<InquiryAdmission>;
-  };
+  readonly inquiries?: Inquiries | undefined;
   /** What a client is to have now. Called whenever its stream is looked at: to be answered from memory, the same object if nothing changed. */
   snapshot(client: C): Snapshot;
   /** A stream has been admitted. */
