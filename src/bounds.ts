@@ -135,7 +135,13 @@ export const bounds = {
     most: 32,
     unit: 'streams',
     of: 'that ask about the control plane, as istioctl does; the oldest is ended for the next',
-    why: 'an answer takes as much memory as a debug page, and is read within seconds',
+    why: 'each asks once and reads within seconds',
+  },
+  'inquiry-bytes': {
+    most: 64 * MB,
+    unit: 'bytes',
+    of: 'of answers to streams that ask about the control plane that have not been read; who has most is ended',
+    why: "three dumps of a mesh of 5,000 Services as pages; istioctl's own dumps share what proxies are sent, and count little",
   },
   'streams-per-connection': {
     most: 100,

@@ -6,16 +6,17 @@ import { configDumpParts } from './http/debug/config-dump.ts';
 import { clientConfig } from './http/debug/syncz.ts';
 import { connectionOf, type DebugView, NOT_CONNECTED, proxyName, shownConnections } from './http/debug/view.ts';
 import { AUTHENTICATION_REQUIRED, debugAccess } from './http/debug-access.ts';
-import { bytesOf, type PageRequest, type Pages } from './http/page.ts';
+import { type PageRequest, type Pages, pieces } from './http/page.ts';
 import { pageWriter } from './http/page-writer.ts';
 import { parseNode } from './model/proxy/node.ts';
 import { objectKey } from './object-key.ts';
 import { typeUrl } from './proto/any.ts';
+import { pause } from './proto/json.ts';
 import { encode } from './proto/message.ts';
 import { checkNode } from './security/node-check.ts';
-import type { OtherResource } from './xds/frame.ts';
 import type { AdsHandler } from './xds/handler.ts';
-import type { AnswerInquiry, InquiryAdmission, InquiryAnswer } from './xds/inquiry.ts';
+import type { AnswerInquiry, InquiryAdmission, InquiryAnswer, Making } from './xds/inquiry.ts';
+import type { LongResource } from './xds/long-answer.ts';
 
 /** istiod's types for what istioctl asks over xDS: a page by its name, how proxies are doing, and what one of them holds. */
 const PAGE = 'istio.io/debug';
@@ -71,7 +72,8 @@ export function inquiries(context: () => InquiryContext): NonNullable<AdsHandler
         // Whom nobody knows takes no place among those who may ask.
         const access = debugAccess('proxy', caller, rightsOf(caller).debug);
         if (!access.ok) return refuse(status.UNAUTHENTICATED, AUTHENTICATION_REQUIRED, access.reason);
-        return { ok: true, answer: answering(caller, { address: peer.address, port: peer.port }, context()) };
+        const answer = answering(caller, { address: peer.address, port: peer.port }, context());
+        return { ok: true, answer, inTurn: write => pageWriter.make(write) };
       };
       const identified = identify(peer);
       return identified instanceof Promise ? identified.then(admission) : admission(identified);
@@ -84,23 +86,26 @@ function answering(
   peer: Origin,
   { view, pages, rightsOf, clock, identifier }: InquiryContext,
 ): AnswerInquiry {
-  return async ({ typeUrl: type, names }) => {
+  return async ({ typeUrl: type, names }, making) => {
     if (caller.kind === 'workload' && caller.proven.expiresAt <= clock.now())
       throw new StatusError(status.UNAUTHENTICATED, 'the proof of identity has ended');
     const rights = rightsOf(caller).debug;
     const mine = debugAccess('proxy', caller, rights);
     if (!mine.ok) throw new StatusError(status.UNAUTHENTICATED, AUTHENTICATION_REQUIRED);
     const { right } = mine;
-    const told = (resources: readonly OtherResource[]): InquiryAnswer => ({ resources, identifier });
-    const collect = async (items: Iterator<OtherResource>) => told(await pageWriter.collect(items));
+    const told = (resources: readonly LongResource[]): InquiryAnswer => ({ resources, identifier });
+    const collect = async (items: Iterable<LongResource | typeof pause>): Promise<InquiryAnswer> => {
+      const resources: LongResource[] = [];
+      await pageWriter.work(gathering(items, resources, making), making);
+      return told(resources);
+    };
     if (type === SYNCZ) return collect(clientConfigs(view, right));
     const [name = ''] = names;
     if (type === CONFIG_DUMP) {
       if (names.length !== 1) return told([]);
       const connection = connectionOf(view, name, right);
       if (connection) return collect(configDumpParts(connection));
-      const notHere = { typeUrl: PAGE, name, value: Buffer.from(NOT_CONNECTED) };
-      return told(isPod(view, name, right) ? [notHere] : []);
+      return told(isPod(view, name, right) ? [page(name, [Buffer.from(NOT_CONNECTED)])] : []);
     }
     if (type !== PAGE) return told([]);
     if (names.length !== 1) throw new StatusError(status.INVALID_ARGUMENT, exactlyOne);
@@ -110,11 +115,52 @@ function answering(
     const access = debugAccess(entry?.shows ?? 'mesh', caller, rights);
     if (!access.ok) throw new StatusError(status.PERMISSION_DENIED, access.reason);
     const { body } = url && entry ? await entry.page(asked(url, peer, access.right)) : { body: NO_PAGE };
-    const value = Buffer.concat(await pageWriter.collect(bytesOf(body)));
-    return told([{ typeUrl: PAGE, name, value }]);
+    const chunks: Buffer[] = [];
+    await pageWriter.work(encoding(pieces(body), chunks, making), making);
+    return told([page(name, chunks)]);
   };
 }
 
+/** An answer with the bytes of a page. */
+const page = (name: string, chunks: readonly Buffer[]): LongResource => ({
+  typeUrl: PAGE,
+  name,
+  size: chunks.reduce((size, { length }) => size + length, 0),
+  // Counted as they are made.
+  kept: 0,
+  chunks,
+});
+
+/** Takes resources as they are made. */
+function* gathering(items: Iterable<LongResource | typeof pause>, into: LongResource[], making: Making) {
+  for (const item of items) {
+    if (item !== pause) {
+      into.push(item);
+      making.keep(item.kept);
+    }
+    yield;
+  }
+}
+
+/** Characters of a page that are made bytes at once. */
+const CHUNK = 64 * 1024;
+
+/** Makes bytes of a page's text as it is made. A response's length goes before it, so that all of a page is kept until it is read. */
+function* encoding(texts: Iterable<string>, into: Buffer[], making: Making) {
+  let text = '';
+  const take = (): void => {
+    const chunk = Buffer.from(text);
+    into.push(chunk);
+    making.keep(chunk.length);
+    text = '';
+  };
+  for (const piece of texts) {
+    text += piece;
+    if (text.length >= CHUNK) take();
+    yield;
+  }
+  take();
+}
 /**
  * Whether a pod has the name, so that another replica may have its proxy. istiod answers with nothing whether there is such a pod or not, and istioctl
  * takes the first answer that is not the sentence: `proxy-status POD` then fails for the proxies of all replicas but one.
@@ -134,12 +180,11 @@ const asked = ({ pathname: path, searchParams: query }: URL, peer: Origin, debug
   debug,
 });
 
-function* clientConfigs(view: DebugView, debug: DebugRight): Generator<OtherResource> {
+function* clientConfigs(view: DebugView, debug: DebugRight): Generator<LongResource> {
   const CLIENT_CONFIG = 'envoy.service.status.v3.ClientConfig';
-  for (const connection of shownConnections(view, debug))
-    yield {
-      typeUrl: typeUrl(CLIENT_CONFIG),
-      name: proxyName(connection.client),
-      value: encode(CLIENT_CONFIG, clientConfig(connection)),
-    };
+  for (const connection of shownConnections(view, debug)) {
+    const bytes = encode(CLIENT_CONFIG, clientConfig(connection));
+    const name = proxyName(connection.client);
+    yield { typeUrl: typeUrl(CLIENT_CONFIG), name, size: bytes.length, kept: bytes.length, chunks: [bytes] };
+  }
 }

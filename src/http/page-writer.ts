@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { StatusError, status } from '../grpc/status.ts';
 
 /**
  * Milliseconds of work on pages at once, and of rest after it: pages take half of a core at most, and a push that takes several turns of the
@@ -42,21 +43,16 @@ export class PageWriter {
     this.#add(slice);
   }
 
-  /** Makes all items, for a slice at a time. */
-  collect<T>(items: Iterator<T>): Promise<readonly T[]> {
-    const { promise, resolve, reject } = Promise.withResolvers<readonly T[]>();
-    const made: T[] = [];
+  /** Does work that yields, for a slice at a time; rejects where nobody waits for it any more. */
+  work(steps: Iterator<unknown>, waited: { readonly over: boolean }): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
     const slice = (until: number): void => {
       try {
-        do {
-          const next = items.next();
-          if (next.done) {
-            resolve(made);
-            return;
-          }
-          made.push(next.value);
-        } while (performance.now() < until);
-        this.#add(slice);
+        if (waited.over) throw new StatusError(status.CANCELLED, 'nobody waits for the answer');
+        let done = steps.next().done;
+        while (!done && performance.now() < until) done = steps.next().done;
+        if (done) resolve();
+        else this.#add(slice);
       } catch (error) {
         reject(error);
       }

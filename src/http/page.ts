@@ -1,9 +1,10 @@
 import type { DebugRight } from '../access/caller.ts';
 import type { Peer } from '../grpc/peer.ts';
+import { Members, pause } from '../proto/json.ts';
 
 /**
  * What a page answers. A string is text; anything else is JSON, in which a part that is iterable is a list whose items are made when it is
- * their turn to be written, and a part that is a function is made by it then.
+ * their turn to be written, and a part that is a function is made by it then (`LateJson`).
  */
 export interface Answer {
   readonly status?: number;
@@ -48,66 +49,102 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 /** Pages by their paths; `/a/` stands for all paths below `/a` that have no page of their own. */
 export type Pages = Readonly<Record<string, Entry>>;
 
-const isIterable = (value: object): value is Iterable<unknown> => Symbol.iterator in value;
+/** Characters of a piece of JSON, about, and of what is looked at to make it. */
+const PIECE = 4096;
+/** What stands for a value that is short, and for the punctuation around one. */
+const SHORT = 8;
 
-/** Objects are taken apart so deep; what is deeper is written at once, and small. What a function makes is taken apart like a body. */
-const DEEPEST = 4;
-
-/** What is made late, made now. */
-function whole(_: string, part: unknown): unknown {
-  const value: unknown = typeof part === 'function' ? whole('', part()) : part;
-  return typeof value === 'object' && value !== null && isIterable(value) ? [...value] : value;
-}
-
-function* json(value: unknown, indent: string, depth: number): Generator<string> {
-  if (typeof value === 'function') {
-    yield* json(value(), indent, Math.min(depth, 1));
-    return;
-  }
-  if (typeof value !== 'object' || value === null || depth === DEEPEST) {
-    yield JSON.stringify(value, whole, 2).replaceAll('\n', `\n${indent}`);
-    return;
-  }
-  const inner = `${indent}  `;
-  let between = '';
-  if (isIterable(value)) {
+/** What is left of `room` once a value is in it; less than nothing where it does not fit or has parts that are made late. */
+function roomBeside(value: unknown, room: number): number {
+  if (typeof value === 'string') return room - value.length - SHORT;
+  if (typeof value === 'function') return -1;
+  if (typeof value !== 'object' || value === null) return room - SHORT;
+  let left = room - SHORT;
+  if (Array.isArray(value)) {
     for (const item of value) {
-      yield `${between || '['}\n${inner}`;
-      yield* json(item ?? null, inner, depth + 1);
-      between = ',';
+      left = roomBeside(item, left);
+      if (left < 0) break;
     }
-    yield between ? `\n${indent}]` : '[]';
-    return;
+    return left;
   }
+  if (value instanceof Members || Symbol.iterator in value) return -1;
   for (const [name, part] of Object.entries(value)) {
-    if (part === undefined) continue;
-    yield `${between || '{'}\n${inner}${JSON.stringify(name)}: `;
-    yield* json(part, inner, depth + 1);
-    between = ',';
+    left = roomBeside(part, left - name.length);
+    if (left < 0) break;
   }
-  yield between ? `\n${indent}}` : '{}';
+  return left;
 }
 
-/** A body as text in pieces, JSON as `JSON.stringify` indents it. */
+const fits = (value: unknown): boolean => roomBeside(value, PIECE) >= 0;
+
+const shortJson = (value: unknown, indent: string): string =>
+  JSON.stringify(value, null, 2).replaceAll('\n', `\n${indent}`);
+
+function* longText(text: string): Generator<string> {
+  yield '"';
+  for (let at = 0; at < text.length; ) {
+    let to = at + PIECE;
+    // Both halves of a character stay together.
+    if (/[\uD800-\uDBFF]/.test(text[to - 1] ?? '')) to++;
+    yield JSON.stringify(text.slice(at, to)).slice(1, -1);
+    at = to;
+  }
+  yield '"';
+}
+
+function membersOf(value: object): Iterable<readonly [string, unknown] | typeof pause> {
+  return value instanceof Members ? value.entries : Object.entries(value);
+}
+
+/** The items of a list without names, and the members of an object with theirs. */
+function* partsOf(value: object): Generator<readonly [string, unknown] | typeof pause> {
+  if (!(Symbol.iterator in value)) yield* membersOf(value);
+  else for (const item of value as Iterable<unknown>) yield item === pause ? pause : ['', item ?? null];
+}
+
+function* json(value: unknown, indent: string): Generator<string> {
+  if (typeof value === 'function') {
+    yield* json(value(), indent);
+    return;
+  }
+  if (typeof value === 'string' && value.length > PIECE) {
+    yield* longText(value);
+    return;
+  }
+  if (typeof value !== 'object' || value === null || fits(value)) {
+    yield shortJson(value, indent);
+    return;
+  }
+  const [open, close] = Symbol.iterator in value ? '[]' : '{}';
+  const inner = `${indent}  `;
+  const isMadeNow = Array.isArray(value) || !(Symbol.iterator in value || value instanceof Members);
+  let between = open;
+  let text = '';
+  for (const part of partsOf(value)) {
+    if (part === pause) {
+      yield text;
+      text = '';
+      continue;
+    }
+    const [name, item] = part;
+    if (item === undefined) continue;
+    text += `${between}\n${inner}${open === '{' ? `${JSON.stringify(name)}: ` : ''}`;
+    between = ',';
+    const isShort = fits(item);
+    if (isShort) text += shortJson(item, inner);
+    if (isShort && isMadeNow && text.length < PIECE) continue;
+    yield text;
+    text = '';
+    if (!isShort) yield* json(item, inner);
+  }
+  yield between === open ? `${text}${open}${close}` : `${text}\n${indent}${close}`;
+}
+
+/** A body as text in pieces, JSON as `JSON.stringify` indents it. Those of what is made late are as long as the longest thing that is made at once. */
 export function* pieces(body: unknown): Generator<string> {
   if (typeof body === 'string') yield body;
   else {
-    yield* json(body, '', 0);
+    yield* json(body, '');
     yield '\n';
   }
-}
-
-/** Characters of a body that are made bytes at once. */
-const CHUNK = 64 * 1024;
-
-/** A body as bytes in pieces. */
-export function* bytesOf(body: unknown): Generator<Buffer> {
-  let text = '';
-  for (const piece of pieces(body)) {
-    text += piece;
-    if (text.length < CHUNK) continue;
-    yield Buffer.from(text);
-    text = '';
-  }
-  yield Buffer.from(text);
 }

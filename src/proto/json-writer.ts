@@ -15,11 +15,18 @@ export function toJson<N extends MessageName>(name: N, message: MessageTypes[N])
 
 /** {@link toJson} with lower-camel names, as protojson writes them unless told otherwise. */
 export function toCamelJson<N extends MessageName>(name: N, message: MessageTypes[N]): Json {
-  return writer(field => field.jsonName)(name, message as AnyMessage);
+  return messageCamelJson(name, message as AnyMessage);
 }
 
-/** Writes a message whose type is known only at run time, with fields named so. */
-function writer(nameOf: (field: FieldSchema) => string): (name: string, message: AnyMessage) => Json {
+/** The JSON of messages whose types are known only at run time, and of their parts. */
+interface Writer {
+  readonly message: (name: string, message: AnyMessage) => Json;
+  readonly value: (type: FieldType, value: unknown) => Json;
+  readonly any: (any: AnyMessage) => Json;
+}
+
+/** Writes with fields named so. */
+function writer(nameOf: (field: FieldSchema) => string): Writer {
   const messageOf = (name: string, message: AnyMessage): Json => {
     if (name === 'google.protobuf.Any') return anyOf(message);
     const special = wellKnown[name];
@@ -68,11 +75,12 @@ function writer(nameOf: (field: FieldSchema) => string): (name: string, message:
     if (!findType(name))
       throw new Error(`Any of unknown type ${url || '(none)'}: add it to proto/roots.txt and run npm run gen`);
     const message = decodeMessage(name, value);
-    const isSpecial = name === 'google.protobuf.Any' || wellKnown[name];
-    return isSpecial ? { '@type': url, value: messageOf(name, message) } : { '@type': url, ...fieldsOf(name, message) };
+    return hasOwnForm(name)
+      ? { '@type': url, value: messageOf(name, message) }
+      : { '@type': url, ...fieldsOf(name, message) };
   };
 
-  return messageOf;
+  return { message: messageOf, value: valueOf, any: anyOf };
 }
 
 function scalarJson(scalar: string, value: unknown): Json {
@@ -139,4 +147,10 @@ const wellKnown: Readonly<Record<string, (message: AnyMessage) => Json>> = {
 };
 
 /** {@link toJson} for a type known only at run time. */
-export const messageJson = writer(field => field.name);
+export const { message: messageJson } = writer(field => field.name);
+
+/** {@link toCamelJson} for a type known only at run time; the JSON of a field's value; and of an Any. */
+export const { message: messageCamelJson, value: valueCamelJson, any: anyMessage } = writer(field => field.jsonName);
+
+/** Whether a message has a JSON form of its own, so that beside an Any's type it is a `value`. */
+export const hasOwnForm = (name: string): boolean => name === 'google.protobuf.Any' || wellKnown[name] !== undefined;

@@ -9,7 +9,7 @@ import type { Node } from '../proto/generated/envoy/config/core/v3.ts';
 import { Connection, type ConnectionContext } from './connection.ts';
 import { Frames, type Protocol } from './frame.ts';
 import type { Admission, AdsHandler, Cause } from './handler.ts';
-import { type AnswerInquiry, type InquiryAdmission, InquiryStream } from './inquiry.ts';
+import { type InquiryAdmission, InquiryStream, InquiryStreams } from './inquiry.ts';
 import { KeptBytes } from './kept.ts';
 import { type PushLimits, PushQueue } from './push-queue.ts';
 import { decodeRequest, nodeAtStart, type ReceivedRequest } from './request.ts';
@@ -50,7 +50,7 @@ export class AdsServer<C> {
   readonly #queue: PushQueue<Connection<C>>;
   readonly #context: ConnectionContext<C>;
   readonly #connections = new Set<Connection<C>>();
-  readonly #inquiries = new Set<InquiryStream>();
+  readonly #inquiries = new InquiryStreams();
   readonly #onPushed: () => void;
   readonly #unread: Unread<Connection<C>>;
   #streams = 0;
@@ -142,17 +142,6 @@ export class AdsServer<C> {
     }
   }
 
-  /** A stream that asks; the oldest makes room for it where there are too many. */
-  #inquiring(protocol: Protocol, call: Call, answer: AnswerInquiry, failed: (error: unknown) => void): InquiryStream {
-    const [oldest] = this.#inquiries;
-    if (oldest && this.#inquiries.size >= bounds['inquiry-streams'].most)
-      oldest.fail(new BoundError('inquiry-streams'));
-    const isInquiry = (typeUrl: string): boolean => this.#handler.inquiries?.has(typeUrl) === true;
-    const stream = new InquiryStream(protocol, call, this.#context.frames, isInquiry, answer, failed);
-    this.#inquiries.add(stream);
-    return stream;
-  }
-
   #accept(protocol: Protocol, call: Call): void {
     let connection: Connection<C> | undefined;
     let inquiries: InquiryStream | undefined;
@@ -169,13 +158,15 @@ export class AdsServer<C> {
       call.admit();
       this.#handler.onOpen?.(connection);
     };
+    const isInquiry = (typeUrl: string): boolean => this.#handler.inquiries?.has(typeUrl) === true;
     const inquire = (node: Node, request: ReceivedRequest): void => {
       const peer = call.peer;
       const decided = (admission: InquiryAdmission): void => {
         if (call.over) return;
         if (!admission.ok) throw new StatusError(admission.code, admission.message);
         call.admit();
-        inquiries = this.#inquiring(protocol, call, admission.answer, fail);
+        const { frames } = this.#context;
+        inquiries = new InquiryStream(protocol, call, frames, isInquiry, admission, this.#inquiries, fail);
         inquiries.receive(request);
       };
       const admission = this.#handler.inquiries?.connect(node, peer);
@@ -203,10 +194,10 @@ export class AdsServer<C> {
     const receive = (request: ReceivedRequest): void => {
       if (connection) connection.receive(request);
       else if (inquiries) inquiries.receive(request);
-      else if (request.node && this.#handler.inquiries?.has(request.typeUrl)) inquire(request.node, request);
+      else if (request.node && isInquiry(request.typeUrl)) inquire(request.node, request);
       else if (request.node) admit(request.node, request.nodeBytes, request);
       // pilot-agent may report its health before Envoy's first request.
-      else if (xdsTypeOf(request.typeUrl) !== undefined || this.#handler.inquiries?.has(request.typeUrl))
+      else if (xdsTypeOf(request.typeUrl) !== undefined || isInquiry(request.typeUrl))
         throw new StatusError(status.INVALID_ARGUMENT, 'missing node information');
     };
     const take = (request: ReceivedRequest): void => {
@@ -236,7 +227,7 @@ export class AdsServer<C> {
       },
       end: () => call.end(status.OK, ''),
       close: () => {
-        if (inquiries) this.#inquiries.delete(inquiries);
+        inquiries?.close();
         if (!connection || !this.#connections.delete(connection)) return;
         connection.close();
         this.#queue.remove(connection);

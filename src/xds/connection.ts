@@ -13,7 +13,7 @@ import type { EncodedResource } from './resource.ts';
 import type { Snapshot } from './resource-set.ts';
 import { pushOrder, resourceType, type XdsType, xdsTypeOf } from './resource-types.ts';
 import { onRequest, onSent, type Rejection, type Request } from './subscription.ts';
-import { resourcesIn } from './view.ts';
+import { emptyView } from './view.ts';
 
 /** What a stream was sent of one type and what it said to that; times in milliseconds of the server's clock. */
 export interface TypeStatus {
@@ -31,6 +31,14 @@ export interface TypeStatus {
   readonly pending: boolean;
   /** Why the client refused what it was sent last. */
   readonly rejection: Rejection | undefined;
+}
+
+/** What a client has at one moment. */
+export interface Held {
+  /** The resources of a type, in their order. */
+  resources(type: XdsType): Iterable<EncodedResource>;
+  /** The version of a type as a whole. */
+  version(type: XdsType): string | undefined;
 }
 
 /** What a connection needs of its server. */
@@ -142,10 +150,18 @@ export class Connection<C> implements Stream<C> {
     return wildcard || !names ? [] : names;
   }
 
-  /** The resources of a type that the client has been sent and has not been told to remove. */
-  held(type: XdsType): readonly EncodedResource[] {
-    const view = this.#state.subscriptions[type]?.held;
-    return view ? [...resourcesIn(view)].filter(resource => resource.bytes.length > 0) : [];
+  /** What the client has been sent and has not been told to remove, as it is now. */
+  held(): Held {
+    const { subscriptions } = this.#state;
+    return {
+      resources: type => ({
+        *[Symbol.iterator]() {
+          const { set, names } = subscriptions[type]?.held ?? emptyView(type);
+          for (const resource of set.list) if (resource.bytes.length > 0 && names.has(resource.name)) yield resource;
+        },
+      }),
+      version: type => subscriptions[type]?.exchange.sent?.version,
+    };
   }
 
   /** The world changed. Says whether the connection has a turn coming; one that is still being written to has none yet. */

@@ -1,6 +1,7 @@
 import { memo } from '../memo.ts';
 import { counters } from './counters.ts';
 import { type Entry, entry, entryOf } from './entry.ts';
+import { type LongResource, longResponse } from './long-answer.ts';
 import type { NameSet } from './name-set.ts';
 import type { EncodedResource } from './resource.ts';
 import type { ResourceSet } from './resource-set.ts';
@@ -76,19 +77,31 @@ export class Frames {
     return this.#partial(by, to.set, protocol)();
   }
 
-  /** A response of a type that is not in `resourceTypes`; another `identifier` may stand for the control plane's. */
-  other(
+  /** A response of a type that is not in `resourceTypes`. */
+  other(protocol: Protocol, typeUrl: string, resources: readonly OtherResource[], removed: readonly string[]): Frame {
+    const items = resources.map(r => entry(r.typeUrl, r.name, '', r.value));
+    return this.#build({
+      protocol,
+      typeUrl,
+      version: '',
+      parts: [{ few: items }],
+      removed: protocol === 'delta' ? removed : [],
+    });
+  }
+
+  /** The same, made while it is written; `identifier` stands for the control plane's. */
+  long(
     protocol: Protocol,
     typeUrl: string,
-    resources: readonly OtherResource[],
-    removed: readonly string[],
-    identifier?: string,
-  ): Frame {
-    const items = resources.map(r => entry(r.typeUrl, r.name, '', r.value));
-    return this.#build(
-      { protocol, typeUrl, version: '', parts: [{ few: items }], removed: protocol === 'delta' ? removed : [] },
-      identifier === undefined ? this.#controlPlane : controlPlane(identifier),
-    );
+    resources: readonly LongResource[],
+    identifier: string,
+  ): { readonly nonce: string; readonly buffers: Iterator<Buffer> } {
+    const nonce = this.#nonce();
+    return { nonce, buffers: longResponse(protocol, typeUrl, resources, nonce, controlPlane(identifier)) };
+  }
+
+  #nonce(): string {
+    return (++this.#serial).toString(36);
   }
 
   /** Lets go of the frames of the round that ended. */
@@ -134,9 +147,10 @@ export class Frames {
   }
 
   /** Writes a DiscoveryResponse or a DeltaDiscoveryResponse; both have version 1, resources 2, type_url 4, nonce 5. */
-  #build({ protocol, typeUrl, version, parts, removed }: Content, identifier = this.#controlPlane): Frame {
+  #build({ protocol, typeUrl, version, parts, removed }: Content): Frame {
+    const identifier = this.#controlPlane;
     counters.frames++;
-    const nonce = (++this.#serial).toString(36);
+    const nonce = this.#nonce();
     let size = HEAD + text(version) + text(typeUrl) + text(nonce);
     let shared = 0;
     for (const part of parts) {

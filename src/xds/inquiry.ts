@@ -1,6 +1,8 @@
+import { bounds } from '../bounds.ts';
 import type { Call } from '../grpc/call.ts';
-import { type Status, StatusError, status } from '../grpc/status.ts';
-import type { Frames, OtherResource, Protocol } from './frame.ts';
+import { BoundError, type Status, StatusError, status } from '../grpc/status.ts';
+import type { Frames, Protocol } from './frame.ts';
+import type { LongResource } from './long-answer.ts';
 import type { ReceivedRequest } from './request.ts';
 
 /** What a stream asks about the control plane. */
@@ -10,46 +12,94 @@ export interface Inquiry {
 }
 
 export interface InquiryAnswer {
-  readonly resources: readonly OtherResource[];
+  readonly resources: readonly LongResource[];
   /** Told as the control plane's identifier in place of its usual one. */
   readonly identifier: string;
 }
 
-/** Answers what one caller asks. Rejects with a StatusError where it may not know. */
-export type AnswerInquiry = (inquiry: Inquiry) => Promise<InquiryAnswer>;
+/** While an answer is made. */
+export interface Making {
+  /** Whether nobody waits for it any more. */
+  readonly over: boolean;
+  /** So many more bytes are kept for it until it has been read. */
+  keep(bytes: number): void;
+}
 
-/** Whether a stream may ask, and who answers it. */
+/** Answers what one caller asks. Rejects with a StatusError where it may not know. */
+export type AnswerInquiry = (inquiry: Inquiry, making: Making) => Promise<InquiryAnswer>;
+
+/** Whether a stream may ask, and who answers it. `inTurn` is given what writes a part of an answer, beside the pushes. */
 export type InquiryAdmission =
-  | { readonly ok: true; readonly answer: AnswerInquiry }
+  | { readonly ok: true; readonly answer: AnswerInquiry; readonly inTurn: (write: () => void) => void }
   | { readonly ok: false; readonly code: Status; readonly message: string };
+
+/** The streams that ask. The oldest makes room where there are too many, and the one of whose answer most is kept where that is too much. */
+export class InquiryStreams {
+  readonly #streams = new Set<InquiryStream>();
+
+  add(stream: InquiryStream): void {
+    const [oldest] = this.#streams;
+    if (oldest && this.#streams.size >= bounds['inquiry-streams'].most) oldest.fail(new BoundError('inquiry-streams'));
+    this.#streams.add(stream);
+  }
+
+  delete(stream: InquiryStream): void {
+    this.#streams.delete(stream);
+  }
+
+  weigh(): void {
+    const all = [...this.#streams].filter(stream => !stream.over);
+    let kept = all.reduce((sum, stream) => sum + stream.kept, 0);
+    for (const stream of all.sort((a, b) => b.kept - a.kept)) {
+      if (kept <= bounds['inquiry-bytes'].most) return;
+      kept -= stream.kept;
+      stream.fail(new BoundError('inquiry-bytes'));
+    }
+  }
+}
 
 /**
  * A stream that asks about the control plane and is no client of it: it is not listed, nothing is made for it, and nothing is pushed to it. Each
- * request is answered by itself, one after the other, once the answer before it has been read.
+ * request is answered by itself, one after the other, once the answer before it has been read. An answer is one message, and is written part by part
+ * while it is read.
  */
 export class InquiryStream {
   readonly #protocol: Protocol;
   readonly #call: Call;
   readonly #frames: Frames;
   readonly #isInquiry: (typeUrl: string) => boolean;
-  readonly #answer: AnswerInquiry;
+  readonly #admission: InquiryAdmission & { readonly ok: true };
+  readonly #streams: InquiryStreams;
   readonly #failed: (error: unknown) => void;
   #last: (Inquiry & { readonly nonce: string }) | undefined;
+  /** Bytes that are kept for the answer that is being made or read. */
+  kept = 0;
 
   constructor(
     protocol: Protocol,
     call: Call,
     frames: Frames,
     isInquiry: (typeUrl: string) => boolean,
-    answer: AnswerInquiry,
+    admission: InquiryAdmission & { readonly ok: true },
+    streams: InquiryStreams,
     failed: (error: unknown) => void,
   ) {
     this.#protocol = protocol;
     this.#call = call;
     this.#frames = frames;
     this.#isInquiry = isInquiry;
-    this.#answer = answer;
+    this.#admission = admission;
+    this.#streams = streams;
     this.#failed = failed;
+    streams.add(this);
+  }
+
+  get over(): boolean {
+    return this.#call.over;
+  }
+
+  close(): void {
+    this.#streams.delete(this);
   }
 
   /** Throws a StatusError if the stream must end. */
@@ -62,7 +112,8 @@ export class InquiryStream {
       setImmediate(() => this.#call.resume());
       return;
     }
-    this.#answer({ typeUrl, names }).then(answer => this.#write({ typeUrl, names }, answer), this.#failed);
+    const inquiry = { typeUrl, names };
+    this.#admission.answer(inquiry, this.#making()).then(answer => this.#write(inquiry, answer), this.#failed);
   }
 
   /** Ends the stream. */
@@ -77,9 +128,31 @@ export class InquiryStream {
     return names.length === last.names.length && names.every((name, i) => name === last.names[i]);
   }
 
+  #making(): Making {
+    const call = this.#call;
+    return {
+      get over() {
+        return call.over;
+      },
+      keep: bytes => {
+        this.kept += bytes;
+        this.#streams.weigh();
+      },
+    };
+  }
+
   #write(inquiry: Inquiry, { resources, identifier }: InquiryAnswer): void {
-    const frame = this.#frames.other(this.#protocol, inquiry.typeUrl, resources, [], identifier);
-    this.#last = { ...inquiry, nonce: frame.nonce };
-    this.#call.write(frame.buffers, () => this.#call.resume());
+    const { nonce, buffers } = this.#frames.long(this.#protocol, inquiry.typeUrl, resources, identifier);
+    this.#last = { ...inquiry, nonce };
+    const write = (): void => {
+      const next = this.over ? undefined : buffers.next();
+      if (next && !next.done) {
+        this.#call.write([next.value], () => this.#admission.inTurn(write));
+        return;
+      }
+      this.kept = 0;
+      this.#call.resume();
+    };
+    this.#admission.inTurn(write);
   }
 }

@@ -160,7 +160,7 @@ export class Quarantine {
 
   #heldOf(connection: Connection<string>, type: XdsType): string {
     if (!connection.status().some(s => s.type === type)) return 'not asked for';
-    return textOf(connection.held(type));
+    return textOf([...connection.held().resources(type)]);
   }
 }
 

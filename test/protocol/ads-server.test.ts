@@ -94,14 +94,7 @@ for (const protocol of both) {
       assert.equal(nacked.rejection.message, 'cluster a: bad');
       assert.deepEqual(nacked.rejection.names, ['a']);
       assert.equal(rig.connection().status()[0]?.rejection?.message, 'cluster a: bad');
-      assert.deepEqual(
-        rig
-          .connection()
-          .held('route')
-          .map(r => r.name)
-          .sort(),
-        ['q', 'r'],
-      );
+      assert.deepEqual(Array.from(rig.connection().held().resources('route'), r => r.name).sort(), ['q', 'r']);
     });
 
     test('answers an unknown type emptily, and goes on', async () => {

@@ -1,16 +1,15 @@
-import protobuf from 'protobufjs';
 import type { Proxy } from '../../model/proxy/proxy.ts';
 import { typed, typeUrl } from '../../proto/any.ts';
 import type { Secret } from '../../proto/generated/envoy/extensions/transport_sockets/tls/v3.ts';
 import type { Any } from '../../proto/generated/google/protobuf.ts';
-import { toCamelJson } from '../../proto/json.ts';
-import { decode, encodeMessage, type MessageName } from '../../proto/message.ts';
-import type { Connection } from '../../xds/connection.ts';
-import type { OtherResource } from '../../xds/frame.ts';
+import { each, type LateJson, lateAny, pause } from '../../proto/json.ts';
+import { decode } from '../../proto/message.ts';
+import type { Connection, Held } from '../../xds/connection.ts';
+import type { LongResource } from '../../xds/long-answer.ts';
 import type { EncodedResource } from '../../xds/resource.ts';
-import { resourceType, resourceTypes, type XdsType } from '../../xds/resource-types.ts';
+import { resourceTypes, type XdsType } from '../../xds/resource-types.ts';
 import type { Answer } from '../page.ts';
-import { each } from './view.ts';
+import { DumpMessage } from './dump-message.ts';
 
 /** istiod's short names of types, as `types` has them. */
 const SHORT_NAMES: Readonly<Record<string, XdsType>> = {
@@ -49,37 +48,7 @@ function shown(type: XdsType, { bytes }: EncodedResource): Any {
   return { type_url: resourceTypes[type].typeUrl, value: bytes };
 }
 
-/** A resource as JSON; one whose parts are a list that can be long, such as the virtual hosts of a port, is made part by part. */
-function json(type: XdsType, resource: EncodedResource): unknown {
-  const { fragments } = resourceType(type);
-  if (!fragments) return toCamelJson('google.protobuf.Any', shown(type, resource));
-  return () => {
-    const { head, parts } = apart(resource.bytes, fragments.number);
-    const whole = toCamelJson('google.protobuf.Any', { type_url: resourceType(type).typeUrl, value: head });
-    const list = each(parts, part => messageJson(fragments.message, part));
-    return { ...(whole as object), ...(parts.length && { [camel(fragments.field)]: list }) };
-  };
-}
-
-const messageJson = <N extends MessageName>(name: N, bytes: Uint8Array): unknown =>
-  toCamelJson(name, decode(name, bytes));
-
-/** The bytes of a message without a repeated field, and those of the field's items. */
-function apart(bytes: Buffer, field: number): { readonly head: Buffer; readonly parts: readonly Uint8Array[] } {
-  const reader = protobuf.Reader.create(bytes);
-  const head: Buffer[] = [];
-  const parts: Uint8Array[] = [];
-  while (reader.pos < reader.len) {
-    const from = reader.pos;
-    const tag = reader.uint32();
-    if (tag === ((field << 3) | 2)) parts.push(reader.bytes());
-    else {
-      reader.skipType(tag & 7);
-      head.push(bytes.subarray(from, reader.pos));
-    }
-  }
-  return { head: Buffer.concat(head), parts };
-}
+const json = (type: XdsType, resource: EncodedResource): LateJson => lateAny(shown(type, resource));
 
 /** A part of a dump: its message, the type of its resources, and how it has each of them. */
 interface Part {
@@ -110,53 +79,56 @@ const partsOf = (includeEds: boolean): readonly Part[] => PARTS.filter(part => i
 const camel = (name: string): string => name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 
 /** Clusters and listeners have a version as a whole, too. */
-const versionOf = (connection: Connection<Proxy>, { type }: Part): string | undefined =>
-  type === 'cluster' || type === 'listener' ? connection.status().find(t => t.type === type)?.versionSent : undefined;
+const versionOf = (held: Held, { type }: Part): string | undefined =>
+  type === 'cluster' || type === 'listener' ? held.version(type) : undefined;
 
-function partJson(connection: Connection<Proxy>, part: Part): object {
+function partJson(held: Held, part: Part): LateJson {
   const { message, type, list = '', item = '', states } = part;
-  const head = { '@type': typeUrl(`envoy.admin.v3.${message}`), versionInfo: versionOf(connection, part) };
+  const head = { '@type': typeUrl(`envoy.admin.v3.${message}`), versionInfo: versionOf(held, part) };
   if (!type) return head;
-  const resources = connection.held(type);
-  if (!resources.length) return head;
-  const items = each(resources, resource => {
+  return withList(head, camel(list), held.resources(type), resource => {
     const state = { versionInfo: resource.version, [camel(item)]: json(type, resource) };
-    if (states) return { name: resource.name, activeState: state };
-    return resourceType(type).fragments ? () => state : state;
+    return states ? { name: resource.name, activeState: state } : state;
   });
-  return { ...head, [camel(list)]: items };
 }
 
-function partMessage(connection: Connection<Proxy>, part: Part): Buffer {
-  const { message, type, list = '', item = '', states } = part;
-  const version_info = versionOf(connection, part);
-  const items = (type ? connection.held(type) : []).map(resource => {
-    const state = { version_info: resource.version, [item]: shown(type as XdsType, resource) };
-    return states ? { name: resource.name, active_state: state } : state;
-  });
-  return encodeMessage(`envoy.admin.v3.${message}`, {
-    ...(version_info !== undefined && { version_info }),
-    ...(list && { [list]: items }),
-  });
-}
+/** An object with a list, if there is anything in it. */
+const withList = <T>(head: object, name: string, items: Iterable<T>, make: (item: T) => LateJson): LateJson => {
+  for (const _ of items) return { ...head, [name]: each(items, make) };
+  return head;
+};
 
 /** What a proxy holds, as Envoy's own /config_dump has it (`envoy.admin.v3.ConfigDump`): all but endpoints, which `include_eds` adds, or the resources of `types`. */
 export function configDump(connection: Connection<Proxy>, query: URLSearchParams): Answer {
   const types = query.get('types');
   if (types) return resourcesOf(connection, types);
-  const configs = each(partsOf(query.has('include_eds')), part => partJson(connection, part));
-  return { body: { configs } };
+  const held = connection.held();
+  return { body: { configs: each(partsOf(query.has('include_eds')), part => partJson(held, part)) } };
 }
 
 /** What a proxy holds of types, which are named shortly or by their URLs, with commas. */
 export function resourcesOf(connection: Connection<Proxy>, types: string): Answer {
-  const known = [...new Set(types.split(',').flatMap(text => typeOf(text) ?? []))];
-  const held = known.flatMap(type => connection.held(type).map(resource => ({ type, resource })));
-  return { body: held.length ? { configs: each(held, ({ type, resource }) => json(type, resource)) } : {} };
+  const held = connection.held();
+  const known = new Set(types.split(',').flatMap(text => typeOf(text) ?? []));
+  const resources: Iterable<readonly [XdsType, EncodedResource]> = {
+    *[Symbol.iterator]() {
+      for (const type of known) for (const resource of held.resources(type)) yield [type, resource];
+    },
+  };
+  return { body: withList({}, 'configs', resources, ([type, resource]) => json(type, resource)) };
 }
 
 /** The parts of the same dump as resources of `istio.io/debug/config_dump`. */
-export function* configDumpParts(connection: Connection<Proxy>): Generator<OtherResource> {
-  for (const part of partsOf(false))
-    yield { typeUrl: typeUrl(`envoy.admin.v3.${part.message}`), name: '', value: partMessage(connection, part) };
+export function* configDumpParts(connection: Connection<Proxy>): Generator<LongResource | typeof pause> {
+  const held = connection.held();
+  for (const part of partsOf(false)) {
+    const { message, type, list = '', item = '', states } = part;
+    const dump = new DumpMessage(`envoy.admin.v3.${message}`, versionOf(held, part));
+    for (const resource of type ? held.resources(type) : []) {
+      dump.add({ list, item, ...(states && { state: 'active_state' }) }, resource, shown(type as XdsType, resource));
+      yield pause;
+    }
+    const { size, kept, chunks } = dump;
+    yield { typeUrl: typeUrl(`envoy.admin.v3.${message}`), name: '', size, kept, chunks };
+  }
 }

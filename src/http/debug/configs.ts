@@ -5,10 +5,9 @@ import { byAge, type ObjectMeta } from '../../istio/object.ts';
 import { identify } from '../../model/identify.ts';
 import type { MeshModel } from '../../model/mesh.ts';
 import type { Proxy } from '../../model/proxy/proxy.ts';
-import { toCamelJson } from '../../proto/json.ts';
+import { each, type LateJson, type LateList, lateCamelJson, Members, pause, toCamelJson } from '../../proto/json.ts';
 import type { MessageName } from '../../proto/message.ts';
 import type { Json } from '../../proto/wellknown.ts';
-import { each } from './view.ts';
 
 /** Istio's kinds with the messages of their specs, in the order of istiod's pages. */
 const MESSAGES = {
@@ -34,12 +33,15 @@ type Shown = ConfigObject<ShownKind, object>;
 
 const specJson = ({ kind, spec }: Shown): Json => toCamelJson(MESSAGES[kind], spec as never);
 
+/** The same where it may be long. */
+const lateSpec = ({ kind, spec }: Shown): LateJson => lateCamelJson(MESSAGES[kind], spec as never);
+
 /** An object as Kubernetes has it, with what is in force of its spec. */
 interface ObjectJson {
   readonly kind: string;
   readonly apiVersion: string;
   readonly metadata: object;
-  readonly spec: Json;
+  readonly spec: LateJson;
 }
 
 function metadataJson({ name, namespace, labels, annotations, createdAt, resourceVersion }: ObjectMeta): object {
@@ -56,11 +58,11 @@ function metadataJson({ name, namespace, labels, annotations, createdAt, resourc
 export function configObject(object: Shown): ObjectJson {
   const { kind, meta } = object;
   const { group, versions } = kinds[kind];
-  return { kind, apiVersion: `${group}/${versions[0]}`, metadata: metadataJson(meta), spec: specJson(object) };
+  return { kind, apiVersion: `${group}/${versions[0]}`, metadata: metadataJson(meta), spec: lateSpec(object) };
 }
 
 /** Istio's objects in force: /debug/configz. */
-export const configs = ({ contents }: MeshModel): unknown => ({
+export const configs = ({ contents }: MeshModel): LateList => ({
   *[Symbol.iterator]() {
     for (const kind of shownKinds) for (const object of contents[kind].values()) yield configObject(object as Shown);
   },
@@ -73,7 +75,7 @@ export const resourceKinds = (): unknown =>
     return { group, version: versions[0], kind };
   });
 
-const byNamespace = (objects: Iterable<Shown>): object =>
+const byNamespace = (objects: Iterable<Shown>): LateJson =>
   Object.fromEntries(
     Array.from(
       Map.groupBy(objects, ({ meta }) => meta.namespace),
@@ -85,7 +87,7 @@ const byNamespace = (objects: Iterable<Shown>): object =>
           ...(object.kind === 'AuthorizationPolicy' && {
             annotations: Object.keys(object.meta.annotations).length ? object.meta.annotations : null,
           }),
-          spec: specJson(object),
+          spec: lateSpec(object),
         })),
       ],
     ),
@@ -138,11 +140,35 @@ export function telemetryOf(mesh: MeshModel, proxy: Proxy): object {
 }
 
 /** The mesh's settings: /debug/mesh. */
-export const meshConfig = ({ settings }: MeshModel): Json =>
-  toCamelJson('istio.mesh.v1alpha1.MeshConfig', settings.config);
+export const meshConfig = ({ settings }: MeshModel): LateJson =>
+  lateCamelJson('istio.mesh.v1alpha1.MeshConfig', settings.config);
 
 /** istiod counts by metric what is wrong for whom (ProxyStatus); here each problem of an object is one. */
-export function pushStatus(problems: Iterable<Problem>): object {
-  const found = Array.from(problems, ({ object, path, message }) => [`${object} ${path}`.trim(), { message }] as const);
-  return found.length ? { pilotlight_problems: Object.fromEntries(found) } : {};
+export function pushStatus(problems: Iterable<Problem | typeof pause>): LateJson {
+  const said = new Set<string>();
+  const entries = function* () {
+    for (const problem of problems) {
+      const name = problem === pause ? '' : `${problem.object} ${problem.path}`.trim();
+      if (problem === pause || said.has(name)) yield pause;
+      else {
+        said.add(name);
+        yield [name, { message: problem.message }] as const;
+      }
+    }
+  };
+  const found = entries();
+  return new Members({
+    *[Symbol.iterator]() {
+      for (let next = found.next(); !next.done; next = found.next()) {
+        if (next.value === pause) yield pause;
+        else yield ['pilotlight_problems', new Members(behind(next.value, found))] as const;
+      }
+    },
+  });
+}
+
+/** What has been read, and the rest. */
+function* behind<T>(first: T, rest: Iterator<T>): Generator<T> {
+  yield first;
+  for (let next = rest.next(); !next.done; next = rest.next()) yield next.value;
 }

@@ -2,8 +2,10 @@ import { augmentLabels, nowhere } from '../../model/endpoints/locality.ts';
 import { identify } from '../../model/identify.ts';
 import type { MeshModel } from '../../model/mesh.ts';
 import type { Proxy } from '../../model/proxy/proxy.ts';
+import { each, type LateJson } from '../../proto/json.ts';
+import type { Json } from '../../proto/wellknown.ts';
 import type { Connection } from '../../xds/connection.ts';
-import { connectionId, each } from './view.ts';
+import { byName, connectionId } from './view.ts';
 
 const head = (connection: Connection<Proxy>) => ({
   connectionId: connectionId(connection),
@@ -11,9 +13,9 @@ const head = (connection: Connection<Proxy>) => ({
   address: connection.peer.address,
 });
 
-const counted = (connections: readonly Connection<Proxy>[], client: (connection: Connection<Proxy>) => object) => ({
+const counted = (connections: readonly Connection<Proxy>[], client: (connection: Connection<Proxy>) => LateJson) => ({
   totalClients: connections.length,
-  ...(connections.length && { clients: each(connections, client) }),
+  ...(connections.length && { clients: each(byName(connections), client) }),
 });
 
 /** Who is connected, since when: /debug/connections. */
@@ -26,7 +28,7 @@ const filled = (values: Readonly<Record<string, string | object | undefined>>): 
   );
 
 /** `mesh`: tells of the pod what the Node does not. */
-function detailed(connection: Connection<Proxy>, mesh: MeshModel | undefined): object {
+function detailed(connection: Connection<Proxy>, mesh: MeshModel | undefined): LateJson {
   const { class: of, namespace, addresses } = connection.client;
   const { PROXY_CONFIG: config, ...metadata } = of.metadata;
   const { workload, traits } = mesh ? identify(mesh, connection.client) : {};
@@ -37,7 +39,7 @@ function detailed(connection: Connection<Proxy>, mesh: MeshModel | undefined): o
     ...head(connection),
     ...filled({ labels }),
     metadata: {
-      ...(config && { PROXY_CONFIG: JSON.parse(config) as unknown }),
+      ...(config && { PROXY_CONFIG: JSON.parse(config) as Json }),
       ...metadata,
       ...filled({ LABELS: of.labels, INSTANCE_IPS: addresses.join() }),
       NAMESPACE: namespace,
@@ -48,7 +50,7 @@ function detailed(connection: Connection<Proxy>, mesh: MeshModel | undefined): o
         const names = [...connection.watched(type)];
         // As istiod: who asks for all by delta watches what it was sent.
         const all = connection.protocol === 'delta' && !names.length;
-        return [typeUrl, all ? connection.held(type).map(({ name }) => name) : names];
+        return [typeUrl, all ? Array.from(connection.held().resources(type), ({ name }) => name) : names];
       }),
     ),
   };

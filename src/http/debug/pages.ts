@@ -1,4 +1,5 @@
 import type { MeshModel } from '../../model/mesh.ts';
+import { each } from '../../proto/json.ts';
 import type { Answer, Entry, PageRequest, Pages } from '../page.ts';
 import { configDump, resourcesOf } from './config-dump.ts';
 import {
@@ -14,7 +15,7 @@ import { connectionDetails, connectionList } from './connections.ts';
 import { problemsOf, withheldFrom } from './problems.ts';
 import { endpointShards, instances, registry, sidecarScope } from './registry.ts';
 import { syncStatus } from './syncz.ts';
-import { type DebugView, each, isConnection, maybeNamed, named, sortedConnections } from './view.ts';
+import { byName, type DebugView, isConnection, maybeNamed, named, shownConnections } from './view.ts';
 
 const PATH = '/debug/';
 
@@ -61,10 +62,10 @@ export function debugPages(view: DebugView): Pages {
         const current = view.world();
         const withheld = current ? withheldFrom(view, current) : () => [];
         const namespace = query.get('namespace');
-        const wanted = sortedConnections(view, debug).filter(
+        const wanted = shownConnections(view, debug).filter(
           ({ client }) => !namespace || client.namespace === namespace,
         );
-        return { body: each(wanted, connection => syncStatus(connection, withheld(connection.client))) };
+        return { body: each(byName(wanted), connection => syncStatus(connection, withheld(connection.client))) };
       },
     },
     adsz: {
@@ -76,19 +77,19 @@ export function debugPages(view: DebugView): Pages {
         }
         const found = maybeNamed(view, request);
         if (found && !isConnection(found)) return found;
-        const connections = found ? [found] : sortedConnections(view, request.debug);
+        const connections = found ? [found] : shownConnections(view, request.debug);
         return { body: connectionDetails(connections, view.world()?.mesh) };
       },
     },
     connections: {
       help: 'Who is connected, since when, from where',
-      page: ({ debug }) => ({ body: connectionList(sortedConnections(view, debug)) }),
+      page: ({ debug }) => ({ body: connectionList(shownConnections(view, debug)) }),
     },
     registryz: ofMesh(view, 'The Services of the mesh', mesh => registry(mesh)),
     endpointShardz: ofMesh(view, 'The endpoints of each Service', mesh => endpointShards(mesh)),
     endpointz: ofMesh(view, 'endpointShardz by its old name', mesh => endpointShards(mesh)),
     instancesz: ofMesh(view, 'What each proxy serves', (mesh, { debug }) =>
-      instances(mesh, sortedConnections(view, debug)),
+      instances(mesh, shownConnections(view, debug)),
     ),
     sidecarz: {
       help: '?proxyID=POD.NAMESPACE: what a proxy may see',

@@ -7,9 +7,11 @@ import type { MeshModel } from '../../model/mesh.ts';
 import type { Proxy } from '../../model/proxy/proxy.ts';
 import type { EffectiveDestinationRule } from '../../model/routing/destination-rules.ts';
 import type { Resolution, Service, ServicePort, ServiceTarget } from '../../model/services/service.ts';
+import { each, type LateJson, Members, pause } from '../../proto/json.ts';
 import type { Connection } from '../../xds/connection.ts';
 import { configObject } from './configs.ts';
-import { each, proxyName } from './view.ts';
+import { sortedBy } from './sorted.ts';
+import { byName, proxyName } from './view.ts';
 
 /** istiod's numbers of resolutions, distributions and health. */
 const RESOLUTIONS: Readonly<Record<Resolution, number>> = {
@@ -38,6 +40,13 @@ const PROTOCOLS: { readonly [P in ServicePort['protocol']]?: string } = {
   GRPCWeb: 'GRPC-Web',
   Unsupported: 'UnsupportedProtocol',
 };
+
+/** So many are looked at together. */
+const TOGETHER = 256;
+
+function* pairs<K extends string, V>(map: Iterable<readonly [K, V]>, make: (value: V) => LateJson) {
+  for (const [name, value] of map) yield [name, make(value)] as const;
+}
 
 const nullIfNone = <T>(list: readonly T[]): readonly T[] | null => (list.length ? list : null);
 
@@ -121,7 +130,7 @@ function serviceJson({ contents, settings: { clusterId } }: MeshModel, service: 
 }
 
 /** Every Service of the mesh: /debug/registryz. */
-export const registry = (mesh: MeshModel): unknown => each(mesh.services, service => serviceJson(mesh, service));
+export const registry = (mesh: MeshModel): LateJson => each(mesh.services, service => serviceJson(mesh, service));
 
 /** An endpoint as istiod's model has it; `drains`: its Service has sessions that hold on to an endpoint which ends. */
 function endpointJson(endpoint: Endpoint, drains: boolean): object {
@@ -152,11 +161,8 @@ function endpointJson(endpoint: Endpoint, drains: boolean): object {
 
 /** The endpoints of each host by namespace and registry: /debug/endpointShardz. There is one shard: every replica reads its one cluster. */
 export function endpointShards({ endpoints, services, settings }: MeshModel): object {
-  const external = new Set(services.filter(s => s.registry === 'External').map(s => s.hostname));
-  const draining = new Set(services.filter(s => s.labels['istio.io/persistent-session']).map(s => s.hostname));
-  const byHost = new Map<Service['hostname'], ServiceEndpoints[]>();
-  for (const of of endpoints.values()) byHost.set(of.hostname, [...(byHost.get(of.hostname) ?? []), of]);
-  const hosts = [...byHost].sort(([a], [b]) => (a < b ? -1 : 1));
+  const external = new Set(services.flatMap(s => (s.registry === 'External' ? s.hostname : [])));
+  const draining = new Set(services.flatMap(s => (s.labels['istio.io/persistent-session'] ? s.hostname : [])));
   const shard = (host: Service['hostname']): string =>
     `${external.has(host) ? 'External' : 'Kubernetes'}/${settings.clusterId}`;
   const ofHost = (host: Service['hostname'], lists: readonly ServiceEndpoints[]) => () => {
@@ -175,7 +181,19 @@ export function endpointShards({ endpoints, services, settings }: MeshModel): ob
       }),
     );
   };
-  return Object.fromEntries(hosts.map(([host, lists]) => [host, ofHost(host, lists)]));
+  return new Members({
+    *[Symbol.iterator]() {
+      const byHost = new Map<Service['hostname'], ServiceEndpoints[]>();
+      for (const of of endpoints.values()) {
+        const lists = byHost.get(of.hostname);
+        if (lists) lists.push(of);
+        else byHost.set(of.hostname, [of]);
+        if (byHost.size % TOGETHER === 0) yield pause;
+      }
+      for (const entry of sortedBy(byHost, ([host]) => host))
+        yield entry === pause ? pause : ([entry[0], ofHost(...entry)] as const);
+    },
+  });
 }
 
 const targetJson = (mesh: MeshModel, { service, port, targetPort }: ServiceTarget): object => ({
@@ -184,18 +202,24 @@ const targetJson = (mesh: MeshModel, { service, port, targetPort }: ServiceTarge
 });
 
 /** What each proxy serves: /debug/instancesz. */
-export const instances = (mesh: MeshModel, connections: readonly Connection<Proxy>[]): object =>
-  Object.fromEntries(
-    connections.map(({ client }) => [
-      proxyName(client),
-      () => {
-        const { targets } = identify(mesh, client).workload;
-        return targets.map(target => targetJson(mesh, target));
-      },
-    ]),
-  );
+export const instances = (mesh: MeshModel, connections: readonly Connection<Proxy>[]): LateJson =>
+  new Members({
+    *[Symbol.iterator]() {
+      // A proxy may have several streams.
+      const told = new Set<string>();
+      for (const connection of byName(connections)) {
+        const name = connection === pause ? '' : proxyName(connection.client);
+        if (connection === pause || told.has(name)) yield pause;
+        else {
+          told.add(name);
+          const { targets } = identify(mesh, connection.client).workload;
+          yield [name, each(targets, target => targetJson(mesh, target))] as const;
+        }
+      }
+    },
+  });
 
-function ruleJson({ rule, sources }: EffectiveDestinationRule): object {
+function ruleJson({ rule, sources }: EffectiveDestinationRule): LateJson {
   const from = sources.map(key => {
     const [Namespace = '', Name = ''] = key.split('/').slice(1);
     return { Namespace, Name };
@@ -217,12 +241,8 @@ export function sidecarScope(mesh: MeshModel, proxy: Proxy): object {
     outboundTrafficPolicy: scope.outboundPolicy.mode === 'REGISTRY_ONLY' ? {} : { mode: scope.outboundPolicy.mode },
     services: services(scope.services),
     egressListenerServices: each(scope.egress, listener => services(listener.services)),
-    servicesByHostname: Object.fromEntries(
-      Array.from(scope.serviceByHost, ([host, service]) => [host, () => serviceJson(mesh, service)]),
-    ),
+    servicesByHostname: new Members(pairs(scope.serviceByHost, service => serviceJson(mesh, service))),
     sidecar: scope.sidecar ? configObject(scope.sidecar).spec : null,
-    destinationRules: Object.fromEntries(
-      Array.from(scope.destinationRules, ([host, rule]) => [host, () => [ruleJson(rule)]]),
-    ),
+    destinationRules: new Members(pairs(scope.destinationRules, rule => [ruleJson(rule)])),
   };
 }

@@ -3,12 +3,14 @@ import type { CredentialAccess } from '../../access/credential-access.ts';
 import type { Problem } from '../../config/problem.ts';
 import type { Restart } from '../../injection/restarts.ts';
 import type { Proxy } from '../../model/proxy/proxy.ts';
+import type { pause } from '../../proto/json.ts';
 import type { Rounds } from '../../rounds/rounds.ts';
 import type { World } from '../../world.ts';
 import type { AdsServer } from '../../xds/ads-server.ts';
 import type { Connection } from '../../xds/connection.ts';
 import type { Answer, PageRequest } from '../page.ts';
 import type { WatchState } from '../ready.ts';
+import { sortedBy } from './sorted.ts';
 
 /** What the debug pages show. */
 export interface DebugView {
@@ -37,12 +39,9 @@ export const shownConnections = ({ ads }: DebugView, debug: DebugRight): readonl
     ({ client }) => debug.kind === 'all' || (debug.kind === 'namespace' && debug.namespace === client.namespace),
   );
 
-/** The streams that a caller may see by the names of their proxies. */
-export const sortedConnections = (view: DebugView, debug: DebugRight): readonly Connection<Proxy>[] =>
-  shownConnections(view, debug)
-    .map(connection => ({ connection, name: connectionId(connection) }))
-    .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .map(({ connection }) => connection);
+/** Streams by the names of their proxies, sorted while they are read. */
+export const byName = (connections: readonly Connection<Proxy>[]): Iterable<Connection<Proxy> | typeof pause> =>
+  sortedBy(connections, connectionId);
 
 /**
  * The stream of a proxy by its `POD.NAMESPACE`, pod name or whole id, else, as istiod's, by any part of the stream's own name; the newest where it
@@ -87,10 +86,3 @@ export function named(view: DebugView, request: PageRequest): Connection<Proxy> 
 }
 
 export const isConnection = (found: Connection<Proxy> | Answer): found is Connection<Proxy> => 'client' in found;
-
-/** A list whose items are made when they are read. */
-export const each = <T>(items: readonly T[], make: (item: T) => unknown): Iterable<unknown> => ({
-  *[Symbol.iterator]() {
-    for (const item of items) yield make(item);
-  },
-});
