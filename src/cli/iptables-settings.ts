@@ -57,10 +57,16 @@ function whole(typed: Typed, most: number, what: string): number {
 
 const port = (typed: Typed): number => whole(typed, 65535, 'a port');
 
+/** Whether both ends of a range are there, in order; of one number, that it is not too high. */
+const isRange = (entry: string, separator: string, most: number): boolean => {
+  const [from, to = from] = entry.split(separator).map(Number);
+  return from !== undefined && to !== undefined && from <= to && to <= most;
+};
+
 function ports(typed: Typed): readonly string[] {
   const expected = 'ports with commas between them, such as 80,8080 or 9000:9010';
   for (const entry of list(typed, /^\d{1,5}(:\d{1,5})?$/, expected))
-    if (entry.split(':').some(part => Number(part) > 65535)) throw wrong(typed, entry, `${expected}, up to 65535`);
+    if (!isRange(entry, ':', 65535)) throw wrong(typed, entry, `${expected}, up to 65535, the lower one first`);
   return entries(typed).map(entry => entry.split(':').map(Number).join(':'));
 }
 
@@ -73,12 +79,25 @@ const cidrs = (typed: Typed): readonly Cidr[] =>
     throw wrong(typed, entry, entry === '*' ? '* alone, or blocks of addresses' : hint);
   });
 
-/** The kernel's names of interfaces have at most 15 letters; a + at the end stands for any others. */
-const interfaces = (typed: Typed): readonly string[] =>
-  list(typed, /^[^\s/"'\\:!-][^\s/"'\\:!]{0,14}$/, 'names of interfaces of at most 15 letters, such as eth1 or tap+');
+/** The kernel's names of interfaces have at most 15 bytes; a + at the end stands for any others, alone for all, which no rule is needed for. */
+function interfaces(typed: Typed): readonly string[] {
+  const expected = 'names of interfaces of at most 15 bytes, such as eth1 or tap+';
+  for (const entry of list(typed, /^[^\s/"'\\:!+-][^\s/"'\\:!]*$/, expected))
+    if (Buffer.byteLength(entry) > 15) throw wrong(typed, entry, expected);
+  return entries(typed);
+}
 
-const owners = (typed: Typed, what: string): readonly string[] =>
-  list(typed, /^(\d{1,10}(-\d{1,10})?|[A-Za-z_][\w.-]*)$/, `numbers or names of ${what}`);
+/** The highest number of a user or group: the one above it stands for none. */
+const MOST_OWNERS = 2 ** 32 - 2;
+
+/** By number, by range or by name. A leading zero would make another number of it: iptables takes it for octal. */
+function owners(typed: Typed, what: string): readonly string[] {
+  const expected = `numbers or names of ${what}`;
+  for (const entry of list(typed, /^((0|[1-9]\d*)(-(0|[1-9]\d*))?|[A-Za-z_][\w.-]*)$/, expected))
+    if (/^\d/.test(entry) && !isRange(entry, '-', MOST_OWNERS))
+      throw wrong(typed, entry, `${expected}, up to ${MOST_OWNERS}, the lower one first`);
+  return entries(typed);
+}
 
 /** Istio puts all of them into one rule, and the kernel takes no more conditions in one. */
 const MOST_GROUPS = 64;
@@ -94,6 +113,7 @@ const UNITS: Readonly<Record<string, number>> = {
   ns: 1e-6,
   us: 1e-3,
   µs: 1e-3,
+  μs: 1e-3,
   ms: 1,
   s: 1000,
   m: 60_000,
@@ -102,9 +122,10 @@ const UNITS: Readonly<Record<string, number>> = {
 
 /** A duration as Go writes it, in milliseconds: `1m30s`, `500ms`. */
 function duration(typed: Typed): number {
-  const parts = [...typed.text.matchAll(/(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)/g)];
+  const text = typed.text.replace(/^\+/, '');
+  const parts = [...text.matchAll(/(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g)];
   const value = parts.reduce((sum, [, number = '', unit = '']) => sum + Number(number) * (UNITS[unit] ?? 0), 0);
-  if (parts.map(([text]) => text).join('') !== typed.text || !(value > 0) || value > 3_600_000)
+  if (parts.map(([part]) => part).join('') !== text || !(value > 0) || value > 3_600_000)
     throw wrong(typed, typed.text, 'a duration up to 1h, such as 5s or 500ms');
   return Math.max(1, Math.round(value));
 }

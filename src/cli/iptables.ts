@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { type Arguments, type Io, UsageError } from '../command.ts';
-import { apply, cleanUp } from '../iptables/apply.ts';
+import { apply, checkVersions, cleanUp } from '../iptables/apply.ts';
 import { accountsHere, nameserversIn, ownAddresses } from '../iptables/host.ts';
 import { CaptureError } from '../iptables/process.ts';
 import { restoreText } from '../iptables/rule.ts';
@@ -36,7 +36,7 @@ function within(namespace: string, ownLock: boolean): Promise<number> {
 /** `pilotlight iptables` */
 export async function run(args: Arguments, io: Io): Promise<number> {
   const settings = iptablesSettings(args, {
-    addresses: ownAddresses(),
+    addresses: await ownAddresses(),
     nameservers,
     users: accountsHere().users,
     env: process.env,
@@ -49,7 +49,10 @@ export async function run(args: Arguments, io: Io): Promise<number> {
     if (namespace && !dryRun) return await within(namespace, args.flags.has('cni-mode'));
     if (!skipRuleApply) {
       if (!dryRun) io.out(await (cleanupOnly ? cleanUp : apply)(capture, settings, tell));
-      else if (!cleanupOnly) for (const version of versions) io.out(restoreText(rulesOf(capture, version)));
+      else if (!cleanupOnly) {
+        checkVersions(settings);
+        for (const version of versions) io.out(restoreText(rulesOf(capture, version)));
+      }
     }
     if (!validation || dryRun) return 0;
   } catch (error) {

@@ -3,10 +3,12 @@ import type { Capture } from './capture.ts';
 import { type Change, changeOf, type Leftovers } from './change.ts';
 import type { IpVersion } from './cidr.ts';
 import { accountsHere } from './host.ts';
+import { marksIn } from './ours.ts';
 import { CaptureError, mustRun } from './process.ts';
-import { addRoutes, removeMarks, removePassthrough } from './routes.ts';
+import { addRoutes, removeMarks, removePassthrough, removeRoute } from './routes.ts';
 import { rulesOf } from './rules.ts';
-import { type State, stateOf, valuesIn } from './state.ts';
+import { type State, stateOf } from './saved.ts';
+import { inTurn } from './turn.ts';
 
 /** How rules are to be put in force. */
 export interface Manner {
@@ -21,18 +23,26 @@ export type Tell = (line: string) => void;
 const nameOf = (version: IpVersion): string => `IPv${version}`;
 
 /** The marks of TPROXY that rules in force have. */
-const marksOf = (state: State): Set<number> =>
-  new Set(valuesIn(state, 'mangle', 'ISTIO_DIVERT', '--set-xmark').map(Number));
+const marksOf = (state: State): Set<number> => new Set(marksIn(state.get('mangle') ?? new Map()));
 
 const restore = (binary: Binary, text: string): Promise<string> =>
   mustRun(`${binary.name}-restore`, ['--noflush', ...waiting(binary)], text);
 
-/** Puts the rules of a capture in force; nothing is done where they are. Returns what was given to iptables-restore. Throws a CaptureError. */
-export async function apply(capture: Capture, manner: Manner, tell: Tell): Promise<string> {
-  if (manner.versions.length === 0)
+/** Throws a CaptureError where there is nothing to capture. */
+export function checkVersions({ versions }: Pick<Manner, 'versions'>): void {
+  if (versions.length === 0)
     throw new CaptureError(
       'this network namespace has no address that others reach it by: there is nothing to capture yet',
     );
+}
+
+/** Puts the rules of a capture in force; nothing is done where they are. Returns what was given to iptables-restore. Throws a CaptureError. */
+export async function apply(capture: Capture, manner: Manner, tell: Tell): Promise<string> {
+  checkVersions(manner);
+  return inTurn(() => applyNow(capture, manner, tell));
+}
+
+async function applyNow(capture: Capture, manner: Manner, tell: Tell): Promise<string> {
   const accounts = accountsHere();
   const steps: {
     readonly version: IpVersion;
@@ -72,7 +82,11 @@ export async function apply(capture: Capture, manner: Manner, tell: Tell): Promi
 }
 
 /** Takes away all that is ours, whichever flags made it, of both families. Returns what was given to iptables-restore. Throws a CaptureError. */
-export async function cleanUp(capture: Capture, manner: Manner, tell: Tell): Promise<string> {
+export function cleanUp(capture: Capture, manner: Manner, tell: Tell): Promise<string> {
+  return inTurn(() => cleanUpNow(capture, manner, tell));
+}
+
+async function cleanUpNow(capture: Capture, manner: Manner, tell: Tell): Promise<string> {
   const accounts = accountsHere();
   let applied = '';
   for (const version of [4, 6] as const) {
@@ -85,12 +99,14 @@ export async function cleanUp(capture: Capture, manner: Manner, tell: Tell): Pro
       continue;
     }
     const state = stateOf(binary.saved);
-    const change = changeOf([], state, 'replace', accounts);
+    const change = changeOf([], state, 'replace', accounts, rulesOf(capture, version));
     if (change.kind === 'restore') {
       await restore(binary, change.text);
       applied += change.text;
     }
     await removeMarks(version, marksOf(state).add(capture.tproxyMark));
+    // A run that was interrupted leaves one that no rule tells of.
+    await removeRoute(version, String(capture.tproxyRouteTable));
     await removePassthrough(version);
     const outcome = change.kind === 'restore' ? 'rules were taken away' : 'there were no rules';
     tell(`${nameOf(version)}: ${outcome} (${binary.name} ${binary.version})`);

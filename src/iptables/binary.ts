@@ -13,8 +13,8 @@ export interface Binary {
   readonly saved: string;
 }
 
-/** A rule for a protocol that does not exist: it shows whether the kernel takes rules from a program. */
-const probe = ['-p', '255', '-j', 'RETURN'];
+/** A rule for a protocol that does not exist, there and gone in one step: it shows whether the kernel takes rules from a program. */
+const probe = '* nat\n-A INPUT -p 255 -j RETURN\n-D INPUT -p 255 -j RETURN\nCOMMIT\n';
 
 /** `--wait` for a program that has a lock to wait for. */
 export const waiting = ({ legacy }: Pick<Binary, 'legacy'>): readonly string[] => (legacy ? ['--wait=30'] : []);
@@ -34,10 +34,8 @@ async function saved(name: string): Promise<Candidate> {
 async function usable(candidate: Candidate): Promise<Candidate> {
   if ('why' in candidate) return candidate;
   const { name } = candidate;
-  const added = await run(name, ['-t', 'nat', '-A', 'INPUT', ...probe, ...waiting(candidate)]);
-  if (added.code !== 0 || added.err.includes('does not exist')) return { why: `${name}: ${added.err}` };
-  await run(name, ['-t', 'nat', '-D', 'INPUT', ...probe, ...waiting(candidate)]);
-  return candidate;
+  const { code, err } = await run(`${name}-restore`, ['--noflush', ...waiting(candidate)], probe);
+  return code === 0 && !err.includes('does not exist') ? candidate : { why: `${name}-restore: ${err}` };
 }
 
 /** Whether rules are there: an empty rule set prints nothing. */

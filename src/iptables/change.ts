@@ -1,6 +1,7 @@
 import type { Accounts } from './meaning.ts';
 import { type Rule, tablesOf, tableText } from './rule.ts';
-import { removalOf, type Standing, type State, standingOf, tablesWithOwn } from './state.ts';
+import type { State } from './saved.ts';
+import { removalOf, type Standing, standingOf, tablesWithOwn } from './standing.ts';
 
 /** What is to be done about rules that are there already and are not the wanted ones. */
 export type Leftovers =
@@ -20,10 +21,17 @@ export type Change =
 
 /**
  * The least change. A table is replaced in one step, so no packet meets half of its rules; tables that are wanted change before others are
- * cleared, so none passes by the proxy either. (Istio drops all packets meanwhile.)
+ * cleared, so none passes by the proxy either. (Istio drops all packets meanwhile.) `known` are ours where they are found.
  */
-export function changeOf(wanted: readonly Rule[], state: State, leftovers: Leftovers, accounts: Accounts): Change {
+export function changeOf(
+  wanted: readonly Rule[],
+  state: State,
+  leftovers: Leftovers,
+  accounts: Accounts,
+  known: readonly Rule[] = wanted,
+): Change {
   const byTable = tablesOf(wanted);
+  const knownByTable = tablesOf(known);
   const why: string[] = [];
   const texts: string[] = [];
   for (const table of new Set([...byTable.keys(), ...tablesWithOwn(state)])) {
@@ -31,7 +39,7 @@ export function changeOf(wanted: readonly Rule[], state: State, leftovers: Lefto
     const standing: Standing = standingOf(table, rules, state, accounts);
     if (standing.kind === 'same' && leftovers !== 'renew') continue;
     if (standing.kind === 'different') why.push(standing.why);
-    texts.push(tableText(table, rules, removalOf(table, state, accounts)));
+    texts.push(tableText(table, rules, removalOf(table, knownByTable.get(table) ?? [], state, accounts)));
   }
   if (leftovers === 'refuse' && why.length > 0) return { kind: 'refused', why };
   return texts.length === 0 ? { kind: 'none' } : { kind: 'restore', text: texts.join('') };

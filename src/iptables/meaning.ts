@@ -17,8 +17,9 @@ const number = (text: string): string => (/^(0x[0-9a-f]+|\d+)$/i.test(text) ? St
 const sameValue: Readonly<Record<string, (value: string, accounts: Accounts) => string>> = {
   '-s': block,
   '-d': block,
-  '--uid-owner': (value, { users }) => users.get(value) ?? value,
-  '--gid-owner': (value, { groups }) => groups.get(value) ?? value,
+  '--uid-owner': (value, { users }) => one(users.get(value) ?? value, '-'),
+  '--gid-owner': (value, { groups }) => one(groups.get(value) ?? value, '-'),
+  '--dport': value => one(value, ':'),
   '--ctstate': value => value.split(',').sort().join(','),
   '--mark': mark,
   '--set-xmark': mark,
@@ -30,6 +31,12 @@ function block(value: string): string {
   return cidr ? maskedText(cidr) : value;
 }
 
+/** A range of one is that one. */
+function one(value: string, separator: string): string {
+  const [from = '', to] = value.split(separator);
+  return from === to ? from : value;
+}
+
 function mark(value: string): string {
   const [bits = '', mask = ALL_BITS] = value.split('/');
   return mask.toLowerCase() === ALL_BITS ? number(bits) : `${number(bits)}/${number(mask)}`;
@@ -39,7 +46,7 @@ const sameName: Readonly<Record<string, string>> = { '--set-mark': '--set-xmark'
 
 /** What iptables-save spells out and means nothing. */
 const isIdle = (option: string): boolean =>
-  /^(-[sd] .*\/0|--on-ip (0\.0\.0\.0|::)|--(nf|ct)mask 0xffffffff)$/.test(option);
+  /^(-[sd] .*\/0|--dport 0:65535|--on-ip (0\.0\.0\.0|::)|--(nf|ct)mask 0xffffffff)$/.test(option);
 
 /**
  * The conditions of a rule and what it does, as iptables-save and its writer mean it, so that both compare: `-p tcp --dport 80 -j RETURN` is saved as `-p tcp -m tcp --dport 80 -j

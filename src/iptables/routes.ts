@@ -46,14 +46,25 @@ export async function addRoutes(capture: Capture, version: IpVersion): Promise<v
     await add([family, 'rule', 'add', 'fwmark', String(mark), 'lookup', table]);
 }
 
-/** Takes the routing of these marks away; what is not there is no mistake. */
+/** Whether a routing table has the route of ours. */
+async function hasRoute(version: IpVersion, table: string): Promise<boolean> {
+  const { code, out } = await run('ip', [`-${version}`, '-N', '-j', 'route', 'show', 'table', table]);
+  const routes: unknown = code === 0 ? JSON.parse(out || '[]') : [];
+  return Array.isArray(routes) && routes.some(({ dst, dev }) => dst === 'default' && dev === 'lo');
+}
+
+/** Takes the routing of these marks away; what is not there, or leads elsewhere, is no mistake. */
 export async function removeMarks(version: IpVersion, marks: ReadonlySet<number>): Promise<void> {
-  const family = `-${version}`;
   for (const { mark, table } of marks.size > 0 ? await markRules(version) : []) {
-    if (!marks.has(mark)) continue;
-    await run('ip', [family, 'rule', 'del', 'fwmark', String(mark), 'lookup', table]);
-    await run('ip', [family, 'route', 'del', ...everything, table]);
+    if (!marks.has(mark) || !(await hasRoute(version, table))) continue;
+    await run('ip', [`-${version}`, 'rule', 'del', 'fwmark', String(mark), 'lookup', table]);
+    await removeRoute(version, table);
   }
+}
+
+/** Takes the route out of a table. */
+export async function removeRoute(version: IpVersion, table: string): Promise<void> {
+  await run('ip', [`-${version}`, 'route', 'del', ...everything, table]);
 }
 
 /** Takes the address of the loopback interface away. */

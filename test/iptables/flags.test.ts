@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { iptables } from '../../src/cli/commands.ts';
 import { iptablesSettings } from '../../src/cli/iptables-settings.ts';
 import { readArguments } from '../../src/command.ts';
+import { accountsHere, nameserversIn } from '../../src/iptables/host.ts';
 import type { Rule } from '../../src/iptables/rule.ts';
 import { chainsOf, isOwn, jumpOf, restoreText, tablesOf } from '../../src/iptables/rule.ts';
 import { rulesOf } from '../../src/iptables/rules.ts';
@@ -21,7 +22,7 @@ const mistakes: readonly (readonly [line: string, sentence: RegExp])[] = [
   ['-b 80,http', /^-b: 'http'; expected ports with commas between them/],
   ['-b *,80', /^-b: '\*'; expected ports/],
   ['-b 80;reboot', /^-b: '80;reboot'; expected ports/],
-  ['-b 80,70000', /^-b: '70000'; expected ports .* up to 65535$/],
+  ['-b 80,70000', /^-b: '70000'; expected ports .* up to 65535, the lower one first$/],
   ['-d *', /^-d: '\*'; expected ports/],
   ['-o 1:2:3', /^-o: '1:2:3'; expected ports/],
   ['-q -80', /^-q needs a value, and '-80' looks like an option/],
@@ -33,11 +34,19 @@ const mistakes: readonly (readonly [line: string, sentence: RegExp])[] = [
   ['-i *,10.0.0.0/8', /^-i: '\*'; expected \* alone, or blocks/],
   ['-x *', /^-x: '\*'; expected \* alone/],
   ['ISTIO_SERVICE_EXCLUDE_CIDR=any', /^ISTIO_SERVICE_EXCLUDE_CIDR: 'any'; expected blocks/],
+  ['-b 80:70', /^-b: '80:70'; expected ports .* the lower one first$/],
+  ['ISTIO_LOCAL_EXCLUDE_PORTS=23:22', /^ISTIO_LOCAL_EXCLUDE_PORTS: '23:22'; expected ports .* the lower one first$/],
+  ['-u 01337', /^-u: '01337'; expected numbers or names of users$/],
+  ['-u 4294967295', /^-u: '4294967295'; expected numbers or names of users, up to 4294967294/],
+  ['-g 100-50', /^-g: '100-50'; expected numbers or names of groups, .* the lower one first$/],
+  ['ISTIO_OUTBOUND_OWNER_GROUPS=5,99999999999', /^ISTIO_OUTBOUND_OWNER_GROUPS: '99999999999'; expected numbers/],
+  ['-c +', /^-c: '\+'; expected names of interfaces/],
+  ['-k äöüäöüäö', /^-k: 'äöüäöüäö'; expected names of interfaces of at most 15 bytes/],
   ['-m NONE', /^-m: 'NONE'; expected REDIRECT or TPROXY$/],
   ['-m tproxy', /^-m: 'tproxy'; expected REDIRECT or TPROXY$/],
   ['-u istio,proxy!', /^-u: 'proxy!'; expected numbers or names of users$/],
   ['-g -j', /^-g needs a value/],
-  ['-c eth0/x', /^-c: 'eth0\/x'; expected names of interfaces of at most 15 letters/],
+  ['-c eth0/x', /^-c: 'eth0\/x'; expected names of interfaces of at most 15 bytes/],
   ['-c sixteen-letters0', /^-c: 'sixteen-letters0'; expected names of interfaces/],
   ['-k !lo', /^-k: '!lo'; expected names of interfaces/],
   ['-t 0x539', /^-t: '0x539'; expected a mark from 1 to 4294967295$/],
@@ -84,6 +93,40 @@ describe('flags of pilotlight iptables', () => {
     assert.equal(ours(combinationOf('-b 80 --istio-inbound-ports=443')), ours(combinationOf('-b 443')));
     assert.equal(ours({ machine: 'ipv4', env: {}, args: ['-b', ' 80 , 443 '] }), ours(combinationOf('-b 80,443')));
     assert.equal(settingsOf(combinationOf('DRY_RUN=true --dry-run=false')).dryRun, false);
+  });
+
+  test('whose the proxy is: no user is called by an empty name', () => {
+    for (const line of ['ENVOY_USER= -b *', 'ENVOY_USER=no-such-user -b *'])
+      assert.deepEqual(settingsOf(combinationOf(line)).capture.proxyUsers, ['1337'], line);
+    const { users, groups } = accountsHere();
+    for (const [name, id] of [...users, ...groups]) assert.match(`${name}:${id}`, /^[^:\s]+:\d+$/);
+    assert.equal(users.get('root'), '0');
+  });
+
+  test('durations are those of Go', () => {
+    for (const [text, ms] of [
+      ['1m30s', 90_000],
+      ['+5s', 5000],
+      ['.5s', 500],
+      ['1500μs', 2],
+      ['1500µs', 2],
+      ['1us', 1],
+    ] as const)
+      assert.equal(
+        settingsOf(combinationOf(`--run-validation --probe-timeout ${text}`)).validation?.timeoutMs,
+        ms,
+        text,
+      );
+  });
+
+  test('the servers of resolv.conf are those that Go, and so Istio, finds', () => {
+    const text =
+      '# nameserver 1.1.1.1\n;nameserver 2.2.2.2\n\ufeffnameserver 2.2.2.3\n  nameserver\t3.3.3.3   # note\nnameserver 4.4.4.4#x\nNAMESERVER 5.5.5.5\n' +
+      'nameserver6 6.6.6.6\nnameserver\nnameserver 7.7.7.7\r\nnameserver\f7.7.7.8\nnameserver\u00857.7.7.9\nnameserver dns.example\nnameserver 010.0.0.1\n' +
+      'nameserver FD00:0:0::A\nnameserver ::ffff:10.0.0.1\nnameserver 7.7.7.7 8.8.8.8\nsearch a b\nnameserver 9.9.9.9';
+    assert.deepEqual(nameserversIn(text), [
+      ...['3.3.3.3', '7.7.7.7', '7.7.7.8', '7.7.7.9', 'fd00::a', '::ffff:10.0.0.1', '7.7.7.7', '9.9.9.9'],
+    ]);
   });
 
   test('without a DNS server DNS is not captured, and that is said', () => {

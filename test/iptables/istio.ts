@@ -40,6 +40,11 @@ export class Istio {
     return inputs.map(([, text]) => `${text}\n`).join('');
   }
 
+  /** What a program prints on a machine of that kind; its link is up, and the other end's is not. */
+  async on(machine: MachineKind, program: readonly string[]): Promise<string> {
+    return (await execute('ip', ['netns', 'exec', this.#name(machine), ...program])).stdout;
+  }
+
   async stop(): Promise<void> {
     for (const machine of ['ipv4', 'ipv6', 'dual'] as const) {
       await execute('ip', ['netns', 'del', this.#name(machine)]);

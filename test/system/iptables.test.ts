@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
+import { main } from '../cli/program.ts';
 import { combinationOf } from '../iptables/combinations.ts';
 import { golden, lines } from '../iptables/golden.ts';
 import { Istio, pilotAgent } from '../iptables/istio.ts';
@@ -24,6 +25,14 @@ describe("Istio's istio-iptables --dry-run beside pilotlight iptables", { skip: 
   test('the goldens are what it prints', async () => {
     for (const { about, line } of lines)
       assert.equal(golden(about).get(line), await istio.rules(combinationOf(line)), line);
+  });
+
+  test('so does the program itself, whose addresses are those of a link that leads nowhere yet', async () => {
+    for (const machine of ['ipv4', 'ipv6', 'dual'] as const) {
+      const args = ['-b', '*', '-i', '*', '--dual-stack', '--redirect-dns'];
+      const printed = await istio.on(machine, [process.execPath, main, 'iptables', '--dry-run', ...args]);
+      assert.equal(printed, await istio.rules({ machine, args, env: {} }), machine);
+    }
   });
 
   test('any flags make the same rules', async () => {
@@ -53,4 +62,22 @@ describe('lines of the table in the kernel', () => {
         await execute('ip', ['netns', 'del', name]);
       }
     });
+
+  test('put in force by four at once: each says so, and they are there once', async () => {
+    const name = `pilotlight-at-once-${process.pid}`;
+    const within = async (...program: readonly string[]) =>
+      (await execute('ip', ['netns', 'exec', name, ...program])).stdout;
+    const put = () => within(process.execPath, main, 'iptables', '-m', 'TPROXY', '-b', '*', '-i', '*', '-c', 'eth1');
+    await execute('ip', ['netns', 'add', name]);
+    try {
+      await execute('ip', ['-n', name, 'addr', 'add', '10.244.0.9/24', 'dev', 'lo']);
+      await Promise.all([put(), put(), put(), put()]);
+      const rules = await within('iptables-nft-save');
+      assert.equal(rules.split('-A OUTPUT -j ISTIO_OUTPUT\n').length, 2, rules);
+      assert.equal((await within('ip', 'rule')).split('fwmark 0x539 lookup 133').length, 2);
+      assert.equal(await put(), '');
+    } finally {
+      await execute('ip', ['netns', 'del', name]);
+    }
+  });
 });

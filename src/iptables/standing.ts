@@ -1,29 +1,7 @@
-import { type Accounts, meaningOf, nobody, optionsOf } from './meaning.ts';
-import { isOurs } from './ours.ts';
+import { type Accounts, meaningOf } from './meaning.ts';
+import { oursIn } from './ours.ts';
 import { chainsOf, inOrder, isOwn, jumpOf, type Rule, TABLES, type Table } from './rule.ts';
-
-/** Rules that are in force, chain by chain: for each what follows `-A CHAIN` in the words of `iptables-save`. */
-export type Chains = ReadonlyMap<string, readonly string[]>;
-
-/** What `iptables-save` printed. */
-export type State = ReadonlyMap<string, Chains>;
-
-export function stateOf(saved: string): State {
-  const state = new Map<string, Map<string, string[]>>();
-  let chains = new Map<string, string[]>();
-  for (const line of saved.split('\n')) {
-    if (line.startsWith('*')) {
-      chains = new Map();
-      state.set(line.slice(1).trim(), chains);
-    }
-    const [, chain, spec] = /^(?::|-A )(\S+) ?(.*)$/.exec(line) ?? [];
-    if (chain === undefined) continue;
-    const rules = chains.get(chain) ?? [];
-    chains.set(chain, rules);
-    if (line.startsWith('-A ')) rules.push(spec ?? '');
-  }
-  return state;
-}
+import type { Chains, State } from './saved.ts';
 
 /** How a table of what is in force stands to the rules that are wanted in it. */
 export type Standing =
@@ -41,11 +19,12 @@ export function standingOf(table: Table, wanted: readonly Rule[], state: State, 
   if (!hasOwn(chains)) return { kind: 'absent' };
   const different = (why: string): Standing => ({ kind: 'different', why: `${table}: ${why}` });
   const ownChains = chainsOf(wanted);
+  const ours = oursIn(table, chains, wanted, accounts);
   for (const chain of ownChains) if (!chains.has(chain)) return different(`there is no chain ${chain}`);
   for (const [chain, specs] of chains) {
     if (isOwn(chain) && !ownChains.includes(chain)) return different(`there should be no chain ${chain}`);
     const expected = inOrder(wanted.filter(rule => rule.chain === chain)).map(({ spec }) => spec);
-    const found = specs.filter(spec => isOurs({ table, chain, spec }, accounts));
+    const found = specs.filter((_, i) => ours.get(chain)?.has(i) ?? true);
     for (let i = 0; i < Math.max(expected.length, found.length); i++) {
       const [should, does] = [expected[i], found[i]];
       if (should === undefined) return different(`${chain} has '${does}', which should not be there`);
@@ -58,15 +37,13 @@ export function standingOf(table: Table, wanted: readonly Rule[], state: State, 
 }
 
 /** Lines for `iptables-restore` that take what is ours out of a table: the jumps first, so that chains can go. */
-export function removalOf(table: Table, state: State, accounts: Accounts): readonly string[] {
+export function removalOf(table: Table, known: readonly Rule[], state: State, accounts: Accounts): readonly string[] {
   const chains: Chains = state.get(table) ?? new Map();
   if (!hasOwn(chains)) return [];
   const own = [...chains.keys()].filter(isOwn);
   return [
-    ...[...chains].flatMap(([chain, specs]) =>
-      isOwn(chain)
-        ? []
-        : specs.filter(spec => isOurs({ table, chain, spec }, accounts)).map(spec => `-D ${chain} ${spec}`),
+    ...[...oursIn(table, chains, known, accounts)].flatMap(([chain, places]) =>
+      [...places].map(place => `-D ${chain} ${chains.get(chain)?.[place]}`),
     ),
     ...own.map(chain => `-F ${chain}`),
     ...own.map(chain => `-X ${chain}`),
@@ -76,11 +53,3 @@ export function removalOf(table: Table, state: State, accounts: Accounts): reado
 /** The tables of what is in force that have anything of ours. */
 export const tablesWithOwn = (state: State): readonly Table[] =>
   TABLES.filter(table => hasOwn(state.get(table) ?? new Map()));
-
-/** The values of an option in a chain of ours: what rules of another day were made with. */
-export const valuesIn = (state: State, table: Table, chain: string, option: string): readonly string[] =>
-  (state.get(table)?.get(chain) ?? []).flatMap(spec =>
-    optionsOf(spec, nobody)
-      .filter(text => text.startsWith(`${option} `))
-      .map(text => text.slice(option.length + 1)),
-  );
