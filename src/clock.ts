@@ -15,3 +15,19 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer);
   },
 };
+
+/** Longer than so many milliseconds no timer waits. */
+const LONGEST = 2 ** 31 - 1;
+
+/** Runs something once, at a moment in milliseconds since 1970, however far that is; the result cancels it. */
+export function runAt(clock: Clock, moment: number, run: () => void): () => void {
+  let cancel = (): void => {};
+  const wait = (): void => {
+    cancel = clock.after(Math.min(LONGEST, Math.max(0, moment - clock.now())), () => {
+      if (clock.now() < moment) wait();
+      else run();
+    });
+  };
+  wait();
+  return () => cancel();
+}

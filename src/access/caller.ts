@@ -1,4 +1,4 @@
-import type { Peer } from '../grpc/peer.ts';
+import { hostOf, type Peer } from '../grpc/peer.ts';
 import type { Status } from '../grpc/status.ts';
 import { type Authenticator, authenticate, type Caller as ProvenCaller } from '../security/authenticate.ts';
 import type { ServiceAccountName } from '../security/service-account-token.ts';
@@ -40,9 +40,6 @@ export type Identified =
 
 /** How a port finds out who calls. */
 export type Identify = (peer: Peer) => Identified | Promise<Identified>;
-
-/** Of a peer's `address:port`. */
-const hostOf = (peer: string): string => peer.slice(0, peer.lastIndexOf(':'));
 
 const isLoopback = (peer: string): boolean => {
   const address = hostOf(peer);

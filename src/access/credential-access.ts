@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import { type Clock, runAt } from '../clock.ts';
 import type { Problem } from '../config/problem.ts';
 import { type NamedObject, placesOf } from '../istio/credentials.ts';
 import { memo } from '../memo.ts';
@@ -140,7 +140,7 @@ export class CredentialAccess {
     if (this.#accounts.get(key) !== account) return;
     const before = account.access;
     account.access = answer;
-    account.cancel = clock.after(Math.max(0, answer.until - clock.now()), () => void this.#ask(key, account, name));
+    account.cancel = runAt(clock, answer.until, () => void this.#ask(key, account, name));
     if (before?.allowed === answer.allowed && before.reason === answer.reason) return;
     for (const proxy of account.proxies) this.#streams.get(proxy)?.touch([]);
   }

@@ -1,9 +1,6 @@
-import type { Clock } from '../clock.ts';
+import { type Clock, runAt } from '../clock.ts';
 import { StatusError, status } from '../grpc/status.ts';
 import type { Stream } from '../xds/handler.ts';
-
-/** Longer than so many milliseconds no timer waits. */
-const LONGEST = 2 ** 31 - 1;
 
 /**
  * Ends streams with the proofs that they began with: who connects again shows another. istiod's go on, until it closes their connection half an
@@ -25,20 +22,13 @@ export class ProofEnds<C extends object> {
 
   opened(stream: Pick<Stream<C>, 'client' | 'fail'>): void {
     const at = this.#ends.get(stream.client);
-    if (at !== undefined && at !== Number.POSITIVE_INFINITY) this.#await(stream, at);
+    if (at === undefined || at === Number.POSITIVE_INFINITY) return;
+    const end = (): void => stream.fail(new StatusError(status.UNAUTHENTICATED, 'the proof of identity has ended'));
+    this.#waiting.set(stream.client, runAt(this.#clock, at, end));
   }
 
   closed({ client }: Pick<Stream<C>, 'client'>): void {
     this.#waiting.get(client)?.();
     this.#waiting.delete(client);
-  }
-
-  #await(stream: Pick<Stream<C>, 'client' | 'fail'>, at: number): void {
-    const left = Math.max(0, at - this.#clock.now());
-    const cancel = this.#clock.after(Math.min(LONGEST, left), () => {
-      if (this.#clock.now() < at) this.#await(stream, at);
-      else stream.fail(new StatusError(status.UNAUTHENTICATED, 'the proof of identity has ended'));
-    });
-    this.#waiting.set(stream.client, cancel);
   }
 }

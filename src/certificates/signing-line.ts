@@ -1,3 +1,5 @@
+import { Turns } from '../security/turns.ts';
+
 /** Milliseconds of rest after what nobody waits for, so that a push of tens of milliseconds meets one signature or two. */
 const PAUSE = 30;
 /** Milliseconds of rest at most. */
@@ -7,34 +9,13 @@ const rest = (ms: number): Promise<void> => new Promise(resolve => setTimeout(re
 
 type Task = () => Promise<void>;
 
-/** Those who wait, by whom they are of: everybody has a turn before anybody has a second one. */
-class Turns {
-  readonly #waiting = new Map<string, Task[]>();
-
-  add(of: string, task: Task): void {
-    const tasks = this.#waiting.get(of);
-    if (tasks) tasks.push(task);
-    else this.#waiting.set(of, [task]);
-  }
-
-  next(): Task | undefined {
-    for (const [of, tasks] of this.#waiting) {
-      this.#waiting.delete(of);
-      const task = tasks.shift();
-      if (tasks.length > 0) this.#waiting.set(of, tasks);
-      return task;
-    }
-    return undefined;
-  }
-}
-
 /**
  * Signs one after the other, with rests between, so that pushes are not held up however many certificates are due at once. Who waits to be let
  * in comes first, connections in turn; after each there is a rest for as long as it took, and after what nobody waits for a longer one.
  */
 export class SigningLine {
-  readonly #first = new Turns();
-  readonly #later = new Turns();
+  readonly #first = new Turns<Task>();
+  readonly #later = new Turns<Task>();
   #running = false;
 
   /** Signs for somebody who waits at a connection; undefined where the wait is over when it is their turn. */
@@ -47,7 +28,7 @@ export class SigningLine {
     return this.#add(this.#later, '', sign);
   }
 
-  #add<T>(turns: Turns, of: string, sign: () => Promise<T>): Promise<T> {
+  #add<T>(turns: Turns<Task>, of: string, sign: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       turns.add(of, () => sign().then(resolve, reject));
       if (this.#running) return;

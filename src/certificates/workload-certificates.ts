@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import { type Clock, runAt } from '../clock.ts';
 import type { Log } from '../log/log.ts';
 import { memo } from '../memo.ts';
 import type { Caller } from '../security/authenticate.ts';
@@ -51,9 +51,8 @@ export interface WorkloadCertificatesContext {
   readonly line?: SigningLine;
 }
 
-/** Milliseconds until what could not be signed is tried again, and what a timer may wait for at most. */
+/** Milliseconds until what could not be signed is tried again. */
 const AGAIN = 10_000;
-const LONGEST = 2 ** 31 - 1;
 /** A certificate is not renewed sooner than after so many milliseconds, however short its life is. */
 const SOONEST = 500;
 
@@ -156,13 +155,8 @@ export class WorkloadCertificates<C extends { readonly id: string }> {
 
   /** Waits for the time of the next certificate. */
   #await(stream: Stream<C>, held: Held): void {
-    const { clock } = this.#context;
     held.cancel();
-    const at = held.made.renewAt;
-    held.cancel = clock.after(Math.min(LONGEST, Math.max(0, at - clock.now())), () => {
-      if (clock.now() < at) this.#await(stream, held);
-      else this.#renew(stream, held);
-    });
+    held.cancel = runAt(this.#context.clock, held.made.renewAt, () => this.#renew(stream, held));
   }
 
   #renew(stream: Stream<C>, held: Held): void {

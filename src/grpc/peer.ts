@@ -22,6 +22,9 @@ export function addressOf({ remoteAddress = 'unknown', remotePort }: Remote): st
   return remotePort === undefined ? address : `${address}:${remotePort}`;
 }
 
+/** The host of an `address:port`. */
+export const hostOf = (address: string): string => address.slice(0, address.lastIndexOf(':'));
+
 interface Remote {
   readonly remoteAddress?: string | undefined;
   readonly remotePort?: number | undefined;

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { hostOf } from '../grpc/peer.ts';
 import type { Caller } from './authenticate.ts';
 
 /** What a replica says of the proxies that it serves at a step of a rotation. Proxies are told apart by eight characters each. */
@@ -15,7 +16,7 @@ export interface Report {
 
 /** What a proof of identity is for, so that a proxy's streams and its requests for certificates are known to be the same one's: `address:port` is its peer. */
 export const proxyOf = ({ identity, pod }: Caller, address: string): string =>
-  pod ? `pod ${pod.uid}` : `${identity.uri} ${address.slice(0, address.lastIndexOf(':'))}`;
+  pod ? `pod ${pod.uid}` : `${identity.uri} ${hostOf(address)}`;
 
 /** So many are kept of each: more than connect to a replica. Who is forgotten acknowledges with its next certificate. */
 const MOST = { acknowledged: 16_000, waiting: 10_000, names: 100, shown: 10 } as const;

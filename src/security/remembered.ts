@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { Turns } from './turns.ts';
 
 /** How answers are remembered. */
 export interface Memory<T> {
@@ -41,8 +42,8 @@ export class Remembered<T> {
   readonly #lasting = new Map<string, Known<T>>();
   readonly #passing = new Map<string, Known<T>>();
   readonly #asked = new Map<string, Promise<T>>();
-  /** By origin; the one whose turn it is comes first. */
-  readonly #waiting = new Map<string, Waiting[]>();
+  /** By origin. */
+  readonly #waiting = new Turns<Waiting>();
   #underWay = 0;
 
   constructor(memory: Memory<T>) {
@@ -81,33 +82,20 @@ export class Remembered<T> {
   }
 
   #turn(origin: string): Promise<void> {
-    return new Promise((begin, giveUp) => {
-      const beside = this.#waiting.get(origin);
-      if (beside) beside.push({ begin, giveUp });
-      else this.#waiting.set(origin, [{ begin, giveUp }]);
-    });
+    return new Promise((begin, giveUp) => this.#waiting.add(origin, { begin, giveUp }));
   }
 
   #next(): void {
-    const [first] = this.#waiting;
-    if (!first) {
-      this.#underWay--;
-      return;
-    }
-    const [origin, line] = first;
-    this.#waiting.delete(origin);
-    const next = line.shift();
-    if (line.length) this.#waiting.set(origin, line);
-    next?.begin();
+    const next = this.#waiting.next();
+    if (next) next.begin();
+    else this.#underWay--;
   }
 
   /** Throws where nobody else has more waiting than who asks. */
   #makeRoom(origin: string): void {
-    let most = this.#waiting.get(origin) ?? [];
-    const own = most.length;
-    for (const line of this.#waiting.values()) if (line.length > most.length) most = line;
-    if (most.length <= own + 1) throw new CrowdedError();
-    most.pop()?.giveUp(new CrowdedError());
+    const last = this.#waiting.last(origin);
+    if (!last) throw new CrowdedError();
+    last.giveUp(new CrowdedError());
   }
 
   async #inTime(answer: Promise<T>): Promise<T> {
