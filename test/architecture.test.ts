@@ -58,7 +58,7 @@ const standsOn: Readonly<Record<string, readonly string[]>> = {
 
 const base = /^src\/(bounds|clock|memo|node-http|object-key|persistent-map|slices|tls)\.ts$/;
 
-const composition = /^src\/(access|certificates|cli|http|log|ports)\//;
+const composition = /^src\/(access|certificates|cli|http|log|ports|settings)\//;
 
 function layerOf(path: string): string {
   if (base.test(path)) return 'base';

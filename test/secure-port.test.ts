@@ -16,7 +16,7 @@ import { Acknowledgements } from '../src/security/acknowledgements.ts';
 import { type CertificateAuthority, rootBundle } from '../src/security/authority.ts';
 import { validityOf } from '../src/security/certificate.ts';
 import { makeRoot, rootAuthority } from '../src/security/root.ts';
-import type { Address } from '../src/settings.ts';
+import type { Address } from '../src/settings/address.ts';
 import { HeldClock } from './support/clock.ts';
 import { freePort } from './support/free-port.ts';
 import { framed } from './support/grpc-frame.ts';

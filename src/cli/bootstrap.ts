@@ -6,7 +6,9 @@ import type { KubePod } from '../istio/kubernetes.ts';
 import type { Locality } from '../model/endpoints/endpoint.ts';
 import { nodeLocality, nowhere } from '../model/endpoints/locality.ts';
 import { workloadName } from '../model/endpoints/pods.ts';
-import { type Address, address, peerAddress, readMeshOptions } from '../settings.ts';
+import type { Address } from '../settings/address.ts';
+import { address, peerAddress } from '../settings/option-values.ts';
+import { readMeshOptions } from '../settings/settings.ts';
 import { findPod } from './pod.ts';
 
 /** Where the Envoy finds what, and who it says it is. */

@@ -9,7 +9,7 @@ import type { KubePod } from '../istio/kubernetes.ts';
 import { ApiClient } from '../kubernetes/api-client.ts';
 import { failureLine } from '../kubernetes/api-error.ts';
 import type { LabelSelector } from '../proto/generated/istio/mesh/v1alpha1.ts';
-import { readMeshOptions } from '../settings.ts';
+import { readMeshOptions } from '../settings/settings.ts';
 import { project } from '../sources/kubernetes/projection.ts';
 import { VERSION } from '../version.ts';
 import { type ClusterState, checkCluster, type WebhookConfiguration } from './cluster-check.ts';

@@ -1,6 +1,6 @@
 import { boundsTable } from '../bounds.ts';
 import type { Command } from '../command.ts';
-import { meshOptions, serveOptions, serveSettings } from '../settings.ts';
+import { meshOptions, serveOptions, serveSettings } from '../settings/settings.ts';
 import { iptablesOptions } from './iptables-options.ts';
 
 // What a command needs is imported when it runs: --help and a mistake are answered at once.

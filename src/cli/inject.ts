@@ -14,7 +14,7 @@ import { uninject as uninjectPod } from '../injection/uninject.ts';
 import { meshSettings } from '../istio/settings.ts';
 import { objectKey } from '../object-key.ts';
 import type { MeshConfig } from '../proto/generated/istio/mesh/v1alpha1.ts';
-import { readMeshOptions } from '../settings.ts';
+import { readMeshOptions } from '../settings/settings.ts';
 import { type ClusterSettings, clusterSettings } from './injection-settings.ts';
 import { mapPods, readInput } from './manifests.ts';
 import { osError } from './os-error.ts';

@@ -2,7 +2,7 @@ import { type Arguments, UsageError } from '../command.ts';
 import { isObject } from '../injection/strategic-merge.ts';
 import { ApiClient } from '../kubernetes/api-client.ts';
 import { ApiError, failureLine } from '../kubernetes/api-error.ts';
-import { readMeshOptions } from '../settings.ts';
+import { readMeshOptions } from '../settings/settings.ts';
 import { kubeconfigError } from './os-error.ts';
 
 /** What a cluster says of injection, as texts. */

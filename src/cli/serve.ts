@@ -20,7 +20,7 @@ import { createLog, type Log } from '../log/log.ts';
 import { LogScopes } from '../log/log-scopes.ts';
 import { ListenError } from '../ports/ports.ts';
 import type { Pace } from '../security/rotation.ts';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/settings.ts';
 import { directorySource } from '../sources/directory.ts';
 import { readCertificates } from '../sources/jwks/remote-keys.ts';
 import { KubernetesSource } from '../sources/kubernetes/kubernetes.ts';

@@ -2,7 +2,7 @@ import { rename, writeFile } from 'node:fs/promises';
 import { systemClock } from '../clock.ts';
 import { type Arguments, type Io, UsageError } from '../command.ts';
 import { podToken } from '../security/pod-token.ts';
-import { DAY, duration } from '../settings.ts';
+import { DAY, duration } from '../settings/option-values.ts';
 import { readFolderAuthority } from './ca-folder.ts';
 import { osError } from './os-error.ts';
 import { findPod } from './pod.ts';

@@ -5,7 +5,7 @@ import { compare } from '../istio/object.ts';
 import { parseNode } from '../model/proxy/node.ts';
 import type { Proxy } from '../model/proxy/proxy.ts';
 import { fromJson, toJson } from '../proto/json.ts';
-import { readMeshOptions } from '../settings.ts';
+import { readMeshOptions } from '../settings/settings.ts';
 import type { Resource } from '../translate/resource.ts';
 import type { Translation } from '../translate/translate.ts';
 import { World } from '../world.ts';

@@ -2,7 +2,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Caller, Identify, Rights } from '../access/caller.ts';
 import { type BoundName, bounds } from '../bounds.ts';
 import { createServer } from '../node-http.ts';
-import { type Address, reachedAt } from '../settings.ts';
+import { type Address, reachedAt } from '../settings/address.ts';
 import type { ServerTls } from '../tls.ts';
 import { answer, lookUp } from './answer.ts';
 import { Bodies } from './bodies.ts';

@@ -7,7 +7,7 @@ import { GrpcServer, type Methods } from '../grpc/server.ts';
 import { status } from '../grpc/status.ts';
 import type { Pages } from '../http/page.ts';
 import { startHttp } from '../http/server.ts';
-import { type Address, hostAndPort, reachedAt } from '../settings.ts';
+import { type Address, hostAndPort, reachedAt } from '../settings/address.ts';
 import type { ServerTls } from '../tls.ts';
 
 /** The ports that there can be, as their options have them: `--http-address`. */

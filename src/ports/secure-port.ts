@@ -26,7 +26,8 @@ import {
   servingNames,
 } from '../security/own-certificate.ts';
 import type { RotationStep } from '../security/rotation.ts';
-import type { Address, Settings } from '../settings.ts';
+import type { Address } from '../settings/address.ts';
+import type { Settings } from '../settings/settings.ts';
 import { ServerTls } from '../tls.ts';
 import { otherRoots } from '../translate/trust-bundle.ts';
 import { ListenError, type OpenPorts, type Port } from './ports.ts';

@@ -9,7 +9,7 @@ import { type ControlPlane, startControlPlane } from '../../src/control-plane.ts
 import { type CertificateAuthority, rootBundle } from '../../src/security/authority.ts';
 import { makeRoot, rootAuthority } from '../../src/security/root.ts';
 import type { ReviewToken } from '../../src/security/token-review.ts';
-import { serveSettings } from '../../src/settings.ts';
+import { serveSettings } from '../../src/settings/settings.ts';
 import type { ResourceSet } from '../../src/xds/resource-set.ts';
 import { freePort } from '../support/free-port.ts';
 import { until } from '../support/until.ts';

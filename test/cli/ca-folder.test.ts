@@ -11,7 +11,7 @@ import { rootBundle } from '../../src/security/authority.ts';
 import { verifyToken } from '../../src/security/oidc.ts';
 import { podTokens } from '../../src/security/pod-token.ts';
 import { PrivateKey } from '../../src/security/private-key.ts';
-import { serveSettings } from '../../src/settings.ts';
+import { serveSettings } from '../../src/settings/settings.ts';
 import { newKey } from '../security/openssl.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'pilotlight-ca-'));

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { serve } from '../../src/cli/commands.ts';
 import { readArguments } from '../../src/command.ts';
-import { serveSettings } from '../../src/settings.ts';
+import { serveSettings } from '../../src/settings/settings.ts';
 
 const settings = (...argv: readonly string[]) => serveSettings(readArguments(serve, argv));
 

@@ -14,7 +14,7 @@ import type { Caller } from '../../src/security/authenticate.ts';
 import { type CertificateAuthority, rootBundle } from '../../src/security/authority.ts';
 import { validityOf } from '../../src/security/certificate.ts';
 import { makeRoot, rootAuthority } from '../../src/security/root.ts';
-import { serveSettings } from '../../src/settings.ts';
+import { serveSettings } from '../../src/settings/settings.ts';
 import { directorySource } from '../../src/sources/directory.ts';
 import type { Protocol } from '../../src/xds/frame.ts';
 import type { Stream } from '../../src/xds/handler.ts';

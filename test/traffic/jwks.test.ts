@@ -10,7 +10,7 @@ import { serve as serveCommand } from '../../src/cli/commands.ts';
 import { type Clock, systemClock } from '../../src/clock.ts';
 import { readArguments } from '../../src/command.ts';
 import { startControlPlane } from '../../src/control-plane.ts';
-import { serveSettings } from '../../src/settings.ts';
+import { serveSettings } from '../../src/settings/settings.ts';
 import { directorySource } from '../../src/sources/directory.ts';
 import { Issuer } from '../security/issuer.ts';
 import { KeyServer } from '../sources/jwks/key-server.ts';

@@ -1,18 +1,22 @@
-import { isIP } from 'node:net';
-import { networkInterfaces } from 'node:os';
-import { type Arguments, type Option, UsageError } from './command.ts';
-import { hostFault, isDnsLabel } from './config/host.ts';
-import { isUnspecified } from './istio/ip-families.ts';
-import type { MeshOptions } from './istio/settings.ts';
-import { LOG_LEVELS, type LogLevel } from './log/log-level.ts';
-import type { Pace } from './security/rotation.ts';
-import { type AddressRanges, isRange } from './sources/jwks/ranges.ts';
-
-/** A host and a port to listen on. */
-export interface Address {
-  readonly host: string;
-  readonly port: number;
-}
+import { type Arguments, type Option, UsageError } from '../command.ts';
+import { hostFault, isDnsLabel } from '../config/host.ts';
+import type { MeshOptions } from '../istio/settings.ts';
+import { LOG_LEVELS, type LogLevel } from '../log/log-level.ts';
+import type { Pace } from '../security/rotation.ts';
+import type { AddressRanges } from '../sources/jwks/ranges.ts';
+import type { Address } from './address.ts';
+import {
+  address,
+  addressOrNone,
+  DAY,
+  duration,
+  hosts,
+  isNamespace,
+  namespaces,
+  pace,
+  ranges,
+  share,
+} from './option-values.ts';
 
 /** Where the objects come from. */
 export type SourceSettings =
@@ -159,72 +163,6 @@ export const serveOptions = {
 const TLS_ADDRESS = ':15012';
 const WEBHOOK_ADDRESS = ':15017';
 
-/** Takes connections of every family that the machine has: a socket on `::` takes those of IPv4, too. */
-const everyAddress = (): string =>
-  Object.values(networkInterfaces()).some(list => list?.some(({ family }) => family === 'IPv6')) ? '::' : '0.0.0.0';
-
-/** Reads `host:port` or `[IPv6]:port` to listen on; an empty host means every address. Throws a UsageError that names the option. */
-export function address(option: string, text: string, everywhere = everyAddress()): Address {
-  const [, bracketed, plain = '', digits = ''] = /^(?:\[([^\]]*)\]|([^[\]]*)):(\d+)$/.exec(text) ?? [];
-  if (isIP(text) === 6 || isIP(plain) === 6)
-    throw new UsageError(`--${option}: '${text}': an IPv6 address stands in brackets, such as [::1]:15010`);
-  const port = Number(digits);
-  const fits = bracketed === undefined ? /^[\w.-]*$/.test(plain) : isIP(bracketed) === 6;
-  if (!digits || port > 65535 || !fits)
-    throw new UsageError(`--${option}: '${text}' is no address; expected HOST:PORT or :PORT, such as :15010`);
-  return { host: bracketed ?? (plain || everywhere), port };
-}
-
-/** Reads a share: more than 0, at most 1. Throws a UsageError that names the option. */
-function share(option: string, text: string): number {
-  const value = Number(text);
-  if (!(value > 0 && value <= 1))
-    throw new UsageError(`--${option}: '${text}' is no share; expected a number above 0 and at most 1, such as 0.25`);
-  return value;
-}
-
-/** In seconds. */
-export const DAY = 86_400;
-const units: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: DAY };
-
-/** Reads a duration in seconds, up to `most`: `90s`, `30m`, `24h`, `7d`. Throws a UsageError that names the option. */
-export function duration(option: string, text: string, most: number): number {
-  const [, digits = '', unit = ''] = /^(\d+)([smhd])$/.exec(text) ?? [];
-  const value = Number(digits) * (units[unit] ?? 0);
-  if (!(value > 0))
-    throw new UsageError(`--${option}: '${text}' is no duration; expected one such as 90s, 30m, 24h or 7d`);
-  if (value > most) throw new UsageError(`--${option}: '${text}' is too long, at most ${most / DAY}d`);
-  return value;
-}
-
-const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-/** Reads how long the steps of a rotation last. Throws a UsageError that names the option. */
-function pace(option: string, text: string): Pace {
-  const parts = text.split(',').map(part => /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(part.trim()));
-  const [beforeSigning, beforeDropping] = parts.map(
-    part => Number(part?.[1]) * (unitMs[part?.[2] ?? ''] ?? Number.NaN),
-  );
-  if (parts.length !== 2 || !Number.isFinite(beforeSigning) || !Number.isFinite(beforeDropping))
-    throw new UsageError(`--${option}: '${text}'; expected two durations such as 1h,24h`);
-  return { beforeSigning: Number(beforeSigning), beforeDropping: Number(beforeDropping) };
-}
-
-/** Reads a list of ranges of addresses. Throws a UsageError that names the option. */
-function ranges(option: string, text: string | undefined): readonly string[] {
-  const list = (text ?? '').split(',').flatMap(range => range.trim() || []);
-  const wrong = list.find(range => !isRange(range));
-  if (wrong !== undefined)
-    throw new UsageError(
-      `--${option}: '${wrong}' is no range of addresses; expected one such as 10.0.0.0/8 or fd00::/8`,
-    );
-  return list;
-}
-
-/** Reads an address to listen on; nowhere where it is empty. Throws a UsageError that names the option. */
-const addressOrNone = (option: string, text: string): Address | undefined =>
-  text === '' ? undefined : address(option, text);
-
 /** Where proxies connect: in plaintext and over TLS, which takes somebody who vouches for them. Throws a UsageError. */
 function proxyAddresses({ options }: Arguments): Pick<Settings, 'xds' | 'tls'> {
   const isVouched = options['config'] === undefined || options['ca'] !== undefined;
@@ -254,39 +192,6 @@ function webhookAddress({ options }: Arguments, tls: Address | undefined): Addre
     );
   return addressOrNone('webhook-address', told);
 }
-
-const isNamespace = (text: string): boolean => isDnsLabel(text) && text === text.toLowerCase();
-
-/** Reads a list of namespaces. Throws a UsageError that names the option. */
-function namespaces(option: string, text: string | undefined): readonly string[] {
-  const list = (text ?? '').split(',').flatMap(name => name.trim() || []);
-  const wrong = list.find(name => !isNamespace(name));
-  if (wrong !== undefined) throw new UsageError(`--${option}: '${wrong}' cannot be the name of a namespace`);
-  return list;
-}
-
-/** Reads a list of host names. Throws a UsageError that names the option. */
-function hosts(option: string, text: string | undefined): readonly string[] {
-  const list = (text ?? '').split(',').flatMap(host => host.trim() || []);
-  const wrong = list.find(host => !isIP(host) && hostFault(host) !== undefined);
-  if (wrong !== undefined)
-    throw new UsageError(`--${option}: '${wrong}' is no host name; expected one such as istiod.example.com`);
-  return list.map(host => host.toLowerCase().replace(/\.$/, ''));
-}
-
-/** Reads `host:port` to connect to: this machine where there is no host. Throws a UsageError that names the option. */
-export function peerAddress(option: string, text: string): Address {
-  const peer = address(option, text, '127.0.0.1');
-  if (peer.port === 0) throw new UsageError(`--${option}: '${text}': nothing listens on port 0`);
-  return peer;
-}
-
-/** An address as it stands in a URL. */
-export const hostAndPort = ({ host, port }: Address): string => `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
-
-/** Where what listens on an address is reached from this machine, as it stands in a URL. */
-export const reachedAt = ({ host, port }: Address): string =>
-  hostAndPort({ host: isUnspecified(host) ? 'localhost' : host, port });
 
 /** The mesh options as typed, or their defaults. Throws a UsageError. */
 export function readMeshOptions({ options }: Arguments): MeshOptions {
