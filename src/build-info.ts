@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { VERSION } from './version.ts';
 
 /** What this program says of its build, in the fields of istiod's BuildInfo: istioctl prints them, and Kiali reads the version. */
-const BUILD_INFO = Object.freeze({
+export const BUILD_INFO = Object.freeze({
   version: VERSION,
   revision: 'pilotlight',
   golang_version: `node ${process.version}`,

@@ -256,6 +256,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
       acknowledgements,
       clock,
       log: scopes.of('ca'),
+      onOutcome: outcome => metrics.certificates.asked(outcome),
       ports,
       webhook: injector && webhook && { address: webhook, pages: injector.pages },
       signal,

@@ -6,7 +6,7 @@ import { configDumpParts } from './http/debug/config-dump.ts';
 import { clientConfig } from './http/debug/syncz.ts';
 import { connectionOf, type DebugView, NOT_CONNECTED, proxyName, shownConnections } from './http/debug/view.ts';
 import { AUTHENTICATION_REQUIRED, debugAccess } from './http/debug-access.ts';
-import { type PageRequest, type Pages, pieces } from './http/page.ts';
+import { NO_PAGE, type PageRequest, type Pages, pieces } from './http/page.ts';
 import { pageWriter } from './http/page-writer.ts';
 import { parseNode } from './model/proxy/node.ts';
 import { objectKey } from './object-key.ts';
@@ -35,9 +35,6 @@ export interface InquiryContext {
   /** Tells istioctl which replica it is: JSON. istiod says so with `syncz` alone, and pages of several replicas have no name then. */
   readonly identifier: string;
 }
-
-/** Names of Go's mux for a page that there is not, which istioctl looks for. */
-const NO_PAGE = '404 page not found\n';
 
 const exactlyOne = 'exactly one debug request is required';
 

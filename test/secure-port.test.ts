@@ -77,6 +77,7 @@ async function serve(address: Address = { host: '127.0.0.1', port: 0 }) {
       ports,
       acknowledgements: new Acknowledgements(),
       state,
+      onOutcome: () => {},
       failed: error => failures.push(error),
       signal: stopping.signal,
     },

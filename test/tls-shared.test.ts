@@ -191,3 +191,41 @@ test('a proxy is known before its certificate is made', async () => {
   await assert.rejects(async () => handler.connect(proxyNode(0, 1, 0, false), peer, call), /far enough/);
   assert.deepEqual(order, ['known', 'certificate']);
 });
+
+test('what became of requests for certificates is counted by the names of istiod', async () => {
+  const { credentials, channel } = secured();
+  const client = new CertificateClient(plane.plane.tls, credentials, channel);
+  after(() => client.close());
+  const ask = (token: string | undefined, request: Parameters<CertificateClient['sign']>[0]): Promise<number> =>
+    client.sign(request, token).then(
+      () => 0,
+      (error: { code: number }) => error.code,
+    );
+  const counts = async () => {
+    const text = await (await fetch(`http://${plane.plane.http}/metrics`)).text();
+    const of = (series: string) => Number(new RegExp(`^citadel_server_${series} (\\d+)$`, 'm').exec(text)?.[1] ?? 0);
+    return [
+      of('csr_count'),
+      of('success_cert_issuance_count'),
+      of('authentication_failure_count'),
+      of('csr_sign_err_count\\{error="CSR_ERROR"\\}'),
+      of('csr_sign_err_count\\{error="TTL_ERROR"\\}'),
+    ];
+  };
+  const before = await counts();
+  const token = tokenOf(proxyNode(0, 1), 'a');
+  const csr = csrOf();
+  const answers = [
+    await ask(token, { csr }),
+    await ask(undefined, { csr }),
+    await ask('of.no.one', { csr }),
+    await ask(token, { csr: 'none' }),
+    await ask(token, { csr, validity_duration: 10 * 365 * 86_400 }),
+  ];
+  assert.deepEqual(answers, [0, 16, 16, 3, 3]);
+  const now = await counts();
+  assert.deepEqual(
+    now.map((count, i) => count - (before[i] ?? 0)),
+    [5, 1, 2, 1, 1],
+  );
+});

@@ -7,8 +7,11 @@ import type { Log } from '../log/log.ts';
 import { decode, encode } from '../proto/message.ts';
 import { type Acknowledgements, proxyOf } from '../security/acknowledgements.ts';
 import type { CertificateAuthority } from '../security/authority.ts';
-import { certificateChain, signRequest } from '../security/sign-request.ts';
+import { certificateChain, type SigningError, signRequest } from '../security/sign-request.ts';
 import type { SigningLine } from './signing-line.ts';
+
+/** What became of a request for a certificate: signed, of a caller that nobody knows, or why it was not signed. */
+export type CertificateOutcome = 'signed' | 'unknown' | SigningError;
 
 /** What certificates are signed with. */
 export interface CertificateServiceContext {
@@ -21,6 +24,7 @@ export interface CertificateServiceContext {
   readonly line: SigningLine;
   readonly clock: Clock;
   readonly log: Log;
+  readonly onOutcome: (outcome: CertificateOutcome) => void;
 }
 
 /** `istio.v1.auth.IstioCertificateService`: signs what its caller asks for, for the identity that the caller proved. */
@@ -32,10 +36,17 @@ export const certificateMethods = ({
   line,
   clock,
   log,
+  onOutcome,
 }: CertificateServiceContext): Methods => ({
   '/istio.v1.auth.IstioCertificateService/CreateCertificate': unary(async (bytes, peer, waiting) => {
     const { csr = '', validity_duration, metadata } = read(bytes);
-    const refuse = (code: StatusError['code'], message: string, reason: string): never => {
+    const refuse = (
+      code: StatusError['code'],
+      message: string,
+      reason: string,
+      outcome: CertificateOutcome = 'unknown',
+    ): never => {
+      onOutcome(outcome);
       log.warn({ peer: peer.address, problem: reason }, 'a certificate was refused');
       throw new StatusError(code, message);
     };
@@ -60,7 +71,8 @@ export const certificateMethods = ({
     const answer = await line.first(peer.address, () => waiting.over, sign);
     if (!answer) throw new StatusError(status.UNAVAILABLE, 'the caller has gone');
     const { by, signed } = answer;
-    if (!signed.ok) return refuse(signed.code, signed.message, signed.reason);
+    if (!signed.ok) return refuse(signed.code, signed.message, signed.reason, signed.error);
+    onOutcome('signed');
     // An agent takes both from the answer: its certificate, and the roots that its Envoy trusts.
     acknowledgements.acknowledge(proxyOf(caller.proven, peer.address), by.step);
     return encode('istio.v1.auth.IstioCertificateResponse', { cert_chain: certificateChain(signed, otherRoots()) });

@@ -6,7 +6,7 @@ import { BoundError } from '../grpc/status.ts';
 import { clientCertificates } from '../tls.ts';
 import type { Bodies } from './bodies.ts';
 import { AUTHENTICATION_REQUIRED, debugAccess } from './debug-access.ts';
-import { type Answer, type Entry, type PageRequest, type Pages, pieces } from './page.ts';
+import { type Answer, type Entry, NO_PAGE, type PageRequest, type Pages, pieces } from './page.ts';
 import type { PageWriter } from './page-writer.ts';
 
 /** What answers of a port are made with. */
@@ -79,6 +79,12 @@ const peerOf = ({ socket, headers }: IncomingMessage, port: string): Peer => ({
   certificates: socket instanceof TLSSocket ? clientCertificates(socket) : [],
 });
 
+/** Says which page lists those that there are, if one does. */
+function missing(path: string, pages: Pages): string {
+  const index = ['/debug', '/'].find(each => pageAt(pages, each));
+  return `There is no page ${path}${index ? `; ${index} lists them` : ''}.\n`;
+}
+
 const UNKNOWN = text(401, `${AUTHENTICATION_REQUIRED}\n`);
 
 interface Refused {
@@ -101,7 +107,7 @@ async function debugRight({ shows }: Entry, peer: Peer, context: AnswerContext):
 
 async function answerOf({ request, response, url, entry, reads }: Asked, context: AnswerContext): Promise<Answer> {
   if (!url) return text(400, 'This is no path; /debug lists the pages.\n');
-  if (!entry) return text(404, `There is no page ${url.pathname}; /debug lists them.\n`);
+  if (!entry) return text(404, `${NO_PAGE}${missing(url.pathname, context.pages)}`);
   const methods = methodsOf(entry);
   const { method = '' } = request;
   if (!methods.includes(method)) {

@@ -1,3 +1,5 @@
+import { hostname, tmpdir } from 'node:os';
+import { BUILD_INFO } from '../build-info.ts';
 import type { LogLevel } from '../log/log-level.ts';
 import type { LogScopes, Scope } from '../log/log-scopes.ts';
 import type { Answer, PageRequest, Pages } from './page.ts';
@@ -24,7 +26,23 @@ const scopeJson = ({ name, description, level }: Scope): object => ({
 
 const PATH = '/scopej';
 
-/** istiod's ControlZ as far as there is something to control: the scopes of the log, which `istioctl admin log` shows and sets. */
+const processInfo = (): object => ({
+  egid: process.getegid?.(),
+  euid: process.geteuid?.(),
+  gid: process.getgid?.(),
+  groups: process.getgroups?.(),
+  pid: process.pid,
+  ppid: process.ppid,
+  uid: process.getuid?.(),
+  wd: process.cwd(),
+  hostname: hostname(),
+  tempdir: tmpdir(),
+});
+
+/**
+ * istiod's ControlZ: the scopes of the log, which `istioctl admin log` shows and sets, the version and the process. Its memory and signals are
+ * Go's, and the environment, which may hold credentials, is not shown.
+ */
 export function controlZPages(scopes: LogScopes): Pages {
   const list = (): Answer => ({ body: scopes.list().map(scopeJson) });
   const one = ({ method, path, body }: PageRequest): Answer => {
@@ -48,7 +66,13 @@ export function controlZPages(scopes: LogScopes): Pages {
       .map(({ name, level, description }) => `${name.padEnd(10)} ${wordOf(level).padEnd(6)} ${description}\n`)
       .join(''),
   });
+  const told = (topic: string, help: string, body: () => unknown): Pages => {
+    const entry = { help, shows, page: () => ({ body: body() }) };
+    return { [`/${topic}j`]: entry, [`/${topic}j/`]: entry };
+  };
   return {
+    ...told('version', 'The version of this control plane', () => BUILD_INFO),
+    ...told('proc', 'The process', processInfo),
     '/': { help: 'The scopes of the log; istioctl admin log sets their levels', shows, page: index },
     [PATH]: { help: 'The scopes of the log', shows, page: list },
     [`${PATH}/`]: { help: 'One of them: GET, or PUT with output_level', shows, methods: ['GET', 'PUT'], page: one },

@@ -30,6 +30,8 @@ export class Distribution {
   constructor(options: DistributionOptions) {
     this.name = options.name;
     this.#options = options;
+    // One that is told apart by nothing is there from the beginning, so that its first values are a change.
+    if (options.label === undefined) this.#first('');
     // A registry asks its metrics for a name and for what `get` gives.
     options.register.registerMetric(this as unknown as Histogram);
   }

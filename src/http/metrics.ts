@@ -4,8 +4,9 @@ import type { KindCounts } from '../config/kind-table.ts';
 import type { Kind } from '../config/kinds.ts';
 import type { Restart } from '../injection/restarts.ts';
 import type { Lane } from '../rounds/rounds.ts';
-import type { XdsType } from '../xds/resource-types.ts';
+import { resourceTypes, type XdsType } from '../xds/resource-types.ts';
 import { type AuthorityReading, authorityMetrics } from './authority-metrics.ts';
+import { CertificateMetrics } from './certificate-metrics.ts';
 import { Distribution } from './distribution.ts';
 import { InjectionMetrics } from './injection-metrics.ts';
 import { Instruments } from './instruments.ts';
@@ -22,6 +23,10 @@ const SHORT_NAMES: Readonly<Record<XdsType, string>> = {
   nameTable: 'nds',
   trustBundle: 'pcds',
 };
+
+const byUrl = new Map(
+  Object.entries(SHORT_NAMES).map(([type, name]) => [resourceTypes[type as XdsType].typeUrl, name] as const),
+);
 
 const SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 3, 5, 10, 20, 30];
 
@@ -57,6 +62,7 @@ export interface Readings {
 export class Metrics {
   readonly #instruments = new Instruments();
   readonly injection: InjectionMetrics;
+  readonly certificates = new CertificateMetrics(this.#instruments);
   readonly #rejects = this.#instruments.counter(
     'pilot_total_xds_rejects',
     'Responses that proxies rejected, by type',
@@ -153,7 +159,7 @@ export class Metrics {
       () => [...readings.watches()].map(([kind, up]) => [{ kind }, up ? 1 : 0]),
     );
     instruments.countEach('pilot_xds_pushes', 'Responses sent, by type', ['type'], () =>
-      [...this.#configSize.counts].map(([type, count]) => [{ type }, count]),
+      [...this.#configSize.counts].map(([url, count]) => [{ type: byUrl.get(url) ?? url }, count]),
     );
     authorityMetrics(instruments, readings.authority);
     objectMetrics(instruments, readings.objects);
@@ -190,9 +196,9 @@ export class Metrics {
   }
 
   sent(type: XdsType, bytes: number, seconds: number | undefined): void {
-    const label = SHORT_NAMES[type];
-    this.#configSize.observe(bytes, label);
-    if (seconds !== undefined) this.#pushTime.observe(seconds, label);
+    // istiod names the type by its URL in this one.
+    this.#configSize.observe(bytes, resourceTypes[type].typeUrl);
+    if (seconds !== undefined) this.#pushTime.observe(seconds, SHORT_NAMES[type]);
   }
 
   rejected(type: XdsType): void {

@@ -49,6 +49,9 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 /** Pages by their paths; `/a/` stands for all paths below `/a` that have no page of their own. */
 export type Pages = Readonly<Record<string, Entry>>;
 
+/** Go's words for a page that there is not, which istioctl looks for. */
+export const NO_PAGE = '404 page not found\n';
+
 /** Characters of a piece of JSON, about, and of what is looked at to make it. */
 const PIECE = 4096;
 /** What stands for a value that is short, and for the punctuation around one. */

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { overPlaintext, overTls } from '../access/caller.ts';
 import type { Security } from '../access/security.ts';
 import type { AuthorityHeard } from '../authority/cluster-authority.ts';
-import { certificateMethods } from '../certificates/certificate-service.ts';
+import { type CertificateOutcome, certificateMethods } from '../certificates/certificate-service.ts';
 import { SigningLine } from '../certificates/signing-line.ts';
 import { WorkloadCertificates } from '../certificates/workload-certificates.ts';
 import type { Clock } from '../clock.ts';
@@ -64,6 +64,8 @@ export interface SecurePortContext {
   readonly methods: Methods;
   readonly clock: Clock;
   readonly log: Log;
+  /** A certificate was asked for. */
+  readonly onOutcome: (outcome: CertificateOutcome) => void;
 }
 
 /** Milliseconds from one look at whether the serving certificate is to be renewed to the next: timers cannot wait for months, nor be late. */
@@ -108,7 +110,7 @@ export class SecurePort {
 
   /** The row of the table of ports. */
   row(): Port {
-    const { address, tokens, methods, acknowledgements, line, clock, log } = this.#context;
+    const { address, tokens, methods, acknowledgements, line, clock, log, onOutcome } = this.#context;
     // istiod's order.
     const identify = overTls([clientCertificates(() => this.#roots(), clock), ...tokens]);
     const authority = (): CertificateAuthority => this.#authority;
@@ -120,6 +122,7 @@ export class SecurePort {
       line,
       clock,
       log,
+      onOutcome,
     });
     const grpc = { ...methods, ...service };
     return { name: 'tls', address, tls: this.#tls, identify, serves: { grpc } };
@@ -183,7 +186,10 @@ export interface WebhookPort {
 
 /** What running the port takes of the control plane. */
 export interface RunContext
-  extends Pick<SecurePortContext, 'address' | 'tokens' | 'methods' | 'acknowledgements' | 'clock' | 'log'> {
+  extends Pick<
+    SecurePortContext,
+    'address' | 'tokens' | 'methods' | 'acknowledgements' | 'clock' | 'log' | 'onOutcome'
+  > {
   readonly settings: Pick<Settings, 'mesh' | 'revision' | 'tlsHosts' | 'workloadCertTtl'>;
   readonly meshSettings: () => MeshSettings | undefined;
   readonly ports: OpenPorts;

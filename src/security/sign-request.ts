@@ -15,6 +15,13 @@ export interface SigningRequest {
   readonly validityDuration: number;
 }
 
+/** istiod's words for why nothing was signed (security/pkg/pki/error). */
+export type SigningError = 'CSR_ERROR' | 'TTL_ERROR' | 'CERT_GEN_ERROR';
+
+interface NotSigned extends Refusal {
+  readonly error: SigningError;
+}
+
 /** The longest CN that X.509 has room for (RFC 5280, ub-common-name). */
 const longestCommonName = 64;
 
@@ -32,19 +39,25 @@ export async function signRequest(
   authority: CertificateAuthority,
   { csr, identity, validityDuration }: SigningRequest,
   now: number,
-): Promise<({ readonly ok: true } & Issued) | Refusal> {
+): Promise<({ readonly ok: true } & Issued) | NotSigned> {
   const request = readCsr(csr);
-  if (!request.ok) return request;
+  if (!request.ok) return { ...request, error: 'CSR_ERROR' };
   if (validityDuration > leafLife.most)
-    return refused(
-      status.INVALID_ARGUMENT,
-      `CSR signing error (requested TTL ${goDuration(validityDuration)} is greater than the max allowed TTL ${goDuration(leafLife.most)})`,
-    );
+    return {
+      ...refused(
+        status.INVALID_ARGUMENT,
+        `CSR signing error (requested TTL ${goDuration(validityDuration)} is greater than the max allowed TTL ${goDuration(leafLife.most)})`,
+      ),
+      error: 'TTL_ERROR',
+    };
   if (now >= authority.notAfter)
-    return refused(
-      status.INTERNAL,
-      `CSR signing error (signing certificate has expired at ${timeText(authority.notAfter)})`,
-    );
+    return {
+      ...refused(
+        status.INTERNAL,
+        `CSR signing error (signing certificate has expired at ${timeText(authority.notAfter)})`,
+      ),
+      error: 'CERT_GEN_ERROR',
+    };
   const issued = await issue(
     authority,
     {

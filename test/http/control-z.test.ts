@@ -77,6 +77,19 @@ describe('levels of the log, as istioctl admin log shows and sets them', () => {
     assert.equal((await scopes())[0]?.output_level, 'none');
   });
 
+  test('the other topics, and what there is not', async () => {
+    const version = (await (await ask('/versionj')).json()) as object;
+    assert.deepEqual(Object.keys(version), ['version', 'revision', 'golang_version', 'status', 'tag']);
+    assert.deepEqual(await (await ask('/versionj/')).json(), version);
+    const { pid, uid } = (await (await ask('/procj/')).json()) as { pid: number; uid: number };
+    assert.deepEqual([pid, uid], [serve.process.pid, process.getuid?.()]);
+    for (const path of ['/envj', '/memj/', '/signalj/SIGUSR1', '/debug']) {
+      const answer = await ask(path);
+      assert.equal(answer.status, 404);
+      assert.equal(await answer.text(), `404 page not found\nThere is no page ${path}; / lists them.\n`);
+    }
+  });
+
   test('what is mistyped', async () => {
     for (const [answer, said] of [
       [await put('adz', { output_level: 'info' }), /unknown scope name: adz; there are ads, ca/],

@@ -93,7 +93,8 @@ describe("istiod's debug pages", () => {
     ['cachez?clear=true', 200, /no cache/],
     ['krtz', 404, /stages/],
     ['push_status', 200, /^\{/],
-    ['cdsz', 404, /There is no page/],
+    ['cdsz', 404, /^404 page not found\nThere is no page \/debug\/cdsz; \/debug lists them\.\n$/],
+    ['pprof/heap', 404, /^404 page not found\n/],
   ];
   for (const [page, status, body] of others)
     test(`${page} answers ${status}`, async () => {
@@ -101,6 +102,18 @@ describe("istiod's debug pages", () => {
       assert.equal(answer.status, status);
       assert.match(await answer.text(), body);
     });
+
+  test('the pages, in a browser and in a terminal', async () => {
+    const browser = await fetch(`http://${serve.http}/debug`, { headers: { accept: 'text/html,*/*;q=0.8' } });
+    assert.equal(browser.headers.get('content-type'), 'text/html; charset=utf-8');
+    const html = await browser.text();
+    const listed = (await answerTo('list')) as string[];
+    for (const name of listed.filter(each => !each.includes('?')))
+      assert.ok(html.includes(`<a href="/debug/${name}">`), name);
+    assert.ok(!/<td>[^<]*[&?]\w+=[^<]*&(?!amp;|lt;|gt;|quot;)/.test(html));
+    const terminal = await fetch(`http://${serve.http}/debug`);
+    assert.equal(terminal.headers.get('content-type'), 'text/plain; charset=utf-8');
+  });
 
   test('/version is what istioctl takes apart', async () => {
     const text = await (await fetch(`http://${serve.http}/version`)).text();

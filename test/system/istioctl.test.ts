@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { ChannelCredentials } from '@grpc/grpc-js';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import type { KubeObject } from '../../src/kubernetes/object.ts';
 import { struct } from '../../src/proto/wellknown.ts';
 import {
@@ -40,8 +40,9 @@ interface Said {
   readonly err: string;
 }
 
-/** A control plane, as istioctl and curl reach it. */
+/** A control plane, as istioctl, curl and Prometheus reach it. */
 interface Reached {
+  readonly metrics: string;
   /** xDS over TLS. */
   readonly tls: string;
   readonly pages: string;
@@ -70,12 +71,12 @@ describe('the real istioctl, against ours and against the real istiod on the sam
     const at = (port: number): string => `127.0.0.1:${base + port}`;
     const env = { ...process.env, PORT_BASE: String(base) };
     await run(join(LAB, 'istiod.sh'), [folder], { env });
-    istiod = { tls: at(12), pages: at(8) };
+    istiod = { tls: at(12), pages: at(8), metrics: at(14) };
 
     const secured = `127.0.0.1:${await freePorts()}`;
     const options = ['--kubeconfig', admin, '--tls-address', secured, '--webhook-address', ''];
     serve = await startServe(options, { env: { POD_NAME: 'istiod-lab' } });
-    ours = { tls: secured, pages: serve.http };
+    ours = { tls: secured, pages: serve.http, metrics: serve.http };
     await until('the TLS port', async () => (await fetch(`http://${serve.http}/ready`)).ok);
     for (const address of [at(10), serve.xds])
       for (const connect of [connectDetails, connectReviews]) proxies.push(await connect(address));
@@ -109,7 +110,7 @@ describe('the real istioctl, against ours and against the real istiod on the sam
     const timeless = (text: string): string =>
       text
         .replaceAll(/\(\d+[smh][^)]*\)/g, '(AGO)')
-        .replaceAll(/"?(lastUpdated|last_updated)"?: *"[^"]*"/g, '"lastUpdated":"THEN"')
+        .replaceAll(/"?(lastUpdated|last_updated)"?: *"[^"]*"/g, '"lastUpdated": "THEN"')
         .replaceAll(/last loaded at [^)]*/g, 'last loaded THEN')
         .replaceAll(/(control plane version:) \S+/g, '$1 VERSION')
         .replaceAll(/^( *(identifier|nonce|versionInfo):.*\n)( {4}.*\n)?/gm, '')
@@ -148,8 +149,8 @@ describe('the real istioctl, against ours and against the real istiod on the sam
       );
       assert.ok(theirs && own);
       assert.ok(`${theirs.out}${theirs.err}`.trim(), 'istioctl says something');
-      const isJson = theirs.code === 0 && /^\s*[[{]/.test(theirs.out);
-      if (isJson) assert.deepEqual(comparable(own), comparable(theirs));
+      const [wanted, given] = [structured(theirs), structured(own)];
+      if (wanted && given) assert.deepEqual(comparable(given), comparable(wanted));
       else assert.deepEqual(own, theirs);
     });
 
@@ -286,13 +287,47 @@ describe('the real istioctl, against ours and against the real istiod on the sam
     );
     assert.match(served, /^istio_build\{component="pilot",tag="[^"]+"\} 1$/m);
   });
+
+  test('a metric of an istiod name has its type, its labels, their values and its buckets', async () => {
+    const [theirs, own] = await Promise.all(
+      [istiod, ours].map(async ({ metrics }) => metricsIn(await (await fetch(`http://${metrics}/metrics`)).text())),
+    );
+    assert.ok(theirs && own);
+    const common = [...theirs].flatMap(([name, metric]) => {
+      const same = own.get(name);
+      return same ? [{ name, theirs: metric, own: same }] : [];
+    });
+    assert.ok(common.length > 20, String(common.length));
+    for (const { name, theirs: wanted, own: metric } of common) {
+      assert.equal(metric.type, wanted.type, name);
+      if (!metric.labels.size && !wanted.labels.size) continue;
+      assert.deepEqual([...metric.labels.keys()].sort(), [...wanted.labels.keys()].sort(), name);
+      const missing = (these: Iterable<number | string>, those: ReadonlySet<number | string> | undefined) =>
+        [...these].filter(each => !those?.has(each));
+      assert.deepEqual(missing(wanted.bounds, metric.bounds), [], name);
+      // What happens is not the same in both, but types of xDS are; questions are no pushes here.
+      if (/^pilot_(xds_pushes|xds_config_size_bytes|total_xds_rejects)$/.test(name)) {
+        const types = [...(wanted.labels.get('type') ?? [])].filter(type => !type.startsWith('istio.io/debug'));
+        assert.deepEqual(missing(types, metric.labels.get('type')), [], name);
+      }
+    }
+  });
 });
 
 /** What must differ in a response: who answers, and its name for the answer. */
-function comparable({ out }: Said): unknown {
-  const answer = JSON.parse(out) as object;
+function comparable(answer: object): unknown {
   if (Array.isArray(answer)) return answer;
-  return { ...answer, controlPlane: undefined, nonce: undefined, versionInfo: undefined };
+  const { resources } = answer as { readonly resources?: readonly { readonly node?: { readonly id: string } }[] };
+  // istiod lists proxies in any order.
+  const sorted = resources?.toSorted((a, b) => ((a.node?.id ?? '') < (b.node?.id ?? '') ? -1 : 1));
+  return { ...answer, controlPlane: undefined, nonce: undefined, versionInfo: undefined, resources: sorted };
+}
+
+/** What was said as JSON or YAML; undefined where it was neither. */
+function structured({ code, out }: Said): object | undefined {
+  if (code !== 0 || !/^\s*[[{]|^\w+:$/m.test(out.split('\n')[0] ?? '')) return undefined;
+  const value: unknown = parse(out);
+  return typeof value === 'object' && value !== null ? value : undefined;
 }
 
 interface Row {
@@ -310,4 +345,25 @@ function kubeconfigOf({ port }: ApiServer, from: string): string {
   const config = JSON.parse(readFileSync(from, 'utf8')) as { clusters: { cluster: object }[] };
   const cluster = { server: `https://127.0.0.1:${port}`, 'insecure-skip-tls-verify': true };
   return JSON.stringify({ ...config, clusters: config.clusters.map(each => ({ ...each, cluster })) });
+}
+
+interface Metric {
+  readonly type: string;
+  /** The values of each label. */
+  readonly labels: Map<string, Set<string>>;
+  readonly bounds: Set<number>;
+}
+
+/** A page in Prometheus' format. */
+function metricsIn(text: string): ReadonlyMap<string, Metric> {
+  const found = new Map<string, Metric>();
+  for (const [, name = '', type = ''] of text.matchAll(/^# TYPE (\S+) (\S+)$/gm))
+    found.set(name, { type, labels: new Map(), bounds: new Set() });
+  for (const [, series = '', labels = ''] of text.matchAll(/^(\w+)\{(.*)\} \S+$/gm)) {
+    const metric = found.get(series) ?? found.get(series.replace(/_(bucket|sum|count)$/, ''));
+    for (const [, label = '', value = ''] of labels.matchAll(/(\w+)="([^"]*)"/g))
+      if (label === 'le') metric?.bounds.add(value === '+Inf' ? Number.POSITIVE_INFINITY : Number(value));
+      else metric?.labels.set(label, (metric.labels.get(label) ?? new Set()).add(value));
+  }
+  return found;
 }

@@ -12,6 +12,7 @@ import {
   telemetryOf,
 } from './configs.ts';
 import { connectionDetails, connectionList } from './connections.ts';
+import { htmlIndex } from './html-index.ts';
 import { problemsOf, withheldFrom } from './problems.ts';
 import { endpointShards, instances, registry, sidecarScope } from './registry.ts';
 import { syncStatus } from './syncz.ts';
@@ -180,7 +181,11 @@ export function debugPages(view: DebugView): Pages {
   const paths = Object.entries({ ...pages, list: { help: 'The names of these pages', page: list } })
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, entry]) => [`${PATH}${name}`, entry] as const);
-  const index = (): Answer => ({ body: paths.map(([path, { help }]) => `${path.padEnd(22)} ${help}\n`).join('') });
+  const index = ({ peer }: PageRequest): Answer => {
+    const isBrowser = peer.header('accept').some(types => types.includes('text/html'));
+    if (isBrowser) return { type: 'text/html; charset=utf-8', body: htmlIndex(paths) };
+    return { body: paths.map(([path, { help }]) => `${path.padEnd(22)} ${help}\n`).join('') };
+  };
   const all = [...paths, ['/debug', { help: 'These pages', shows: 'proxy', page: index }] as const];
   return Object.fromEntries(all.map(([path, entry]) => [path, { shows: 'mesh' as const, ...entry }]));
 }
