@@ -27,7 +27,7 @@ export interface Bound {
 const KB = 1024;
 const MB = 1024 * KB;
 
-/** Every bound there is on what comes from outside. `serve --help` prints it, and the README lists it. */
+/** Every bound there is on what comes from outside. `serve --help` prints it, and src/README.md lists it. */
 export const bounds = {
   'request-bytes': {
     most: 4 * MB,
