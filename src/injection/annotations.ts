@@ -1,13 +1,14 @@
 import { isIP } from 'node:net';
+import { hostFault } from '../config/host.ts';
 import { checkProxySettings } from '../config/parse/proxy-settings.ts';
 import { entry, Report } from '../config/report.ts';
 import { defaultProxyConfig } from '../istio/settings.ts';
 import { objectKey } from '../object-key.ts';
-import { annotationsOf, own, type Pod, type StringMap } from './pod.ts';
+import { annotationsOf, type Json, type JsonObject, own, type Pod, type StringMap } from './pod.ts';
 import { PROXY_CONFIG, readProxyConfig } from './proxy-config.ts';
 import { quantity } from './quantity.ts';
 import { reservedPorts } from './reserved-ports.ts';
-import { isObject } from './strategic-merge.ts';
+import { isList, isObject } from './strategic-merge.ts';
 
 /** What is wrong with a value, in words that say what was expected; undefined where nothing is. */
 type Check = (value: string) => string | undefined;
@@ -84,6 +85,34 @@ const objects: Check = value => {
   }
 };
 
+/** What `sidecar.istio.io/userVolumeMount` holds. */
+const mounts: Check = value => {
+  const fault = objects(value);
+  if (fault !== undefined) return fault;
+  const without = Object.entries(JSON.parse(value) as { readonly [name: string]: JsonObject }).find(
+    ([, { mountPath }]) => typeof mountPath !== 'string' || !mountPath,
+  );
+  return without && `'${without[0]}' has no mountPath`;
+};
+
+/** The name of a ConfigMap. */
+const configMap: Check = value => {
+  const fault = value === value.toLowerCase() ? hostFault(value) : 'it has capitals';
+  return fault && `it is not the name of a ConfigMap (${fault})`;
+};
+
+/** What `proxy.istio.io/overrides` holds. */
+const overrides: Check = value => {
+  const fault = object(value);
+  if (fault !== undefined) return fault;
+  const { containers, initContainers } = JSON.parse(value) as JsonObject;
+  const isContainers = (list: Json | undefined) =>
+    list == null || (isList(list) && list.every(item => isObject(item) && typeof item['name'] === 'string'));
+  return isContainers(containers) && isContainers(initContainers)
+    ? undefined
+    : 'expected lists of containers with names under containers and initContainers';
+};
+
 /** An object of JSON with anything. */
 const object: Check = value => {
   try {
@@ -128,9 +157,10 @@ const checks: { readonly [name: string]: Check } = {
   'sidecar.istio.io/proxyCPULimit': amount,
   'sidecar.istio.io/proxyMemoryLimit': amount,
   'sidecar.istio.io/userVolume': objects,
-  'sidecar.istio.io/userVolumeMount': objects,
+  'sidecar.istio.io/userVolumeMount': mounts,
+  'sidecar.istio.io/bootstrapOverride': configMap,
   'apm.datadoghq.com/env': object,
-  'proxy.istio.io/overrides': object,
+  'proxy.istio.io/overrides': overrides,
 };
 
 /** Reports annotations that cannot be followed: the pod is refused with them. */

@@ -27,6 +27,18 @@ export function checkVolumes(pod: Pod, added: Pod, report: Report): void {
   }
 }
 
+/** Reports names of injected containers that are in both lists, as several templates may have it. */
+export function checkNames(pod: Pod, added: Pod, report: Report): void {
+  const init = new Set(initContainersOf(pod).map(({ name }) => name));
+  const injected = new Set([...initContainersOf(added), ...containersOf(added)].map(({ name }) => name));
+  for (const { name } of containersOf(pod))
+    if (init.has(name) && injected.has(name))
+      report.error(
+        'metadata.annotations["inject.istio.io/templates"]',
+        `the templates make ${name} an init container and one beside the app; expected one of the two`,
+      );
+}
+
 /** Reports places at which an injected container would have two volumes. */
 export function checkMounts(pod: Pod, added: Pod, report: Report): void {
   const names = new Set([...initContainersOf(added), ...containersOf(added)].map(({ name }) => name));

@@ -1,6 +1,7 @@
 import {
   annotation,
   annotationsOf,
+  CAPTURE,
   type Container,
   containersOf,
   findContainer,
@@ -10,6 +11,7 @@ import {
   mapContainers,
   type Pod,
   PROXY,
+  VALIDATION,
   withMeta,
   withSpec,
 } from './pod.ts';
@@ -19,8 +21,6 @@ import { isObject, strategicMerge } from './strategic-merge.ts';
 import type { TemplateContext } from './template.ts';
 import { holds, interceptionOf } from './templates/parts.ts';
 
-const CAPTURE = 'istio-init';
-const VALIDATION = 'istio-validation';
 const CORE_DUMP = 'enable-core-dump';
 
 /**

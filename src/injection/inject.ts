@@ -2,7 +2,7 @@ import type { Problem } from '../config/problem.ts';
 import { Report } from '../config/report.ts';
 import { objectKey } from '../object-key.ts';
 import { checkAnnotations } from './annotations.ts';
-import { checkMounts, checkVolumes } from './conflicts.ts';
+import { checkMounts, checkNames, checkVolumes } from './conflicts.ts';
 import {
   changeContainer,
   followProxyUser,
@@ -32,7 +32,7 @@ import { mergedMetrics, SCRAPE } from './prometheus.ts';
 import { effectiveProxyConfig } from './proxy-config.ts';
 import { skipReason } from './selection.ts';
 import type { InjectionSettings } from './settings.ts';
-import { checkShape } from './shape.ts';
+import { checkShape, MOST } from './shape.ts';
 import { STATUS, statusText } from './status.ts';
 import { strategicMerge } from './strategic-merge.ts';
 import type { Template, TemplateContext, Workload } from './template.ts';
@@ -85,11 +85,18 @@ export function injectPod(pod: Pod, settings: InjectionSettings, where: Surround
 
 function inject(pod: Pod, settings: InjectionSettings, where: Surroundings, report: Report): Injection {
   checkAnnotations(pod, report);
-  checkSystem(pod, report);
-  const templates = requested(pod, settings, report);
+  if (hasErrors(report)) return { kind: 'refuse', problems: report.problems };
+  const written = withoutAddedPolicy(uninject(withoutNulls(pod)));
+  // It may be another pod than the one that was looked at: what an earlier injection changed is in annotations.
+  checkShape(written, report);
+  if (hasErrors(report)) return { kind: 'refuse', problems: report.problems };
+  const reason = skipReason(written, where.namespace, settings);
+  if (reason !== undefined) return { kind: 'skip', reason };
+  checkAnnotations(written, report);
+  checkSystem(written, report);
+  const templates = requested(written, settings, report);
   if (hasErrors(report)) return { kind: 'refuse', problems: report.problems };
 
-  const written = withoutAddedPolicy(uninject(withoutNulls(pod)));
   const original = whereExpected(written, nativeSidecar(written, where.native));
   const context = contextOf(original, settings, where);
   const patches = templates.map(template => template.patch(context));
@@ -98,7 +105,9 @@ function inject(pod: Pod, settings: InjectionSettings, where: Surroundings, repo
   checkVolumes(own, added, report);
   const merged = patches.reduce<Pod>((all, patch) => strategicMerge(all, patch) as Pod, own);
   const laid = followProxyUser(layUserContainers(merged, own, added), original, context);
+  checkNames(laid, added, report);
   checkMounts(laid, added, report);
+  checkShape(laid, report, 2 * MOST.items);
   const served = withMetrics(withEnvironment(laid, environmentOf(original, settings, where)), settings, report);
   if (hasErrors(report)) return { kind: 'refuse', problems: report.problems };
 

@@ -106,6 +106,13 @@ export interface Probe extends Handler {
 /** The name of the container that is the proxy, in every template, as with Istio. */
 export const PROXY = 'istio-proxy';
 
+/** The init container that has traffic captured, and with Istio's CNI plugin the one that checks that it is. */
+export const CAPTURE = 'istio-init';
+export const VALIDATION = 'istio-validation';
+
+/** The containers that a sidecar may have. */
+export const sidecarContainers: readonly string[] = [PROXY, CAPTURE, VALIDATION];
+
 /** Containers of a pod that run before, or beside, the others. */
 export const initContainersOf = (pod: Pod): readonly Container[] => pod.spec?.initContainers ?? [];
 

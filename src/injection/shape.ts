@@ -82,25 +82,25 @@ const pod: Shape = {
  * What no pod that runs comes near, for it is looked at item by item, and some items once for each other one: lists of so many, and so many characters of
  * annotations, which is what an API server takes (kubernetes/pkg/apis TotalAnnotationSizeLimitB). More faults than so many help nobody.
  */
-const MOST = { items: 1_000, annotations: 256 * 1024, faults: 20 };
+export const MOST = { items: 1_000, annotations: 256 * 1024, faults: 20 };
 
 type Fault = readonly [path: string, message: string];
 
 /** What is wrong with a value, where. Null stands for the absence of a field; what a map or a list holds cannot be absent. */
-function* faults(value: unknown, shape: Shape, path: string): Generator<Fault> {
+function* faults(value: unknown, shape: Shape, path: string, most: number): Generator<Fault> {
   if (typeof shape === 'string') yield* plainFaults(value, shape, path);
   else if ('list' in shape) {
     if (!isList(value)) yield [path, 'expected a list'];
-    else if (value.length > MOST.items) yield [path, `there are ${value.length}; expected at most ${MOST.items}`];
-    else for (const [i, item] of value.entries()) yield* faults(item, shape.list, `${path}[${i}]`);
+    else if (value.length > most) yield [path, `there are ${value.length}; expected at most ${most}`];
+    else for (const [i, item] of value.entries()) yield* faults(item, shape.list, `${path}[${i}]`, most);
   } else if (!isObject(value)) yield [path, 'expected an object'];
   else if ('each' in shape)
-    for (const [key, inner] of Object.entries(value)) yield* faults(inner, shape.each, entry(path, key));
+    for (const [key, inner] of Object.entries(value)) yield* faults(inner, shape.each, entry(path, key), most);
   else {
     const at = (field: string) => (path ? entry(path, field) : field);
     for (const field of shape.needs ?? []) if (isAbsent(value[field])) yield [at(field), 'it is needed'];
     for (const [field, inner] of Object.entries(shape.fields))
-      if (!isAbsent(value[field])) yield* faults(value[field], inner, at(field));
+      if (!isAbsent(value[field])) yield* faults(value[field], inner, at(field), most);
   }
 }
 
@@ -123,9 +123,9 @@ function* lengthFaults({ metadata }: Pod): Generator<Fault> {
     yield ['metadata.annotations', `${characters} characters in all; expected at most ${MOST.annotations}`];
 }
 
-/** Reports what of a pod an API server could not read, as far as injection reads it, and what is larger than any pod is. */
-export function checkShape(given: Pod, report: Report): void {
+/** Reports what of a pod an API server could not read, as far as injection reads it, and what is larger than any pod is: lists of `most` items at most. */
+export function checkShape(given: Pod, report: Report, most = MOST.items): void {
   const shapeFaults: Fault[] = [];
-  for (const fault of faults(given, pod, '')) if (shapeFaults.push(fault) === MOST.faults) break;
+  for (const fault of faults(given, pod, '', most)) if (shapeFaults.push(fault) === MOST.faults) break;
   for (const [path, message] of shapeFaults.length ? shapeFaults : lengthFaults(given)) report.error(path, message);
 }

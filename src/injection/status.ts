@@ -43,6 +43,8 @@ export interface Before {
 
 const lists = ['initContainers', 'containers', 'volumes', 'imagePullSecrets'] as const;
 
+const listsOfSpec: ReadonlySet<string> = new Set(lists);
+
 const parsed = (text: string | undefined): unknown => {
   if (text === undefined) return undefined;
   try {
@@ -61,7 +63,9 @@ export function statusOf(pod: Pod): InjectionStatus | undefined {
     names(own(json, list)),
   );
   const { revision, before } = json;
-  const object = (value: unknown) => (isObject(value) ? value : {});
+  const fields = (value: unknown, isOne: (field: string, inner: Json | undefined) => boolean) =>
+    Object.fromEntries(Object.entries(isObject(value) ? value : {}).filter(([field, inner]) => isOne(field, inner)));
+  const texts = (value: unknown) => fields(value, (_, text) => text === null || typeof text === 'string');
   return {
     initContainers,
     containers,
@@ -70,9 +74,9 @@ export function statusOf(pod: Pod): InjectionStatus | undefined {
     revision: typeof revision === 'string' ? revision : 'default',
     before: isObject(before)
       ? {
-          labels: object(before['labels']) as Before['labels'],
-          annotations: object(before['annotations']) as Before['annotations'],
-          spec: object(before['spec']) as Before['spec'],
+          labels: texts(before['labels']) as Before['labels'],
+          annotations: texts(before['annotations']) as Before['annotations'],
+          spec: fields(before['spec'], field => !listsOfSpec.has(field)) as Before['spec'],
           volumes: names(before['volumes']),
           imagePullSecrets: names(before['imagePullSecrets']),
         }
@@ -88,8 +92,6 @@ const changes = (before: JsonObject, after: JsonObject): { readonly [name: strin
       .filter(name => !isDeepStrictEqual(before[name], after[name]))
       .map(name => [name, before[name] ?? null]),
   );
-
-const listsOfSpec = new Set<string>(lists);
 
 /** What is to be known of the pod before its injection to make it again. */
 function beforeOf(original: Pod, injected: Pod, patch: Pod): JsonObject {

@@ -1,4 +1,5 @@
 import {
+  annotation,
   annotationsOf,
   type Container,
   containersOf,
@@ -11,6 +12,7 @@ import {
   type PodSpec,
   PROXY,
   type StringMap,
+  sidecarContainers,
 } from './pod.ts';
 import { PROBERS, restoreProbes } from './probes.ts';
 import { restoreMetrics, SCRAPE } from './prometheus.ts';
@@ -18,6 +20,7 @@ import {
   type Before,
   type InjectionStatus,
   OVERRIDES,
+  type Overrides,
   overridesOf,
   proxyVariable,
   STATUS,
@@ -32,11 +35,15 @@ const asWritten = (container: Container): Container => ({ ...container, image: c
  * the author's own words goes too, where an injection would add it again.
  */
 export function uninject(pod: Pod): Pod {
-  const status = statusOf(pod);
-  if (!status) return pod;
+  if ([STATUS, OVERRIDES].every(name => annotation(pod, name) === undefined)) return pod;
+  const found = statusOf(pod);
+  const status = found ?? nothing;
   const measured = status.before ? pod : restoreMetrics(pod, proxyVariable(pod, SCRAPE));
-  const asked = restoreProbes(measured, proxyVariable(pod, PROBERS));
-  const overrides = overridesOf(pod);
+  const asked = found ? restoreProbes(measured, proxyVariable(pod, PROBERS)) : measured;
+  const overrides = overridesAmong(
+    pod,
+    new Set(found ? [...status.initContainers, ...status.containers] : sidecarContainers),
+  );
   // A native sidecar's own words stood among the containers, unless they were those of an init container.
   const ownInit = overrides.initContainers.filter(c => c.name !== PROXY || c.restartPolicy !== undefined);
   const beside = [...overrides.containers, ...overrides.initContainers.filter(c => !ownInit.includes(c))];
@@ -69,6 +76,23 @@ export function uninject(pod: Pod): Pod {
     },
     spec: withoutEmpty(restored(spec, before.spec)),
   };
+}
+
+/** Of a pod whose status says nothing: what was kept of the user's own containers is all that is known. */
+const nothing: InjectionStatus = {
+  initContainers: [],
+  containers: [],
+  volumes: [],
+  imagePullSecrets: [],
+  revision: 'default',
+  before: { labels: {}, annotations: {}, spec: {}, volumes: [], imagePullSecrets: [] },
+};
+
+/** The user's own containers of these names. */
+function overridesAmong(pod: Pod, names: ReadonlySet<string>): Overrides {
+  const { containers, initContainers } = overridesOf(pod);
+  const among = (list: readonly Container[]) => list.filter(({ name }) => names.has(name));
+  return { containers: among(containers), initContainers: among(initContainers) };
 }
 
 /** The object with fields as they were; null is none. */

@@ -71,4 +71,13 @@ test("what the user's own proxy says holds where a merge would say two things", 
   assert.deepEqual(sleep('more time to drain than the pod has'), { seconds: 30 });
 });
 
+test("a pod that had its node's network before is left alone", () => {
+  const status = '{"containers":["istio-proxy"],"before":{"spec":{"hostNetwork":true}}}';
+  const pod = {
+    metadata: { annotations: { 'sidecar.istio.io/status': status } },
+    spec: { containers: [{ name: 'web', image: 'web' }] },
+  } as Pod;
+  assert.equal(injectPod(pod, settingsOf({ values: values(), mesh: '' }), where).kind, 'skip');
+});
+
 after(() => assert.ok(injected > 80, `${injected} pods were injected`));

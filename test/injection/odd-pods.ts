@@ -159,4 +159,53 @@ const annotated: readonly OddPod[] = [
   ),
 ];
 
-export const oddPods: readonly OddPod[] = [...ownWords, ...surroundings, ...annotated];
+const status = (text: string): StringMap => ({ 'sidecar.istio.io/status': text });
+const before = (json: string): StringMap => status(`{"containers":["istio-proxy"],"before":${json}}`);
+const overrides = (text: string): StringMap => ({ 'proxy.istio.io/overrides': text });
+
+/** Annotations that hold JSON, of an earlier injection or of anybody's. */
+const fromAnnotations: readonly OddPod[] = [
+  ...['{"bad', '[]', 'null', '', '7', '{"containers":7}', '{"containers":[7]}', '{"revision":7}'].flatMap(text =>
+    asked(`a status of ${text || 'nothing'}`, status(text)),
+  ),
+  ...asked('before: labels that are none', before('{"labels":{"app":7,"version":{"a":1}}}')),
+  ...asked('before: annotations that are none', before('{"annotations":{"a":{}},"labels":7,"spec":[1]}')),
+  ...asked('before: lists that are none', before('{"spec":{"containers":7,"initContainers":{},"volumes":"x"}}')),
+  ...asked('before: a field that is none', before('{"spec":{"dnsPolicy":7}}'), /spec\.dnsPolicy: expected a text/),
+  ...asked(
+    'before: an annotation that refuses',
+    before('{"annotations":{"sidecar.istio.io/userVolume":"{"}}'),
+    /userVolume"\]: '\{': expected an object of JSON/,
+  ),
+  ...asked(
+    'overrides without a status',
+    overrides('{"containers":[{"name":"istio-proxy","env":[{"name":"Z","value":"1"}]}]}'),
+  ),
+  ...asked('overrides of others', overrides('{"containers":[{"name":"other","image":"x"}]}')),
+  ...['{}', '{"containers":null}', '{"unknown":1}'].flatMap(text => asked(`overrides ${text}`, overrides(text))),
+  ...['{"containers":{}}', '{"containers":[{"name":7}]}', '{"initContainers":[null]}', 'null'].flatMap(text =>
+    asked(`overrides ${text}`, overrides(text), /proxy\.istio\.io\/overrides"\]: .*expected/),
+  ),
+  ...asked(
+    'overrides that are no container',
+    overrides('{"containers":[{"name":"istio-proxy","env":{"A":"b"}}]}'),
+    /spec\.\w+\[\d\]\.env: expected a list/,
+  ),
+  ...['{"a":{}}', '{"a":{"mountPath":7}}', '{"a":{"mountPath":""}}'].flatMap(text =>
+    asked(`a mount ${text}`, { 'sidecar.istio.io/userVolumeMount': text }, /'a' has no mountPath/),
+  ),
+  ...['', 'A', 'a b', '{{ .x }}'].flatMap(text =>
+    asked(
+      `a bootstrap of '${text}'`,
+      { 'sidecar.istio.io/bootstrapOverride': text },
+      /it is not the name of a ConfigMap/,
+    ),
+  ),
+  ...both('two templates', {}).map(odd => ({
+    ...odd,
+    pod: podOf({ ...odd.pod.metadata?.annotations, 'inject.istio.io/templates': 'sidecar,gateway' }, {}),
+    ...(odd.name.endsWith(', native') && { refused: /make istio-proxy an init container and one beside the app/ }),
+  })),
+];
+
+export const oddPods: readonly OddPod[] = [...fromAnnotations, ...ownWords, ...surroundings, ...annotated];
