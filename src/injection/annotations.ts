@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { hostFault } from '../config/host.ts';
+import { isDeeperThan } from '../config/json.ts';
 import { checkProxySettings } from '../config/parse/proxy-settings.ts';
 import { entry, Report } from '../config/report.ts';
 import { defaultProxyConfig } from '../istio/settings.ts';
@@ -8,6 +9,7 @@ import { annotationsOf, type Json, type JsonObject, own, type Pod, type StringMa
 import { PROXY_CONFIG, readProxyConfig } from './proxy-config.ts';
 import { quantity } from './quantity.ts';
 import { reservedPorts } from './reserved-ports.ts';
+import { DEEPEST } from './shape.ts';
 import { isList, isObject } from './strategic-merge.ts';
 
 /** What is wrong with a value, in words that say what was expected; undefined where nothing is. */
@@ -74,15 +76,21 @@ const interfaces: Check = value =>
 const amount: Check = value =>
   (quantity(value) ?? -1) < 0 ? 'expected a quantity of Kubernetes, 0 or more, such as 100m or 128Mi' : undefined;
 
+/** The object in a text of JSON; undefined where there is none, or one that is deeper than any pod. */
+function jsonObject(text: string): JsonObject | undefined {
+  try {
+    const json: unknown = JSON.parse(text);
+    return isObject(json) && !isDeeperThan(DEEPEST, json) ? json : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** An object of JSON whose fields are objects. */
 const objects: Check = value => {
   const expected = 'expected an object of JSON, by the names of volumes, such as {"certs":{"mountPath":"/certs"}}';
-  try {
-    const json: unknown = JSON.parse(value);
-    return isObject(json) && Object.values(json).every(isObject) ? undefined : expected;
-  } catch {
-    return expected;
-  }
+  const json = jsonObject(value);
+  return json && Object.values(json).every(isObject) ? undefined : expected;
 };
 
 /** What `sidecar.istio.io/userVolumeMount` holds. */
@@ -114,13 +122,7 @@ const overrides: Check = value => {
 };
 
 /** An object of JSON with anything. */
-const object: Check = value => {
-  try {
-    return isObject(JSON.parse(value)) ? undefined : 'expected an object of JSON';
-  } catch {
-    return 'expected an object of JSON';
-  }
-};
+const object: Check = value => (jsonObject(value) ? undefined : 'expected an object of JSON');
 
 /** The first fault of a list. */
 const first = (items: readonly string[], check: Check): string | undefined =>
@@ -163,13 +165,17 @@ const checks: { readonly [name: string]: Check } = {
   'proxy.istio.io/overrides': overrides,
 };
 
+/** As much of a text as tells which it is. */
+const short = (text: string): string => (text.length > 200 ? `${text.slice(0, 200)}...` : text);
+
 /** Reports annotations that cannot be followed: the pod is refused with them. */
 export function checkAnnotations(pod: Pod, report: Report): void {
   const annotations: StringMap = annotationsOf(pod);
   for (const [name, check] of Object.entries(checks)) {
     const value = own(annotations, name);
     const fault = value === undefined ? undefined : check(value);
-    if (fault !== undefined) report.error(entry('metadata.annotations', name), `'${value}': ${fault}`);
+    if (fault !== undefined)
+      report.error(entry('metadata.annotations', name), `'${short(value ?? '')}': ${short(fault)}`);
   }
   for (const resource of ['CPU', 'Memory']) checkLimit(`sidecar.istio.io/proxy${resource}`, annotations, report);
 }

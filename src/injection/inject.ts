@@ -203,8 +203,12 @@ function withEnvironment(pod: Pod, environment: StringMap): Pod {
   }));
 }
 
+/** The pod whose proxy has this variable, and no other one of its name. */
 const withVariable = (pod: Pod, variable: EnvVar): Pod =>
-  changeContainer(pod, PROXY, proxy => ({ ...proxy, env: [...(proxy.env ?? []), variable] }));
+  changeContainer(pod, PROXY, proxy => ({
+    ...proxy,
+    env: [...(proxy.env ?? []).filter(({ name }) => name !== variable.name), variable],
+  }));
 
 function withMetrics(pod: Pod, { mesh }: InjectionSettings, report: Report): Pod {
   const merged = mergedMetrics(pod, mesh, report);

@@ -10,6 +10,7 @@ import {
   PROXY,
   type Probe,
 } from './pod.ts';
+import { isHandler } from './shape.ts';
 import { isObject } from './strategic-merge.ts';
 
 /** What of an app is asked in its place, by the path under which the proxy's status port answers for it. */
@@ -123,12 +124,13 @@ export function restoreProbes(pod: Pod, text: string | undefined): Pod {
   );
 }
 
-/** The probers in a variable's text; none where it cannot be read. */
+/** The probers in a variable's text, but for those that cannot be read. */
 export function readProbers(text: string | undefined): AppProbers {
   if (text === undefined) return {};
   try {
     const json: unknown = JSON.parse(text);
-    return isObject(json) ? (json as AppProbers) : {};
+    if (!isObject(json)) return {};
+    return Object.fromEntries(Object.entries(json).filter(([, prober]) => isHandler(prober))) as AppProbers;
   } catch {
     return {};
   }

@@ -1,9 +1,9 @@
 import { entry, type Report } from '../config/report.ts';
 import type { MeshConfig } from '../proto/generated/istio/mesh/v1alpha1.ts';
 import { truth } from './annotations.ts';
-import { annotation, annotationsOf, type Pod, type StringMap, withMeta } from './pod.ts';
+import { annotation, annotationsOf, type Json, type Pod, type StringMap, withMeta } from './pod.ts';
 import { reservedPorts } from './reserved-ports.ts';
-import { isObject } from './strategic-merge.ts';
+import { isList, isObject } from './strategic-merge.ts';
 
 /** Where an app says that it has metrics. */
 export interface Scrape {
@@ -99,12 +99,21 @@ export function restoreMetrics(pod: Pod, text: string | undefined): Pod {
   return withMeta(pod, { annotations: { ...cleared(annotations), ...before } });
 }
 
+/** Where the app has metrics, in a variable's text, as far as it can be read. */
 export function readScrape(text: string | undefined): Partial<Scrape> {
   if (text === undefined) return {};
   try {
     const json: unknown = JSON.parse(text);
-    return isObject(json) ? (json as Partial<Scrape>) : {};
+    if (!isObject(json)) return {};
+    const { targets } = json;
+    const told = Object.fromEntries(Object.entries(json).filter(([, value]) => typeof value === 'string'));
+    return { ...told, ...(isList(targets) && { targets: targets.filter(isTarget) }) };
   } catch {
     return {};
   }
 }
+
+type Target = NonNullable<Scrape['targets']>[number];
+
+const isTarget = (value: unknown): value is Json & Target =>
+  isObject(value) && typeof value['port'] === 'string' && typeof value['path'] === 'string';

@@ -149,6 +149,10 @@ function read(body: Buffer): Asked {
       fault: `expected an AdmissionReview of ${VERSIONS.join(' or ')}, not ${text(kind) || 'an object without a kind'} of ${head.apiVersion || 'no version'}`,
     };
   if (!isObject(request)) return { ...head, fault: 'the AdmissionReview has no request' };
+  const wrong = ['uid', 'operation', 'namespace', 'subResource', 'requestSubResource'].find(
+    field => typeof (request[field] ?? '') !== 'string',
+  );
+  if (wrong) return { ...head, fault: `the AdmissionReview cannot be read: request.${wrong}: expected a text` };
   return { ...head, request };
 }
 

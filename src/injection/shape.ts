@@ -1,3 +1,4 @@
+import { isDeeperThan } from '../config/json.ts';
 import { entry, type Report } from '../config/report.ts';
 import type { Pod } from './pod.ts';
 import { isList, isObject } from './strategic-merge.ts';
@@ -112,8 +113,16 @@ function* plainFaults(value: unknown, shape: Shape & string, path: string): Gene
     yield [path, `expected a text, not ${JSON.stringify(value)}: put it in quotes`];
   else if (shape === 'port' && type !== 'number' && type !== 'string')
     yield [path, 'expected the number or the name of a port'];
-  else if ((shape === 'number' || shape === 'boolean') && type !== shape) yield [path, `expected a ${shape}`];
+  else if (shape === 'number' && !Number.isSafeInteger(value)) yield [path, 'expected a whole number'];
+  else if (shape === 'boolean' && type !== shape) yield [path, 'expected true or false'];
 }
+
+/** How deep a pod is, its own and what others may have written into it: none that an API server has is deeper than 20. */
+export const DEEPEST = 100;
+
+/** Whether a value tells how to ask a container something, as far as it is read. */
+export const isHandler = (value: unknown): boolean =>
+  !isDeeperThan(DEEPEST, value) && faults(value, probe, '', MOST.items).next().done === true;
 
 /** Of a pod whose shape is right. */
 function* lengthFaults({ metadata }: Pod): Generator<Fault> {
@@ -125,6 +134,10 @@ function* lengthFaults({ metadata }: Pod): Generator<Fault> {
 
 /** Reports what of a pod an API server could not read, as far as injection reads it, and what is larger than any pod is: lists of `most` items at most. */
 export function checkShape(given: Pod, report: Report, most = MOST.items): void {
+  if (isDeeperThan(DEEPEST, given)) {
+    report.error('', `it is nested more than ${DEEPEST} deep`);
+    return;
+  }
   const shapeFaults: Fault[] = [];
   for (const fault of faults(given, pod, '', most)) if (shapeFaults.push(fault) === MOST.faults) break;
   for (const [path, message] of shapeFaults.length ? shapeFaults : lengthFaults(given)) report.error(path, message);

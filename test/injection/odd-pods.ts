@@ -161,6 +161,7 @@ const annotated: readonly OddPod[] = [
 
 const status = (text: string): StringMap => ({ 'sidecar.istio.io/status': text });
 const before = (json: string): StringMap => status(`{"containers":["istio-proxy"],"before":${json}}`);
+const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`;
 const overrides = (text: string): StringMap => ({ 'proxy.istio.io/overrides': text });
 
 /** Annotations that hold JSON, of an earlier injection or of anybody's. */
@@ -200,6 +201,29 @@ const fromAnnotations: readonly OddPod[] = [
       { 'sidecar.istio.io/bootstrapOverride': text },
       /it is not the name of a ConfigMap/,
     ),
+  ),
+  ...asked(
+    'a long list',
+    { 'traffic.sidecar.istio.io/excludeInboundPorts': 'x'.repeat(100_000) },
+    /excludeInboundPorts"\]: /,
+  ),
+  ...asked('a deep status', before(`{"spec":{"dnsConfig":${deep}}}`), /nested more than 100 deep/),
+  ...asked(
+    'deep overrides',
+    overrides(`{"containers":[{"name":"istio-proxy","x":${deep}}]}`),
+    /overrides"\]: .*expected an object of JSON/,
+  ),
+  ...['sidecar.istio.io/userVolume', 'sidecar.istio.io/userVolumeMount', 'apm.datadoghq.com/env'].flatMap(name =>
+    asked(`a deep ${name}`, { [name]: `{"a":{"b":${deep}}}` }, /expected an object of JSON/),
+  ),
+  ...asked('deep settings', config(`proxyMetadata: ${deep}`), /proxy\.istio\.io\/config"\]: /),
+  ...both('a deep field', { affinity: JSON.parse(deep) }, /it is nested more than 100 deep/),
+  // What the webhook itself would tell the proxy.
+  ...['{"/app-health/web/readyz":null,"/a":7,"/b":{"httpGet":{"port":{}}}}', 'null', '[1]', '{', deep].flatMap(value =>
+    beside(`probers of its own: ${value.slice(0, 20)}`, { env: [{ name: 'ISTIO_KUBE_APP_PROBERS', value }] }),
+  ),
+  ...['{"port":{},"targets":[null,7,{"port":9}]}', '{"port":"x","targets":7}', 'null', deep].flatMap(value =>
+    beside(`metrics of its own: ${value.slice(0, 20)}`, { env: [{ name: 'ISTIO_PROMETHEUS_ANNOTATIONS', value }] }),
   ),
   ...both('two templates', {}).map(odd => ({
     ...odd,

@@ -87,6 +87,26 @@ test('what is no AdmissionReview is answered by status, and everything else by w
     ['{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v2"}', /not AdmissionReview of admission\.k8s\.io\/v2$/],
     ['{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1"}', /has no request$/],
     ['{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":7}', /has no request$/],
+    ...['uid', 'operation', 'namespace', 'subResource'].map(
+      field =>
+        [
+          JSON.stringify({
+            kind: 'AdmissionReview',
+            apiVersion: 'admission.k8s.io/v1',
+            request: create(pod(), { [field]: 7 }),
+          }),
+          new RegExp(`cannot be read: request\\.${field}: expected a text$`),
+        ] as const,
+    ),
+    [
+      JSON.stringify({
+        kind: 'AdmissionReview',
+        apiVersion: 'admission.k8s.io/v1',
+        request: create(pod({}, { x: 'DEEP' })),
+      }).replace('"DEEP"', `${'['.repeat(100_000)}${']'.repeat(100_000)}`),
+      /it is nested more than 100 deep$/,
+    ],
+    [`${'['.repeat(100_000)}${']'.repeat(100_000)}`, /^expected an AdmissionReview/],
   ] as const) {
     const reviewed = ask(body);
     const { response } = answered(reviewed);
@@ -166,9 +186,9 @@ test('a pod that is to be injected and cannot be is refused with the field', () 
     [pod({}, { containers: [null] }), /spec\.containers\[0\]: expected an object/],
     [
       pod({}, { containers: [{ name: 'a', ports: [{ containerPort: 'x' }] }] }),
-      /ports\[0\]\.containerPort: expected a number/,
+      /ports\[0\]\.containerPort: expected a whole number/,
     ],
-    [pod({}, { hostNetwork: 'yes' }), /spec\.hostNetwork: expected a boolean/],
+    [pod({}, { hostNetwork: 'yes' }), /spec\.hostNetwork: expected true or false/],
     [
       pod({ annotations: { 'inject.istio.io/templates': 'none' } }),
       /no sidecar can be injected: .*there is no template 'none'/,

@@ -13,6 +13,7 @@ import { anyPod } from '../injection/any-pod.ts';
 import { cases, nameIn, objectsIn, settingsOf } from '../injection/case.ts';
 import { oddPods } from '../injection/odd-pods.ts';
 import { answersOf, haveIstioctl } from '../injection/oracle.ts';
+import { until } from '../support/until.ts';
 import { Lab } from './lab.ts';
 
 // What npm test takes from kept answers, asked of the real ones.
@@ -41,12 +42,18 @@ describe('a real API server', () => {
       await client.json('/api/v1/namespaces', { method: 'POST', body: { metadata: { name } } });
     const priorities = '/apis/scheduling.k8s.io/v1/priorityclasses';
     await client.json(priorities, { method: 'POST', body: { metadata: { name: 'high' }, value: 1 } });
+    const accounts = (namespace: string) => `/api/v1/namespaces/${namespace}/serviceaccounts`;
     for (const namespace of ['default', 'shop', 'istio-system'])
       for (const name of ['web', 'gateway', 'tuned'])
-        await client.json(`/api/v1/namespaces/${namespace}/serviceaccounts`, {
-          method: 'POST',
-          body: { metadata: { name } },
-        });
+        await client.json(accounts(namespace), { method: 'POST', body: { metadata: { name } } });
+    // Those that every namespace is given; no pod is taken before.
+    for (const namespace of ['default', 'shop', 'istio-system', 'istio-ingress', 'ops'])
+      await until(`the account of ${namespace}`, async () => {
+        const { items } = (await client.json(accounts(namespace))) as {
+          readonly items: readonly { readonly metadata: { readonly name: string } }[];
+        };
+        return items.some(({ metadata }) => metadata.name === 'default');
+      });
   });
   after(() => lab?.down());
 

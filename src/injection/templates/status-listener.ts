@@ -202,7 +202,8 @@ function mergedWith({
   path,
   targets,
 }: Partial<Scrape>): { readonly perRoute: JsonObject; readonly clusters: readonly JsonObject[] } | undefined {
-  const asked = targets ?? (port ? [{ port, path: path ?? '' }] : []);
+  const told = targets ?? (port ? [{ port, path: path ?? '' }] : []);
+  const asked = told.filter(target => Number(target.port) >= 1 && Number(target.port) <= 65535);
   if (!asked.length) return undefined;
   const calls = asked.map(
     ({ path: wanted }, i) => `{"metrics-${i}", ${quoted(wanted.startsWith('/') ? wanted : `/${wanted || 'metrics'}`)}}`,
