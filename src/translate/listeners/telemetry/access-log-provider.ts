@@ -2,8 +2,15 @@ import type { MeshSettings } from '../../../istio/settings.ts';
 import { typed } from '../../../proto/any.ts';
 import type { AccessLog } from '../../../proto/generated/envoy/config/accesslog/v3.ts';
 import { ApiVersion } from '../../../proto/generated/envoy/config/core/v3.ts';
-import type { CommonGrpcAccessLogConfig } from '../../../proto/generated/envoy/extensions/access_loggers/grpc/v3.ts';
-import type { MeshConfig_ExtensionProvider } from '../../../proto/generated/istio/mesh/v1alpha1.ts';
+import type {
+  CommonGrpcAccessLogConfig,
+  HttpGrpcAccessLogConfig,
+} from '../../../proto/generated/envoy/extensions/access_loggers/grpc/v3.ts';
+import type {
+  MeshConfig_ExtensionProvider,
+  MeshConfig_ExtensionProvider_EnvoyFileAccessLogProvider,
+  MeshConfig_ExtensionProvider_EnvoyOpenTelemetryLogProvider,
+} from '../../../proto/generated/istio/mesh/v1alpha1.ts';
 import { type ProviderCluster, type ProviderHosts, providerCluster } from '../../provider-cluster.ts';
 import {
   fileAccessLog,
@@ -23,9 +30,6 @@ const PEER_AND_WASM_STATE = [
   'wasm.downstream_peer_id',
 ];
 
-const HTTP_GRPC = 'envoy.access_loggers.http_grpc';
-const TCP_GRPC = 'envoy.tcp_grpc_access_log';
-
 const common = (
   logName: string,
   service: ProviderCluster | string,
@@ -42,22 +46,20 @@ const common = (
   filter_state_objects_to_log: state,
 });
 
+const httpGrpcLog = (config: HttpGrpcAccessLogConfig): AccessLog => ({
+  name: 'envoy.access_loggers.http_grpc',
+  typed_config: typed('envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig', config),
+});
+
+const tcpGrpcLog = (common_config: CommonGrpcAccessLogConfig): AccessLog => ({
+  name: 'envoy.tcp_grpc_access_log',
+  typed_config: typed('envoy.extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig', { common_config }),
+});
+
 /** The access log service of the bootstrap (MeshConfig.enableEnvoyAccessLogService). */
 export function grpcAccessLog(kind: 'http' | 'tcp' | 'listener'): AccessLog {
   const config = common(`${kind}_envoy_accesslog`, 'envoy_accesslog_service', PEER_AND_WASM_STATE);
-  return kind === 'http'
-    ? {
-        name: HTTP_GRPC,
-        typed_config: typed('envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig', {
-          common_config: config,
-        }),
-      }
-    : {
-        name: TCP_GRPC,
-        typed_config: typed('envoy.extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig', {
-          common_config: config,
-        }),
-      };
+  return kind === 'http' ? httpGrpcLog({ common_config: config }) : tcpGrpcLog(config);
 }
 
 const orDefault = (list: readonly string[] | undefined, otherwise: readonly string[]): readonly string[] =>
@@ -69,71 +71,60 @@ export function providerAccessLog(
   provider: MeshConfig_ExtensionProvider,
   hosts: ProviderHosts,
 ): AccessLog | undefined {
-  if (provider.envoyFileAccessLog) {
-    const { path, logFormat, omitEmptyValues = false } = provider.envoyFileAccessLog;
-    if (provider.name === 'envoy' && !logFormat && !omitEmptyValues)
-      return meshFileAccessLog(mesh, path || '/dev/stdout');
-    const format = logFormat?.labels
-      ? structFormat(logFormat.labels, omitEmptyValues)
-      : textFormat(logFormat?.text ?? '', omitEmptyValues);
-    return fileAccessLog(path || '/dev/stdout', format);
+  const { envoyFileAccessLog: file, envoyHttpAls: http, envoyTcpAls: tcp, envoyOtelAls: otel } = provider;
+  if (file) return providerFileLog(mesh, provider.name, file);
+  const of = http ?? tcp ?? otel;
+  const service = of && providerCluster(hosts, of.service, of.port);
+  if (!service) return undefined;
+  if (http)
+    return httpGrpcLog({
+      common_config: common(
+        http.logName || 'http_envoy_accesslog',
+        service,
+        orDefault(http.filterStateObjectsToLog, PEER_STATE),
+      ),
+      additional_request_headers_to_log: http.additionalRequestHeadersToLog,
+      additional_response_headers_to_log: http.additionalResponseHeadersToLog,
+      additional_response_trailers_to_log: http.additionalResponseTrailersToLog,
+    });
+  if (tcp) {
+    const state = orDefault(tcp.filterStateObjectsToLog, PEER_STATE);
+    return tcpGrpcLog(common(tcp.logName || 'tcp_envoy_accesslog', service, state));
   }
-  if (provider.envoyHttpAls) {
-    const p = provider.envoyHttpAls;
-    const service = providerCluster(hosts, p.service, p.port);
-    return (
-      service && {
-        name: HTTP_GRPC,
-        typed_config: typed('envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig', {
-          common_config: common(
-            p.logName || 'http_envoy_accesslog',
-            service,
-            orDefault(p.filterStateObjectsToLog, PEER_STATE),
-          ),
-          additional_request_headers_to_log: p.additionalRequestHeadersToLog,
-          additional_response_headers_to_log: p.additionalResponseHeadersToLog,
-          additional_response_trailers_to_log: p.additionalResponseTrailersToLog,
-        }),
-      }
-    );
-  }
-  if (provider.envoyTcpAls) {
-    const p = provider.envoyTcpAls;
-    const service = providerCluster(hosts, p.service, p.port);
-    return (
-      service && {
-        name: TCP_GRPC,
-        typed_config: typed('envoy.extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig', {
-          common_config: common(
-            p.logName || 'tcp_envoy_accesslog',
-            service,
-            orDefault(p.filterStateObjectsToLog, PEER_STATE),
-          ),
-        }),
-      }
-    );
-  }
-  if (provider.envoyOtelAls) {
-    const p = provider.envoyOtelAls;
-    const service = providerCluster(hosts, p.service, p.port);
-    const body = p.logFormat?.text || TEXT_LOG_FORMAT;
-    const labels = p.logFormat?.labels;
-    const attributes = Object.entries(labels?.fields ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
-    return (
-      service && {
-        name: 'envoy.access_loggers.open_telemetry',
-        typed_config: typed('envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig', {
-          common_config: common(p.logName || 'otel_envoy_accesslog', service, PEER_AND_WASM_STATE),
-          disable_builtin_labels: true,
-          body: { string_value: body },
-          attributes:
-            attributes.length > 0
-              ? { values: attributes.map(([key, v]) => ({ key, value: { string_value: v.string_value ?? '' } })) }
-              : undefined,
-          formatters: formatters(body, labels),
-        }),
-      }
-    );
-  }
-  return undefined;
+  return otel && openTelemetryLog(otel, service);
+}
+
+function providerFileLog(
+  mesh: MeshSettings,
+  name: string | undefined,
+  provider: MeshConfig_ExtensionProvider_EnvoyFileAccessLogProvider,
+): AccessLog {
+  const { path, logFormat, omitEmptyValues = false } = provider;
+  if (name === 'envoy' && !logFormat && !omitEmptyValues) return meshFileAccessLog(mesh, path || '/dev/stdout');
+  const format = logFormat?.labels
+    ? structFormat(logFormat.labels, omitEmptyValues)
+    : textFormat(logFormat?.text ?? '', omitEmptyValues);
+  return fileAccessLog(path || '/dev/stdout', format);
+}
+
+function openTelemetryLog(
+  { logName, logFormat }: MeshConfig_ExtensionProvider_EnvoyOpenTelemetryLogProvider,
+  service: ProviderCluster,
+): AccessLog {
+  const body = logFormat?.text || TEXT_LOG_FORMAT;
+  const labels = logFormat?.labels;
+  const attributes = Object.entries(labels?.fields ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  return {
+    name: 'envoy.access_loggers.open_telemetry',
+    typed_config: typed('envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig', {
+      common_config: common(logName || 'otel_envoy_accesslog', service, PEER_AND_WASM_STATE),
+      disable_builtin_labels: true,
+      body: { string_value: body },
+      attributes:
+        attributes.length > 0
+          ? { values: attributes.map(([key, v]) => ({ key, value: { string_value: v.string_value ?? '' } })) }
+          : undefined,
+      formatters: formatters(body, labels),
+    }),
+  };
 }
