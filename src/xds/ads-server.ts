@@ -1,19 +1,16 @@
 import { bounds } from '../bounds.ts';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Call } from '../grpc/call.ts';
-import type { Peer } from '../grpc/peer.ts';
 import { Ration } from '../grpc/ration.ts';
 import type { Methods } from '../grpc/server.ts';
-import { BoundError, StatusError, status } from '../grpc/status.ts';
-import type { Node } from '../proto/generated/envoy/config/core/v3.ts';
-import { Connection, type ConnectionContext } from './connection.ts';
+import { BoundError, status } from '../grpc/status.ts';
+import type { Connection, ConnectionContext } from './connection.ts';
 import { Frames, type Protocol } from './frame.ts';
-import type { Admission, AdsHandler, Cause } from './handler.ts';
-import { type InquiryAdmission, InquiryStream, InquiryStreams } from './inquiry.ts';
+import type { AdsHandler, Cause } from './handler.ts';
+import { InquiryStreams } from './inquiry.ts';
 import { KeptBytes } from './kept.ts';
+import { Opening } from './opening.ts';
 import { type PushLimits, PushQueue } from './push-queue.ts';
-import { decodeRequest, nodeAtStart, type ReceivedRequest } from './request.ts';
-import { xdsTypeOf } from './resource-types.ts';
 import { Unread } from './unread.ts';
 
 /** What an ADS server can be told; everything has a default. */
@@ -36,9 +33,6 @@ export const adsMethods: Readonly<Record<Protocol, string>> = {
   delta: '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources',
 };
 
-/** Bytes from which on reading a request and taking it in are turns of their own: 200,000 names take tens of milliseconds for each. */
-const LONG = 64 * 1024;
-
 /** The aggregated discovery service, State-of-the-World and delta, for any number of streams. */
 export class AdsServer<C> {
   /** For the ports that serve it; streams of all of them share frames. */
@@ -46,7 +40,6 @@ export class AdsServer<C> {
     [adsMethods.sotw]: call => this.#accept('sotw', call),
     [adsMethods.delta]: call => this.#accept('delta', call),
   };
-  readonly #handler: AdsHandler<C>;
   readonly #queue: PushQueue<Connection<C>>;
   readonly #context: ConnectionContext<C>;
   readonly #connections = new Set<Connection<C>>();
@@ -61,7 +54,6 @@ export class AdsServer<C> {
     const { identifier = '', clock = systemClock, limits, grace = 5_000, onPushed = () => {} } = options;
     const { ration = new Ration() } = options;
     const frames = new Frames(identifier);
-    this.#handler = handler;
     this.#onPushed = onPushed;
     this.#queue = new PushQueue(
       { inFlight: 16 << 20, slice: 10, stall: 25, ...limits },
@@ -143,105 +135,26 @@ export class AdsServer<C> {
   }
 
   #accept(protocol: Protocol, call: Call): void {
-    let connection: Connection<C> | undefined;
-    let inquiries: InquiryStream | undefined;
-    const fail = (error: unknown): void => {
-      if (!(error instanceof StatusError)) this.#handler.onError?.(error, connection);
-      call.fail(error);
-    };
-    const open = (peer: Peer, nodeBytes: number, admission: Admission<C>): void => {
-      if (call.over) return;
-      if (!admission.ok) throw new StatusError(admission.code, admission.message);
-      const from = { address: peer.address, port: peer.port };
-      connection = new Connection(++this.#streams, protocol, admission.client, from, nodeBytes, call, this.#context);
-      this.#connections.add(connection);
-      call.admit();
-      this.#handler.onOpen?.(connection);
-    };
-    const isInquiry = (typeUrl: string): boolean => this.#handler.inquiries?.has(typeUrl) === true;
-    const inquire = (node: Node, request: ReceivedRequest): void => {
-      const peer = call.peer;
-      const decided = (admission: InquiryAdmission): void => {
-        if (call.over) return;
-        if (!admission.ok) throw new StatusError(admission.code, admission.message);
-        call.admit();
-        const { frames } = this.#context;
-        inquiries = new InquiryStream(protocol, call, frames, isInquiry, admission, this.#inquiries, fail);
-        inquiries.receive(request);
-      };
-      const admission = this.#handler.inquiries?.connect(node, peer);
-      if (admission instanceof Promise) {
-        call.pause();
-        admission.then(decided).catch(fail);
-      } else if (admission) decided(admission);
-    };
-    /** Decides about the stream; the request that the Node came with, if it is whole already, is the first to be answered. */
-    const admit = (node: Node, nodeBytes: number, request?: ReceivedRequest): void => {
-      call.heard();
-      const peer = call.peer;
-      const decided = (admission: Admission<C>): void => {
-        open(peer, nodeBytes, admission);
-        if (request) connection?.receive(request);
-      };
-      const admission = this.#handler.connect(node, peer, call);
-      if (!(admission instanceof Promise)) {
-        decided(admission);
-        return;
-      }
-      call.pause();
-      admission.then(decided).then(() => call.resume(), fail);
-    };
-    const receive = (request: ReceivedRequest): void => {
-      if (connection) connection.receive(request);
-      else if (inquiries) inquiries.receive(request);
-      else if (request.node && isInquiry(request.typeUrl)) inquire(request.node, request);
-      else if (request.node) admit(request.node, request.nodeBytes, request);
-      // pilot-agent may report its health before Envoy's first request.
-      else if (xdsTypeOf(request.typeUrl) !== undefined || isInquiry(request.typeUrl))
-        throw new StatusError(status.INVALID_ARGUMENT, 'missing node information');
-    };
-    const take = (request: ReceivedRequest): void => {
-      try {
-        receive(request);
-      } catch (error) {
-        fail(error);
-      }
-    };
+    const opening = new Opening<C>(protocol, call, {
+      connections: this.#context,
+      inquiries: this.#inquiries,
+      count: () => ++this.#streams,
+      opened: connection => this.#connections.add(connection),
+    });
     call.listen({
-      message(bytes) {
-        try {
-          const request = decoded(protocol, bytes);
-          if (bytes.length < LONG) receive(request);
-          else call.defer(() => take(request));
-        } catch (error) {
-          fail(error);
-        }
-      },
-      beginning(bytes) {
-        try {
-          const found = nodeAtStart(protocol, bytes);
-          if (found) admit(found.node, found.nodeBytes);
-        } catch (error) {
-          fail(error);
-        }
-      },
+      message: bytes => opening.message(bytes),
+      beginning: bytes => opening.beginning(bytes),
       end: () => call.end(status.OK, ''),
       close: () => {
-        inquiries?.close();
+        opening.close();
+        const { connection } = opening;
         if (!connection || !this.#connections.delete(connection)) return;
         connection.close();
         this.#queue.remove(connection);
         this.#unread.proved(connection);
         this.#seen(connection);
-        this.#handler.onClose?.(connection);
+        this.#context.handler.onClose?.(connection);
       },
     });
-  }
-}
-function decoded(protocol: Protocol, bytes: Buffer): ReceivedRequest {
-  try {
-    return decodeRequest(protocol, bytes);
-  } catch {
-    throw new StatusError(status.INVALID_ARGUMENT, 'malformed discovery request');
   }
 }
