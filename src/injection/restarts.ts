@@ -5,7 +5,7 @@ import { proxyImage } from './inject.ts';
 import { annotation, type Pod, PROXY } from './pod.ts';
 import { skipReason } from './selection.ts';
 import type { InjectionSettings } from './settings.ts';
-import { hasOwnImage, STATUS } from './status.ts';
+import { chosen, hasOwnImage, STATUS } from './status.ts';
 import type { Workload } from './template.ts';
 import { type Webhook, webhookFor, webhooksOf } from './webhooks.ts';
 import { workloadOf } from './workload.ts';
@@ -34,7 +34,7 @@ const asPod = ({ meta, hostNetwork, containers, ownerKind: kind, ownerName: name
     name: meta.name,
     namespace: meta.namespace,
     labels: meta.labels,
-    annotations: meta.annotations,
+    annotations: chosen(meta.annotations),
     // Whoever has a controller was given its name by it.
     ...(kind && { generateName: `${name}-`, ownerReferences: [{ kind, name, controller: true }] }),
   },

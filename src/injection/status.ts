@@ -19,6 +19,16 @@ export const STATUS = 'sidecar.istio.io/status';
 /** Containers that the user had under the name of an injected one, as they were; so that the pod can be injected once more. */
 export const OVERRIDES = 'proxy.istio.io/overrides';
 
+/** The annotation by which a pod chooses the image of its proxy, and by which one says its image that is not of Istio's settings. */
+export const PROXY_IMAGE = 'sidecar.istio.io/proxyImage';
+
+/** Annotations without the image, where it is said and was not chosen. */
+export function chosen(annotations: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const { [PROXY_IMAGE]: image, ...others } = annotations;
+  const isSaid = image !== undefined && annotations[STATUS]?.includes(`"${PROXY_IMAGE}":null`);
+  return isSaid ? others : annotations;
+}
+
 /** Names of what was injected. */
 export interface InjectionStatus {
   readonly initContainers: readonly string[];

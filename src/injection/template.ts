@@ -32,6 +32,8 @@ export interface Template {
   patch(context: TemplateContext): JsonObject;
   /** The image of the proxy that it adds; a user's own template says none. */
   image?(context: TemplateContext): string;
+  /** Its image is not that of Istio's settings. */
+  readonly otherImage?: true;
   /** The proxy's container once all is known of the pod that it is in, other templates and the user's own words included. */
   finish?(proxy: Container, context: TemplateContext, injected: Pod): Container;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -23,6 +23,7 @@ import type { ApiServer } from '../kubernetes/api-server.ts';
 import { AdsClient } from '../support/ads-client.ts';
 import { type Serve, startServe } from '../support/serve.ts';
 import { until } from '../support/until.ts';
+import { runIstioctl, type Said } from './istioctl-command.ts';
 import { freePorts } from './lab.ts';
 import { Cluster } from './secured.ts';
 
@@ -32,13 +33,6 @@ const HERE = import.meta.dirname;
 const LAB = join(HERE, '../lab');
 const MESH = join(HERE, '../istioctl/mesh.yaml');
 const RECORDED = join(HERE, '../istioctl/istiod-pages.json');
-const CACHE = process.env['LAB_CACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'mesh-lab');
-
-interface Said {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
 
 /** A control plane, as istioctl, curl and Prometheus reach it. */
 interface Reached {
@@ -91,16 +85,7 @@ describe('the real istioctl, against ours and against the real istiod on the sam
     await cluster?.close();
   });
 
-  async function istioctl(...args: readonly string[]): Promise<Said> {
-    const env = { ...process.env, KUBECONFIG: admin };
-    try {
-      const { stdout: out, stderr: err } = await run(join(CACHE, 'bin/istioctl'), args, { env, timeout: 60_000 });
-      return { code: 0, out, err };
-    } catch (error) {
-      const { code = 1, stdout = '', stderr = '' } = error as { code?: number; stdout?: string; stderr?: string };
-      return { code, out: stdout, err: stderr };
-    }
-  }
+  const istioctl = (...args: readonly string[]): Promise<Said> => runIstioctl(admin, args);
 
   const page = async (address: string, name: string): Promise<string> =>
     (await fetch(`http://${address}/debug/${name}`)).text();

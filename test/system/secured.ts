@@ -35,7 +35,14 @@ interface CrdSpec {
   readonly versions: readonly { readonly name: string }[];
 }
 
-const clusterWide = new Set(['Namespace', 'Node', 'ClusterRole', 'ClusterRoleBinding', 'CustomResourceDefinition']);
+const clusterWide = new Set([
+  'Namespace',
+  'Node',
+  'ClusterRole',
+  'ClusterRoleBinding',
+  'CustomResourceDefinition',
+  'MutatingWebhookConfiguration',
+]);
 
 /** A real API server with Istio's CRDs and the rights of deploy/, and those who may do everything with it. */
 export class Cluster {

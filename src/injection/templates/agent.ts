@@ -6,6 +6,7 @@ import {
 } from '../../proto/generated/istio/mesh/v1alpha1.ts';
 import { toJson } from '../../proto/json.ts';
 import { annotation, annotationsOf, containersOf, type JsonObject, labelsOf } from '../pod.ts';
+import { PROXY_IMAGE } from '../status.ts';
 import type { TemplateContext } from '../template.ts';
 import { imageOf } from '../values.ts';
 import * as parts from './parts.ts';
@@ -153,7 +154,7 @@ export const agentLogLevel = (context: TemplateContext): string =>
 /** The image of agent and proxy. */
 export const proxyImage = ({ values, proxy, pod }: TemplateContext): string =>
   imageOf(
-    annotation(pod, 'sidecar.istio.io/proxyImage') ?? values.global.proxy.image,
+    annotation(pod, PROXY_IMAGE) ?? values.global.proxy.image,
     values.global.proxy.image || 'proxyv2',
     proxy.image?.imageType ?? '',
     values.global,
@@ -163,7 +164,7 @@ export const proxyImage = ({ values, proxy, pod }: TemplateContext): string =>
 /** The image of the init container. */
 export const initImage = ({ values, pod }: TemplateContext): string =>
   imageOf(
-    annotation(pod, 'sidecar.istio.io/proxyImage') ?? values.global.proxy_init.image,
+    annotation(pod, PROXY_IMAGE) ?? values.global.proxy_init.image,
     values.global.proxy_init.image || 'proxyv2',
     '',
     values.global,

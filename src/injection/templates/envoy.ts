@@ -14,6 +14,7 @@ import {
 } from '../pod.ts';
 import { PROBERS, periodOf, readProbers } from '../probes.ts';
 import { readScrape, SCRAPE } from '../prometheus.ts';
+import { PROXY_IMAGE } from '../status.ts';
 import type { Template, TemplateContext } from '../template.ts';
 import { metadata } from './metadata.ts';
 import * as parts from './parts.ts';
@@ -29,6 +30,7 @@ const { variable, fromPod, fromLimits, when } = parts;
 export const envoy: Template = {
   name: 'envoy',
   image,
+  otherImage: true,
   patch(context) {
     // Nothing in Envoy's image could make the app wait: where it is to, the sidecar goes before it.
     const native = context.native || (parts.holds(context) && parts.appContainers(context).length > 0);
@@ -51,6 +53,7 @@ export const envoy: Template = {
 export const envoyGateway: Template = {
   name: 'envoy-gateway',
   image,
+  otherImage: true,
   patch(context) {
     const { proxy } = context.values.global;
     return {
@@ -79,7 +82,7 @@ export const envoyGateway: Template = {
 type Type = 'sidecar' | 'router';
 
 function image({ values, pod }: TemplateContext): string {
-  const own = annotation(pod, 'sidecar.istio.io/proxyImage');
+  const own = annotation(pod, PROXY_IMAGE);
   return own?.includes('/') ? own : values.pilotlight.envoyImage;
 }
 
