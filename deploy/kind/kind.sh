@@ -1,17 +1,38 @@
 #!/usr/bin/env bash
-# kind.sh [CLUSTER]: builds the image, and deploys it into the kind cluster of that name (pilotlight), which is made where there is none.
-# Run again after a change of the code: the replicas are replaced by ones of the new image. Needs docker, kind and kubectl.
+# kind.sh [CLUSTER]: builds the image, and deploys it into the kind cluster of that name (pilotlight), which is made where there is none. kubectl talks to
+# that cluster from then on. Run again after a change of the code: the replicas are replaced by ones of the new image. Needs docker, kind and kubectl.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 cluster=${1:-pilotlight}
 image=pilotlight:0.1.0 # as in deploy/istiod/kustomization.yaml
-context=kind-$cluster
+
+for program in docker kind kubectl; do
+  if ! command -v "$program" > /dev/null; then
+    echo "kind.sh: there is no $program here; docker, kind and kubectl are needed" >&2
+    exit 1
+  fi
+done
 
 docker build --tag "$image" .
-if ! kind get clusters | grep -qx "$cluster"; then
+if kind get clusters | grep -qx "$cluster"; then
+  kind export kubeconfig --name "$cluster"
+else
   kind create cluster --name "$cluster"
 fi
 kind load docker-image "$image" --name "$cluster"
-kubectl --context "$context" apply -k deploy
-kubectl --context "$context" -n istio-system rollout restart deployment/istiod
-kubectl --context "$context" -n istio-system rollout status deployment/istiod --timeout=120s
+
+kubectl() {
+  command kubectl --context "kind-$cluster" "$@"
+}
+
+running=$(kubectl -n istio-system get deployment istiod --ignore-not-found -o 'jsonpath={.spec.template.spec.containers[*].image}')
+if [ -n "$running" ] && [ "$running" != "$image" ]; then
+  echo "kind.sh: the cluster $cluster has an istiod, $running; README.md, \"To take over from istiod\", says how to replace it" >&2
+  exit 1
+fi
+kubectl apply -k deploy
+if [ -n "$running" ]; then
+  kubectl -n istio-system rollout restart deployment/istiod # of the same tag, and another image
+fi
+kubectl -n istio-system rollout status deployment/istiod --timeout=5m
+echo "kubectl talks to kind-$cluster"

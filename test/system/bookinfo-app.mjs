@@ -1,20 +1,24 @@
-// One of bookinfo's services: says who it is, and what the services that it asks have answered.
+// One of bookinfo's services, which one its pod's name says (reviews-v2-…): says who it is, and what the services that it asks have answered.
 import { createServer } from 'node:http';
+import { hostname } from 'node:os';
 
-const { NAME, VERSION, ASKS = '' } = process.env;
+const [name, version] = hostname().split('-');
+const asks = { productpage: ['details', 'reviews'], reviews: version === 'v1' ? [] : ['ratings'] }[name] ?? [];
 
-async function ask(service) {
-  const answer = await fetch(`http://${service}:9080/`);
+/** `headers` are those that Istio's bookinfo passes on, too. */
+async function ask(service, headers) {
+  const answer = await fetch(`http://${service}:9080/${service}/0`, { headers });
   if (!answer.ok) throw new Error(`${service} answered ${answer.status}: ${await answer.text()}`);
   return answer.json();
 }
 
 const server = createServer(async (request, response) => {
-  if (request.url === '/healthz') return response.end('ok\n');
+  if (request.url === '/health') return response.end('ok\n');
   try {
-    const answers = await Promise.all(ASKS.split(' ').filter(Boolean).map(ask));
+    const user = request.headers['end-user'];
+    const answers = await Promise.all(asks.map(service => ask(service, user ? { 'end-user': user } : {})));
     response.setHeader('content-type', 'application/json');
-    response.end(JSON.stringify({ name: NAME, version: VERSION, answers }));
+    response.end(JSON.stringify({ name, version, answers }));
   } catch (error) {
     response.statusCode = 502;
     response.end(`${error.message}: ${error.cause ?? ''}\n`);

@@ -1,107 +1,49 @@
-// Bookinfo as Deployments of the names, labels, accounts and ports that Istio's sample has; their sidecars are injected. Run as a program it prints
-// them for kubectl.
-
-import { readFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 
-/** One of bookinfo's workloads, and the Services that it asks for each request. */
-interface Workload {
-  readonly app: string;
-  readonly version: string;
-  readonly asks: readonly string[];
+const SOURCE = join(import.meta.dirname, '../lab/cluster/istio-source.sh');
+
+/** The program that stands in for each of bookinfo's services. */
+export const PROGRAM = join(import.meta.dirname, 'bookinfo-app.mjs');
+
+/** The folder `samples/bookinfo` of Istio's source. */
+export async function samples(): Promise<string> {
+  const { stdout } = await promisify(execFile)(SOURCE);
+  return join(stdout.trim(), 'samples/bookinfo');
 }
 
-const WORKLOADS: readonly Workload[] = [
-  { app: 'productpage', version: 'v1', asks: ['details', 'reviews'] },
-  { app: 'details', version: 'v1', asks: [] },
-  { app: 'reviews', version: 'v1', asks: [] },
-  { app: 'reviews', version: 'v2', asks: ['ratings'] },
-  { app: 'ratings', version: 'v1', asks: [] },
+/** Its Deployments: the name, and the container that is the app. */
+export const WORKLOADS: readonly (readonly [deployment: string, container: string])[] = [
+  ['productpage-v1', 'productpage'],
+  ['details-v1', 'details'],
+  ['reviews-v1', 'reviews'],
+  ['reviews-v2', 'reviews'],
+  ['reviews-v3', 'reviews'],
+  ['ratings-v1', 'ratings'],
 ];
-
-const APP = 'localhost/app:1';
-const PROGRAM = join(import.meta.dirname, 'bookinfo-app.mjs');
 
 /** Which sidecar a workload's pods have, where it is not the one of the settings. */
-type Template = 'envoy' | 'istio-proxy';
+export type Template = 'envoy' | 'istio-proxy';
 
-function deployment(workload: Workload, template: Template | undefined): object {
-  const { app, version, asks } = workload;
-  const name = `${app}-${version}`;
-  const labels = { app, version };
-  return {
-    apiVersion: 'apps/v1',
-    kind: 'Deployment',
-    metadata: { name, namespace: 'default', labels },
-    spec: {
-      selector: { matchLabels: labels },
-      template: {
-        metadata: { labels, ...(template && { annotations: { 'inject.istio.io/templates': template } }) },
-        spec: {
-          serviceAccountName: `bookinfo-${app}`,
-          terminationGracePeriodSeconds: 10,
-          containers: [
-            {
-              name: app,
-              image: APP,
-              command: ['node', '--input-type=module', '--eval', readFileSync(PROGRAM, 'utf8')],
-              env: Object.entries({ NAME: app, VERSION: version, ASKS: asks.join(' ') }).map(([key, value]) => ({
-                name: key,
-                value,
-              })),
-              ports: [{ containerPort: 9080 }],
-              // Through the sidecar, whatever mutual TLS others have to speak.
-              readinessProbe: { httpGet: { path: '/healthz', port: 9080 }, periodSeconds: 1 },
-              resources: { requests: { cpu: '10m', memory: '64Mi' } },
-              // Until nobody sends it requests any more.
-              lifecycle: { preStop: { sleep: { seconds: 3 } } },
-            },
-          ],
-        },
+/** A patch by which no request is lost while pods come and go: they get none before they answer, and end when they get none any more. */
+export const lossless = (container: string, template: Template | undefined): object => ({
+  spec: {
+    template: {
+      metadata: { annotations: template ? { 'inject.istio.io/templates': template } : {} },
+      spec: {
+        terminationGracePeriodSeconds: 10,
+        containers: [
+          {
+            name: container,
+            readinessProbe: { httpGet: { path: '/health', port: 9080 }, periodSeconds: 1 },
+            lifecycle: { preStop: { sleep: { seconds: 3 } } },
+          },
+        ],
       },
     },
-  };
-}
-
-/** The ServiceAccounts and Deployments; Services and DestinationRules are those of deploy/samples/bookinfo. */
-export function bookinfo(templates: { readonly [workload: string]: Template } = {}): object {
-  const accounts = new Set(WORKLOADS.map(({ app }) => `bookinfo-${app}`));
-  return {
-    apiVersion: 'v1',
-    kind: 'List',
-    items: [
-      ...[...accounts].map(name => ({
-        apiVersion: 'v1',
-        kind: 'ServiceAccount',
-        metadata: { name, namespace: 'default' },
-      })),
-      ...WORKLOADS.map(workload => deployment(workload, templates[`${workload.app}-${workload.version}`])),
-    ],
-  };
-}
-
-/** Everything that comes to the ingress gateway goes to productpage. */
-export const ingress: readonly object[] = [
-  {
-    apiVersion: 'networking.istio.io/v1',
-    kind: 'Gateway',
-    metadata: { name: 'bookinfo-gateway', namespace: 'default' },
-    spec: {
-      selector: { istio: 'ingressgateway' },
-      servers: [{ port: { number: 80, name: 'http', protocol: 'HTTP' }, hosts: ['*'] }],
-    },
   },
-  {
-    apiVersion: 'networking.istio.io/v1',
-    kind: 'VirtualService',
-    metadata: { name: 'bookinfo', namespace: 'default' },
-    spec: {
-      hosts: ['*'],
-      gateways: ['bookinfo-gateway'],
-      http: [{ route: [{ destination: { host: 'productpage', port: { number: 9080 } } }] }],
-    },
-  },
-];
+});
 
 /** Only who speaks mutual TLS is served. */
 export const strict: object = {
@@ -128,5 +70,3 @@ export const split = (v1: number, v2: number): object => ({
     ],
   },
 });
-
-if (import.meta.main) console.log(JSON.stringify(bookinfo()));

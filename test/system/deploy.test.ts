@@ -1,24 +1,27 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { until } from '../support/until.ts';
-import { bookinfo, ingress, split, strict } from './bookinfo.ts';
+import { lossless, PROGRAM, samples, split, strict, type Template, WORKLOADS } from './bookinfo.ts';
 import { LabCluster, type Pod } from './lab-cluster.ts';
+import { followReadme, type Seen } from './newcomer.ts';
 import { request, Traffic } from './traffic.ts';
 import { type Step, viewer, walk } from './walk.ts';
 
 /** The sidecars and the gateway. */
-const PROXIES = 6;
+const PROXIES = WORKLOADS.length + 1;
 
 let cluster: LabCluster;
+let seen: Seen;
+/** Of Istio's source. */
+let bookinfo: string;
 /** Through the ingress gateway. */
 let productpage: string;
 /** Of who may look at the debug pages from other machines. */
 let token: string;
 
-const samples = (name: string): string => `deploy/samples/bookinfo/${name}.yaml`;
+/** Istio's own proxy and stock Envoy in one mesh, and calls between them both ways. */
+const templates: Readonly<Record<string, Template>> = { 'reviews-v2': 'istio-proxy', 'productpage-v1': 'istio-proxy' };
 
 const versionOf = (answer: string): string => /"reviews","version":"(v\d)"/.exec(answer)?.[1] ?? 'none';
 
@@ -42,9 +45,9 @@ const allConnected = (): Promise<unknown> =>
 describe('deploy/ on a real node', { timeout: 900_000 }, () => {
   before(async () => {
     cluster = await LabCluster.up();
-    await cluster.deploy(await cluster.image());
-    await cluster.kubectl('-n', 'istio-system', 'rollout', 'status', 'deploy/istiod', '--timeout=120s');
-    await cluster.useLabProxies();
+    bookinfo = await samples();
+    await cluster.serveBookinfo(PROGRAM);
+    seen = await followReadme();
     token = (
       await cluster.kubectl('-n', 'istio-system', 'create', 'token', 'default', '--audience', 'istio-ca')
     ).trim();
@@ -86,22 +89,26 @@ describe('deploy/ on a real node', { timeout: 900_000 }, () => {
     }
   });
 
-  test('a label on the namespace, and bookinfo is in the mesh: requests are routed as the VirtualService says', async t => {
-    await cluster.kubectl('label', 'namespace', 'default', 'istio-injection=enabled');
-    await cluster.kubectl('apply', '-k', join(import.meta.dirname, '../../deploy/ingress-gateway'));
-    await cluster.apply(samples('services'));
-    await cluster.apply(samples('destination-rules'));
+  test('README.md leads from nothing to bookinfo in the browser', () => {
+    assert.match(seen.printed, /^kubectl talks to kind-pilotlight$/m);
+    assert.match(versionOf(seen.page), /^v\d$/, seen.page);
+  });
+
+  test('sidecars of both kinds in one mesh: requests are routed as the VirtualService says', async t => {
+    await cluster.requestLess();
+    await cluster.apply(join(bookinfo, 'networking/destination-rule-all.yaml'));
     await cluster.apply(split(90, 10));
-    for (const object of ingress) await cluster.apply(object);
-    // Istio's own proxy and stock Envoy in one mesh, and calls between them both ways.
     const began = performance.now();
-    await cluster.apply(bookinfo({ 'reviews-v2': 'istio-proxy', 'productpage-v1': 'istio-proxy' }));
-    await cluster.kubectl('wait', '--for=condition=Available', 'deployments', '--all', '-A', '--timeout=180s');
+    for (const [name, container] of WORKLOADS) {
+      const patch = JSON.stringify(lossless(container, templates[name]));
+      await cluster.kubectl('patch', 'deployment', name, '--patch', patch);
+    }
+    for (const [name] of WORKLOADS) await cluster.kubectl('rollout', 'status', `deploy/${name}`, '--timeout=180s');
     t.diagnostic(`all pods are Ready after ${Math.round(performance.now() - began)} ms`);
     const { spec } = await cluster.get<{ spec: { clusterIP: string } }>(
       ...['service', 'istio-ingressgateway', '-n', 'istio-system'],
     );
-    productpage = `http://${spec.clusterIP}/`;
+    productpage = `http://${spec.clusterIP}/productpage`;
     await allConnected();
     await until('the gateway to route', () => request(productpage).then(() => true));
     const seen = new Map<string, number>();
@@ -122,10 +129,14 @@ describe('deploy/ on a real node', { timeout: 900_000 }, () => {
     const app = await answers('details', 'node', '--input-type=module', '--eval', inNode);
     const bash = 'for i in $(seq 60); do curl -s http://reviews:9080/; echo; done';
     const proxy = await answers('istio-proxy', 'bash', '-c', bash);
-    // An answer of v2 has that of ratings in it.
-    const v2 = (said: readonly string[]) => said.filter(version => version.includes('v2')).length;
-    assert.ok(v2(app) < 25, `${v2(app)} of 60 to v2 from the app, which is 9:1`);
-    assert.ok(v2(proxy) > 10 && v2(proxy) < 50, `${v2(proxy)} of 60 to v2 from the proxy's user, which is 1:1`);
+    // Answers of v2 and v3 have that of ratings in them, a v1.
+    const of = (said: readonly string[], version: string) => said.filter(one => one.includes(version)).length;
+    assert.ok(of(app, 'v2') < 25, `${of(app, 'v2')} of 60 to v2 from the app, which is 9:1`);
+    assert.equal(of(app, 'v3'), 0);
+    assert.ok(
+      of(proxy, 'v3') > 4 && of(proxy, 'v3') < 40,
+      `${of(proxy, 'v3')} of 60 to v3 from the proxy's user, a third`,
+    );
   });
 
   test('STRICT: who is in the mesh is served, who is not is cut off, and probes go on', async () => {
@@ -176,8 +187,7 @@ describe('deploy/ on a real node', { timeout: 900_000 }, () => {
     const traffic = new Traffic(productpage);
     t.after(() => traffic.stop());
     await cluster.kubectl('rollout', 'restart', 'deployments', '-l', 'app');
-    for (const name of ['productpage-v1', 'details-v1', 'reviews-v1', 'reviews-v2', 'ratings-v1'])
-      await cluster.kubectl('rollout', 'status', `deploy/${name}`, '--timeout=120s');
+    for (const [name] of WORKLOADS) await cluster.kubectl('rollout', 'status', `deploy/${name}`, '--timeout=120s');
     await until('the pods of before to be gone', async () => {
       const { items } = await cluster.get<{ items: readonly unknown[] }>('pods', '-l', 'app', '-n', 'default');
       return items.length === PROXIES - 1;
@@ -188,10 +198,6 @@ describe('deploy/ on a real node', { timeout: 900_000 }, () => {
   });
 
   test('the walk with istioctl: each command finds what it asks for, through a port-forward to two replicas and to proxies of both kinds', async t => {
-    const folder = await mkdtemp(join(tmpdir(), 'walk-'));
-    t.after(() => rm(folder, { recursive: true }));
-    const manifest = join(folder, 'bookinfo.json');
-    await writeFile(manifest, JSON.stringify(bookinfo()));
     const podOf = async (app: string, namespace: string): Promise<string> => {
       const { items } = await cluster.get<{ items: readonly Pod[] }>('pods', '-n', namespace, '-l', `app=${app}`);
       assert.equal(items.length, 1, app);
@@ -204,7 +210,7 @@ describe('deploy/ on a real node', { timeout: 900_000 }, () => {
     await cluster.apply(viewer);
     await until('the policy', async () => (await cluster.istioctl('x', 'authz', 'check', envoy)).includes('viewer'));
     const began = performance.now();
-    const steps = walk({ envoy, agent, gateway }, manifest);
+    const steps = walk({ envoy, agent, gateway }, join(bookinfo, 'platform/kube/bookinfo.yaml'));
     const take = async ({ command, prints }: Step): Promise<void> => {
       const said = await cluster.istioctl(...command);
       for (const pattern of prints) assert.match(said, pattern, `istioctl ${command.join(' ')}\n${said}`);

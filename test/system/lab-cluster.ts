@@ -1,14 +1,11 @@
 import { execFile, spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-const REPOSITORY = join(import.meta.dirname, '../..');
-const SCRIPTS = join(REPOSITORY, 'test/lab/cluster');
+const SCRIPTS = join(import.meta.dirname, '../lab/cluster');
 
 /** A Pod, as far as it is read here. */
 export interface Pod {
@@ -47,40 +44,16 @@ export class LabCluster {
     if (!this.found) await run(join(SCRIPTS, 'cluster.sh'), ['down']);
   }
 
-  /** Builds the repository's Dockerfile and pushes it to the cluster's registry; resolves to the name without its tag, and the tag. */
-  async image(): Promise<readonly [name: string, tag: string]> {
-    const tag = `t${Date.now()}`;
-    await shell(
-      `images bud -q --isolation chroot --pull-never -t "$NODE_IP:5000/pilotlight:${tag}" '${REPOSITORY}' >&2
-       images push -q --tls-verify=false "$NODE_IP:5000/pilotlight:${tag}" >&2
-       images rmi "$NODE_IP:5000/pilotlight:${tag}" >&2`,
-    );
-    return [(await shell('echo "$NODE_IP:5000/pilotlight"')).trim(), tag];
+  /** Has images of Istio's names in it: bookinfo's, each of which runs `program`, and sidecars'. */
+  async serveBookinfo(program: string): Promise<void> {
+    await run(join(SCRIPTS, 'bookinfo-images.sh'), [program]);
   }
 
-  /** `kubectl apply -k deploy/` with another image. */
-  async deploy([newName, newTag]: readonly [name: string, tag: string]): Promise<string> {
-    const overlay = await mkdtemp(join(tmpdir(), 'deploy-'));
-    try {
-      const kustomization = {
-        resources: [relative(overlay, join(REPOSITORY, 'deploy'))],
-        images: [{ name: 'pilotlight', newName, newTag }],
-      };
-      await writeFile(join(overlay, 'kustomization.yaml'), JSON.stringify(kustomization));
-      return await this.kubectl('apply', '-k', overlay);
-    } finally {
-      await rm(overlay, { recursive: true });
-    }
-  }
-
-  /** Has pods injected with the lab's images: upstream Envoy as it is, and with Istio's agent beside it. */
-  async useLabProxies(): Promise<void> {
-    await run(join(SCRIPTS, 'istio-images.sh'));
+  /** Has sidecars that are injected from now on ask for less than a user's would, so that many fit on the node. */
+  async requestLess(): Promise<void> {
     const settings = ['configmap', 'istio-sidecar-injector', '-n', 'istio-system'] as const;
     const { data } = await this.get<{ data: Record<string, string> }>(...settings);
     const values = JSON.parse(data['values'] ?? '{}');
-    values.pilotlight.envoyImage = 'docker.io/lab/proxy:1';
-    values.global.tag = 'lab';
     values.global.proxy.resources = { requests: { cpu: '10m', memory: '40Mi' } };
     const patch = JSON.stringify({ data: { values: JSON.stringify(values) } });
     await this.kubectl('patch', ...settings, '--type', 'merge', '--patch', patch);
@@ -90,9 +63,9 @@ export class LabCluster {
     return shell('kubectl "$@"', args);
   }
 
-  /** Applies an object, or the manifests in a file of the repository. */
+  /** Applies an object, or the manifests in a file. */
   async apply(what: object | string): Promise<void> {
-    if (typeof what === 'string') await this.kubectl('apply', '-f', join(REPOSITORY, what));
+    if (typeof what === 'string') await this.kubectl('apply', '-f', what);
     else await shell('kubectl apply -f - <<< "$1"', [JSON.stringify(what)]);
   }
 

@@ -71,7 +71,10 @@ export function walk({ envoy, agent, gateway }: Walked, manifest: string): reado
     ...proxy(envoy, /5 \(CDS,LDS,EDS,RDS,SDS\)/),
     ...proxy(agent, /4 \(CDS,LDS,EDS,RDS\)/),
     { command: ['ps', `${gateway}.istio-system`], prints: [/^Clusters Match\n/] },
-    { command: ['pc', 'route', `${gateway}.istio-system`], prints: [/^http\.80 +\*:80 +\* +\/\* +bookinfo\.default/m] },
+    {
+      command: ['pc', 'route', `${gateway}.istio-system`],
+      prints: [/^http\.8080 +\*:8080 +\* +\/productpage +bookinfo\.default/m],
+    },
     {
       command: ['x', 'internal-debug', `edsz?proxyID=${agent}.default`],
       prints: [/"clusterName": "outbound\|9080\|v2\|reviews\.default/],
@@ -115,7 +118,7 @@ export function walk({ envoy, agent, gateway }: Walked, manifest: string): reado
     // Of the sample's DestinationRules, which name subsets that nobody deployed.
     {
       command: ['analyze'],
-      prints: [/\[IST0173\] \(DestinationRule default\/reviews\) The Subset v3 /],
+      prints: [/\[IST0173\] \(DestinationRule default\/ratings\) The Subset v2-mysql /],
     },
     { command: ['x', 'precheck'], prints: [/No issues found when checking the cluster/] },
     { command: ['admin', 'log'], prints: [/^ads .* info +none$/m, /^kube /m] },

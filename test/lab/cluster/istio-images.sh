@@ -6,7 +6,7 @@ set -euo pipefail
 if [ ! -x "$LAB_BIN/pilot-discovery" ] || [ ! -x "$LAB_BIN/pilot-agent" ]; then
   "$LAB_HOME/build.sh" istio
 fi
-ISTIO_SOURCE=$(cd "$LAB_HOME/peers/istio" && go list -m -f '{{.Dir}}' istio.io/istio)
+ISTIO_SOURCE=$("$CLUSTER_HOME/istio-source.sh")
 
 # image NAME DOCKERFILE_LINES: docker.io/istio/NAME:lab, from the context, into containerd.
 image() {

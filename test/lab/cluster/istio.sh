@@ -5,7 +5,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
 "$CLUSTER_HOME/istio-images.sh"
-ISTIO_SOURCE=$(cd "$LAB_HOME/peers/istio" && go list -m -f '{{.Dir}}' istio.io/istio)
+ISTIO_SOURCE=$("$CLUSTER_HOME/istio-source.sh")
 cd "$CLUSTER_HOME/istio"
 
 "$LAB_BIN/istioctl" manifest generate -f iop.yaml --manifests="$ISTIO_SOURCE/manifests" > "$ETC/istio.yaml"

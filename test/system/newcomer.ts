@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+import { until } from '../support/until.ts';
+import { samples } from './bookinfo.ts';
+import { request } from './traffic.ts';
+
+const REPOSITORY = join(import.meta.dirname, '../..');
+const CLUSTER = join(REPOSITORY, 'test/lab/cluster');
+
+/** The lines of the indented block of README.md below the line that begins like that. */
+async function block(beginning: string): Promise<readonly string[]> {
+  const lines = (await readFile(join(REPOSITORY, 'README.md'), 'utf8')).split('\n');
+  const above = lines.findIndex(line => line.startsWith(beginning));
+  const first = lines.findIndex((line, i) => i > above && line.startsWith('    '));
+  assert.ok(above >= 0 && first > above, beginning);
+  return lines.slice(first, lines.indexOf('', first)).map(line => line.trim());
+}
+
+const withoutComment = (line: string): string => line.replace(/(^|\s+)# .*$/, '');
+
+/** What a newcomer has seen. */
+export interface Seen {
+  /** What the commands printed. */
+  readonly printed: string;
+  /** The page in the browser. */
+  readonly page: string;
+}
+
+/**
+ * Does what README.md says below "From nothing to bookinfo in the browser", command by command, in the shell of somebody who has never talked to a
+ * cluster. What this machine lacks is stood in for: docker and kind (test/lab/cluster/stand-ins), and the folder that BOOKINFO leads to, which is
+ * that of Istio's source.
+ */
+export async function followReadme(): Promise<Seen> {
+  const lines = await block('From nothing to bookinfo in the browser');
+  const url =
+    /http:\/\/localhost:\S+/.exec(lines.join('\n'))?.[0] ?? assert.fail('README.md says what to open in the browser');
+  const folder = await samples();
+  const version = (await readFile(join(folder, '../../VERSION'), 'utf8')).trim();
+  const published = `BOOKINFO=https://raw.githubusercontent.com/istio/istio/release-${version}/samples/bookinfo`;
+  const commands = lines.map(withoutComment).filter(Boolean);
+  assert.ok(commands.includes(published), published);
+  const script = commands.map(command => (command === published ? `BOOKINFO='${folder}'` : command));
+  const last = script.pop() ?? '';
+  assert.match(last, /port-forward/);
+
+  const home = await mkdtemp(join(tmpdir(), 'newcomer-'));
+  const stop = new AbortController();
+  const { stdout: bin } = await promisify(execFile)(join(CLUSTER, 'cluster.sh'), ['env']);
+  const programs = /PATH=([^:]+):/.exec(bin)?.[1] ?? assert.fail(bin);
+  const options = {
+    cwd: REPOSITORY,
+    env: {
+      ...process.env,
+      KUBECONFIG: join(home, 'config'),
+      PATH: `${join(CLUSTER, 'stand-ins')}:${programs}:${process.env['PATH']}`,
+    },
+  };
+  try {
+    const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script.join('\n')], options);
+    const forward = spawn('bash', ['-c', `exec ${last}`], {
+      ...options,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      signal: stop.signal,
+    });
+    forward.once('error', () => {}); // that it was stopped
+    const [said] = (await once(createInterface({ input: forward.stdout }), 'line')) as [string];
+    assert.match(said, /^Forwarding from 127\.0\.0\.1/);
+    return { printed: stdout, page: await until(url, () => request(url)) };
+  } finally {
+    stop.abort();
+    await rm(home, { recursive: true });
+  }
+}
