@@ -49,9 +49,13 @@ export const isObject = (value: unknown): value is JsonObject =>
 
 export const isList = (value: unknown): value is readonly Json[] => Array.isArray(value);
 
+/** The items of a list in a patch that are not there to say what becomes of the others. */
+const withoutDirected = (list: readonly Json[]): readonly Json[] =>
+  list.filter(item => !(isObject(item) && directive in item));
+
 /** What of a patch is new: without directives and nulls, which stand for nothing where there is nothing. */
 function withoutDirectives(value: Json): Json | undefined {
-  if (isList(value)) return value.flatMap(item => withoutDirectives(item) ?? []);
+  if (isList(value)) return withoutDirected(value).flatMap(item => withoutDirectives(item) ?? []);
   if (!isObject(value)) return value;
   if (directive in value && value[directive] !== 'replace') return undefined;
   const fields = Object.entries(value).flatMap(([field, inner]): [string, Json][] => {
@@ -108,7 +112,7 @@ function mergeValue(original: Json | undefined, patch: Json, field: string, sche
 
 function mergeList(original: readonly Json[], patch: readonly Json[], key: string, schema: MergeSchema): Json {
   const idOf = (item: Json): Json | undefined => (isObject(item) ? item[key] : undefined);
-  const plain = patch.filter(item => !(isObject(item) && directive in item));
+  const plain = withoutDirected(patch);
   if (patch.some(item => isObject(item) && item[directive] === 'replace')) return withoutDirectives(plain) as Json;
   const deleted = new Set(
     patch.flatMap(item => (isObject(item) && item[directive] === 'delete' ? (idOf(item) ?? []) : [])),

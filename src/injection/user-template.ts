@@ -42,7 +42,7 @@ interface PatchFault {
 function* patchFaults(patch: JsonObject, schema: MergeSchema, path: string): Generator<PatchFault> {
   const under = (field: string) => (path ? entry(path, field) : field);
   const directive = patch['$patch'];
-  if (directive !== undefined && !['replace', 'delete', 'merge'].includes(String(directive)))
+  if (directive !== undefined && !['replace', 'delete'].includes(String(directive)))
     yield { path: under('$patch'), message: `${JSON.stringify(directive)}; expected replace or delete` };
   const retained = patch['$retainKeys'];
   if (retained !== undefined && !isList(retained))

@@ -168,6 +168,11 @@ const unreadable: readonly (readonly [string, string, RegExp])[] = [
     /expected replace or delete/,
   ],
   [
+    'templates: {own: "spec: {containers: [{name: x, $patch: merge}]}"}',
+    'data.config.templates.own',
+    /expected replace or delete/,
+  ],
+  [
     'templates: {own: "spec: {volumes: [{name: x, emptyDir: {}, $retainKeys: [name]}]}"}',
     'data.config.templates.own',
     /\$retainKeys/,

@@ -115,6 +115,9 @@ const patches: { readonly [name: string]: JsonObject } = {
     },
   },
   'an order of variables': app({ '$setElementOrder/env': [{ name: 'C' }, { name: 'A' }, { name: 'B' }] }),
+  'a list replaced where there was none': {
+    spec: { schedulingGates: [{ $patch: 'replace' }], resourceClaims: [{ name: 'g' }, { $patch: 'replace' }] },
+  },
   'a map where there was none': { spec: { affinity: { nodeAffinity: { a: null } } } },
 };
 
