@@ -130,6 +130,8 @@ const typeOf = (value: unknown): string => (Array.isArray(value) ? 'list' : valu
 
 /** The value if it has the type of the default; numbers and texts stand for each other, as Helm's `--set` may write either. */
 function read(value: unknown, standard: Json, path: string, report: Report): Json {
+  // How Helm takes away what its defaults say.
+  if (value === null && free.test(path)) return {};
   if (value === undefined || value === null) return standard;
   if (isObject(standard) && isObject(value)) return free.test(path) ? value : overlay(value, standard, path, report);
   if (typeof standard === 'string' && (typeof value === 'number' || typeof value === 'boolean')) return String(value);
