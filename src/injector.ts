@@ -114,14 +114,21 @@ export class Injector {
     for (const key of keys) if (typeof data[key] === 'string') texts[key] = data[key];
     const from = { mesh: { rootNamespace }, proxyConfigs: [], revision, compliancePolicy: '' };
     const { problems } = readSettings({ ...from, ...texts });
-    const kept = keys.filter(key => this.#valid.has(key) && hasError(problems, key));
-    for (const key of keys) if (!hasError(problems, key)) this.#valid.set(key, texts[key]);
+    const gone = keys.filter(key => texts[key] === undefined && this.#valid.get(key) !== undefined);
+    const kept = keys.filter(key => gone.includes(key) || (this.#valid.has(key) && hasError(problems, key)));
+    for (const key of keys) if (!kept.includes(key) && !hasError(problems, key)) this.#valid.set(key, texts[key]);
     const pick = (key: Key): string | undefined => (kept.includes(key) ? this.#valid.get(key) : texts[key]);
     this.#texts = { config: pick('config'), values: pick('values') };
-    return problems.map(problem => {
+    const object = objectKey('ConfigMap', rootNamespace, injectorConfigMap(revision));
+    const missing = gone.map((key): Problem => {
+      const message = `it is gone; the last valid data.${key} is in force`;
+      return { object, path: `data.${key}`, message, severity: 'warning' };
+    });
+    const found = problems.map(problem => {
       const key = kept.find(of => isBelow(problem.path, of));
       return key ? inForceInstead(problem, key) : problem;
     });
+    return [...missing, ...found];
   }
 
   /** The pages of the webhook's port. */

@@ -130,6 +130,15 @@ test('a key that is not valid is what it was when it was valid; before that, wha
   assert.equal(made.settings?.values.global.meshID, 'one');
   const [gone] = made.problems;
   assert.match(gone?.message ?? '', /it is gone/);
+  const settings = () => [made.settings?.policy, made.settings?.values.global.meshID];
   made.heard({});
-  assert.deepEqual([made.settings?.policy, made.settings?.values.global.meshID], ['enabled', '']);
+  assert.deepEqual(settings(), ['disabled', 'one']);
+  assert.deepEqual(
+    made.problems.map(({ path, message }) => `${path}: ${message}`),
+    ['config', 'values'].map(key => `data.${key}: it is gone; the last valid data.${key} is in force`),
+  );
+  made.heard({ values: '{}' });
+  assert.deepEqual(settings(), ['disabled', '']);
+  made.heard({ config: '', values: '{}' });
+  assert.deepEqual([settings(), made.problems], [['enabled', ''], []]);
 });
