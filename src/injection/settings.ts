@@ -6,7 +6,7 @@ import { objectKey } from '../object-key.ts';
 import type { LabelSelector, MeshConfig } from '../proto/generated/istio/mesh/v1alpha1.ts';
 import { fromJson } from '../proto/json.ts';
 import { parseYaml } from '../yaml/documents.ts';
-import type { JsonObject, StringMap } from './pod.ts';
+import { type JsonObject, own, type StringMap } from './pod.ts';
 import type { Policy } from './selection.ts';
 import { isList, isObject } from './strategic-merge.ts';
 import type { Template } from './template.ts';
@@ -63,14 +63,9 @@ export function readSettings(text: SettingsText): {
     policy: policyIn(config['policy'], report),
     neverInjectSelector: selectorsIn(config['neverInjectSelector'], 'data.config.neverInjectSelector', report),
     alwaysInjectSelector: selectorsIn(config['alwaysInjectSelector'], 'data.config.alwaysInjectSelector', report),
-    defaultTemplates: namesIn(config['defaultTemplates'], 'data.config.defaultTemplates', report, ['sidecar']),
     templates,
     unusable,
-    aliases: {
-      ...without(sidecars[defaultSidecar], templates),
-      ...aliasesIn(config['aliases'], report),
-      ...(text.sidecar && sidecars[text.sidecar]),
-    },
+    ...chosen(config, (name: string) => templates.has(name) || unusable.has(name), text.sidecar, report),
     injectedAnnotations: textsIn(config['injectedAnnotations'], 'data.config.injectedAnnotations', report),
     values: readValues(objectIn(text.values, 'data.values', report), 'data.values', report, text.image),
     mesh,
@@ -79,6 +74,35 @@ export function readSettings(text: SettingsText): {
     compliancePolicy,
   };
   return { settings, problems: report.problems };
+}
+
+type Names = InjectionSettings['aliases'];
+
+/** Which templates are for pods that name none, and which ones names stand for. What they name there has to be. */
+function chosen(
+  config: JsonObject,
+  isTemplate: (name: string) => boolean,
+  sidecar: Sidecar | undefined,
+  report: Report,
+): Pick<InjectionSettings, 'defaultTemplates' | 'aliases'> {
+  const told = aliasesIn(config['aliases'], report);
+  const builtIn: Names = sidecars[sidecar ?? defaultSidecar];
+  const named: Names = { ...without(sidecars[defaultSidecar], isTemplate), ...told, ...(sidecar && builtIn) };
+  // As with istiod names stand for templates, not for other names; but `sidecar` and `gateway` are names here, and templates there.
+  const templatesOf = (name: string, inner: string): readonly string[] =>
+    isTemplate(inner) ? [inner] : (own(inner === name ? builtIn : named, inner) ?? [inner]);
+  const check = (names: readonly string[], at: string): void => {
+    for (const [i, name] of names.entries())
+      if (!isTemplate(name) && !Object.hasOwn(named, name))
+        report.error(`${at}[${i}]`, `there is no template '${name}'`);
+  };
+  const defaultTemplates = namesIn(config['defaultTemplates'], 'data.config.defaultTemplates', report, ['sidecar']);
+  check(defaultTemplates, 'data.config.defaultTemplates');
+  for (const [name, list] of Object.entries(told)) check(list, entry('data.config.aliases', name));
+  const aliases = Object.entries(named).map(
+    ([name, list]) => [name, list.flatMap(inner => templatesOf(name, inner))] as const,
+  );
+  return { defaultTemplates, aliases: Object.fromEntries(aliases) };
 }
 
 function objectIn(text: string | undefined, path: string, report: Report): JsonObject {
@@ -152,11 +176,9 @@ const textsIn = (value: unknown, path: string, report: Report): StringMap =>
     }),
   );
 
-/** The built-in aliases but those whose names the user gave to templates. */
-const without = (
-  aliases: InjectionSettings['aliases'],
-  templates: ReadonlyMap<string, Template>,
-): InjectionSettings['aliases'] => Object.fromEntries(Object.entries(aliases).filter(([name]) => !templates.has(name)));
+/** The names but those that the user gave to templates. */
+const without = (aliases: Names, isTemplate: (name: string) => boolean): Names =>
+  Object.fromEntries(Object.entries(aliases).filter(([name]) => !isTemplate(name)));
 
 /** The user's templates beside the built-in ones. Go templates of Istio's own chart are what the built-in ones stand for. */
 function templatesIn(

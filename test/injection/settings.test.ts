@@ -184,6 +184,8 @@ const unreadable: readonly (readonly [string, string, RegExp])[] = [
     'data.config.neverInjectSelector[0].matchExpressions[0].operator',
     /Is/,
   ],
+  ['defaultTemplates: [sidecar, nope]', 'data.config.defaultTemplates[1]', /there is no template 'nope'/],
+  ['aliases: {mine: [sidecar, nope]}', 'data.config.aliases.mine[1]', /there is no template 'nope'/],
   ['defaultTemplates: [1]', 'data.config.defaultTemplates[0]', /name of a template/],
   ['injectedAnnotations: {a: 1}', 'data.config.injectedAnnotations.a', /text/],
 ];
@@ -194,6 +196,22 @@ for (const [config, path, message] of unreadable)
     assert.deepEqual([problem?.path, others], [path, []]);
     assert.match(problem?.message ?? '', message);
   });
+
+test('names stand for templates, and for what sidecar and gateway stand for', () => {
+  const own = 'templates: {extra: "metadata: {labels: {a: b}}"}';
+  const table: readonly (readonly [string, string, readonly string[]])[] = [
+    ['', 'sidecar', ['envoy']],
+    ['aliases: {mine: [sidecar, extra]}', 'mine', ['envoy', 'extra']],
+    ['aliases: {sidecar: [istio-proxy], mine: [sidecar, extra]}', 'mine', ['istio-proxy', 'extra']],
+    ['aliases: {sidecar: [sidecar, extra]}', 'sidecar', ['envoy', 'extra']],
+    ['aliases: {mine: [gateway]}', 'mine', ['envoy-gateway']],
+  ];
+  for (const [aliases, name, templates] of table) {
+    const { settings, problems } = read(`${own}\n${aliases}`);
+    assert.deepEqual([settings.aliases[name], problems], [templates, []], aliases);
+  }
+  assert.deepEqual(read('templates: {sidecar: "metadata: {}"}').settings.aliases, { gateway: ['envoy-gateway'] });
+});
 
 test('values of another type keep their defaults, and are told', () => {
   const { settings, problems } = read(
