@@ -114,7 +114,7 @@ function portTable({ http, controlz, monitoring, xds }: Settings, served: Served
   return table.flatMap(({ address, ...row }) => (address ? { address, ...row } : []));
 }
 
-/** Starts a control plane: the line, who calls, what proxies are sent, what people see, what listens. Rejects with a ListenError. */
+/** Starts a control plane. Its parts know one another by what they call: each paragraph makes one side of it. Rejects with a ListenError. */
 export async function startControlPlane(settings: Settings, dependencies: Dependencies): Promise<ControlPlane> {
   const { sources, log, scopes = new LogScopes(log), security, followInjector, jwtRule } = dependencies;
   const { clock = systemClock, watches = () => [], follow = () => {} } = dependencies;
@@ -122,6 +122,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
   const stopping = new AbortController();
   const { signal } = stopping;
 
+  // From what sources say to the world that is served.
   const line = new Line({
     sources,
     mesh,
@@ -139,24 +140,27 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     },
   });
   const world = (): World | undefined => line.world;
-
+  const problems = new ProblemLog(scopes.of('model'));
   const secure: SecurePortState | undefined = settings.tls && security && { open: false, problems: [] };
   const metrics = new Metrics(
     VERSION,
     readings(() => view, line, secure),
   );
-  const fetching = {
-    ranges: jwks,
-    ca: jwks.ca,
-    clock,
-    signal,
-    onFetch: (ok: boolean) => metrics.keysFetched(ok),
-  };
+
+  // Who calls, and what a caller may have.
+  const fetching = { ranges: jwks, ca: jwks.ca, clock, signal, onFetch: (ok: boolean) => metrics.keysFetched(ok) };
   const remoteKeys = new RemoteKeySource({ ...fetching, emit: change => line.add(change, 'remote keys') });
   const trustDomain = (): string => line.trustDomain;
   const callers = await tokenCallers({ ...fetching, jwtRule, security, trustDomain, clusterId: mesh.clusterId, log });
   const tokens = callers.authenticators;
+  const known = { identify: (peer: Peer) => ports.identify(peer), rightsOf: rightsBy(settings, line), clock };
+  const credentials = new CredentialAccess({
+    access: new SecretAccess(security?.access ?? folderAccess(() => line.world?.mesh.contents), clock),
+    clock,
+    follow,
+  });
 
+  // What becomes of pods.
   const injector =
     settings.webhook &&
     followInjector &&
@@ -169,14 +173,8 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
       onReview: (outcome, seconds) => metrics.injection.reviewed(outcome, seconds),
     });
 
-  const problems = new ProblemLog(scopes.of('model'));
-  const credentials = new CredentialAccess({
-    access: new SecretAccess(security?.access ?? folderAccess(() => line.world?.mesh.contents), clock),
-    clock,
-    follow,
-  });
+  // What proxies are sent.
   const acknowledgements = new Acknowledgements();
-  const known = { identify: (peer: Peer) => ports.identify(peer), rightsOf: rightsBy(settings, line), clock };
   const handler = new ProxyHandler({
     ...known,
     acknowledgements,
@@ -202,6 +200,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     onPushed: () => line.rounds.pushed(),
   });
 
+  // What people see.
   const view: DebugView = {
     ads,
     world,
@@ -220,12 +219,12 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
     injection: injector && injector.settings !== undefined,
   }));
 
+  // What listens.
   const boundLog = new BoundLog(scopes.of('ads'), clock);
   const ports = await openPorts(portTable(settings, { pages, controlz: controlZPages(scopes), ads, tokens }), {
     ...known,
     ration,
-    pageRefused: (path, peer, problem) => log.warn({ path, peer, problem }, 'a page was refused'),
-    pageFailed: (error, path) => log.error({ path, err: error }, 'a page failed'),
+    log,
     boundMet(name, peer) {
       metrics.bounded(name);
       boundLog.met(name, peer);
@@ -234,6 +233,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
   const tls = settings.tls && (await ports.probe({ name: 'tls', address: settings.tls }));
   const webhook = injector && settings.webhook && (await ports.probe({ name: 'webhook', address: settings.webhook }));
 
+  // It begins: the line at once, what needs an authority once there is one.
   const ready = line.run(async ({ keyLocations }) => {
     // Proxies that come back have keys: none is to lose them because a new process has not fetched them yet.
     remoteKeys.follow(keyLocations);

@@ -9,7 +9,7 @@ import type { AuthorityHeard } from '../src/authority/cluster-authority.ts';
 import { systemClock } from '../src/clock.ts';
 import type { Call } from '../src/grpc/call.ts';
 import { status } from '../src/grpc/status.ts';
-import { createLog } from '../src/log/log.ts';
+import { createLog, silentLog } from '../src/log/log.ts';
 import { ListenError, openPorts } from '../src/ports/ports.ts';
 import { runSecurePort, type SecurePortState } from '../src/ports/secure-port.ts';
 import { Acknowledgements } from '../src/security/acknowledgements.ts';
@@ -40,8 +40,7 @@ const noPorts = () =>
   openPorts([], {
     clock: systemClock,
     rightsOf: () => assert.fail(),
-    pageFailed: () => {},
-    pageRefused: () => {},
+    log: silentLog,
     boundMet: () => {},
   });
 

@@ -7,6 +7,7 @@ import { GrpcServer, type Methods } from '../grpc/server.ts';
 import { status } from '../grpc/status.ts';
 import type { Pages } from '../http/page.ts';
 import { startHttp } from '../http/server.ts';
+import type { Log } from '../log/log.ts';
 import { type Address, hostAndPort, reachedAt } from '../settings/address.ts';
 import type { ServerTls } from '../tls.ts';
 
@@ -53,10 +54,7 @@ export interface PortsContext {
   readonly clock: Clock;
   readonly ration?: Ration;
   rightsOf(caller: Caller): Rights;
-  /** A page was refused. */
-  pageRefused(path: string, address: string, reason: string): void;
-  /** A page threw. */
-  pageFailed(error: unknown, path: string): void;
+  readonly log: Log;
   boundMet(bound: BoundName, peer: string | undefined): void;
 }
 
@@ -86,10 +84,11 @@ export async function openPorts(table: readonly Port[], context: PortsContext): 
   });
   const opened = new Map<string, { readonly port: Port; readonly reachedAt: string }>();
   const closing = [(graceMs: number) => grpc.stop(status.UNAVAILABLE, 'the control plane is stopping', graceMs)];
+  const { log } = context;
   const listener = {
     rightsOf: context.rightsOf,
-    refused: context.pageRefused,
-    failed: context.pageFailed,
+    refused: (path: string, peer: string, problem: string) => log.warn({ path, peer, problem }, 'a page was refused'),
+    failed: (error: unknown, path: string) => log.error({ path, err: error }, 'a page failed'),
     bound: context.boundMet,
   };
   const listen = async ({ serves, ...port }: Port): Promise<string> => {
