@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { bounds } from '../../src/bounds.ts';
 import { status } from '../../src/grpc/status.ts';
+import { ConfigStatus } from '../../src/proto/generated/envoy/service/status/v3.ts';
 import { decode } from '../../src/proto/message.ts';
 import { struct } from '../../src/proto/wellknown.ts';
 import { AdsClient } from '../support/ads-client.ts';
@@ -88,8 +89,32 @@ describe('what istioctl asks over xDS', () => {
       assert.deepEqual(Object.keys(Info), ['version', 'revision', 'golang_version', 'status', 'tag']);
     });
 
+  test('secrets that were asked for and not given are not sent, though the question was answered', async () => {
+    const proxy = new AdsClient(`127.0.0.1:${port(serve.xds)}`, 'sotw', { id: 'sidecar~10.0.0.1~asks.vault~x' });
+    after(() => proxy.close());
+    proxy.autoAck = true;
+    proxy.subscribe('secret', ['default']);
+    assert.deepEqual((await proxy.next('secret')).resources, []);
+    const state = await until('the answer', async () => {
+      const rows = JSON.parse(await page('/debug/syncz?namespace=vault')) as {
+        types: { state: string; acked?: string }[];
+      }[];
+      return rows[0]?.types[0]?.acked && rows[0].types[0].state;
+    });
+    assert.equal(state, 'NOT SENT');
+    const config = (await ask(SYNCZ)).resources
+      .map(({ any }) => decode('envoy.service.status.v3.ClientConfig', any.value ?? Buffer.alloc(0)))
+      .find(({ node }) => node?.id === 'asks.vault');
+    assert.equal(config?.generic_xds_configs?.[0]?.config_status, ConfigStatus.NOT_SENT);
+    proxy.close();
+    await until('it to be gone', async () => (await page('/debug/syncz?namespace=vault')) === '[]\n');
+  });
+
   test('what a proxy holds, as Envoy dumps it', async () => {
-    const { resources } = await ask(CONFIG_DUMP, ['web-1.shop']);
+    const { resources, identifier } = await ask(CONFIG_DUMP, ['web-1.shop']);
+    // By it `istioctl x internal-debug --all` tells replicas apart, whatever it asks for.
+    for (const text of [identifier, (await ask(DEBUG, ['list'])).identifier])
+      assert.equal((JSON.parse(text) as { Component: string }).Component, 'istiod');
     assert.deepEqual(
       resources.map(({ any }) => any.type_url?.split('.').at(-1)),
       ['Bootstrap', 'Clusters', 'Listeners', 'ScopedRoutes', 'Routes', 'Secrets', 'Ecds'].map(n => `${n}ConfigDump`),

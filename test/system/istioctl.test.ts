@@ -98,6 +98,8 @@ describe('the real istioctl, against ours and against the real istiod on the sam
         .replaceAll(/"?(lastUpdated|last_updated)"?: *"[^"]*"/g, '"lastUpdated": "THEN"')
         .replaceAll(/last loaded at [^)]*/g, 'last loaded THEN')
         .replaceAll(/(control plane version:) \S+/g, '$1 VERSION')
+        // istiod says which replica it is with `syncz` alone.
+        .replaceAll(/^ {2}"(MISSING|istiod-lab)":/gm, '  "REPLICA":')
         .replaceAll(/^( *(identifier|nonce|versionInfo):.*\n)( {4}.*\n)?/gm, '')
         // Pages that only ours have.
         .replaceAll(/^ *"(injection|problems|rounds|stages)",\n/gm, '')
@@ -114,10 +116,23 @@ describe('the real istioctl, against ours and against the real istiod on the sam
     ['proxy-status', '-o', 'json'],
     ['proxy-status', '-o', 'yaml'],
     ['proxy-status', '--namespace', 'default'],
+    ['proxy-status', '--namespace', 'nothing'],
+    ['proxy-status', '-v', '2'],
+    ['proxy-status', '-o', 'short'],
+    ['proxy-status', '--revision', 'nope'],
+    ['proxy-status', '--timeout', '1ns'],
+    ['proxy-status', '--istioNamespace', 'other'],
+    ['proxy-status', '--cert-dir', '/nowhere'],
+    ['proxy-status', '--insecure'],
+    ['x', 'proxy-status', '-v', '0'],
     ['x', 'version'],
     ['x', 'internal-debug', 'edsz'],
     ['x', 'internal-debug', 'config_dump'],
     ['x', 'internal-debug', 'nothing'],
+    ['x', 'internal-debug', 'edsz?proxyID='],
+    ['x', 'internal-debug', 'two', 'names'],
+    ['x', 'internal-debug', '--list'],
+    ['x', 'internal-debug', '--all', 'mcsz'],
     ['x', 'internal-debug', 'config_dump?proxyID=nobody.default'],
     ['x', 'internal-debug', 'edsz?proxyID=nobody.default'],
     ['x', 'internal-debug', 'list'],

@@ -64,7 +64,7 @@ export function syncStatus(connection: Connection<Proxy>, withheld: readonly Pro
     types: types.map(t => ({
       type: t.typeUrl,
       names: t.names,
-      state: STATES[stateOf(t)],
+      state: STATES[stateOf(connection, t)],
       version_sent: t.versionSent,
       version_acked: t.versionAcked,
       nonce_sent: t.nonceSent,
@@ -86,10 +86,11 @@ const STATES: Readonly<Record<State, string>> = {
   ERROR: 'REJECTED',
 };
 
-/** As istiod's debugSyncStatus. */
-function stateOf({ rejection, pending, sentAt }: TypeStatus): State {
+/** As istiod's debugSyncStatus. Who asked for secrets and was given none was answered, but has not been sent what it asked for. */
+function stateOf(connection: Connection<Proxy>, { type, rejection, pending, sentAt }: TypeStatus): State {
   if (rejection) return 'ERROR';
   if (sentAt === undefined) return 'NOT_SENT';
+  if (type === 'secret' && [...connection.held().resources(type)].length === 0) return 'NOT_SENT';
   return pending ? 'STALE' : 'SYNCED';
 }
 
@@ -109,7 +110,7 @@ export function clientConfig(connection: Connection<Proxy>): ClientConfig {
       const at = t.sentAt === undefined ? { seconds: NEVER_SECONDS, nanos: 0 } : timestamp(t.sentAt);
       return {
         type_url: t.typeUrl,
-        config_status: ConfigStatus[stateOf(t)],
+        config_status: ConfigStatus[stateOf(connection, t)],
         last_updated: at,
         ...(t.rejection && { error_state: { details: t.rejection.message, last_update_attempt: at } }),
       };
