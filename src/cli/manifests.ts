@@ -5,7 +5,7 @@ import type { JsonObject, Pod } from '../injection/pod.ts';
 import { isList, isObject } from '../injection/strategic-merge.ts';
 import { type PodInObject, podIn } from '../injection/workloads.ts';
 import { inOneGo } from '../slices.ts';
-import { partsOf, readPart } from '../yaml/documents.ts';
+import { type Part, partsOf, readPart } from '../yaml/documents.ts';
 import { editDocument } from './edit-document.ts';
 import { osError } from './os-error.ts';
 
@@ -48,7 +48,7 @@ export function mapPods(text: string, file: string, change: (pod: PodInText) => 
     const pod = found && change({ ...found, object: nameOf(object) });
     return pod ? withPod(object, found.path, pod) : object;
   };
-  const parts = [...partsOf(text)].map(part => {
+  const edited = (part: Part): string => {
     const { documents, error } = inOneGo(readPart(part.text));
     if (error) throw new UsageError(`${file}: line ${part.line + error.line + 1}: ${error.message}`);
     const [first, second] = documents;
@@ -60,6 +60,16 @@ export function mapPods(text: string, file: string, change: (pod: PodInText) => 
         `${file}: line ${part.line + second.line + 1}: a document begins here without a line of ---`,
       );
     return editDocument(part.text, before, after);
-  });
-  return parts.map(part => (part.endsWith('\n') ? part : `${part}\n`)).join('---\n');
+  };
+  let result = '';
+  let at = 0;
+  for (const part of partsOf(text)) {
+    const end = Math.min(text.length, part.from + part.text.length);
+    const isCut = end - part.from < part.text.length;
+    // The last line of a text may have no end; what is made of it has none either.
+    const made = edited(part);
+    result += text.slice(at, part.from) + (isCut ? made.replace(/\r?\n$/, '') : made);
+    at = end;
+  }
+  return result + text.slice(at);
 }

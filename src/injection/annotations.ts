@@ -76,21 +76,29 @@ const interfaces: Check = value =>
 const amount: Check = value =>
   (quantity(value) ?? -1) < 0 ? 'expected a quantity of Kubernetes, 0 or more, such as 100m or 128Mi' : undefined;
 
-/** The object in a text of JSON; undefined where there is none, or one that is deeper than any pod. */
-function jsonObject(text: string): JsonObject | undefined {
+/** What a text of JSON holds; undefined where there is none, or what is deeper than any pod. */
+function jsonIn(text: string): Json | undefined {
   try {
-    const json: unknown = JSON.parse(text);
-    return isObject(json) && !isDeeperThan(DEEPEST, json) ? json : undefined;
+    const json: Json = JSON.parse(text);
+    return isDeeperThan(DEEPEST, json) ? undefined : json;
   } catch {
     return undefined;
   }
 }
 
-/** An object of JSON whose fields are objects. */
+function jsonObject(text: string): JsonObject | undefined {
+  const json = jsonIn(text);
+  return json !== undefined && isObject(json) ? json : undefined;
+}
+
+/** An object of JSON whose fields are objects, or a list of objects with names, which Istio's samples have. */
 const objects: Check = value => {
   const expected = 'expected an object of JSON, by the names of volumes, such as {"certs":{"mountPath":"/certs"}}';
-  const json = jsonObject(value);
-  return json && Object.values(json).every(isObject) ? undefined : expected;
+  const json = jsonIn(value) ?? null;
+  const isRead = isList(json)
+    ? json.every(item => isObject(item) && typeof item['name'] === 'string')
+    : isObject(json) && Object.values(json).every(field => field !== undefined && isObject(field));
+  return isRead ? undefined : expected;
 };
 
 /** What `sidecar.istio.io/userVolumeMount` holds. */

@@ -6,6 +6,8 @@ import { YamlError } from './cursor.ts';
 export interface Part {
   /** The line that it begins in, from 0. */
   readonly line: number;
+  /** Where it begins in the text. */
+  readonly from: number;
   readonly text: string;
 }
 
@@ -34,7 +36,7 @@ export function* partsOf(text: string): Generator<Part, void> {
     const part = text.slice(from, found?.index);
     if (found && isDirectives(part)) continue;
     // As kubectl has it: the last line ends with a line break, too.
-    if (part) yield { line, text: found || part.endsWith('\n') ? part : `${part}\n` };
+    if (part) yield { line, from, text: found || part.endsWith('\n') ? part : `${part}\n` };
     if (!found) return;
     // A document may begin on the line of its separator.
     from = found.index + (found[0].endsWith('\n') ? found[0].length : 0);

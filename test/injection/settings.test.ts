@@ -105,7 +105,7 @@ const refused: { readonly [name: string]: readonly string[] } = {
   'sidecar.istio.io/proxyMemory': ['1GB'],
   'sidecar.istio.io/proxyCPULimit': ['0x1'],
   'sidecar.istio.io/proxyMemoryLimit': ['1MiB'],
-  'sidecar.istio.io/userVolume': ['[]', '{"a":1}', '{'],
+  'sidecar.istio.io/userVolume': ['[{}]', '[1]', '{"a":1}', '{'],
   'inject.istio.io/templates': ['nobody', 'sidecar,nobody', ''],
   'prometheus.io/port': ['http', '15020x', '15090', '0'],
   'prometheus.istio.io/scrape-targets': ['15001:/m', '9090:/a,x:/b'],

@@ -196,9 +196,9 @@ export function healthProbes(context: TemplateContext) {
 /** An annotation that holds an object of JSON, as entries sorted by name; refused before if it holds anything else. */
 export const jsonEntries = (context: TemplateContext, name: string): readonly (readonly [string, JsonObject])[] => {
   const text = annotation(context.pod, name);
-  return text === undefined
-    ? []
-    : Object.entries(JSON.parse(text) as { [name: string]: JsonObject }).sort(([a], [b]) => (a < b ? -1 : 1));
+  const json = text === undefined ? {} : (JSON.parse(text) as { [name: string]: JsonObject } | readonly JsonObject[]);
+  // What is in a list has a name of its own, which goes before its number.
+  return Array.isArray(json) ? Object.entries(json) : Object.entries(json).sort(([a], [b]) => (a < b ? -1 : 1));
 };
 
 /** The token by which the control plane knows the pod. */
