@@ -104,12 +104,13 @@ async function isFree(port: number): Promise<boolean> {
 }
 
 /**
- * A port that is free, and the ones after it most likely, too. Below those that the kernel gives to clients: one of them that connects to a
+ * A port that is free, and the ones after it, too. Below those that the kernel gives to clients: one of them that connects to a
  * server which is down may else be given the server's own port, and keep it from starting again.
  */
 export async function freePorts(count = 1): Promise<number> {
   for (;;) {
     const port = 18_000 + Math.floor(Math.random() * (14_000 - count));
-    if (await isFree(port)) return port;
+    const free = await Promise.all(Array.from({ length: count }, (_, at) => isFree(port + at)));
+    if (free.every(Boolean)) return port;
   }
 }
