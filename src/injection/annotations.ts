@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { hostFault } from '../config/host.ts';
+import { hostFault, isDnsLabel } from '../config/host.ts';
 import { isDeeperThan } from '../config/json.ts';
 import { checkProxySettings } from '../config/parse/proxy-settings.ts';
 import { entry, Report } from '../config/report.ts';
@@ -101,6 +101,14 @@ const objects: Check = value => {
   return isRead ? undefined : expected;
 };
 
+/** What `sidecar.istio.io/userVolume` holds. */
+const volumes: Check = value => {
+  const fault = objects(value);
+  if (fault !== undefined) return fault;
+  const wrong = Object.keys(JSON.parse(value) as JsonObject).find(name => !isDnsLabel(name));
+  return wrong === undefined ? undefined : `'${wrong}' is not the name of a volume`;
+};
+
 /** What `sidecar.istio.io/userVolumeMount` holds. */
 const mounts: Check = value => {
   const fault = objects(value);
@@ -166,7 +174,7 @@ const checks: { readonly [name: string]: Check } = {
   'sidecar.istio.io/proxyMemory': amount,
   'sidecar.istio.io/proxyCPULimit': amount,
   'sidecar.istio.io/proxyMemoryLimit': amount,
-  'sidecar.istio.io/userVolume': objects,
+  'sidecar.istio.io/userVolume': volumes,
   'sidecar.istio.io/userVolumeMount': mounts,
   'sidecar.istio.io/bootstrapOverride': configMap,
   'apm.datadoghq.com/env': object,

@@ -52,13 +52,10 @@ function userWords(container: Container): Container {
 const withMoved = (pod: Pod, toInit: readonly Container[], beside: readonly Container[]): Pod =>
   toInit.length || beside.length
     ? withSpec(pod, {
-        containers: [...containersOf(pod).filter(c => !toInit.includes(c)), ...beside.map(withoutRestartPolicy)],
+        containers: [...containersOf(pod).filter(c => !toInit.includes(c)), ...beside],
         initContainers: [...initContainersOf(pod).filter(c => !beside.includes(c)), ...toInit],
       })
     : pod;
-
-/** It is what makes an init container a sidecar. */
-const withoutRestartPolicy = ({ restartPolicy: _, ...container }: Container): Container => container as Container;
 
 /** The pod with what the user wrote about the sidecar's containers in the lists in which it is found again when the pod is injected once more. */
 export function whereExpected(pod: Pod, native: boolean): Pod {
@@ -95,8 +92,12 @@ export function layUserContainers(injected: Pod, own: Pod, template: Pod): Pod {
     (pod, user) => changeContainer(pod, user.name, container => asTheUserSays(container, user)),
     merged,
   );
+  // It makes a sidecar of an init container, which the user may have meant it to be.
+  const started = containers.some(({ name }) => name === PROXY)
+    ? changeContainer(laid, PROXY, ({ restartPolicy: _, ...others }) => others as Container)
+    : laid;
   const kept = { ...(containers.length && { containers }), ...(initContainers.length && { initContainers }) };
-  return withMeta(laid, { annotations: { ...annotationsOf(laid), [OVERRIDES]: JSON.stringify(kept) } });
+  return withMeta(started, { annotations: { ...annotationsOf(started), [OVERRIDES]: JSON.stringify(kept) } });
 }
 
 /** A merged container as the user says where a merge would say two things at once, which no API server takes. */

@@ -44,9 +44,12 @@ export function uninject(pod: Pod): Pod {
     pod,
     new Set(found ? [...status.initContainers, ...status.containers] : sidecarContainers),
   );
-  // A native sidecar's own words stood among the containers, unless they were those of an init container.
-  const ownInit = overrides.initContainers.filter(c => c.name !== PROXY || c.restartPolicy !== undefined);
-  const beside = [...overrides.containers, ...overrides.initContainers.filter(c => !ownInit.includes(c))];
+  // The user's words about the proxy stood among the containers, unless they were those of an init container.
+  const own = [...overrides.containers, ...overrides.initContainers];
+  const ownInit = own.filter(c =>
+    c.name === PROXY ? c.restartPolicy !== undefined : overrides.initContainers.includes(c),
+  );
+  const beside = own.filter(c => !ownInit.includes(c));
   const kept = (containers: readonly Container[], injected: readonly string[], own: readonly Container[]) => {
     const others = containers.filter(({ name }) => !injected.includes(name));
     return [...others, ...own.filter(c => !others.some(({ name }) => name === c.name)).map(asWritten)];

@@ -4,6 +4,7 @@ import { problemLine } from '../../src/config/problem.ts';
 import { injectPod } from '../../src/injection/inject.ts';
 import { findContainer, type Pod } from '../../src/injection/pod.ts';
 import { type Sidecar, sidecars } from '../../src/injection/templates/templates.ts';
+import { uninject } from '../../src/injection/uninject.ts';
 import { settingsOf } from './case.ts';
 import { oddPods } from './odd-pods.ts';
 import { patched } from './patched.ts';
@@ -71,6 +72,17 @@ test("what the user's own proxy says holds where a merge would say two things", 
   const sleep = (name: string) => proxyOf(name).lifecycle?.preStop?.['sleep'];
   assert.equal(sleep('less time to end than the proxy would take, not native'), undefined);
   assert.deepEqual(sleep('more time to drain than the pod has'), { seconds: 30 });
+});
+
+test('what the user wrote of the proxy comes out again where the user wrote it', () => {
+  const settings = settingsOf({ values: values(), mesh: '' });
+  for (const name of ['the proxy among the init containers', 'a limit below the request', 'the proxy alone'])
+    for (const kind of ['native', 'not native']) {
+      const pod = oddPods.find(odd => odd.name === `${name}, ${kind}`)?.pod ?? assert.fail(name);
+      const injection = injectPod(pod, settings, where);
+      assert.ok(injection.kind === 'inject');
+      assert.deepEqual(plain(uninject(plain(injection.pod))), plain(pod), `${name}, ${kind}`);
+    }
 });
 
 test("a pod that had its node's network before is left alone", () => {

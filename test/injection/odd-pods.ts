@@ -192,6 +192,9 @@ const fromAnnotations: readonly OddPod[] = [
     overrides('{"containers":[{"name":"istio-proxy","env":{"A":"b"}}]}'),
     /spec\.\w+\[\d\]\.env: expected a list/,
   ),
+  ...['{"":{"emptyDir":{}}}', '{"a.b":{}}'].flatMap(text =>
+    asked(`a volume ${text}`, { 'sidecar.istio.io/userVolume': text }, /is not the name of a volume/),
+  ),
   ...['{"a":{}}', '{"a":{"mountPath":7}}', '{"a":{"mountPath":""}}'].flatMap(text =>
     asked(`a mount ${text}`, { 'sidecar.istio.io/userVolumeMount': text }, /'a' has no mountPath/),
   ),
