@@ -120,12 +120,12 @@ export async function inject(args: Arguments, io: Io): Promise<number> {
 export async function uninject(args: Arguments, io: Io): Promise<number> {
   const file = fileOf(args);
   const text = await readInput('--filename', file);
-  const result = mapPods(text, file, ({ object, pod, namespace }) => {
+  const result = mapPods(text, file, ({ object, pod, namespace, workload }) => {
     const report = new Report(objectKey('Pod', namespace, object));
     checkShape(pod, report);
     const [fault] = report.problems;
     if (fault) throw new UsageError(`${object}: ${fault.path}: ${fault.message}`);
-    if (statusOf(pod)) return uninjectPod(withoutNulls(pod));
+    if (statusOf(pod)) return uninjectPod(withoutNulls(pod), workload.name);
     io.err(`note: ${object} is left as it is: nothing was injected into it\n`);
     return undefined;
   });

@@ -86,7 +86,7 @@ export function injectPod(pod: Pod, settings: InjectionSettings, where: Surround
 function inject(pod: Pod, settings: InjectionSettings, where: Surroundings, report: Report): Injection {
   checkAnnotations(pod, report);
   if (hasErrors(report)) return { kind: 'refuse', problems: report.problems };
-  const written = withoutAddedPolicy(uninject(withoutNulls(pod)));
+  const written = withoutAddedPolicy(uninject(withoutNulls(pod), where.workload?.name));
   // It may be another pod than the one that was looked at: what an earlier injection changed is in annotations.
   checkShape(written, report);
   if (hasErrors(report)) return { kind: 'refuse', problems: report.problems };

@@ -26,15 +26,17 @@ import {
   STATUS,
   statusOf,
 } from './status.ts';
+import { asLabel } from './templates/parts.ts';
+import { workloadOf } from './workload.ts';
 
 /** A container that the user had, as it was: its image was `auto` if it is not there now. */
 const asWritten = (container: Container): Container => ({ ...container, image: container.image ?? 'auto' });
 
 /**
  * The pod as its author wrote it, without what its status annotation says was injected; the same pod where it was not. What cannot be told from
- * the author's own words goes too, where an injection would add it again.
+ * the author's own words goes too, where an injection would add it again. `workload` is the name of what the pod belongs to.
  */
-export function uninject(pod: Pod): Pod {
+export function uninject(pod: Pod, workload = workloadOf(pod, '').name): Pod {
   if ([STATUS, OVERRIDES].every(name => annotation(pod, name) === undefined)) return pod;
   const found = statusOf(pod);
   const status = found ?? nothing;
@@ -67,7 +69,7 @@ export function uninject(pod: Pod): Pod {
     ),
   };
   const meta = { labels: labelsOf(asked), annotations: annotationsOf(asked) };
-  const before = status.before ?? likelyBefore(meta, status, containers[0]?.name);
+  const before = status.before ?? likelyBefore(meta, status, containers[0]?.name, workload);
   return {
     ...pod,
     metadata: {
@@ -127,11 +129,11 @@ function likelyBefore(
   { labels, annotations }: { readonly labels: StringMap; readonly annotations: StringMap },
   { revision }: InjectionStatus,
   first: string | undefined,
+  workload: string,
 ): Pick<Before, 'labels' | 'annotations' | 'spec'> {
   const made: StringMap = {
     'security.istio.io/tlsMode': 'istio',
-    'service.istio.io/canonical-name':
-      labels['app.kubernetes.io/name'] || labels['app'] || (labels['service.istio.io/canonical-name'] ?? ''),
+    'service.istio.io/canonical-name': asLabel(labels['app.kubernetes.io/name'] || labels['app'] || workload),
     'service.istio.io/canonical-revision': labels['app.kubernetes.io/version'] || labels['version'] || 'latest',
   };
   const noted: StringMap = {

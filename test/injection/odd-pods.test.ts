@@ -85,6 +85,28 @@ test('what the user wrote of the proxy comes out again where the user wrote it',
     }
 });
 
+test("of what istiod injected the user's own name of the workload stays", () => {
+  const settings = settingsOf({ values: values(), mesh: '' });
+  const status = '{"containers":["istio-proxy"],"volumes":null,"revision":"default"}';
+  for (const [label, workload, expected] of [
+    ['mine', 'web', 'mine'],
+    ['web', 'web', 'web'],
+    ['mine', '', 'mine'],
+  ] as const) {
+    const pod = {
+      metadata: {
+        ...(workload ? { name: workload } : { generateName: 'web-' }),
+        labels: { 'service.istio.io/canonical-name': label },
+        annotations: { 'sidecar.istio.io/status': status },
+      },
+      spec: { containers: [{ name: 'web', image: 'web' }] },
+    } as Pod;
+    const injection = injectPod(pod, settings, where);
+    assert.ok(injection.kind === 'inject');
+    assert.equal(injection.pod.metadata?.labels?.['service.istio.io/canonical-name'], expected);
+  }
+});
+
 test("a pod that had its node's network before is left alone", () => {
   const status = '{"containers":["istio-proxy"],"before":{"spec":{"hostNetwork":true}}}';
   const pod = {
