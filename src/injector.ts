@@ -10,6 +10,7 @@ import type { Log } from './log/log.ts';
 import { memo } from './memo.ts';
 import type { MeshModel } from './model/mesh.ts';
 import { objectKey } from './object-key.ts';
+import { messageOf } from './unknown.ts';
 
 /** Of the ConfigMap `istio-sidecar-injector[-REV]`: `config` and `values`; neither where there is no such ConfigMap. */
 export interface InjectorTexts {
@@ -162,7 +163,7 @@ export class Injector {
     try {
       return review(...asked);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       this.#context.log.error({ err: error }, 'an AdmissionReview could not be answered');
       return {
         status: 500,

@@ -12,6 +12,7 @@ import {
 } from '../security/certificate-life.ts';
 import { authorityOf } from '../security/rotation.ts';
 import { rotationSecret } from '../security/rotation-secret.ts';
+import { isObject } from '../unknown.ts';
 import { type Bell, lookOut } from './bell.ts';
 import type { Cluster } from './cluster.ts';
 import type { AuthorityState } from './secret-authority.ts';
@@ -42,10 +43,10 @@ export interface ExpiryEventsContext {
   readonly bell: Bell;
 }
 
-function toldOf(text: string | undefined): Readonly<Record<string, number>> {
+function toldOf(text: string | undefined): Readonly<Record<string, unknown>> {
   try {
     const told: unknown = JSON.parse(text ?? '{}');
-    return typeof told === 'object' && told !== null ? (told as Record<string, number>) : {};
+    return isObject(told) ? told : {};
   } catch {
     return {};
   }

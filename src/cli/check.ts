@@ -11,6 +11,7 @@ import { failureLine } from '../kubernetes/api-error.ts';
 import type { LabelSelector } from '../proto/generated/istio/mesh/v1alpha1.ts';
 import { readMeshOptions } from '../settings/settings.ts';
 import { project } from '../sources/kubernetes/projection.ts';
+import { textOf } from '../unknown.ts';
 import { VERSION } from '../version.ts';
 import { type ClusterState, checkCluster, type WebhookConfiguration } from './cluster-check.ts';
 import { meshOf } from './inject.ts';
@@ -21,8 +22,7 @@ type Fields = { readonly [field: string]: unknown };
 
 const fields = (value: unknown): Fields => (isObject(value as never) ? (value as Fields) : {});
 const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
-const text = (value: unknown): string => (typeof value === 'string' ? value : '');
-const nameOf = (object: Fields): string => text(fields(object['metadata'])['name']);
+const nameOf = (object: Fields): string => textOf(fields(object['metadata'])['name']);
 
 /** So many objects are asked for at once. */
 const PAGE = '500';
@@ -42,7 +42,7 @@ async function all(
         throw new UsageError(`${client.server}${path}: ${failureLine(error)}`);
       });
     found.push(...list(fields(page)['items']).map(fields));
-    next = text(fields(fields(page)['metadata'])['continue']);
+    next = textOf(fields(fields(page)['metadata'])['continue']);
   } while (next);
   return found;
 }
@@ -56,16 +56,16 @@ const webhooksIn = (object: Fields): WebhookConfiguration => ({
   name: nameOf(object),
   webhooks: list(object['webhooks'])
     .map(fields)
-    .filter(({ name }) => text(name).endsWith('sidecar-injector.istio.io'))
+    .filter(({ name }) => textOf(name).endsWith('sidecar-injector.istio.io'))
     .map(webhook => {
       const { caBundle, service } = fields(webhook['clientConfig']);
       return {
-        name: text(webhook['name']),
+        name: textOf(webhook['name']),
         namespaceSelector: fields(webhook['namespaceSelector']) as LabelSelector,
         objectSelector: fields(webhook['objectSelector']) as LabelSelector,
-        caBundle: Buffer.from(text(caBundle), 'base64').toString(),
-        service: text(fields(service)['name']),
-        failurePolicy: text(webhook['failurePolicy']),
+        caBundle: Buffer.from(textOf(caBundle), 'base64').toString(),
+        service: textOf(fields(service)['name']),
+        failurePolicy: textOf(webhook['failurePolicy']),
       };
     }),
 });
@@ -116,8 +116,8 @@ async function stateOf(args: Arguments): Promise<ClusterState> {
   for (const problem of problems)
     mistakes.push({ object: problem.object, message: problemLine(problem).replace(`${problem.object} `, '') });
   const rootIn = (map: Fields): readonly [string, string] => [
-    text(fields(map['metadata'])['namespace']),
-    text(fields(map['data'])['root-cert.pem']),
+    textOf(fields(map['metadata'])['namespace']),
+    textOf(fields(map['data'])['root-cert.pem']),
   ];
   return {
     rootNamespace,

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import type { Json, JsonObject } from '../injection/pod.ts';
 import { isList, isObject } from '../injection/strategic-merge.ts';
 import { inOneGo } from '../slices.ts';
+import { textOf } from '../unknown.ts';
 import { partsOf, readPart } from '../yaml/documents.ts';
 
 const FILE = 'kustomization.yaml';
@@ -52,7 +53,6 @@ export const mapObject = (object: JsonObject, change: Parameters<typeof mapObjec
   mapObjects(object, change) as JsonObject;
 
 const fieldsOf = (value: Json | undefined): JsonObject => (value !== undefined && isObject(value) ? value : {});
-const textOf = (value: Json | undefined): string => (typeof value === 'string' ? value : '');
 const listOf = (value: Json | undefined): readonly Json[] => (value !== undefined && isList(value) ? value : []);
 
 type Transformer = (object: JsonObject) => JsonObject;

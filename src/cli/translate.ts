@@ -8,6 +8,7 @@ import { fromJson, toJson } from '../proto/json.ts';
 import { readMeshOptions } from '../settings/settings.ts';
 import type { Resource } from '../translate/resource.ts';
 import type { Translation } from '../translate/translate.ts';
+import { messageOf } from '../unknown.ts';
 import { World } from '../world.ts';
 import { readFolder } from './folder.ts';
 import { osError } from './os-error.ts';
@@ -45,7 +46,7 @@ async function readNode(file: string): Promise<Proxy> {
     // Editors of Windows begin a file with a byte order mark.
     json = JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch (error) {
-    throw new UsageError(`--node: ${file} is no JSON: ${error instanceof Error ? error.message : String(error)}`);
+    throw new UsageError(`--node: ${file} is no JSON: ${messageOf(error)}`);
   }
   const { value, problems } = fromJson('envoy.config.core.v3.Node', json);
   const [problem] = problems;

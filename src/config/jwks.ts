@@ -1,18 +1,17 @@
 import { createPublicKey } from 'node:crypto';
+import { textOf } from '../unknown.ts';
 import { isFields } from './read.ts';
 import type { Report } from './report.ts';
 
 /** A JWKS by which no token is valid. */
 export const NO_KEYS = '{"keys": []}';
 
-const text = (value: unknown): string => (typeof value === 'string' ? value : '');
-
 /** Whether Envoy can verify with a key of a JWKS. */
 export function isUsableKey(key: unknown): key is Readonly<Record<string, unknown>> {
   if (!isFields(key)) return false;
   const { kty, n, e, crv, x, y, k } = key;
-  if (kty === 'oct') return text(k) !== '';
-  const jwk = { kty: text(kty), n: text(n), e: text(e), crv: text(crv), x: text(x), y: text(y) };
+  if (kty === 'oct') return textOf(k) !== '';
+  const jwk = { kty: textOf(kty), n: textOf(n), e: textOf(e), crv: textOf(crv), x: textOf(x), y: textOf(y) };
   const given = Object.fromEntries(Object.entries(jwk).filter(([, value]) => value !== ''));
   try {
     createPublicKey({ key: given, format: 'jwk' });

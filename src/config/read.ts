@@ -1,3 +1,4 @@
+import { isObject } from '../unknown.ts';
 import { entry, type Report } from './report.ts';
 
 /**
@@ -10,8 +11,7 @@ const none: Fields = Object.freeze({});
 const empty: readonly never[] = Object.freeze([]);
 
 /** Whether a value is an object with fields. */
-export const isFields = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
+export const isFields = (value: unknown): value is Fields => isObject(value) && !ArrayBuffer.isView(value);
 
 const own = (from: Fields, name: string): unknown => (Object.hasOwn(from, name) ? from[name] : undefined);
 

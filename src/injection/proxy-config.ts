@@ -2,6 +2,7 @@ import type { ProxyConfig as ProxyConfigObject } from '../istio/config.ts';
 import { byAge, selects } from '../istio/object.ts';
 import type { MeshConfig, ProxyConfig } from '../proto/generated/istio/mesh/v1alpha1.ts';
 import { fromJson } from '../proto/json.ts';
+import { messageOf } from '../unknown.ts';
 import { parseYaml } from '../yaml/documents.ts';
 import { annotation, labelsOf, type Pod } from './pod.ts';
 
@@ -20,7 +21,7 @@ export function readProxyConfig(
   try {
     raw = parseYaml(text) ?? {};
   } catch (error) {
-    return { value: base, faults: [error instanceof Error ? error.message : String(error)] };
+    return { value: base, faults: [messageOf(error)] };
   }
   const { value, problems } = fromJson('istio.mesh.v1alpha1.ProxyConfig', raw, base);
   const faults = problems.filter(({ kind }) => kind === 'invalid');

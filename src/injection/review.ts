@@ -1,4 +1,5 @@
 import { problemLine } from '../config/problem.ts';
+import { messageOf, textOf } from '../unknown.ts';
 import { injectPod } from './inject.ts';
 import { own, type Pod, type StringMap } from './pod.ts';
 import type { InjectionSettings } from './settings.ts';
@@ -73,8 +74,6 @@ const failed = (status: 400 | 413 | 415, reason: string): Reviewed => ({
   outcome: { kind: 'failed', pod: '', reason },
 });
 
-const text = (value: unknown): string => (typeof value === 'string' ? value : '');
-
 /**
  * Answers an AdmissionReview (webhook.go serveInject): what cannot be read and what cannot be injected is not allowed, with the reason; what is not to be
  * injected is allowed as it is. `injector` is undefined while it is not known yet what to inject.
@@ -101,15 +100,15 @@ export function review({ path, contentType, body }: ReviewRequest, injector: Rev
   const object = fieldsOf(request['object']);
   if (!object) return refuse('*', 'the pod cannot be read: there is no object');
   const { name, generateName, namespace: of } = fieldsOf(object['metadata']) ?? {};
-  const namespace = text(request['namespace']) || text(of);
-  const title = `${namespace}/${text(name) || `${text(generateName)}*`}`;
+  const namespace = textOf(request['namespace']) || textOf(of);
+  const title = `${namespace}/${textOf(name) || `${textOf(generateName)}*`}`;
   if (!injector)
     return refuse(
       title,
       'the control plane does not know yet what to inject: its /ready?verbose says what it waits for',
     );
   const environment = environmentIn(path);
-  const native = injector.native(text(fieldsOf(object['spec'])?.['nodeName']));
+  const native = injector.native(textOf(fieldsOf(object['spec'])?.['nodeName']));
   // Whether it is a pod is the first thing that is looked at.
   const injection = injectPod(object as Pod, injector.settings, { namespace, native, environment });
   if (injection.kind === 'skip') return allow(title, injection.reason);
@@ -137,16 +136,16 @@ function read(body: Buffer): Asked {
   try {
     value = JSON.parse(body.toString());
   } catch (error) {
-    const fault = `the AdmissionReview cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+    const fault = `the AdmissionReview cannot be read: ${messageOf(error)}`;
     return { apiVersion: '', uid: '', fault };
   }
   const { apiVersion, kind, request } = isObject(value) ? value : {};
-  const uid = isObject(request) ? text(request['uid']) : '';
-  const head = { apiVersion: text(apiVersion), uid };
+  const uid = isObject(request) ? textOf(request['uid']) : '';
+  const head = { apiVersion: textOf(apiVersion), uid };
   if (kind !== 'AdmissionReview' || !VERSIONS.includes(head.apiVersion))
     return {
       ...head,
-      fault: `expected an AdmissionReview of ${VERSIONS.join(' or ')}, not ${text(kind) || 'an object without a kind'} of ${head.apiVersion || 'no version'}`,
+      fault: `expected an AdmissionReview of ${VERSIONS.join(' or ')}, not ${textOf(kind) || 'an object without a kind'} of ${head.apiVersion || 'no version'}`,
     };
   if (!isObject(request)) return { ...head, fault: 'the AdmissionReview has no request' };
   const wrong = ['uid', 'operation', 'namespace', 'subResource', 'requestSubResource'].find(
@@ -163,12 +162,12 @@ const pods = ['', 'Pod', 'AdmissionRequest'];
 function otherThanPod(request: JsonFields): string | undefined {
   const { operation, subResource, requestSubResource } = request;
   const of = (field: string): JsonFields => fieldsOf(request[field]) ?? {};
-  if (text(operation) && operation !== 'CREATE')
-    return `it is to ${text(operation).toLowerCase()} what is there already`;
-  const below = text(subResource) || text(requestSubResource);
+  if (textOf(operation) && operation !== 'CREATE')
+    return `it is to ${textOf(operation).toLowerCase()} what is there already`;
+  const below = textOf(subResource) || textOf(requestSubResource);
   if (below) return `it is about ${below} of a pod`;
-  const resource = text(of('resource')['resource']);
-  const kinds = [text(of('kind')['kind']), text(of('object')['kind'])];
+  const resource = textOf(of('resource')['resource']);
+  const kinds = [textOf(of('kind')['kind']), textOf(of('object')['kind'])];
   const other = resource ? resource !== 'pods' && resource : kinds.find(kind => !pods.includes(kind));
   return other ? `it is about ${other}, not a pod` : undefined;
 }

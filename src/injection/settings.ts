@@ -5,6 +5,7 @@ import type { ProxyConfig } from '../istio/config.ts';
 import { objectKey } from '../object-key.ts';
 import type { LabelSelector, MeshConfig } from '../proto/generated/istio/mesh/v1alpha1.ts';
 import { fromJson } from '../proto/json.ts';
+import { messageOf } from '../unknown.ts';
 import { parseYaml } from '../yaml/documents.ts';
 import { type JsonObject, own, type StringMap } from './pod.ts';
 import type { Policy } from './selection.ts';
@@ -112,7 +113,7 @@ function objectIn(text: string | undefined, path: string, report: Report): JsonO
     if (isObject(value)) return value;
     report.error(path, 'expected an object; the defaults are in force');
   } catch (error) {
-    report.error(path, `${error instanceof Error ? error.message : String(error)}; the defaults are in force`);
+    report.error(path, `${messageOf(error)}; the defaults are in force`);
   }
   return {};
 }

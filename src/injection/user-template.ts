@@ -1,4 +1,5 @@
 import { entry, type Report } from '../config/report.ts';
+import { messageOf } from '../unknown.ts';
 import { parseYaml } from '../yaml/documents.ts';
 import type { Json, JsonObject } from './pod.ts';
 import { isList, isObject, type MergeSchema, podSchema } from './strategic-merge.ts';
@@ -21,7 +22,7 @@ export function readTemplate(name: string, text: unknown, at: string, report: Re
   try {
     patch = parseYaml(text) ?? {};
   } catch (error) {
-    return unusable(error instanceof Error ? error.message : String(error));
+    return unusable(messageOf(error));
   }
   if (!isObject(patch)) return unusable('expected the YAML of a patch: an object with metadata and spec');
   const faults = [...patchFaults(patch, podSchema, '')];

@@ -1,3 +1,4 @@
+import { textOf } from '../unknown.ts';
 import { type JsonObject, own, type Pod } from './pod.ts';
 import { isList, isObject } from './strategic-merge.ts';
 import type { Workload } from './template.ts';
@@ -13,8 +14,6 @@ export interface PodInObject {
   readonly namespace: string;
 }
 
-const text = (value: unknown): string => (typeof value === 'string' ? value : '');
-
 const at = (object: JsonObject, path: readonly string[]): unknown =>
   path.reduce<unknown>((value, field) => (isObject(value) ? own(value, field) : undefined), object);
 
@@ -29,9 +28,9 @@ const isPod = (value: unknown): value is Pod =>
 
 /** The pod that an object makes, whatever kind it is: one has a template of a pod or has none. */
 export function podIn(object: JsonObject): PodInObject | undefined {
-  const [apiVersion, kind] = [text(object['apiVersion']), text(object['kind'])];
+  const [apiVersion, kind] = [textOf(object['apiVersion']), textOf(object['kind'])];
   const meta = isObject(object['metadata']) ? object['metadata'] : {};
-  const [name, namespace] = [text(meta['name']), text(meta['namespace'])];
+  const [name, namespace] = [textOf(meta['name']), textOf(meta['namespace'])];
   if (kind === 'Pod')
     return isPod(object) ? { path: [], pod: object, workload: workloadOf(object, namespace), namespace } : undefined;
   const path = paths.find(way => isPod(at(object, way)));

@@ -3,6 +3,7 @@ import { EnvoyFilter_ApplyTo as ApplyTo } from '../proto/generated/istio/network
 import { fromJson, type JsonProblem } from '../proto/json.ts';
 import { encode, type MessageName, type MessageTypes } from '../proto/message.ts';
 import { fromStruct } from '../proto/wellknown.ts';
+import { messageOf } from '../unknown.ts';
 
 /** What the `value` of an EnvoyFilter's patch is, by what it applies to. */
 export const patchMessages = {
@@ -31,7 +32,7 @@ export function readPatchValue<N extends MessageName>(
     return read;
   } catch (error) {
     // The codec refuses messages nested more than 100 deep.
-    const message = `cannot be encoded: ${error instanceof Error ? error.message : String(error)}`;
+    const message = `cannot be encoded: ${messageOf(error)}`;
     return { value: read.value, problems: [{ path: '', message, kind: 'invalid' }] };
   }
 }

@@ -1,5 +1,6 @@
-const record = (value: unknown): Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+import { isObject } from '../unknown.ts';
+
+const record = (value: unknown): Readonly<Record<string, unknown>> => (isObject(value) ? value : {});
 
 /** The API server said no: an HTTP status or the `Status` object of an ERROR event. */
 export class ApiError extends Error {

@@ -3,6 +3,7 @@ import type { RequestOptions } from 'node:https';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
+import { messageOf } from '../unknown.ts';
 import { parseYaml } from '../yaml/documents.ts';
 import type { ApiServerSettings, Credentials, CredentialsReply } from './credentials.ts';
 
@@ -75,7 +76,7 @@ async function credentials(settings: ApiServerSettings): Promise<Credentials> {
 
 function replyOf(error: unknown): CredentialsReply {
   // A parser shows the place below its message.
-  const [message = ''] = (error instanceof Error ? error.message : String(error)).split('\n', 1);
+  const [message = ''] = messageOf(error).split('\n', 1);
   const { code, syscall, path } = (error ?? {}) as NodeJS.ErrnoException;
   return { error: message.replace(/:$/, ''), ...(code && syscall && { system: { code, syscall, path: path ?? '' } }) };
 }

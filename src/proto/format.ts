@@ -1,3 +1,4 @@
+import { isObject } from '../unknown.ts';
 import { commandTable, type Parameters } from './format-commands.ts';
 import type { Struct, Value } from './generated/google/protobuf.ts';
 
@@ -62,11 +63,8 @@ function isServerName(text: string): boolean {
   return oneOf(from, 'SNI_ONLY SNI_FIRST HOST_FIRST') && oneOf(host, 'HOST ORIG ORIG_OR_HOST');
 }
 
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 const asRecord = (operator: unknown): Readonly<Record<string, unknown>> =>
-  isRecord(operator) ? operator : { command: operator };
+  isObject(operator) ? operator : { command: operator };
 
 /** `{"operators": ["PROTOCOL", {"command": "REQ", "param": "x", "max_length": 5}]}`. Envoy 1.40 crashes of JSON that is no object. */
 function coalesceFault(text: string): FormatFault | undefined {
@@ -76,7 +74,7 @@ function coalesceFault(text: string): FormatFault | undefined {
   } catch {
     return { message: 'is not JSON' };
   }
-  const operators = isRecord(value) ? value['operators'] : undefined;
+  const operators = isObject(value) ? value['operators'] : undefined;
   if (!Array.isArray(operators) || !operators.length) return { message: 'needs a list of operators' };
   for (const operator of operators) {
     const { ['command']: name, ['param']: param, ['max_length']: length } = asRecord(operator);

@@ -1,3 +1,4 @@
+import { isObject, messageOf } from '../unknown.ts';
 import { findType } from './bundle.ts';
 import { parseDuration } from './duration.ts';
 import { type AnyMessage, encodeMessage, type MessageName, type MessageTypes } from './message.ts';
@@ -46,8 +47,6 @@ export function fromEnvoyJson(name: string, raw: unknown): ReturnType<typeof fro
 }
 
 type RawObject = Readonly<Record<string, unknown>>;
-
-const isObject = (raw: unknown): raw is RawObject => typeof raw === 'object' && raw !== null && !Array.isArray(raw);
 
 class Reader {
   readonly problems: JsonProblem[] = [];
@@ -250,7 +249,7 @@ function readAny(raw: unknown, reader: Reader, path: string): AnyMessage | strin
     return { type_url: url, value: encodeMessage(name, message) };
   } catch (error) {
     // The codec refuses messages nested more than 100 deep.
-    return `cannot be encoded: ${error instanceof Error ? error.message : error}`;
+    return `cannot be encoded: ${messageOf(error)}`;
   }
 }
 

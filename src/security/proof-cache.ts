@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { bounds, sentenceOf } from '../bounds.ts';
 import type { Clock } from '../clock.ts';
+import { messageOf } from '../unknown.ts';
 import { type Proof, unproven } from './authenticate.ts';
 import { CrowdedError, Remembered } from './remembered.ts';
 
@@ -35,9 +36,7 @@ export class ProofCache {
       .get(key, review, origin)
       .catch((error: unknown) =>
         unproven(
-          error instanceof CrowdedError
-            ? sentenceOf('token-reviews')
-            : `it cannot be reviewed: ${error instanceof Error ? error.message : error}`,
+          error instanceof CrowdedError ? sentenceOf('token-reviews') : `it cannot be reviewed: ${messageOf(error)}`,
         ),
       );
   }

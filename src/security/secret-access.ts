@@ -1,5 +1,6 @@
 import { bounds } from '../bounds.ts';
 import type { Clock } from '../clock.ts';
+import { messageOf } from '../unknown.ts';
 import { Remembered } from './remembered.ts';
 import type { ServiceAccountName } from './service-account-token.ts';
 
@@ -61,7 +62,7 @@ export class SecretAccess {
     };
     return this.#answers.get(user, ask).catch((error: unknown) => ({
       allowed: false,
-      reason: `the API server could not be asked: ${error instanceof Error ? error.message : error}`,
+      reason: `the API server could not be asked: ${messageOf(error)}`,
       until: this.#clock.now() + AGAIN,
     }));
   }

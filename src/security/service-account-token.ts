@@ -1,3 +1,4 @@
+import { isObject, textOf } from '../unknown.ts';
 import type { BoundPod } from './authenticate.ts';
 
 /** What a service account's token says of itself. Nobody has checked it: it is good for refusing, never for letting in. */
@@ -26,16 +27,11 @@ export function serviceAccountOf(username: unknown): ServiceAccountName | undefi
 
 type Claims = Readonly<Record<string, unknown>>;
 
-const isClaims = (value: unknown): value is Claims =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-const text = (value: unknown): string => (typeof value === 'string' ? value : '');
-
 /** The pod of a token's claim `kubernetes.io`. */
 export function boundPod(claims: Claims): BoundPod | undefined {
   const own = claims['kubernetes.io'];
-  const pod = isClaims(own) ? own['pod'] : undefined;
-  return isClaims(pod) && text(pod['name']) ? { name: text(pod['name']), uid: text(pod['uid']) } : undefined;
+  const pod = isObject(own) ? own['pod'] : undefined;
+  return isObject(pod) && textOf(pod['name']) ? { name: textOf(pod['name']), uid: textOf(pod['uid']) } : undefined;
 }
 
 /** Reads the payload of a JWT without checking its signature; undefined where it is none. */
@@ -48,7 +44,7 @@ export function unverifiedClaims(token: string): UnverifiedClaims | undefined {
   } catch {
     return undefined;
   }
-  if (!isClaims(claims)) return undefined;
+  if (!isObject(claims)) return undefined;
   const { exp, aud, sub } = claims;
   return {
     expiresAt: typeof exp === 'number' && Number.isFinite(exp) ? exp * 1_000 : undefined,

@@ -1,4 +1,5 @@
 import { lstat } from 'node:fs/promises';
+import { messageOf } from '../unknown.ts';
 
 const reasons: Readonly<Record<string, string>> = {
   EACCES: 'this user may not read it',
@@ -19,7 +20,7 @@ export function reasonOf(error: unknown): string {
   const code = codeOf(error);
   const reason = reasons[code];
   if (reason) return `${reason} (${code})`;
-  return error instanceof Error ? error.message : String(error);
+  return messageOf(error);
 }
 
 /** How long until what failed to be read is tried again, in milliseconds: no event says that it can be read now. */

@@ -1,4 +1,5 @@
 import { bounds } from '../bounds.ts';
+import { messageOf } from '../unknown.ts';
 import { YamlError } from './cursor.ts';
 import { type Anchor, endsEntry, type Frame, merge, newFrame, type Production, setOwn } from './frame.ts';
 import { keyOf, type Scalar, type ScalarValue, valueOf } from './resolve.ts';
@@ -230,7 +231,7 @@ export class Composer {
     try {
       return read();
     } catch (error) {
-      throw new YamlError(line, error instanceof Error ? error.message : String(error));
+      throw new YamlError(line, messageOf(error));
     }
   }
 

@@ -12,6 +12,7 @@ import {
 } from '../../proto/generated/istio/mesh/v1alpha1.ts';
 import { fromJson } from '../../proto/json.ts';
 import { cipherFault, ciphersFault, curveFault } from '../../proto/tls-parameters.ts';
+import { messageOf } from '../../unknown.ts';
 import { parseYaml } from '../../yaml/documents.ts';
 import { checkDuration, checkNotNegative, milliseconds } from '../duration.ts';
 import { checkLogFormat } from '../format.ts';
@@ -53,7 +54,7 @@ export function parseMeshConfig(raw: RawObject): Parsed<MeshConfigObject> {
     try {
       config = parseYaml(text(fields(raw, 'data', '', report), 'mesh', 'data', report));
     } catch (error) {
-      report.error(at, error instanceof Error ? error.message : String(error));
+      report.error(at, messageOf(error));
       return unread;
     }
   }

@@ -5,6 +5,7 @@ import { compare } from '../../istio/object.ts';
 import { one, oneList } from '../../memo.ts';
 import type { Node } from '../../proto/generated/envoy/config/core/v3.ts';
 import type { Struct, Value } from '../../proto/generated/google/protobuf.ts';
+import { isObject } from '../../unknown.ts';
 import type { Locality } from '../endpoints/endpoint.ts';
 import { locality } from '../endpoints/locality.ts';
 import type { Proxy, ProxyClass } from './proxy.ts';
@@ -33,14 +34,11 @@ const structJson = (struct: Struct | undefined): { readonly [name: string]: Json
       .map(([name, value]) => [name, toJson(value)]),
   );
 
-const isRecord = (value: Json | undefined): value is { readonly [name: string]: Json } =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 const textOf = (value: Json | undefined): string =>
   value === undefined || value === null ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value);
 
 const labelsOf = (value: Json | undefined): Labels =>
-  isRecord(value) ? Object.fromEntries(Object.entries(value).map(([name, text]) => [name, textOf(text)])) : {};
+  isObject(value) ? Object.fromEntries(Object.entries(value).map(([name, text]) => [name, textOf(text)])) : {};
 
 /** Metadata that differs from pod to pod of one Deployment, or is kept elsewhere: it must not tell proxies apart. */
 const ownMetadata: ReadonlySet<string> = new Set([
@@ -90,7 +88,7 @@ const structures: ReadonlySet<string> = new Set(['POD_PORTS', 'PROXY_CONFIG', 'S
 const LONGEST_TEXT = 1_024;
 
 function metadataText(name: string, value: Json): string {
-  if (name !== 'PROXY_CONFIG' || !isRecord(value)) return textOf(value);
+  if (name !== 'PROXY_CONFIG' || !isObject(value)) return textOf(value);
   return JSON.stringify(Object.fromEntries(Object.entries(value).filter(([field]) => !agentConfig.has(field))));
 }
 

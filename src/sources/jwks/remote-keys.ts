@@ -6,6 +6,7 @@ import type { Clock } from '../../clock.ts';
 import type { ConfigChange } from '../../config/store.ts';
 import type { Jwks, KeyLocation, RemoteKeys } from '../../istio/remote-keys.ts';
 import { Backoff, jitter } from '../../kubernetes/backoff.ts';
+import { messageOf } from '../../unknown.ts';
 import { type FetchContext, fetchKeys, type Resolve } from './fetch.ts';
 import { type AddressRanges, allowedBy } from './ranges.ts';
 
@@ -47,10 +48,9 @@ interface Followed {
 }
 
 const reasonOf = (error: unknown): string => {
-  if (!(error instanceof Error)) return String(error);
   // Of a name with several addresses each has failed in its own way.
   if (error instanceof AggregateError) return [...new Set(error.errors.map(reasonOf))].join('; ');
-  return error.message;
+  return messageOf(error);
 };
 
 /** Reads a file of certificates in PEM. Rejects where it cannot be read, or begins with none. */

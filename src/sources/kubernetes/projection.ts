@@ -1,9 +1,9 @@
 import type { RawMeta, RawObject } from '../../config/raw.ts';
+import { isObject } from '../../unknown.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
-const fields = (value: unknown): Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {};
+const fields = (value: unknown): Fields => (isObject(value) ? value : {});
 const items = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 
 const pick = (value: unknown, ...names: readonly string[]): Fields => {

@@ -1,6 +1,7 @@
 import { type EnvoyBuild, hasExtension, packageOf } from '../../model/proxy/traits.ts';
 import { typeName } from '../../proto/any.ts';
 import type { Json } from '../../proto/wellknown.ts';
+import { isObject } from '../../unknown.ts';
 
 /** Filters of Istio's own build of Envoy, by the messages that configure them. */
 const istio: Readonly<Record<string, readonly string[]>> = {
@@ -37,11 +38,8 @@ export interface NamedMessage {
   readonly name: string;
 }
 
-const isObject = (json: Json): json is { readonly [key: string]: Json } =>
-  typeof json === 'object' && json !== null && !Array.isArray(json);
-
 /** The messages that Anys in a JSON form are of, TypedStructs looked into, and those that are to be asked for over ECDS. */
-export function namedMessages(json: Json, path: string): readonly NamedMessage[] {
+export function namedMessages(json: Json | undefined, path: string): readonly NamedMessage[] {
   if (Array.isArray(json)) return json.flatMap((item: Json, i) => namedMessages(item, `${path}[${i}]`));
   if (!isObject(json)) return [];
   const { '@type': url } = json;

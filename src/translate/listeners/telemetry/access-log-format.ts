@@ -6,6 +6,7 @@ import type { SubstitutionFormatString, TypedExtensionConfig } from '../../../pr
 import type { Struct } from '../../../proto/generated/google/protobuf.ts';
 import { MeshConfig_AccessLogEncoding } from '../../../proto/generated/istio/mesh/v1alpha1.ts';
 import { type Json, struct } from '../../../proto/wellknown.ts';
+import { isObject } from '../../../unknown.ts';
 
 /** Istio's default line, known to every dashboard that reads these logs (istio: EnvoyTextLogFormat). */
 export const TEXT_LOG_FORMAT =
@@ -66,9 +67,6 @@ export function textFormat(format: string, omitEmpty = false): SubstitutionForma
   };
 }
 
-const isRecord = (value: Json): value is { readonly [key: string]: Json } =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /** A JSON format from text; the default where it is empty or no JSON object, as istiod does. */
 function jsonFormat(format: string): SubstitutionFormatString {
   return structFormat(parsed(format), false);
@@ -78,7 +76,7 @@ function parsed(format: string): Struct | undefined {
   if (format === '') return undefined;
   try {
     const value = JSON.parse(format) as Json;
-    return isRecord(value) ? struct(value) : undefined;
+    return isObject(value) ? struct(value) : undefined;
   } catch {
     return undefined;
   }
