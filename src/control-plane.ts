@@ -5,7 +5,6 @@ import { folderAccess } from './access/folder-access.ts';
 import type { JwtRule } from './access/jwt-rule.ts';
 import type { Security } from './access/security.ts';
 import { tokenCallers } from './access/token-callers.ts';
-import { controlPlaneIdentifier } from './build-info.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Peer } from './grpc/peer.ts';
 import { Ration } from './grpc/ration.ts';
@@ -37,7 +36,7 @@ import { reachedAt } from './settings/address.ts';
 import type { Settings } from './settings/settings.ts';
 import { RemoteKeySource } from './sources/jwks/remote-keys.ts';
 import type { ConfigSource } from './sources/source.ts';
-import { VERSION } from './version.ts';
+import { controlPlaneIdentifier, VERSION } from './version.ts';
 import type { World } from './world.ts';
 import { AdsServer } from './xds/ads-server.ts';
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { isClosedPipe, osError } from './cli/os-error.ts';
-import { program } from './program.ts';
+import { program } from './cli/program.ts';
 
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort(signal));

@@ -1,7 +1,7 @@
 import { hostname, tmpdir } from 'node:os';
-import { BUILD_INFO } from '../build-info.ts';
 import type { LogLevel } from '../log/log-level.ts';
 import type { LogScopes, Scope } from '../log/log-scopes.ts';
+import { BUILD_INFO } from '../version.ts';
 import type { Answer, PageRequest, Pages } from './page.ts';
 
 /** istiod's words for the levels. */

@@ -1,4 +1,4 @@
-import { versionText } from '../build-info.ts';
+import { versionText } from '../version.ts';
 import { debugPages } from './debug/pages.ts';
 import type { DebugView } from './debug/view.ts';
 import type { Metrics } from './metrics.ts';

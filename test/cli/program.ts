@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { program } from '../../src/cli/program.ts';
 import type { Io } from '../../src/command.ts';
-import { program } from '../../src/program.ts';
 
 export const repository = join(import.meta.dirname, '../..');
 export const main = join(repository, 'src/main.ts');

@@ -22,10 +22,10 @@ import { ALL } from '../../src/xds/name-set.ts';
 import { type Part, ResourceSet } from '../../src/xds/resource-set.ts';
 import { resourceTypes } from '../../src/xds/resource-types.ts';
 import { type View, view } from '../../src/xds/view.ts';
+import { Issuer, type TokenWish } from '../security/issuer.ts';
 import { AdsClient, type AdsResponse, messageOf } from '../support/ads-client.ts';
 import { freePort } from '../support/free-port.ts';
 import { until } from '../support/until.ts';
-import { Issuer, type TokenWish } from './issuer.ts';
 
 const bookinfo = join(import.meta.dirname, '../../deploy/samples/bookinfo');
 const ID = 'spiffe://cluster.local/ns/default/sa/bookinfo';

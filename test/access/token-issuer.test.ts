@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { readJwtRule } from '../src/access/jwt-rule.ts';
-import { followIssuer } from '../src/access/token-issuer.ts';
-import { UsageError } from '../src/command.ts';
-import { createLog } from '../src/log/log.ts';
-import type { Peer, Proof } from '../src/security/authenticate.ts';
-import { loopback } from './sources/jwks/key-server.ts';
-import { HeldClock } from './support/clock.ts';
-import { OidcIssuer } from './support/oidc-issuer.ts';
-import { until } from './support/until.ts';
+import { readJwtRule } from '../../src/access/jwt-rule.ts';
+import { followIssuer } from '../../src/access/token-issuer.ts';
+import { UsageError } from '../../src/command.ts';
+import { createLog } from '../../src/log/log.ts';
+import type { Peer, Proof } from '../../src/security/authenticate.ts';
+import { loopback } from '../sources/jwks/key-server.ts';
+import { HeldClock } from '../support/clock.ts';
+import { OidcIssuer } from '../support/oidc-issuer.ts';
+import { until } from '../support/until.ts';
 
 const peer = (token: string): Peer => ({ certificates: [], authorization: [`Bearer ${token}`], clusterId: '' });
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ProofEnds } from '../src/access/proof-ends.ts';
-import { status } from '../src/grpc/status.ts';
-import { HeldClock } from './support/clock.ts';
+import { ProofEnds } from '../../src/access/proof-ends.ts';
+import { status } from '../../src/grpc/status.ts';
+import { HeldClock } from '../support/clock.ts';
 
 const DAY = 86_400_000;
 

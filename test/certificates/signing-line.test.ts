@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { SigningLine } from '../src/certificates/signing-line.ts';
+import { SigningLine } from '../../src/certificates/signing-line.ts';
 
 const here = (): boolean => false;
 

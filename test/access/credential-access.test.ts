@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { CredentialRight } from '../src/access/caller.ts';
-import { CredentialAccess } from '../src/access/credential-access.ts';
-import { parseCredential } from '../src/istio/credentials.ts';
-import { parseNode } from '../src/model/proxy/node.ts';
-import type { Proxy } from '../src/model/proxy/proxy.ts';
-import { objectKey } from '../src/object-key.ts';
-import { SecretAccess } from '../src/security/secret-access.ts';
-import type { WantedCredential } from '../src/translate/secrets/secrets.ts';
-import { HeldClock } from './support/clock.ts';
+import type { CredentialRight } from '../../src/access/caller.ts';
+import { CredentialAccess } from '../../src/access/credential-access.ts';
+import { parseCredential } from '../../src/istio/credentials.ts';
+import { parseNode } from '../../src/model/proxy/node.ts';
+import type { Proxy } from '../../src/model/proxy/proxy.ts';
+import { objectKey } from '../../src/object-key.ts';
+import { SecretAccess } from '../../src/security/secret-access.ts';
+import type { WantedCredential } from '../../src/translate/secrets/secrets.ts';
+import { HeldClock } from '../support/clock.ts';
 
 const MINUTE = 60_000;
 

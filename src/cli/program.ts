@@ -1,6 +1,6 @@
-import { commands } from './cli/commands.ts';
-import { type Command, helpOf, type Io, overview, readArguments, suggestion, UsageError } from './command.ts';
-import { VERSION } from './version.ts';
+import { type Command, helpOf, type Io, overview, readArguments, suggestion, UsageError } from '../command.ts';
+import { VERSION } from '../version.ts';
+import { commands } from './commands.ts';
 
 function commandOf(name: string): Command {
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
