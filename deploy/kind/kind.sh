@@ -6,6 +6,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 cluster=${1:-pilotlight}
 image=pilotlight:0.1.0 # as in deploy/istiod/kustomization.yaml
 
+if [ "$#" -gt 1 ] || [[ ! $cluster =~ ^[a-z0-9][a-z0-9.-]*$ ]]; then
+  echo "usage: kind.sh [CLUSTER], the name of a kind cluster: pilotlight unless told; got '$*'" >&2
+  exit 2
+fi
 for program in docker kind kubectl; do
   if ! command -v "$program" > /dev/null; then
     echo "kind.sh: there is no $program here; docker, kind and kubectl are needed" >&2
@@ -14,7 +18,7 @@ for program in docker kind kubectl; do
 done
 
 docker build --tag "$image" .
-if kind get clusters | grep -qx "$cluster"; then
+if kind get clusters | grep -x "$cluster" > /dev/null; then
   kind export kubeconfig --name "$cluster"
 else
   kind create cluster --name "$cluster"

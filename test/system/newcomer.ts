@@ -13,16 +13,22 @@ import { request } from './traffic.ts';
 const REPOSITORY = join(import.meta.dirname, '../..');
 const CLUSTER = join(REPOSITORY, 'test/lab/cluster');
 
-/** The lines of the indented block of README.md below the line that begins like that. */
-async function block(beginning: string): Promise<readonly string[]> {
+/** What README.md says below the line that begins like that: the commands of the indented block, and what to open when they were run. */
+async function instructions(
+  beginning: string,
+): Promise<{ readonly commands: readonly string[]; readonly url: string }> {
   const lines = (await readFile(join(REPOSITORY, 'README.md'), 'utf8')).split('\n');
   const above = lines.findIndex(line => line.startsWith(beginning));
   const first = lines.findIndex((line, i) => i > above && line.startsWith('    '));
   assert.ok(above >= 0 && first > above, beginning);
-  return lines.slice(first, lines.indexOf('', first)).map(line => line.trim());
+  const after = lines.indexOf('', first);
+  const commands = lines.slice(first, after).map(line => line.trim());
+  // To zsh, which has them on a Mac, comments are arguments.
+  for (const command of commands) assert.doesNotMatch(command, /#/);
+  const [url = assert.fail('README.md says what to open')] =
+    /http:\/\/localhost:\S+/.exec(lines.slice(after).join('\n')) ?? [];
+  return { commands, url };
 }
-
-const withoutComment = (line: string): string => line.replace(/(^|\s+)# .*$/, '');
 
 /** What a newcomer has seen. */
 export interface Seen {
@@ -38,13 +44,10 @@ export interface Seen {
  * that of Istio's source.
  */
 export async function followReadme(): Promise<Seen> {
-  const lines = await block('From nothing to bookinfo in the browser');
-  const url =
-    /http:\/\/localhost:\S+/.exec(lines.join('\n'))?.[0] ?? assert.fail('README.md says what to open in the browser');
+  const { commands, url } = await instructions('From nothing to bookinfo in the browser');
   const folder = await samples();
   const version = (await readFile(join(folder, '../../VERSION'), 'utf8')).trim();
   const published = `BOOKINFO=https://raw.githubusercontent.com/istio/istio/release-${version}/samples/bookinfo`;
-  const commands = lines.map(withoutComment).filter(Boolean);
   assert.ok(commands.includes(published), published);
   const script = commands.map(command => (command === published ? `BOOKINFO='${folder}'` : command));
   const last = script.pop() ?? '';
