@@ -13,7 +13,7 @@ import { readMeshOptions } from '../settings/settings.ts';
 import { project } from '../sources/kubernetes/projection.ts';
 import { textOf } from '../unknown.ts';
 import { VERSION } from '../version.ts';
-import { type ClusterState, checkCluster, type WebhookConfiguration } from './cluster-check.ts';
+import { type ClusterState, checkCluster, type Unpulled, type WebhookConfiguration } from './cluster-check.ts';
 import { meshOf } from './inject.ts';
 import { clusterSettings } from './injection-settings.ts';
 import { kubeconfigError } from './os-error.ts';
@@ -70,6 +70,29 @@ const webhooksIn = (object: Fields): WebhookConfiguration => ({
     }),
 });
 
+const servicesAsked = (object: Fields, namespace: string): readonly string[] =>
+  list(object['webhooks'])
+    .map(webhook => fields(fields(fields(webhook)['clientConfig'])['service']))
+    .filter(service => service['namespace'] === namespace)
+    .map(({ name }) => textOf(name));
+
+/** Reasons of the kubelet for which a container waits: its image does not come. */
+const UNPULLED = /^(ErrImagePull|ImagePullBackOff|ErrImageNeverPull|InvalidImageName|RegistryUnavailable)$/;
+
+function unpulledIn(object: Fields): readonly Unpulled[] {
+  const status = fields(object['status']);
+  const { name, namespace } = fields(object['metadata']);
+  return [...list(status['initContainerStatuses']), ...list(status['containerStatuses'])]
+    .map(fields)
+    .filter(({ state }) => UNPULLED.test(textOf(fields(fields(state)['waiting'])['reason'])))
+    .map(container => ({
+      namespace: textOf(namespace),
+      pod: textOf(name),
+      container: textOf(container['name']),
+      image: textOf(container['image']),
+    }));
+}
+
 /** Reads what is looked at. Throws a UsageError where the cluster cannot be read. */
 async function stateOf(args: Arguments): Promise<ClusterState> {
   const { kubeconfig, context, revision = 'default' } = args.options;
@@ -82,10 +105,12 @@ async function stateOf(args: Arguments): Promise<ClusterState> {
     throw kubeconfigError(kubeconfig, error);
   });
   const configurations = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations';
-  const [namespaces, pods, webhooks, services, maps, texts] = await Promise.all([
+  const validators = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations';
+  const [namespaces, pods, webhooks, validating, services, maps, texts] = await Promise.all([
     all(client, '/api/v1/namespaces'),
     all(client, '/api/v1/pods'),
     all(client, configurations, { labelSelector: `istio.io/rev=${revision}` }),
+    all(client, validators),
     all(client, `/api/v1/namespaces/${rootNamespace}/services`),
     all(client, '/api/v1/configmaps', { fieldSelector: 'metadata.name=istio-ca-root-cert' }),
     clusterSettings(args),
@@ -119,6 +144,7 @@ async function stateOf(args: Arguments): Promise<ClusterState> {
     textOf(fields(map['metadata'])['namespace']),
     textOf(fields(map['data'])['root-cert.pem']),
   ];
+  const staying = pods.filter(object => !fields(object['metadata'])['deletionTimestamp']);
   return {
     rootNamespace,
     revision,
@@ -132,7 +158,9 @@ async function stateOf(args: Arguments): Promise<ClusterState> {
           fields(fields(object['metadata'])['labels']) as Readonly<Record<string, string>>,
         ]),
     ),
-    pods: pods.filter(object => !fields(object['metadata'])['deletionTimestamp']).flatMap(podOf),
+    pods: staying.flatMap(podOf),
+    unpulled: staying.flatMap(unpulledIn),
+    validators: new Map(validating.map(object => [nameOf(object), servicesAsked(object, rootNamespace)])),
     webhooks: webhooks.map(webhooksIn).filter(one => one.webhooks.length > 0),
     services: new Set(services.map(nameOf)),
     roots: new Map(maps.map(rootIn).filter(([, root]) => root !== '')),

@@ -24,6 +24,14 @@ export interface WebhookConfiguration {
   })[];
 }
 
+/** A container that waits for its image, which its node cannot pull. */
+export interface Unpulled {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly container: string;
+  readonly image: string;
+}
+
 /** What is known of a cluster. */
 export interface ClusterState {
   readonly rootNamespace: string;
@@ -33,6 +41,9 @@ export interface ClusterState {
   readonly namespaces: ReadonlyMap<string, Readonly<Record<string, string>>>;
   readonly pods: readonly KubePod[];
   readonly webhooks: readonly WebhookConfiguration[];
+  /** ValidatingWebhookConfigurations, by name, with the Services of the root namespace that they ask. */
+  readonly validators: ReadonlyMap<string, readonly string[]>;
+  readonly unpulled: readonly Unpulled[];
   /** Services of the root namespace, by name. */
   readonly services: ReadonlySet<string>;
   /** Texts of the ConfigMap istio-ca-root-cert, by namespace. */
@@ -45,13 +56,15 @@ export interface ClusterState {
 /** Namespaces that get no roots (istiod: IgnoredNamespaces, but for kube-system). */
 const WITHOUT_ROOTS = ['kube-public', 'kube-node-lease', 'local-path-storage'];
 
+/** So many pods are named. */
+const MOST_NAMED = 3;
+
 const suffixed = (name: string, revision: string): string => (revision === 'default' ? name : `${name}-${revision}`);
 const install = (revision: string): string =>
   `pilotlight install${revision === 'default' ? '' : ` --set revision=${revision}`} | kubectl apply -f -`;
 
-/** The replicas of the control plane: there, ready, of one version, and of this one. */
-function* ofControlPlane({ rootNamespace, revision, version, pods }: ClusterState): Generator<Finding> {
-  const replicas = pods.filter(
+const replicasOf = ({ rootNamespace, revision, pods }: ClusterState): readonly KubePod[] =>
+  pods.filter(
     ({ meta, phase }) =>
       meta.namespace === rootNamespace &&
       meta.labels['app'] === 'istiod' &&
@@ -59,10 +72,25 @@ function* ofControlPlane({ rootNamespace, revision, version, pods }: ClusterStat
       phase !== 'Succeeded' &&
       phase !== 'Failed',
   );
+
+/** Istio's own control plane, by its image: `docker.io/istio/pilot:1.31.0`. */
+const isIstiod = ({ containers }: KubePod): boolean => /(^|\/)pilot(-\w+)?([:@]|$)/.test(containers[0]?.image ?? '');
+
+/** The replicas of the control plane: there, not Istio's, ready, of one version, and of this one. */
+function* ofControlPlane(state: ClusterState): Generator<Finding> {
+  const { rootNamespace, revision, version } = state;
+  const replicas = replicasOf(state);
   const deployment = suffixed('istiod', revision);
   const about = `Deployment ${rootNamespace}/${deployment}`;
   if (!replicas.length)
     return yield { about, message: 'there is no replica of the control plane', command: install(revision) };
+  const theirs = replicas.find(isIstiod);
+  if (theirs)
+    return yield {
+      about,
+      message: `it is Istio's own, ${theirs.containers[0]?.image}; README.md, "To take over from istiod", says in which order it is replaced`,
+      command: 'kubectl apply -k deploy/takeover',
+    };
   const ready = replicas.filter(replica => replica.ready);
   if (!ready.length)
     yield {
@@ -84,6 +112,44 @@ function* ofControlPlane({ rootNamespace, revision, version, pods }: ClusterStat
       message: `the control plane is ${tag}, and this program ${version}`,
       command: `kubectl set image deployment/${deployment} discovery=${images[0].replace(`:${tag}`, `:${version}`)} -n ${rootNamespace}`,
     };
+}
+
+/** Webhooks of istiod that nobody answers, in a cluster that it was taken from. */
+function* ofValidators(state: ClusterState): Generator<Finding> {
+  const service = suffixed('istiod', state.revision);
+  const replicas = replicasOf(state);
+  if (!replicas.length || replicas.some(isIstiod)) return;
+  for (const [name, services] of state.validators)
+    if (services.includes(service))
+      yield {
+        about: `ValidatingWebhookConfiguration ${name}`,
+        message: `it asks the Service ${service} to validate objects, which Pilotlight does not: the API server refuses changes of Istio's objects`,
+        command: `kubectl delete validatingwebhookconfiguration ${name}`,
+      };
+}
+
+/** Images of the control plane and of sidecars that nodes cannot pull. */
+function* ofImages({ rootNamespace, revision, unpulled, pods }: ClusterState): Generator<Finding> {
+  const isControlPlane = ({ namespace, pod }: Unpulled): boolean =>
+    namespace === rootNamespace &&
+    pods.some(({ meta }) => meta.namespace === namespace && meta.name === pod && meta.labels['app'] === 'istiod');
+  const injected = ['istio-proxy', 'istio-init', 'istio-validation'];
+  const images = new Map<string, Unpulled[]>();
+  for (const one of unpulled)
+    if (isControlPlane(one) || injected.includes(one.container))
+      images.set(one.image, [...(images.get(one.image) ?? []), one]);
+  for (const [image, waiting] of images) {
+    const named = waiting.slice(0, MOST_NAMED).map(({ namespace, pod }) => `${namespace}/${pod}`);
+    const more = waiting.length > MOST_NAMED ? ` and ${waiting.length - MOST_NAMED} more` : '';
+    const isOurs = waiting.some(isControlPlane) || waiting.some(({ container }) => container !== 'istio-proxy');
+    yield {
+      about: `image ${image}`,
+      message: `the nodes cannot pull it, for ${named.join(', ')}${more}${isOurs ? '. Load it into them (kind load docker-image), or name one of a registry' : ''}`,
+      command: isOurs
+        ? `pilotlight install --set ${revision === 'default' ? '' : `revision=${revision},`}image=IMAGE | kubectl apply -f -`
+        : `kubectl edit configmap ${suffixed('istio-sidecar-injector', revision)} -n ${rootNamespace}`,
+    };
+  }
 }
 
 const isSamePem = (a: string, b: string): boolean => a.replace(/\s+/g, '') === b.replace(/\s+/g, '');
@@ -154,9 +220,6 @@ function* ofRoots({ rootNamespace, revision, namespaces, roots }: ClusterState):
   }
 }
 
-/** So many pods of a workload are named. */
-const MOST_NAMED = 3;
-
 /** Pods by workload and reason: one command mends them all. */
 function* ofPods({ pods, namespaces, settings, revision, webhooks }: ClusterState): Generator<Finding> {
   const selecting = webhooks.length ? webhooks.flatMap(one => one.webhooks) : webhooksOf(revision);
@@ -192,5 +255,13 @@ export function checkCluster(state: ClusterState): readonly Finding[] {
       command: `kubectl edit configmap ${name} -n ${namespace}`,
     };
   });
-  return [...ofControlPlane(state), ...ofWebhooks(state), ...ofRoots(state), ...ofSettings, ...ofPods(state)];
+  return [
+    ...ofControlPlane(state),
+    ...ofImages(state),
+    ...ofWebhooks(state),
+    ...ofValidators(state),
+    ...ofRoots(state),
+    ...ofSettings,
+    ...ofPods(state),
+  ];
 }

@@ -186,10 +186,12 @@ function proxyAddresses({ options }: Arguments): Pick<Settings, 'xds' | 'tls'> {
 function webhookAddress({ options }: Arguments, tls: Address | undefined): Address | undefined {
   const isServed = options['config'] === undefined && tls !== undefined;
   const told = options['webhook-address'] ?? (isServed ? WEBHOOK_ADDRESS : '');
-  if (told && !isServed)
+  if (told && options['config'] !== undefined)
     throw new UsageError(
-      '--webhook-address needs a cluster, and --tls-address: the certificate of that port is shown there, too',
+      '--webhook-address needs a cluster: no API server asks about the pods of a folder; pilotlight inject -f FILE writes sidecars into YAML',
     );
+  if (told && !isServed)
+    throw new UsageError('--webhook-address needs --tls-address: the certificate of that port is shown there, too');
   return addressOrNone('webhook-address', told);
 }
 

@@ -67,6 +67,11 @@ const inOrder: ClusterState = {
   ]),
   pods: [replica(), replica()],
   webhooks: hooks(),
+  validators: new Map([
+    ['others', ['shop-validator']],
+    ['istiod-of-another-revision', ['istiod-canary']],
+  ]),
+  unpulled: [{ namespace: 'shop', pod: 'web-1', container: 'app', image: 'app' }],
   services: new Set(['istiod']),
   roots: new Map([
     ['istio-system', ROOT],
@@ -83,6 +88,45 @@ test('a cluster in order has no findings', () => assert.deepEqual(checkCluster(i
 
 const cases: readonly [says: string, over: Partial<ClusterState>, found: RegExp, command: RegExp][] = [
   ['no replica', { pods: [] }, /^Deployment istio-system\/istiod: there is no replica/, /^pilotlight install \|/],
+  [
+    "Istio's own",
+    {
+      pods: [replica({ containers: [{ name: 'discovery', image: 'docker.io/istio/pilot:1.31.0' }] })],
+      validators: new Map([['istio-validator-istio-system', ['istiod']]]),
+    },
+    /^Deployment istio-system\/istiod: it is Istio's own, docker\.io\/istio\/pilot:1\.31\.0; README\.md, "To take over from istiod",/,
+    /^kubectl apply -k deploy\/takeover$/,
+  ],
+  [
+    "istiod's webhook that validates",
+    { validators: new Map([['istio-validator-istio-system', ['istiod', 'istiod']]]) },
+    /^ValidatingWebhookConfiguration istio-validator-istio-system: .* the API server refuses changes/,
+    /^kubectl delete validatingwebhookconfiguration istio-validator-istio-system$/,
+  ],
+  [
+    'an image that no node has',
+    {
+      unpulled: [
+        { namespace: 'istio-system', pod: 'istiod-1', container: 'discovery', image: 'pilotlight:1' },
+        { namespace: 'shop', pod: 'web-1', container: 'istio-init', image: 'pilotlight:1' },
+      ],
+    },
+    /^image pilotlight:1: the nodes cannot pull it, for istio-system\/istiod-1, shop\/web-1\. Load it into them/,
+    /^pilotlight install --set image=IMAGE \| kubectl apply -f -$/,
+  ],
+  [
+    "a sidecar's image that no node has",
+    {
+      unpulled: ['a', 'b', 'c', 'd'].map(pod => ({
+        namespace: 'shop',
+        pod,
+        container: 'istio-proxy',
+        image: 'envoy:1',
+      })),
+    },
+    /^image envoy:1: the nodes cannot pull it, for shop\/a, shop\/b, shop\/c and 1 more$/,
+    /^kubectl edit configmap istio-sidecar-injector -n istio-system$/,
+  ],
   [
     'none that is ready',
     { pods: [replica({ ready: false })] },

@@ -38,15 +38,12 @@ test('where pods are injected: in a cluster, beside the TLS port', () => {
     ['--config', 'x', '--ca', 'y'],
   ])
     assert.equal(port(...argv), undefined, argv.join(' '));
-  for (const argv of [
-    ['--tls-address', ''],
-    ['--config', 'x'],
-    ['--config', 'x', '--ca', 'y'],
-  ])
-    assert.throws(
-      () => port(...argv, '--webhook-address', ':1'),
-      /--webhook-address needs a cluster, and --tls-address/,
-    );
+  for (const [argv, said] of [
+    [['--tls-address', ''], /--webhook-address needs --tls-address/],
+    [['--config', 'x'], /--webhook-address needs a cluster: no API server asks about the pods of a folder/],
+    [['--config', 'x', '--ca', 'y'], /--webhook-address needs a cluster: .*; pilotlight inject -f FILE/],
+  ] as const)
+    assert.throws(() => port(...argv, '--webhook-address', ':1'), said);
 });
 
 test("names of the TLS port's certificate", () => {

@@ -77,7 +77,12 @@ describe('pilotlight check, from a cluster without a mesh to one in order', () =
     const pods = (selector: string, of: string) =>
       lab.kubectl('get', 'pods', '-n', of, '-l', selector, '-o', 'jsonpath={.items[*].status.phase}');
     await until('the pods of web', async () => (await pods('app=web', 'shop')) === 'Running Running');
-    await apply(...(await installation(undefined)).map(object => stringify(object, { aliasDuplicateObjects: false })));
+    await lab.kubectl('apply', '-k', join(repository, 'deploy'));
+    const objects = await installation(undefined);
+    const file = join(lab.folder, 'installation.yaml');
+    await writeFile(file, objects.map(object => stringify(object, { aliasDuplicateObjects: false })).join('---\n'));
+    // What is there and differs is printed.
+    assert.equal(await lab.kubectl('diff', '-f', file), '');
     await until('replicas', async () => (await pods('app=istiod', 'istio-system')) === 'Running Running');
 
     const installed = await check();
