@@ -10,7 +10,8 @@ import { decode, encode } from '../../src/proto/message.ts';
 import { struct } from '../../src/proto/wellknown.ts';
 import { longResponse } from '../../src/xds/long-answer.ts';
 import { AdsClient } from '../support/ads-client.ts';
-import { HugePlane } from './huge-plane.ts';
+import { LocalPlane } from '../support/local-plane.ts';
+import { hugeMesh } from './huge-mesh.ts';
 
 /** What is done between two looks at the clock. */
 interface Work {
@@ -27,7 +28,7 @@ const MOST_MADE = 64 * 1024;
 const MOST_READS = 4 * ONE;
 
 describe('no page is made in one piece, however long the lists are that it shows', () => {
-  let plane: HugePlane;
+  let plane: LocalPlane;
   const nothing = (): Work => ({ made: 0, reads: 0 });
   let most = nothing();
   let steps = 0;
@@ -45,7 +46,7 @@ describe('no page is made in one piece, however long the lists are that it shows
         },
       });
     }
-    plane = await HugePlane.start({ services: 200, endpoints: ONE, hosts: ONE, names: 500 });
+    plane = await LocalPlane.start(hugeMesh({ services: 200, endpoints: ONE, hosts: ONE, names: 500 }));
     await plane.connect('sidecar', 'web-1');
     await plane.connect('router', 'gateway-1');
     /** Counts what each step of the work comes to. */

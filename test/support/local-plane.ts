@@ -1,51 +1,51 @@
 import pino from 'pino';
 import { serve } from '../../src/cli/commands.ts';
 import { readArguments } from '../../src/command.ts';
+import type { RawObject } from '../../src/config/raw.ts';
 import type { ConfigChange } from '../../src/config/store.ts';
 import { type ControlPlane, startControlPlane } from '../../src/control-plane.ts';
 import { struct } from '../../src/proto/wellknown.ts';
 import { serveSettings } from '../../src/settings/settings.ts';
-import { AdsClient } from '../support/ads-client.ts';
-import { type HugeMesh, hugeMesh } from './huge-mesh.ts';
+import { AdsClient } from './ads-client.ts';
 
-/** A control plane in this process over a mesh with long lists, where what its pages are made of can be counted. */
-export class HugePlane {
-  readonly #plane: ControlPlane;
+/** A control plane in this process, without TLS: what it does can be counted and timed. */
+export class LocalPlane {
+  readonly plane: ControlPlane;
   readonly #emit: (change: ConfigChange) => void;
   readonly #clients: AdsClient[] = [];
 
   private constructor(plane: ControlPlane, emit: (change: ConfigChange) => void) {
-    this.#plane = plane;
+    this.plane = plane;
     this.#emit = emit;
   }
 
-  static async start(mesh: HugeMesh): Promise<HugePlane> {
+  static async start(objects: readonly RawObject[]): Promise<LocalPlane> {
     const args = ['--config', '.', '--http-address', '127.0.0.1:0', '--xds-address', '127.0.0.1:0'];
     let emit: (change: ConfigChange) => void = () => {};
     const source = {
       name: 'made up',
       run(to: typeof emit) {
         emit = to;
-        for (const object of hugeMesh(mesh)) to({ op: 'upsert', object });
+        for (const object of objects) to({ op: 'upsert', object });
         return { synced: Promise.resolve() };
       },
     };
     const settings = serveSettings(readArguments(serve, args));
     const plane = await startControlPlane(settings, { sources: [source], log: pino({ level: 'fatal' }) });
     await plane.ready;
-    return new HugePlane(plane, change => emit(change));
+    return new LocalPlane(plane, change => emit(change));
   }
 
   get http(): string {
-    return this.#plane.http;
+    return this.plane.http;
   }
 
   get xds(): string {
-    return this.#plane.xds;
+    return this.plane.xds;
   }
 
-  change(change: ConfigChange): void {
-    this.#emit(change);
+  change(object: RawObject): void {
+    this.#emit({ op: 'upsert', object });
   }
 
   client(node: { readonly id: string; readonly metadata?: ReturnType<typeof struct> }): AdsClient {
@@ -82,6 +82,6 @@ export class HugePlane {
 
   async stop(): Promise<void> {
     for (const client of this.#clients) client.close();
-    await this.#plane.stop();
+    await this.plane.stop();
   }
 }
