@@ -2,6 +2,7 @@ import { typeName } from './any.ts';
 import { findType } from './bundle.ts';
 import { formatDuration } from './duration.ts';
 import { type AnyMessage, decodeMessage, type MessageName, type MessageTypes } from './message.ts';
+import { shownJson, shownScalar, withheld } from './redact.ts';
 import { type FieldSchema, type FieldType, isAbsence, lowerCamel, schemaOf } from './schema.ts';
 import { formatTimestamp } from './timestamp.ts';
 import { fromStruct, fromValue, isList, type Json } from './wellknown.ts';
@@ -13,7 +14,7 @@ export function toJson<N extends MessageName>(name: N, message: MessageTypes[N])
   return messageJson(name, message as AnyMessage);
 }
 
-/** {@link toJson} with lower-camel names, as protojson writes them unless told otherwise. */
+/** {@link toJson} with lower-camel names, as protojson writes them unless told otherwise, for people: what is sensitive is not in it. */
 export function toCamelJson<N extends MessageName>(name: N, message: MessageTypes[N]): Json {
   return messageCamelJson(name, message as AnyMessage);
 }
@@ -25,19 +26,21 @@ interface Writer {
   readonly any: (any: AnyMessage) => Json;
 }
 
-/** Writes with fields named so. */
-function writer(nameOf: (field: FieldSchema) => string): Writer {
+/** Writes with fields named so; `forPeople`: without what is sensitive. */
+function writer(nameOf: (field: FieldSchema) => string, forPeople: boolean): Writer {
   const messageOf = (name: string, message: AnyMessage): Json => {
     if (name === 'google.protobuf.Any') return anyOf(message);
     const special = wellKnown[name];
-    return special ? special(message) : fieldsOf(name, message);
+    if (!special) return fieldsOf(name, message);
+    return forPeople ? shownJson(special(message)) : special(message);
   };
 
   const fieldsOf = (name: string, message: AnyMessage): { [key: string]: Json } => {
     const out: { [key: string]: Json } = {};
     for (const field of schemaOf(name).fields) {
       const value = message[field.name];
-      if (!isAbsence(field, value)) out[nameOf(field)] = fieldOf(field, value);
+      if (!isAbsence(field, value))
+        out[nameOf(field)] = fieldOf(field, forPeople && field.sensitive ? withheld(field, value) : value);
     }
     return out;
   };
@@ -63,7 +66,7 @@ function writer(nameOf: (field: FieldSchema) => string): Writer {
         if (type.name === 'google.protobuf.NullValue') return null;
         return type.byNumber.get(value as number) ?? (value as number);
       case 'scalar':
-        return scalarJson(type.scalar, value);
+        return scalarJson(type.scalar, forPeople ? shownScalar(value) : value);
     }
   };
 
@@ -147,10 +150,14 @@ const wellKnown: Readonly<Record<string, (message: AnyMessage) => Json>> = {
 };
 
 /** {@link toJson} for a type known only at run time. */
-export const { message: messageJson } = writer(field => field.name);
+export const { message: messageJson } = writer(field => field.name, false);
 
 /** {@link toCamelJson} for a type known only at run time; the JSON of a field's value; and of an Any. */
-export const { message: messageCamelJson, value: valueCamelJson, any: anyMessage } = writer(field => field.jsonName);
+export const {
+  message: messageCamelJson,
+  value: valueCamelJson,
+  any: anyMessage,
+} = writer(field => field.jsonName, true);
 
 /** Whether a message has a JSON form of its own, so that beside an Any's type it is a `value`. */
 export const hasOwnForm = (name: string): boolean => name === 'google.protobuf.Any' || wellKnown[name] !== undefined;

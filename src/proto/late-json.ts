@@ -1,10 +1,12 @@
 import protobuf from 'protobufjs';
 import { typeName } from './any.ts';
 import { findType, messageType } from './bundle.ts';
-import type { Any } from './generated/google/protobuf.ts';
+import type { Any, Value } from './generated/google/protobuf.ts';
 import { anyMessage, hasOwnForm, messageCamelJson, valueCamelJson } from './json-writer.ts';
 import { type AnyMessage, decodeMessage, type MessageName, type MessageTypes } from './message.ts';
+import { isSensitive, withheld, withheldJson } from './redact.ts';
 import { type FieldSchema, isAbsence, schemaOf } from './schema.ts';
+import { fromValue } from './wellknown.ts';
 
 /** Stands where an item could be: there is none yet, and others may have their turn. */
 export const pause = Symbol('pause');
@@ -101,6 +103,7 @@ function fieldApart(
   places: readonly Occurrence[],
 ): LateJson | undefined {
   const { type, shape } = field;
+  if (field.sensitive) return valueOfField(field, decodeMessage(name, joined(bytes, places))[field.name]);
   const contentOf = ({ content, to }: Occurrence): Uint8Array => bytes.subarray(content, to);
   if (shape === 'map') return new Members(membersApart(name, field, bytes, places));
   if (type.kind === 'message' && shape === 'list') return each(places, place => late(type.name, contentOf(place)));
@@ -110,7 +113,7 @@ function fieldApart(
   const decoded = (from: readonly Occurrence[]): unknown => decodeMessage(name, joined(bytes, from))[field.name];
   if (shape === 'list' && more.length) return listApart(field, places, decoded);
   const value = decoded(places);
-  return isAbsence(field, value) ? undefined : lateField(field, value);
+  return isAbsence(field, value) ? undefined : valueOfField(field, value);
 }
 
 const joined = (bytes: Uint8Array, places: readonly Occurrence[]): Uint8Array =>
@@ -156,10 +159,14 @@ function lateMessage(name: string, message: AnyMessage): LateJson {
   const out: { [name: string]: LateJson } = {};
   for (const field of schemaOf(name).fields) {
     const value = message[field.name];
-    if (!isAbsence(field, value)) out[field.jsonName] = lateField(field, value);
+    if (!isAbsence(field, value)) out[field.jsonName] = valueOfField(field, value);
   }
   return out;
 }
+
+/** The JSON of a field as it may be shown. */
+const valueOfField = (field: FieldSchema, value: unknown): LateJson =>
+  lateField(field, field.sensitive ? withheld(field, value) : value);
 
 function lateField(field: FieldSchema, value: unknown): LateJson {
   const make = (item: unknown): LateJson => lateValue(field.type, item);
@@ -174,18 +181,20 @@ const lateValue = (type: FieldSchema['type'], value: unknown): LateJson =>
 const lateItems = (items: readonly unknown[], make: (item: unknown) => LateJson): LateJson =>
   items.length > ITEMS ? each(items, make) : items.map(make);
 
-function lateMembers(map: AnyMessage, make: (item: unknown) => LateJson): LateJson {
+function lateMembers(map: AnyMessage, make: (item: unknown, name: string) => LateJson): LateJson {
   const names = Object.keys(map).sort();
-  if (names.length <= ITEMS) return Object.fromEntries(names.map(name => [name, make(map[name])]));
+  if (names.length <= ITEMS) return Object.fromEntries(names.map(name => [name, make(map[name], name)]));
   return new Members({
     *[Symbol.iterator]() {
-      for (const name of names) yield [name, make(map[name])] as const;
+      for (const name of names) yield [name, make(map[name], name)] as const;
     },
   });
 }
 
 const lateStruct = ({ fields }: AnyMessage): LateJson =>
-  lateMembers((fields ?? {}) as AnyMessage, member => lateStructValue(member as AnyMessage));
+  lateMembers((fields ?? {}) as AnyMessage, (member, name) =>
+    isSensitive(name) ? withheldJson(fromValue(member as Value)) : lateStructValue(member as AnyMessage),
+  );
 
 const lateList = ({ values }: AnyMessage): LateJson =>
   lateItems((values ?? []) as readonly unknown[], item => lateStructValue(item as AnyMessage));

@@ -2,6 +2,7 @@ import protobuf from 'protobufjs';
 import { messageType } from './bundle.ts';
 import { hostFields, type Spelling } from './host-fields.ts';
 import type { Rules } from './rules.ts';
+import { sensitiveFields } from './sensitive-fields.ts';
 
 /** What a field's value is: a scalar by its protobuf name, an enum, or a message. */
 export type FieldType =
@@ -26,6 +27,8 @@ export interface FieldSchema {
   readonly presence: boolean;
   /** Set where the field names a host: how the reader spells it. */
   readonly spelling?: Spelling;
+  /** Whether nobody but its reader is to see it. */
+  readonly sensitive?: true;
   /** The oneof that has this and other members. */
   readonly oneof?: string;
   /** The place among the members of the oneof, as declared. */
@@ -78,7 +81,8 @@ function messageSchema(type: protobuf.Type): MessageSchema {
   const byKey = new Map<string, FieldSchema>();
   for (const field of [...type.fieldsArray].sort((a, b) => a.id - b.id)) {
     const spelling = hostFields[name]?.[field.name];
-    const schema = { ...fieldSchema(field.resolve()), ...(spelling && { spelling }) };
+    const sensitive = sensitiveFields[name]?.includes(field.name) && { sensitive: true as const };
+    const schema = { ...fieldSchema(field.resolve()), ...(spelling && { spelling }), ...sensitive };
     fields.push(schema);
     for (const key of spellings(field)) byKey.set(key, schema);
   }

@@ -1,9 +1,9 @@
 import type { Proxy } from '../../model/proxy/proxy.ts';
-import { typed, typeUrl } from '../../proto/any.ts';
-import type { Secret } from '../../proto/generated/envoy/extensions/transport_sockets/tls/v3.ts';
+import { typeUrl } from '../../proto/any.ts';
 import type { Any } from '../../proto/generated/google/protobuf.ts';
 import { each, type LateJson, lateAny, pause } from '../../proto/json.ts';
-import { decode } from '../../proto/message.ts';
+import { decodeMessage, encodeMessage } from '../../proto/message.ts';
+import { redacted } from '../../proto/redact.ts';
 import type { Connection, Held } from '../../xds/connection.ts';
 import type { LongResource } from '../../xds/long-answer.ts';
 import type { EncodedResource } from '../../xds/resource.ts';
@@ -27,28 +27,42 @@ const typeOf = (text: string): XdsType | undefined =>
   SHORT_NAMES[text.toLowerCase()] ??
   Object.values(SHORT_NAMES).find(type => resourceTypes[type].typeUrl === text.trim());
 
-const REDACTED = { inline_bytes: Buffer.from('[redacted]') };
-const SECRET = 'envoy.extensions.transport_sockets.tls.v3.Secret';
+const ENVOY_FILTER = /^EnvoyFilter\//;
+/** What is in all messages with the token of a tracer. */
+const TRACER = 'envoy.config.trace';
+/** What is in all messages that have something sensitive: the keys themselves, or the names of their types. */
+const MARKS = [
+  'PRIVATE KEY',
+  'transport_sockets.tls',
+  'private_key_providers',
+  'api_key_auth',
+  'basic_auth',
+  'redis_proxy',
+  'ext_authz',
+  'extensions.common.aws',
+  'aws_request_signing',
+  'aws_lambda',
+  'grpc_credential',
+  'call_credentials',
+  'TypedStruct',
+  'googleapis.com/google.protobuf.Struct',
+];
 
-/** A Secret without what nobody but its proxy is to know: whatever it holds besides certificates. */
-function redacted(secret: Secret): Secret {
-  const { name } = secret;
-  const named = name === undefined ? {} : { name };
-  if (secret.tls_certificate) {
-    const { password, ...pair } = secret.tls_certificate;
-    return { ...named, tls_certificate: { ...pair, private_key: REDACTED, ...(password && { password: REDACTED }) } };
-  }
-  if (secret.validation_context) return secret;
-  if (secret.session_ticket_keys) return { ...named, session_ticket_keys: { keys: [REDACTED] } };
-  return { ...named, generic_secret: { secret: REDACTED } };
+/**
+ * A resource without what nobody but its proxy is to know. What is made here has it in Secrets and in tracers; patches may have it anywhere. A message
+ * of Google's gRPC client names no type: its key is known by how it begins.
+ */
+function shown(type: XdsType, { bytes, sources }: EncodedResource): Any {
+  const { typeUrl: type_url, message } = resourceTypes[type];
+  const isPatched = sources.some(key => ENVOY_FILTER.test(key));
+  const mayTell =
+    type === 'secret' || bytes.includes(TRACER) || (isPatched && MARKS.some(mark => bytes.includes(mark)));
+  if (!mayTell) return { type_url, value: bytes };
+  return { type_url, value: encodeMessage(message, redacted(message, decodeMessage(message, bytes))) };
 }
 
-function shown(type: XdsType, { bytes }: EncodedResource): Any {
-  if (type === 'secret') return typed(SECRET, redacted(decode(SECRET, bytes)));
-  return { type_url: resourceTypes[type].typeUrl, value: bytes };
-}
-
-const json = (type: XdsType, resource: EncodedResource): LateJson => lateAny(shown(type, resource));
+const json = (type: XdsType, { bytes }: EncodedResource): LateJson =>
+  lateAny({ type_url: resourceTypes[type].typeUrl, value: bytes });
 
 /** A part of a dump: its message, the type of its resources, and how it has each of them. */
 interface Part {

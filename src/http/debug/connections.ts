@@ -3,6 +3,7 @@ import { identify } from '../../model/identify.ts';
 import type { MeshModel } from '../../model/mesh.ts';
 import type { Proxy } from '../../model/proxy/proxy.ts';
 import { each, type LateJson } from '../../proto/json.ts';
+import { shownJson } from '../../proto/redact.ts';
 import type { Json } from '../../proto/wellknown.ts';
 import type { Connection } from '../../xds/connection.ts';
 import { byName, connectionId } from './view.ts';
@@ -39,7 +40,7 @@ function detailed(connection: Connection<Proxy>, mesh: MeshModel | undefined): L
     ...head(connection),
     ...filled({ labels }),
     metadata: {
-      ...(config && { PROXY_CONFIG: JSON.parse(config) as Json }),
+      ...(config && { PROXY_CONFIG: shownJson(JSON.parse(config) as Json) }),
       ...metadata,
       ...filled({ LABELS: of.labels, INSTANCE_IPS: addresses.join() }),
       NAMESPACE: namespace,
