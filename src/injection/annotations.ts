@@ -137,6 +137,21 @@ const overrides: Check = value => {
     : 'expected lists of containers with names under containers and initContainers';
 };
 
+const levels = 'trace|debug|info|warning|warn|error|critical|off';
+const level = new RegExp(`^(${levels})?$`);
+const levelOfComponent = new RegExp(`^[\\w.-]+:(${levels})$`);
+
+/** How loud the proxy is, in all and by component. */
+const logLevel: Check = value =>
+  value.split(',').every(item => level.test(item) || levelOfComponent.test(item))
+    ? undefined
+    : `expected a level (${levels.replaceAll('|', ', ')}), with or without levels of components, such as info,http:debug`;
+
+const componentLogLevel: Check = value =>
+  value === '' || value.split(',').every(item => levelOfComponent.test(item))
+    ? undefined
+    : 'expected levels of components, such as http:debug,router:trace';
+
 /** An object of JSON with anything. */
 const object: Check = value => (jsonObject(value) ? undefined : 'expected an object of JSON');
 
@@ -177,6 +192,8 @@ const checks: { readonly [name: string]: Check } = {
   'sidecar.istio.io/userVolume': volumes,
   'sidecar.istio.io/userVolumeMount': mounts,
   'sidecar.istio.io/bootstrapOverride': configMap,
+  'sidecar.istio.io/logLevel': logLevel,
+  'sidecar.istio.io/componentLogLevel': componentLogLevel,
   'apm.datadoghq.com/env': object,
   'proxy.istio.io/overrides': overrides,
 };

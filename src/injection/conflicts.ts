@@ -1,5 +1,5 @@
 import type { Report } from '../config/report.ts';
-import { containersOf, initContainersOf, type Named, type Pod } from './pod.ts';
+import { containersOf, findContainer, initContainersOf, type Named, type Pod, PROXY } from './pod.ts';
 
 /** What keeps what is injected and what a pod has from being in one pod. */
 
@@ -36,6 +36,19 @@ export function checkNames(pod: Pod, added: Pod, report: Report): void {
       report.error(
         'metadata.annotations["inject.istio.io/templates"]',
         `the templates make ${name} an init container and one beside the app; expected one of the two`,
+      );
+}
+
+/** As long as Linux lets one argument be, but for what the kubelet writes into it. */
+const LONGEST_ARGUMENT = 124 * 1024;
+
+/** Reports arguments of the proxy with which nothing could be started: its bootstrap is one. */
+export function checkArguments(pod: Pod, report: Report): void {
+  for (const arg of findContainer(pod, PROXY)?.args ?? [])
+    if (Buffer.byteLength(arg) > LONGEST_ARGUMENT)
+      report.error(
+        '',
+        `the bootstrap of its proxy is longer than the ${LONGEST_ARGUMENT} bytes that an argument can have; expected fewer probes, or sidecar.istio.io/rewriteAppHTTPProbers: "false", or the template istio-proxy`,
       );
 }
 

@@ -2,7 +2,7 @@ import type { Problem } from '../config/problem.ts';
 import { Report } from '../config/report.ts';
 import { objectKey } from '../object-key.ts';
 import { checkAnnotations } from './annotations.ts';
-import { checkMounts, checkNames, checkVolumes } from './conflicts.ts';
+import { checkArguments, checkMounts, checkNames, checkVolumes } from './conflicts.ts';
 import {
   changeContainer,
   followProxyUser,
@@ -117,6 +117,8 @@ function inject(pod: Pod, settings: InjectionSettings, where: Surroundings, repo
     asked,
   );
   const notes = { ...annotationsOf(finished), ...settings.injectedAnnotations };
+  checkArguments(finished, report);
+  if (hasErrors(report)) return { kind: 'refuse', problems: report.problems };
   const noted = withMeta(finished, { annotations: { ...imageSaid(finished, templates), ...notes } });
   const ordered = inStartingOrder(noted, context);
   const status = statusText(original, ordered, added, settings.revision);

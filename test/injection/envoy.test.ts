@@ -36,7 +36,8 @@ const http = () =>
   createServer((request, response) => {
     Object.assign(app, { asked: request.url, headers: request.headers });
     const page = request.url === '/m' ? app.metrics : request.url === '/ready' && !app.ready ? 503 : 200;
-    response.writeHead(page).end(page === 200 ? 'app_requests_total 7\n' : '');
+    if (request.url === '/moved') response.writeHead(302, { location: '/elsewhere' }).end();
+    else response.writeHead(page).end(page === 200 ? 'app_requests_total 7\n' : '');
   });
 
 /** Answers every call as grpc.health.v1.Health/Check: SERVING or NOT_SERVING. */
@@ -127,6 +128,20 @@ describe('an Envoy that is started as the kubelet would start that of an injecte
     assert.equal((await ask('/app-health/other/readyz')).status, 404);
   });
 
+  test('what no request can have is sent as the kubelet sends it, or not', async () => {
+    await answers('/app-health/odd/livez', 200);
+    assert.equal(app.asked, '/a%20b%0A%C3%BC?c=d');
+    assert.equal(Buffer.from(String(app.headers['x-right']), 'latin1').toString(), 'ü\t1');
+    assert.equal(app.headers['x-wrong'], undefined);
+    assert.equal(app.headers['x-long'], undefined);
+    assert.notEqual(app.headers.host, 'a\nb');
+  });
+
+  test('who moved has answered: the kubelet is not sent where nobody is', async () => {
+    const answer = await fetch(`http://${pod}:15020/app-health/odd/readyz`, { redirect: 'manual' });
+    assert.deepEqual([answer.status, answer.headers.get('location')], [302, null]);
+  });
+
   test('over TLS, too, whatever the certificate', async () => {
     await answers('/app-health/app/startupz', 200);
     assert.equal(app.asked, '/started');
@@ -173,8 +188,8 @@ const podWith = (
     labels: { app: 'web' },
     annotations: {
       'sidecar.istio.io/interceptionMode': 'NONE',
-      'sidecar.istio.io/logLevel': 'error',
-      'proxy.istio.io/config': `{controlPlaneAuthPolicy: NONE, discoveryAddress: "${xds}", proxyMetadata: {ISTIO_META_a-b: c}}`,
+      'sidecar.istio.io/logLevel': 'error,router:critical',
+      'proxy.istio.io/config': `{controlPlaneAuthPolicy: NONE, discoveryAddress: "${xds}", proxyMetadata: {ISTIO_META_a-b: c, ISTIO_META_QUOTED: 'a"b\\\\c'}}`,
       'prometheus.io/scrape': 'true',
       'prometheus.io/port': String(metrics),
       'prometheus.io/path': '/m',
@@ -198,6 +213,22 @@ const podWith = (
         },
         startupProbe: { httpGet: { path: '/started', port: tls, scheme: 'HTTPS' } },
         lifecycle: { preStop: { httpGet: { path: '/stop', port: web } } },
+      },
+      {
+        name: 'odd',
+        readinessProbe: { httpGet: { path: '/moved', port: web } },
+        livenessProbe: {
+          httpGet: {
+            path: '/a b\nü?c=d#e',
+            port: web,
+            httpHeaders: [
+              { name: 'Host', value: 'a\nb' },
+              { name: 'X-Right', value: 'ü\t1' },
+              { name: 'X-Wrong', value: 'a\0b' },
+              { name: 'X-Long', value: 'x'.repeat(20_000) },
+            ],
+          },
+        },
       },
       { name: 'db', readinessProbe: { tcpSocket: { port: tcp }, periodSeconds: 2 } },
       { name: 'rpc', livenessProbe: { grpc: { port: rpc, service: 'alive' }, periodSeconds: 2 } },

@@ -107,6 +107,22 @@ test("of what istiod injected the user's own name of the workload stays", () => 
   }
 });
 
+test('a bootstrap that no argument can hold refuses the pod, and another sidecar takes it', () => {
+  const probe = { httpGet: { port: 80 } };
+  const containers = Array.from({ length: 200 }, (_, i) => ({
+    name: `c${i}`,
+    image: 'x',
+    ...{ readinessProbe: probe, livenessProbe: probe, startupProbe: probe },
+  }));
+  const pod = { metadata: {}, spec: { containers } } as Pod;
+  const [envoy, other] = (['envoy', 'istio-proxy'] as const).map(sidecar =>
+    injectPod(pod, settingsOf({ values: values(), mesh: '', sidecar }), where),
+  );
+  assert.ok(envoy?.kind === 'refuse');
+  assert.match(envoy.problems[0]?.message ?? '', /longer than the \d+ bytes that an argument can have/);
+  assert.equal(other?.kind, 'inject');
+});
+
 test("a pod that had its node's network before is left alone", () => {
   const status = '{"containers":["istio-proxy"],"before":{"spec":{"hostNetwork":true}}}';
   const pod = {

@@ -5,6 +5,7 @@ import {
   annotation,
   type Container,
   containersOf,
+  type EnvVar,
   initContainersOf,
   type JsonObject,
   labelsOf,
@@ -87,8 +88,7 @@ function image({ values, pod }: TemplateContext): string {
 }
 
 function sidecar(context: TemplateContext, type: Type): JsonObject {
-  const { values, pod, proxy } = context;
-  const { global } = values;
+  const { pod, proxy } = context;
   const seconds = Math.round(milliseconds(proxy.drainDuration ?? {}) / 1000);
   const threads = proxy.concurrency ? String(proxy.concurrency.value ?? 0) : '$(ISTIO_CPU_LIMIT)';
   return {
@@ -97,11 +97,7 @@ function sidecar(context: TemplateContext, type: Type): JsonObject {
     command: ['/usr/local/bin/envoy'],
     args: [
       ...(annotation(pod, OVERRIDE) === undefined ? [] : ['-c', `${overrides}/custom_bootstrap.json`]),
-      ...['--log-level', parts.setting(context, 'sidecar.istio.io/logLevel', global.proxy.logLevel)],
-      ...[
-        '--component-log-level',
-        parts.setting(context, 'sidecar.istio.io/componentLogLevel', global.proxy.componentLogLevel),
-      ],
+      ...logFlags(context),
       ...(threads === '0' ? [] : ['--concurrency', threads]),
       ...['--drain-time-s', String(seconds), '--drain-strategy', 'immediate', '--disable-hot-restart'],
     ],
@@ -117,6 +113,16 @@ function sidecar(context: TemplateContext, type: Type): JsonObject {
       ...parts.jsonEntries(context, 'sidecar.istio.io/userVolumeMount').map(([name, mount]) => ({ name, ...mount })),
     ],
   };
+}
+
+/** How loud Envoy is: a level, and levels by component, which may stand beside it (istio: envoy.splitComponentLog). */
+function logFlags(context: TemplateContext): readonly string[] {
+  const { logLevel, componentLogLevel } = context.values.global.proxy;
+  const items = parts.setting(context, 'sidecar.istio.io/logLevel', logLevel).split(',');
+  const level = items.filter(item => !item.includes(':')).at(-1);
+  const beside = items.filter(item => item.includes(':')).join(',');
+  const components = beside || parts.setting(context, 'sidecar.istio.io/componentLogLevel', componentLogLevel);
+  return [...(level ? ['--log-level', level] : []), ...(components ? ['--component-log-level', components] : [])];
 }
 
 const OVERRIDE = 'sidecar.istio.io/bootstrapOverride';
@@ -204,6 +210,12 @@ const known = (name: string): string => `\uE000${name}\uE001`;
 const forKubelet = (json: string): string =>
   json.replaceAll('$', '$$$$').replaceAll(/\uE000([^\uE001]+)\uE001/g, (_, name: string) => `$(${name})`);
 
+/** What the kubelet would write into the JSON as it is, and nothing could read it then. */
+const unfit = /["\\\p{Cc}]/u;
+
+/** A variable of metadata: by name, unless its value cannot stand in JSON. */
+const metaValue = ({ name, value }: EnvVar): string => (value !== undefined && unfit.test(value) ? value : known(name));
+
 const CONFIG = '--config-yaml';
 
 /** The container with its bootstrap, unless the user gave it one. */
@@ -263,7 +275,7 @@ function nodeOf(proxy: Container, context: TemplateContext, pod: Pod, type: Type
       LABELS: labelsOf(pod),
       SERVICE_ACCOUNT: known('SERVICE_ACCOUNT'),
       INSTANCE_IPS: known('INSTANCE_IPS'),
-      ...Object.fromEntries(meta.map(({ name }) => [name.slice(META.length), known(name)])),
+      ...Object.fromEntries(meta.map(variable => [variable.name.slice(META.length), metaValue(variable)])),
       PROXY_CONFIG: toJson('istio.mesh.v1alpha1.ProxyConfig', context.proxy) as JsonObject,
     },
   };

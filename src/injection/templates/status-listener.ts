@@ -95,7 +95,9 @@ export function statusResources(status: Status): {
   readonly listeners: readonly JsonObject[];
   readonly clusters: readonly JsonObject[];
 } {
-  const probers = Object.entries(status.probers).map(([path, prober]) => ({ path, prober, name: `app${path}` }));
+  const probers = Object.entries(status.probers)
+    .filter(([, { httpGet, tcpSocket, grpc }]) => isPort((httpGet ?? tcpSocket ?? grpc)?.port))
+    .map(([path, prober]) => ({ path, prober, name: `app${path}` }));
   const passed = probers.filter(({ prober }) => prober.httpGet);
   const checked = probers.filter(({ prober }) => !prober.httpGet);
   const merged = mergedWith(status.scrape);
@@ -128,18 +130,36 @@ const seconds = (prober: Prober): string => `${prober.timeoutSeconds || 1}s`;
 /** Envoy's formats have % for their commands. */
 const literally = (value: string): string => value.replaceAll('%', '%%');
 
+const isPort = (port: unknown): boolean => Number(port) >= 1 && Number(port) <= 65535;
+
+/** A path as the kubelet asks for it: without a fragment, and what no request line can have with percent signs. */
+const requested = (path: string): string => {
+  const [wanted = ''] = path.split('#', 1);
+  const encoded = wanted.replaceAll(/[^\x21-\x7e]/gu, letter =>
+    [...Buffer.from(letter)].map(byte => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''),
+  );
+  return encoded.startsWith('/') ? encoded : `/${encoded}`;
+};
+
+/** Whether Envoy takes a header's value; the kubelet sends none with control characters either. */
+const isSendable = ({ value = '' }: { readonly value?: string }): boolean =>
+  !/[^\P{Cc}\t]/u.test(value) && Buffer.byteLength(value) < 16_384;
+
 function passOn(path: string, prober: Prober, name: string): JsonObject {
   const { path: wanted = '/', httpHeaders = [] } = prober.httpGet as HttpGet;
-  const host = httpHeaders.find(header => header.name.toLowerCase() === 'host')?.value;
-  const others = httpHeaders.filter(header => header.name.toLowerCase() !== 'host');
+  const sent = httpHeaders.filter(isSendable);
+  const host = sent.find(header => header.name.toLowerCase() === 'host')?.value;
+  const others = sent.filter(header => header.name.toLowerCase() !== 'host');
   return {
     match: { path },
     route: {
       cluster: name,
-      prefix_rewrite: wanted.startsWith('/') ? wanted : `/${wanted}`,
+      prefix_rewrite: requested(wanted),
       ...(host !== undefined && { host_rewrite_literal: host }),
       timeout: seconds(prober),
     },
+    // The kubelet would go there, on the proxy's port, where nobody answers; a redirect is an answer that will do.
+    response_headers_to_remove: ['location'],
     ...(others.length > 0 && {
       request_headers_to_add: others.map(header => ({
         header: { key: header.name, value: literally(header.value ?? '') },
@@ -203,7 +223,7 @@ function mergedWith({
   targets,
 }: Partial<Scrape>): { readonly perRoute: JsonObject; readonly clusters: readonly JsonObject[] } | undefined {
   const told = targets ?? (port ? [{ port, path: path ?? '' }] : []);
-  const asked = told.filter(target => Number(target.port) >= 1 && Number(target.port) <= 65535);
+  const asked = told.filter(target => isPort(target.port));
   if (!asked.length) return undefined;
   const calls = asked.map(
     ({ path: wanted }, i) => `{"metrics-${i}", ${quoted(wanted.startsWith('/') ? wanted : `/${wanted || 'metrics'}`)}}`,
