@@ -30,6 +30,8 @@ COPY proto/bundle.json proto/extensions.json proto/
 # What `pilotlight install` prints.
 COPY deploy deploy
 COPY --from=build /pilotlight/dist dist
+# What `istioctl bug-report` runs in the container.
+RUN printf '#!/bin/sh\nexec node /pilotlight/dist/pilot-discovery.js "$@"\n' > /usr/local/bin/pilot-discovery && chmod 755 /usr/local/bin/pilot-discovery
 USER 1337:1337
 EXPOSE 15010 15012 15014 15017 8080
 ENTRYPOINT ["node", "dist/main.js"]
