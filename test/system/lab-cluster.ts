@@ -79,6 +79,11 @@ export class LabCluster {
     return shell('"$LAB_BIN/istioctl" "$@" 2>&1 || true', args);
   }
 
+  /** Runs a line as it is typed in a folder, with kubectl and istioctl; resolves to what it printed. */
+  type(line: string, folder: string): Promise<string> {
+    return shell('PATH=$PATH:$LAB_BIN; cd "$1"; eval "$2"', [folder, line]);
+  }
+
   /** Reads objects as JSON. */
   async get<T>(...args: readonly string[]): Promise<T> {
     return JSON.parse(await this.kubectl('get', '-o', 'json', ...args)) as T;

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { formatTranscript, PRINTERS, parseTranscript, printedBy, unexplained } from '../system/transcript.ts';
+import { readTranscript, transcriptText, WALKTHROUGHS } from '../system/walkthroughs.ts';
+
+describe('transcripts of published walkthroughs', () => {
+  for (const name of WALKTHROUGHS)
+    test(`${name}: whoever prints another thing than the others, it is said why`, () => {
+      const transcript = readTranscript(name);
+      assert.deepEqual(unexplained(transcript), []);
+      assert.equal(formatTranscript(transcript), transcriptText(name));
+      const shown = transcript.parts.flatMap(part => (typeof part === 'string' ? [] : (part.rows ?? [])));
+      const counts = [...PRINTERS].map(mark => shown.filter(({ printers }) => printers.has(mark as 'p')).length);
+      assert.ok(Math.min(...counts) > 50, `rows of ${PRINTERS}: ${counts}`);
+    });
+
+  test('a difference that nobody explains is found, and so is a reason that is given for nothing', () => {
+    const text =
+      '= since  Istio prints it so today.\n$ a\npiae           1  2\np.ae           3\n.i.. since     4  ·  5';
+    const transcript = parseTranscript(text);
+    assert.deepEqual(unexplained(transcript), ['a:  3']);
+    assert.deepEqual(
+      printedBy(
+        transcript.parts.flatMap(part => (typeof part === 'string' ? [] : (part.rows ?? []))),
+        'i',
+      ),
+      ['1  2', '4  ·  5'],
+    );
+    assert.deepEqual(unexplained(parseTranscript('= since  Today.\n$ a\npiae           1')), ['since']);
+    assert.deepEqual(unexplained(parseTranscript('$ a\npiae since     1')), ['a: since 1']);
+    assert.throws(() => parseTranscript('$ a\nwhat is this'), /neither a command nor a row of one: what is this/);
+  });
+});

@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { LabCluster } from './lab-cluster.ts';
+import { normalJson, normalText, TWIN, type Words } from './normal-form.ts';
+import {
+  asPrinted,
+  type Cells,
+  formatTranscript,
+  type Printer,
+  parseTranscript,
+  printedBy,
+  record,
+  type Transcript,
+  type Typed,
+} from './transcript.ts';
+
+/** Published walkthroughs of Istio, each a folder of test/system/walkthroughs: what is typed, with what it prints, and the objects that it needs. */
+export const WALKTHROUGHS = ['sidecar', 'bookinfo', 'weights'] as const;
+export type Walkthrough = (typeof WALKTHROUGHS)[number];
+
+const folderOf = (name: Walkthrough): string => join(import.meta.dirname, 'walkthroughs', name);
+const fileOf = (name: Walkthrough): string => join(folderOf(name), 'transcript.txt');
+
+export const transcriptText = (name: Walkthrough): string => readFileSync(fileOf(name), 'utf8');
+export const readTranscript = (name: Walkthrough): Transcript => parseTranscript(transcriptText(name));
+
+/** Istio's own ingress and egress gateway, as its demo profile has them, with the lab's images. */
+const GATEWAYS = [
+  'istioctl manifest generate --set profile=demo --set components.base.enabled=false --set components.pilot.enabled=false',
+  '--set hub=docker.io/istio --set tag=lab',
+  '--manifests "$("$CLUSTER_HOME/istio-source.sh")/manifests"',
+].join(' ');
+
+interface Listed {
+  readonly items: readonly {
+    readonly metadata: { readonly name: string; readonly namespace: string };
+    readonly spec: { readonly clusterIP?: string };
+    readonly status: { readonly podIP?: string };
+  }[];
+}
+
+interface Placed {
+  readonly name: string;
+  readonly namespace: string;
+  readonly deployment: string;
+}
+
+/** The Deployment of a pod. */
+const deploymentOf = (pod: string): string => pod.replace(/-[a-z0-9]+-[a-z0-9]{5}$/, '');
+
+/** Types what a transcript says on a cluster, as one of its printers. */
+export class Walker {
+  readonly #cluster: LabCluster;
+  readonly #printers: readonly Printer[];
+  #words: Words = { addresses: new Map(), pods: new Map() };
+  #pods: readonly Placed[] = [];
+
+  /** Ours have both kinds of sidecars, two printers; istiod has one. */
+  constructor(cluster: LabCluster, printers: readonly Printer[] = ['a', 'e']) {
+    this.#cluster = cluster;
+    this.#printers = printers;
+  }
+
+  /** Takes away what is in the mesh, so that nothing is printed but what a walkthrough makes. */
+  async clear(): Promise<void> {
+    const kinds =
+      'deployments,jobs,gateways.networking.istio.io,virtualservices,destinationrules,authorizationpolicies';
+    const here = import.meta.dirname;
+    await this.#cluster.type(`kubectl delete ${kinds} --all -n default`, here);
+    await this.#cluster.type(`kubectl delete services -n default -l '!provider'`, here);
+    await this.#cluster.type('kubectl delete peerauthentications --all -n istio-system', here);
+    await this.#cluster.type('kubectl delete -k ../../deploy/ingress-gateway', here);
+  }
+
+  /** Has the pods of all walkthroughs made at once, which takes longer than all that is typed, and Istio's own two gateways. */
+  async makePods(): Promise<void> {
+    const here = import.meta.dirname;
+    await this.#cluster.type(`${GATEWAYS} | kubectl apply -f -`, here);
+    for (const name of WALKTHROUGHS) {
+      const pods = readFileSync(join(folderOf(name), 'pods.yaml'), 'utf8');
+      // istiod has one kind of sidecar.
+      const own = this.#printers.includes('i')
+        ? pods.replaceAll(/annotations: \{inject[^}]*\}/g, 'annotations: {}')
+        : pods;
+      await this.#cluster.type(`kubectl apply -f - << 'END'\n${own}\nEND`, here);
+    }
+    await this.#cluster.kubectl('wait', '--for=condition=Available', 'deployments', '--all', '-A', '--timeout=180s');
+  }
+
+  /** Types all of a walkthrough; fails where something else is printed than the transcript has. `UPDATE_GOLDEN` has it written instead. */
+  async walk(name: Walkthrough): Promise<number> {
+    const transcript = readTranscript(name);
+    await this.#learn();
+    const parts: (string | Typed)[] = [];
+    for (const batch of batches(transcript.parts))
+      parts.push(...(await Promise.all(batch.map(part => this.#take(part, folderOf(name))))));
+    if (process.env['UPDATE_GOLDEN']) writeFileSync(fileOf(name), formatTranscript({ ...transcript, parts }));
+    return parts.filter(part => typeof part !== 'string').length;
+  }
+
+  async #take(part: string | Typed, folder: string): Promise<string | Typed> {
+    if (typeof part === 'string') return part;
+    if (!part.rows) {
+      await this.#cluster.type(this.#spoken(part.command, 'a'), folder);
+      await this.#learn();
+      return part;
+    }
+    let { rows } = part;
+    for (const printer of this.#printers) {
+      if (process.env['UPDATE_GOLDEN']) rows = record(rows, printer, await this.#settled(part, printer, folder));
+      else await this.#expect(part, printer, folder);
+    }
+    return { ...part, rows };
+  }
+
+  /** Asks until what is to be printed is printed: what was changed takes its time to be where it is looked at. */
+  async #expect(part: Typed, printer: Printer, folder: string): Promise<void> {
+    const expected = printedBy(part.rows ?? [], printer);
+    const deadline = Date.now() + 30_000;
+    for (;;) {
+      const printed = asPrinted(await this.#printed(part, printer, folder));
+      const isSame = printed.length === expected.length && printed.every((row, at) => row === expected[at]);
+      if (!isSame && Date.now() < deadline) await sleep(100);
+      else return assert.deepEqual(printed, expected, `$ ${part.command}`);
+    }
+  }
+
+  /** What is printed when nothing changes any more. */
+  async #settled(part: Typed, printer: Printer, folder: string): Promise<readonly Cells[]> {
+    let last = await this.#printed(part, printer, folder);
+    for (;;) {
+      await sleep(2_000);
+      const next = await this.#printed(part, printer, folder);
+      if (asPrinted(next).join('\n') === asPrinted(last).join('\n')) return next;
+      last = next;
+    }
+  }
+
+  async #printed({ command, rows }: Typed, printer: Printer, folder: string): Promise<readonly Cells[]> {
+    const said = await this.#cluster.type(this.#spoken(command, printer), folder).catch(String);
+    if (/^\s*[[{]/.test(said)) {
+      const paths = new Set(rows?.map(({ cells }) => cells[0]));
+      return normalJson(said, this.#words).filter(([path]) => paths.has(path));
+    }
+    const own = said.split('\n').filter(line => !this.#isOfTwin(line, printer));
+    return normalText(own.join('\n'), this.#words);
+  }
+
+  /** Whether a line is about pods with the other kind of sidecar than the printer's. */
+  #isOfTwin(line: string, printer: Printer): boolean {
+    const named = this.#pods.filter(({ name }) => line.includes(name));
+    const isOther = ({ deployment, namespace }: Placed): boolean =>
+      printer === 'e' ? this.#find(`${deployment}${TWIN}`, namespace) !== undefined : deployment.endsWith(TWIN);
+    return named.some(isOther);
+  }
+
+  /** A command with the names and addresses of now in the place of the stable words. */
+  #spoken(command: string, printer: Printer): string {
+    const namespace = / -n (\S+)/.exec(command)?.[1] ?? 'default';
+    return command
+      .replaceAll(/([a-z0-9-]+)-HASH(?:\.([a-z-]+))?/g, (_, deployment: string, other?: string) => {
+        const at = other ?? namespace;
+        const twin = printer === 'e' ? this.#find(`${deployment}${TWIN}`, at) : undefined;
+        const { name } = twin ?? this.#find(deployment, at) ?? assert.fail(`no pod of ${deployment} in ${at}`);
+        return other ? `${name}.${other}` : name;
+      })
+      .replaceAll(/svc\/[a-z-]+\.[a-z-]+/g, word => {
+        const found = [...this.#words.addresses].find(([, name]) => name === word);
+        return found?.[0] ?? assert.fail(`no address of ${word}`);
+      });
+  }
+
+  /** Who is who by now. */
+  async #learn(): Promise<void> {
+    const { items: pods } = await this.#cluster.get<Listed>('pods', '-A');
+    const { items: services } = await this.#cluster.get<Listed>('services', '-A');
+    this.#pods = pods.map(({ metadata: { name, namespace } }) => ({ name, namespace, deployment: deploymentOf(name) }));
+    this.#words = {
+      addresses: new Map([
+        ...services.map(
+          ({ metadata, spec }) => [spec.clusterIP ?? '', `svc/${metadata.name}.${metadata.namespace}`] as const,
+        ),
+        ...pods.map(({ metadata: { name, namespace }, status }) => {
+          return [status.podIP ?? '', `pod/${deploymentOf(name).replace(TWIN, '')}.${namespace}`] as const;
+        }),
+      ]),
+      pods: new Map(this.#pods.map(({ name, deployment }) => [name, deployment])),
+    };
+  }
+
+  #find(deployment: string, namespace: string): Placed | undefined {
+    return this.#pods.find(pod => pod.deployment === deployment && pod.namespace === namespace);
+  }
+}
+
+/** What may be typed side by side: all that lies between two changes. */
+function batches(parts: Transcript['parts']): readonly Transcript['parts'][] {
+  const found: (string | Typed)[][] = [[]];
+  for (const part of parts)
+    if (typeof part === 'string' || part.rows) found.at(-1)?.push(part);
+    else found.push([part], []);
+  return found;
+}
