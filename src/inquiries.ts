@@ -14,7 +14,7 @@ import { typeUrl } from './proto/any.ts';
 import { pause } from './proto/json.ts';
 import { encode } from './proto/message.ts';
 import { checkNode } from './security/node-check.ts';
-import type { AdsHandler } from './xds/handler.ts';
+import { type AdsHandler, notReady } from './xds/handler.ts';
 import type { AnswerInquiry, InquiryAdmission, InquiryAnswer, Making } from './xds/inquiry.ts';
 import type { LongResource } from './xds/long-answer.ts';
 
@@ -44,8 +44,7 @@ export function inquiries(context: () => InquiryContext): NonNullable<AdsHandler
     has: type => type === PAGE || type.startsWith(`${PAGE}/`),
     connect(node, peer) {
       const { view, identify, rightsOf, refused } = context();
-      if (!view.world())
-        return { ok: false, code: status.UNAVAILABLE, message: 'not every kind of object has been listed yet' };
+      if (!view.world()) return notReady;
       const parsed = parseNode(node);
       if (!parsed.ok) return { ok: false, code: status.INVALID_ARGUMENT, message: parsed.message };
       const { proxy } = parsed;

@@ -17,7 +17,16 @@ import { type Acknowledgements, proxyOf } from './security/acknowledgements.ts';
 import { checkNode } from './security/node-check.ts';
 import { type ProxyWorld, type World, withCredentials, withWorkloadSecrets } from './world.ts';
 import type { OtherResource } from './xds/frame.ts';
-import type { Acked, Admission, AdsHandler, Inquiries, OtherRequest, Sent, Stream } from './xds/handler.ts';
+import {
+  type Acked,
+  type Admission,
+  type AdsHandler,
+  type Inquiries,
+  notReady,
+  type OtherRequest,
+  type Sent,
+  type Stream,
+} from './xds/handler.ts';
 import type { Snapshot } from './xds/resource-set.ts';
 import type { XdsType } from './xds/resource-types.ts';
 import type { Rejection } from './xds/subscription.ts';
@@ -73,8 +82,7 @@ export class ProxyHandler implements AdsHandler<Proxy> {
 
   connect(node: Node, peer: Peer, waiting: Waiting): Admission<Proxy> | Promise<Admission<Proxy>> {
     const { world, identify, log } = this.#context;
-    if (!world())
-      return { ok: false, code: status.UNAVAILABLE, message: 'not every kind of object has been listed yet' };
+    if (!world()) return notReady;
     if ((node.id?.length ?? 0) > bounds['node-id'].most) throw new BoundError('node-id');
     const parsed = parseNode(node);
     if (!parsed.ok) {

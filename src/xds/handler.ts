@@ -1,6 +1,6 @@
 import type { Waiting } from '../grpc/call.ts';
 import type { Origin, Peer } from '../grpc/peer.ts';
-import type { Status, StatusError } from '../grpc/status.ts';
+import { type Status, type StatusError, status } from '../grpc/status.ts';
 import type { Node } from '../proto/generated/envoy/config/core/v3.ts';
 import type { Frame, OtherResource, Protocol } from './frame.ts';
 import type { InquiryAdmission } from './inquiry.ts';
@@ -25,6 +25,13 @@ export interface Stream<C> {
 export type Admission<C> =
   | { readonly ok: true; readonly client: C }
   | { readonly ok: false; readonly code: Status; readonly message: string };
+
+/** Refuses who comes before there is a whole world; it begins with istiod's words. */
+export const notReady = Object.freeze({
+  ok: false,
+  code: status.UNAVAILABLE,
+  message: 'server is not ready to serve discovery information: not every kind of object has been listed yet',
+} as const);
 
 /** A change of the world, as it is followed to the proxies' acknowledgements. */
 export interface Cause {
