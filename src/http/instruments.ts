@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Distribution } from './distribution.ts';
 
 /** Values of a metric with labels, as they are when its page is asked for. */
 type Values<L extends string> = () => Iterable<readonly [labels: Readonly<Record<L, string>>, value: number]>;
@@ -20,6 +21,11 @@ export class Instruments {
     ...labelNames: readonly L[]
   ): Histogram<L> {
     return new Histogram({ name, help, buckets: [...buckets], labelNames, registers: this.#registers });
+  }
+
+  /** A histogram of values that come by the thousand. */
+  distribution(name: string, help: string, buckets: readonly number[], label?: string): Distribution {
+    return new Distribution({ name, help, buckets, ...(label && { label }), register: this.registry });
   }
 
   /** A gauge that is read; it is left out where the value is undefined. */

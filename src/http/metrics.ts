@@ -7,7 +7,6 @@ import type { Lane } from '../rounds/rounds.ts';
 import { resourceTypes, type XdsType } from '../xds/resource-types.ts';
 import { type AuthorityReading, authorityMetrics } from './authority-metrics.ts';
 import { CertificateMetrics } from './certificate-metrics.ts';
-import { Distribution } from './distribution.ts';
 import { InjectionMetrics } from './injection-metrics.ts';
 import { Instruments } from './instruments.ts';
 import { objectMetrics } from './object-metrics.ts';
@@ -68,33 +67,29 @@ export class Metrics {
     'Responses that proxies rejected, by type',
     'type',
   );
-  readonly #configSize = new Distribution({
-    name: 'pilot_xds_config_size_bytes',
-    help: 'Size of the responses sent',
-    label: 'type',
-    buckets: [1, 10_000, 1_000_000, 4_000_000, 10_000_000, 40_000_000],
-    register: this.#instruments.registry,
-  });
-  readonly #convergence = new Distribution({
-    name: 'pilot_proxy_convergence_time',
-    help: 'Seconds from a change until a proxy has acknowledged what it is owed for it',
-    buckets: [0.1, 0.5, 1, 3, 5, 10, 20, 30],
-    register: this.#instruments.registry,
-  });
-  readonly #pushTime = new Distribution({
-    name: 'pilot_xds_push_time',
-    help: 'Seconds from a change until a response for it was handed to the socket',
-    label: 'type',
-    buckets: SECONDS,
-    register: this.#instruments.registry,
-  });
-  readonly #changeToAck = new Distribution({
-    name: 'pilotlight_change_ack_seconds',
-    help: "Seconds from a change's arrival to each proxy's ACK, by the kind of object that changed",
-    label: 'kind',
-    buckets: SECONDS,
-    register: this.#instruments.registry,
-  });
+  readonly #configSize = this.#instruments.distribution(
+    'pilot_xds_config_size_bytes',
+    'Size of the responses sent',
+    [1, 10_000, 1_000_000, 4_000_000, 10_000_000, 40_000_000],
+    'type',
+  );
+  readonly #convergence = this.#instruments.distribution(
+    'pilot_proxy_convergence_time',
+    'Seconds from a change until a proxy has acknowledged what it is owed for it',
+    [0.1, 0.5, 1, 3, 5, 10, 20, 30],
+  );
+  readonly #pushTime = this.#instruments.distribution(
+    'pilot_xds_push_time',
+    'Seconds from a change until a response for it was handed to the socket',
+    SECONDS,
+    'type',
+  );
+  readonly #changeToAck = this.#instruments.distribution(
+    'pilotlight_change_ack_seconds',
+    "Seconds from a change's arrival to each proxy's ACK, by the kind of object that changed",
+    SECONDS,
+    'kind',
+  );
   readonly #build = this.#instruments.histogram(
     'pilot_pushcontext_init_seconds',
     'Seconds that it takes to build the mesh from its objects',

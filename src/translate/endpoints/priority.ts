@@ -62,33 +62,36 @@ interface Failover {
   readonly to?: string | undefined;
 }
 
-function byLocality(
-  groups: readonly LocalityGroup[],
-  failover: readonly Failover[],
-  from: Locality,
-): readonly LocalityGroup[] {
-  const rule = failover.find(f => (f.from ?? '') === from.region);
-  return withoutGaps(
-    groups.map(group => {
-      const near = distance(from, group.locality);
-      const level = near === 3 && rule && group.locality.region !== (rule.to ?? '') ? 4 : near;
-      return { ...group, priority: group.priority * 5 + level };
-    }),
-  );
+/** How far away a locality is: 0 is nearest. `to` is the region that failover leads to from the proxy's, where it leads somewhere. */
+interface Scale {
+  readonly levels: number;
+  levelOf(locality: Locality, from: Locality, to: string | undefined): number;
 }
 
-function byRegion(
+const byLocality: Scale = {
+  levels: 5,
+  levelOf(locality, from, to) {
+    const near = distance(from, locality);
+    return near === 3 && to !== undefined && locality.region !== to ? 4 : near;
+  },
+};
+
+const byRegion: Scale = {
+  levels: 3,
+  levelOf: ({ region }, from, to) => (region === from.region ? 0 : region === to ? 1 : 2),
+};
+
+/** Splits each priority by how far its localities are. */
+function byDistance(
+  { levels, levelOf }: Scale,
   groups: readonly LocalityGroup[],
   failover: readonly Failover[],
   from: Locality,
 ): readonly LocalityGroup[] {
   const rule = failover.find(f => (f.from ?? '') === from.region);
+  const to = rule && (rule.to ?? '');
   return withoutGaps(
-    groups.map(group => {
-      const region = group.locality.region;
-      const level = region === from.region ? 0 : rule && region === (rule.to ?? '') ? 1 : 2;
-      return { ...group, priority: group.priority * 3 + level };
-    }),
+    groups.map(group => ({ ...group, priority: group.priority * levels + levelOf(group.locality, from, to) })),
   );
 }
 
@@ -141,7 +144,8 @@ export function prioritise(
   if (lb.kind === 'zoneAware') {
     if (!zoneAwareEnabled(lb.setting)) return groups;
     const labels = lb.setting.failoverPriority ?? [];
-    return byRegion(
+    return byDistance(
+      byRegion,
       labels.length ? byLabels(groups, labels, location) : groups,
       lb.setting.failover ?? [],
       location.locality,
@@ -153,7 +157,7 @@ export function prioritise(
   // Without outlier detection Envoy never learns that an endpoint fails, and would never fail over.
   if (!outlierDetection && !lb.force) return groups;
   const failover = setting.failover ?? [];
-  if (!setting.failoverPriority?.length) return byLocality(groups, failover, location.locality);
+  if (!setting.failoverPriority?.length) return byDistance(byLocality, groups, failover, location.locality);
   const split = byLabels(groups, setting.failoverPriority, location);
-  return failover.length ? byLocality(split, failover, location.locality) : split;
+  return failover.length ? byDistance(byLocality, split, failover, location.locality) : split;
 }
