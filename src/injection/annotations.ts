@@ -3,12 +3,12 @@ import { hostFault, isDnsLabel } from '../config/host.ts';
 import { isDeeperThan } from '../config/json.ts';
 import { checkProxySettings } from '../config/parse/proxy-settings.ts';
 import { entry, Report } from '../config/report.ts';
+import { reservedPorts } from '../istio/reserved-ports.ts';
 import { defaultProxyConfig } from '../istio/settings.ts';
 import { objectKey } from '../object-key.ts';
 import { annotationsOf, type Json, type JsonObject, own, type Pod, type StringMap } from './pod.ts';
 import { PROXY_CONFIG, readProxyConfig } from './proxy-config.ts';
 import { quantity } from './quantity.ts';
-import { reservedPorts } from './reserved-ports.ts';
 import { DEEPEST } from './shape.ts';
 import { isList, isObject } from './strategic-merge.ts';
 

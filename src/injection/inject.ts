@@ -1,5 +1,6 @@
 import type { Problem } from '../config/problem.ts';
 import { Report } from '../config/report.ts';
+import { reservedPorts } from '../istio/reserved-ports.ts';
 import { objectKey } from '../object-key.ts';
 import { checkAnnotations } from './annotations.ts';
 import { checkArguments, checkMounts, checkNames, checkVolumes } from './conflicts.ts';
@@ -24,6 +25,7 @@ import {
   type Pod,
   PROXY,
   type StringMap,
+  sidecarContainers,
   withMeta,
   withoutNulls,
 } from './pod.ts';
@@ -124,6 +126,7 @@ function inject(pod: Pod, settings: InjectionSettings, where: Surroundings, repo
   const status = statusText(original, ordered, added, settings.revision);
   const result = withMeta(ordered, { annotations: { ...annotationsOf(ordered), [STATUS]: status } });
   warnOfDns(pod, report);
+  warnOfOwn(original, report);
   return { kind: 'inject', pod: result, patch: jsonPatch(pod, result), problems: report.problems };
 }
 
@@ -247,6 +250,27 @@ function withProbes(pod: Pod, { mesh, values }: InjectionSettings): Pod {
   return Object.keys(probers).length
     ? withVariable(rewritten, { name: PROBERS, value: JSON.stringify(probers) })
     : rewritten;
+}
+
+/** The user of the proxy, by whom its traffic is told from the app's. */
+const PROXY_USER = 1337;
+
+/** Warns of what the app has that is the proxy's: its user, whose traffic is not captured, and its ports. */
+function warnOfOwn(pod: Pod, report: Report): void {
+  const user = findContainer(pod, PROXY)?.securityContext?.runAsUser ?? PROXY_USER;
+  for (const list of ['initContainers', 'containers'] as const)
+    for (const [i, { name, securityContext, ports = [] }] of (pod.spec?.[list] ?? []).entries()) {
+      if (sidecarContainers.includes(name)) continue;
+      const at = `spec.${list}[${i}]`;
+      if ((securityContext?.runAsUser ?? pod.spec?.securityContext?.runAsUser) === user)
+        report.warning(`${at}.securityContext.runAsUser`, `${user} is the proxy's user: its traffic is not captured`);
+      for (const [j, { containerPort }] of ports.entries())
+        if (Object.hasOwn(reservedPorts, containerPort))
+          report.warning(
+            `${at}.ports[${j}].containerPort`,
+            `${containerPort} is the proxy's own (${reservedPorts[containerPort]})`,
+          );
+    }
 }
 
 function warnOfDns(pod: Pod, report: Report): void {

@@ -39,6 +39,7 @@ export interface PodSpec extends JsonObject {
   readonly hostNetwork?: boolean;
   readonly serviceAccountName?: string;
   readonly dnsPolicy?: string;
+  readonly securityContext?: SecurityContext;
   readonly terminationGracePeriodSeconds?: number;
   readonly os?: JsonObject & { readonly name?: string };
 }

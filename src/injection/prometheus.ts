@@ -1,8 +1,8 @@
 import { entry, type Report } from '../config/report.ts';
+import { reservedPorts } from '../istio/reserved-ports.ts';
 import type { MeshConfig } from '../proto/generated/istio/mesh/v1alpha1.ts';
 import { truth } from './annotations.ts';
 import { annotation, annotationsOf, type Json, type Pod, type StringMap, withMeta } from './pod.ts';
-import { reservedPorts } from './reserved-ports.ts';
 import { isList, isObject } from './strategic-merge.ts';
 
 /** Where an app says that it has metrics. */

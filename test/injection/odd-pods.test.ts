@@ -123,6 +123,22 @@ test('a bootstrap that no argument can hold refuses the pod, and another sidecar
   assert.equal(other?.kind, 'inject');
 });
 
+test("what of the app is the proxy's is told", () => {
+  const warned = (name: string) => {
+    const pod = oddPods.find(odd => odd.name === name)?.pod ?? assert.fail(name);
+    const injection = injectPod(pod, settingsOf({ values: values(), mesh: '' }), where);
+    return injection.kind === 'inject' ? injection.problems.map(({ path, message }) => `${path}: ${message}`) : [];
+  };
+  assert.deepEqual(warned('the user of the proxy, native'), [
+    "spec.containers[0].securityContext.runAsUser: 1337 is the proxy's user: its traffic is not captured",
+  ]);
+  assert.deepEqual(
+    warned('the ports of the proxy, native').map(text => text.slice(0, 46)),
+    [0, 1, 2, 3].map(i => `spec.containers[0].ports[${i}].containerPort: 150`),
+  );
+  assert.deepEqual(warned('another user, native'), []);
+});
+
 test("a pod that had its node's network before is left alone", () => {
   const status = '{"containers":["istio-proxy"],"before":{"spec":{"hostNetwork":true}}}';
   const pod = {

@@ -1,3 +1,4 @@
+import { reservedPorts } from '../../istio/reserved-ports.ts';
 import { defaultProxyConfig } from '../../istio/settings.ts';
 import type { Duration } from '../../proto/generated/google/protobuf.ts';
 import type {
@@ -30,7 +31,9 @@ export function checkProxySettings(config: ProxyConfig, path: string, report: Re
     if (config[field]) checkHostAndPort(config[field], at(field), report);
   for (const field of ['envoyMetricsService', 'envoyAccessLogService'] as const)
     if (config[field]?.address) checkHostAndPort(config[field].address, `${at(field)}.address`, report);
-  for (const field of ['proxyAdminPort', 'statusPort'] as const) checkPort(config[field], at(field), report);
+  for (const field of ['proxyAdminPort', 'statusPort'] as const)
+    checkOwnPort(config[field], defaultProxyConfig[field], at(field), report);
+  if (config.proxyAdminPort === config.statusPort) report.error(at('statusPort'), 'proxyAdminPort has the same port');
   if ((config.concurrency?.value ?? 0) < 0)
     report.error(at('concurrency'), 'the number of threads must not be negative');
   if (config.tracing) checkTracing(config.tracing, at('tracing'), report);
@@ -51,6 +54,13 @@ const checked = [
 
 /** As Kubernetes has it since 1.30: what can be printed, but for the sign that ends a name. */
 const variableName = /^[\x20-\x3c\x3e-\x7e]+$/;
+
+/** Reports what is no port, and one that the proxy has for something else. */
+function checkOwnPort(port: number | undefined, standard: number | undefined, path: string, report: Report): void {
+  checkPort(port, path, report);
+  if (port !== undefined && port !== standard && Object.hasOwn(reservedPorts, port))
+    report.error(path, `${port} is the proxy's own (${reservedPorts[port]})`);
+}
 
 function checkDrain(duration: Duration | undefined, path: string, report: Report): void {
   checkDuration(duration, path, report);
