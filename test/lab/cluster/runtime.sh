@@ -82,11 +82,16 @@ containers() {
   ctr -n k8s.io containers "$@"
 }
 
+# Whether containerd has pods run, too: the kubelet ends where it asks too early.
+containerd_ready() {
+  ctr version && grep -q "Start streaming server" "$LOGS/containerd.log"
+}
+
 start_containerd() {
   local left
   write_containerd_config
   start containerd containerd -c "$ETC/containerd.toml"
-  await "containerd ready" 30 ctr version
+  await "containerd ready" 30 containerd_ready
   left=$(containers ls -q)
   if [ -z "$left" ]; then
     return
@@ -97,7 +102,7 @@ start_containerd() {
   wait_for 10 test ! -e "/proc/$(cat "$RUN/containerd.pid")"
   rm -rf "$DATA/containerd/io.containerd.grpc.v1.cri"
   start containerd containerd -c "$ETC/containerd.toml"
-  await "containerd ready again" 30 ctr version
+  await "containerd ready again" 30 containerd_ready
 }
 
 # Imports the archives that have changed since they were imported.
