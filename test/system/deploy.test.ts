@@ -5,6 +5,7 @@ import { until } from '../support/until.ts';
 import { lossless, PROGRAM, samples, split, strict, type Template, WORKLOADS } from './bookinfo.ts';
 import { LabCluster, type Pod } from './lab-cluster.ts';
 import { followReadme, type Seen } from './newcomer.ts';
+import { tellStories } from './stories/stories.ts';
 import { request, Traffic } from './traffic.ts';
 import { type Step, viewer, walk } from './walk.ts';
 
@@ -266,6 +267,8 @@ describe('deploy/ on a real node', { timeout: 900_000 }, () => {
     await traffic.stop();
     assert.deepEqual(traffic.lost, []);
   });
+
+  tellStories(() => cluster);
 
   test('no proxy has rejected anything', async () => {
     for (const { status } of await cluster.replicas()) {

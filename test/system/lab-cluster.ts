@@ -69,6 +69,22 @@ export class LabCluster {
     else await shell('kubectl apply -f - <<< "$1"', [JSON.stringify(what)]);
   }
 
+  /** Runs a command in the node, as root. */
+  inNode(...command: readonly string[]): Promise<string> {
+    return shell('node "$@"', command);
+  }
+
+  /** Stops kube-proxy and takes its rules away; resolves to what puts both back. */
+  async withoutKubeProxy(): Promise<() => Promise<void>> {
+    // nsenter, whose process is known, stops and goes on with it.
+    await shell('pkill -STOP -P "$(cat "$RUN/kube-proxy.pid")"');
+    const rules = await this.inNode('iptables-save', '-t', 'nat');
+    await this.inNode('iptables', '-t', 'nat', '-F');
+    return async () => {
+      await shell('node iptables-restore <<< "$1"; kill -CONT "$(cat "$RUN/kube-proxy.pid")"', [rules]);
+    };
+  }
+
   /** Runs a script in a container of a workload; resolves to what it printed. */
   exec(workload: string, container: string, ...command: readonly string[]): Promise<string> {
     return this.kubectl('exec', workload, '-c', container, '--', ...command);
