@@ -61,6 +61,13 @@ export interface ConnectionContext<C> {
   enqueue(connection: Connection<C>): void;
 }
 
+/** A call that is a client's stream from now on. */
+interface Admitted<C> extends Pick<Stream<C>, 'id' | 'protocol' | 'client' | 'peer'> {
+  /** How long its Node was. */
+  readonly nodeBytes: number;
+  readonly call: Call;
+}
+
 /** Types beyond those of `resourceTypes` that one stream may ask for, and answers to them that may wait to be read. */
 const mostOthers = 32;
 /** Changes that are remembered for the acknowledgement of one response. */
@@ -93,16 +100,7 @@ export class Connection<C> implements Stream<C> {
   #closed = false;
   #wake: { readonly at: number; readonly cancel: () => void } | undefined;
 
-  /** `nodeBytes` is how long its Node was. */
-  constructor(
-    id: number,
-    protocol: Protocol,
-    client: C,
-    peer: Origin,
-    nodeBytes: number,
-    call: Call,
-    context: ConnectionContext<C>,
-  ) {
+  constructor({ id, protocol, client, peer, nodeBytes, call }: Admitted<C>, context: ConnectionContext<C>) {
     this.id = id;
     this.protocol = protocol;
     this.client = client;

@@ -58,101 +58,99 @@ export class InquiryStreams {
   }
 }
 
+/** What a stream that asks stands on. */
+interface InquiryContext {
+  readonly protocol: Protocol;
+  readonly call: Call;
+  readonly frames: Frames;
+  readonly isInquiry: (typeUrl: string) => boolean;
+  readonly admission: InquiryAdmission & { readonly ok: true };
+  readonly streams: InquiryStreams;
+  readonly failed: (error: unknown) => void;
+}
+
 /**
  * A stream that asks about the control plane and is no client of it: it is not listed, nothing is made for it, and nothing is pushed to it. Each
  * request is answered by itself, one after the other, once the answer before it has been read. An answer is one message, and is written part by part
  * while it is read.
  */
 export class InquiryStream {
-  readonly #protocol: Protocol;
-  readonly #call: Call;
-  readonly #frames: Frames;
-  readonly #isInquiry: (typeUrl: string) => boolean;
-  readonly #admission: InquiryAdmission & { readonly ok: true };
-  readonly #streams: InquiryStreams;
-  readonly #failed: (error: unknown) => void;
+  readonly #context: InquiryContext;
   #last: (Inquiry & { readonly nonce: string }) | undefined;
   /** Bytes that are kept for the answer that is being made or read. */
   kept = 0;
 
-  constructor(
-    protocol: Protocol,
-    call: Call,
-    frames: Frames,
-    isInquiry: (typeUrl: string) => boolean,
-    admission: InquiryAdmission & { readonly ok: true },
-    streams: InquiryStreams,
-    failed: (error: unknown) => void,
-  ) {
-    this.#protocol = protocol;
-    this.#call = call;
-    this.#frames = frames;
-    this.#isInquiry = isInquiry;
-    this.#admission = admission;
-    this.#streams = streams;
-    this.#failed = failed;
-    streams.add(this);
+  constructor(context: InquiryContext) {
+    this.#context = context;
+    context.streams.add(this);
   }
 
   get over(): boolean {
-    return this.#call.over;
+    return this.#context.call.over;
   }
 
   close(): void {
-    this.#streams.delete(this);
+    this.#context.streams.delete(this);
   }
 
   /** Throws a StatusError if the stream must end. */
   receive({ typeUrl, request }: ReceivedRequest): void {
-    if (!this.#isInquiry(typeUrl))
+    if (!this.#context.isInquiry(typeUrl))
       throw new StatusError(status.INVALID_ARGUMENT, `a stream that began with debug types is not served ${typeUrl}`);
     const names = request.protocol === 'sotw' ? request.names : request.subscribe;
-    this.#call.pause();
+    this.#context.call.pause();
     if (request.error || this.#acknowledges(typeUrl, request.nonce, names)) {
-      setImmediate(() => this.#call.resume());
+      setImmediate(() => this.#context.call.resume());
       return;
     }
     const inquiry = { typeUrl, names };
-    this.#admission.answer(inquiry, this.#making()).then(answer => this.#write(inquiry, answer), this.#failed);
+    this.#context.admission
+      .answer(inquiry, this.#making())
+      .then(answer => this.#write(inquiry, answer), this.#context.failed);
   }
 
   /** Ends the stream. */
   fail(error: StatusError): void {
-    this.#call.fail(error);
+    this.#context.call.fail(error);
   }
 
   #acknowledges(typeUrl: string, nonce: string, names: readonly string[]): boolean {
     const last = this.#last;
     if (last?.typeUrl !== typeUrl || last.nonce !== nonce) return false;
-    if (this.#protocol === 'delta') return names.length === 0;
+    if (this.#context.protocol === 'delta') return names.length === 0;
     return names.length === last.names.length && names.every((name, i) => name === last.names[i]);
   }
 
   #making(): Making {
-    const call = this.#call;
+    const call = this.#context.call;
     return {
       get over() {
         return call.over;
       },
       keep: bytes => {
         this.kept += bytes;
-        this.#streams.weigh();
+        this.#context.streams.weigh();
       },
     };
   }
 
   #write(inquiry: Inquiry, { resources, identifier }: InquiryAnswer): void {
-    const { nonce, buffers } = this.#frames.long(this.#protocol, inquiry.typeUrl, resources, identifier);
+    const { nonce, buffers } = this.#context.frames.long(
+      this.#context.protocol,
+      inquiry.typeUrl,
+      resources,
+      identifier,
+    );
     this.#last = { ...inquiry, nonce };
     const write = (): void => {
       const next = this.over ? undefined : buffers.next();
       if (next && !next.done) {
-        this.#call.write([next.value], () => this.#admission.inTurn(write));
+        this.#context.call.write([next.value], () => this.#context.admission.inTurn(write));
         return;
       }
       this.kept = 0;
-      this.#call.resume();
+      this.#context.call.resume();
     };
-    this.#admission.inTurn(write);
+    this.#context.admission.inTurn(write);
   }
 }

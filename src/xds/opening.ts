@@ -95,15 +95,15 @@ export class Opening<C> {
       if (this.#call.over) return;
       if (!admission.ok) throw new StatusError(admission.code, admission.message);
       this.#call.admit();
-      this.#inquiries = new InquiryStream(
-        this.#protocol,
-        this.#call,
-        connections.frames,
-        typeUrl => this.#isInquiry(typeUrl),
+      this.#inquiries = new InquiryStream({
+        protocol: this.#protocol,
+        call: this.#call,
+        frames: connections.frames,
+        isInquiry: typeUrl => this.#isInquiry(typeUrl),
         admission,
-        inquiries,
-        error => this.#fail(error),
-      );
+        streams: inquiries,
+        failed: error => this.#fail(error),
+      });
       this.#inquiries.receive(request);
     };
     const admission = connections.handler.inquiries?.connect(node, this.#call.peer);
@@ -140,7 +140,8 @@ export class Opening<C> {
     if (!admission.ok) throw new StatusError(admission.code, admission.message);
     const { connections, count, opened } = this.#context;
     const { client } = admission;
-    const connection = new Connection(count(), this.#protocol, client, { address, port }, nodeBytes, call, connections);
+    const admitted = { id: count(), protocol: this.#protocol, client, peer: { address, port }, nodeBytes, call };
+    const connection = new Connection(admitted, connections);
     this.#connection = connection;
     opened(connection);
     call.admit();
