@@ -17,7 +17,8 @@ for program in docker kind kubectl; do
   fi
 done
 
-docker build --tag "$image" .
+# An image without attestations is one manifest, which kind can load from whichever store docker has it in.
+BUILDX_NO_DEFAULT_ATTESTATIONS=1 docker build --tag "$image" .
 if kind get clusters | grep -x "$cluster" > /dev/null; then
   kind export kubeconfig --name "$cluster"
 else
