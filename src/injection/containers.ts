@@ -29,7 +29,7 @@ const CORE_DUMP = 'enable-core-dump';
  */
 export const withoutAddedPolicy = (pod: Pod): Pod =>
   mapContainers(pod, container => {
-    if (container.image !== 'auto' || container['imagePullPolicy'] !== 'Always') return container;
+    if ((container.image || 'auto') !== 'auto' || container['imagePullPolicy'] !== 'Always') return container;
     const { imagePullPolicy: _, ...others } = container;
     return others as Container;
   });

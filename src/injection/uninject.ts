@@ -52,12 +52,14 @@ export function uninject(pod: Pod, workload = workloadOf(pod, '').name): Pod {
     c.name === PROXY ? c.restartPolicy !== undefined : overrides.initContainers.includes(c),
   );
   const beside = own.filter(c => !ownInit.includes(c));
-  const kept = (containers: readonly Container[], injected: readonly string[], own: readonly Container[]) => {
-    const others = containers.filter(({ name }) => !injected.includes(name));
-    return [...others, ...own.filter(c => !others.some(({ name }) => name === c.name)).map(asWritten)];
-  };
-  const containers = kept(containersOf(asked), status.containers, beside);
-  const initContainers = kept(initContainersOf(asked), status.initContainers, ownInit);
+  const [others, othersInit] = [
+    containersOf(asked).filter(({ name }) => !status.containers.includes(name)),
+    initContainersOf(asked).filter(({ name }) => !status.initContainers.includes(name)),
+  ];
+  const there = new Set([...others, ...othersInit].map(({ name }) => name));
+  const again = (list: readonly Container[]) => list.filter(({ name }) => !there.has(name)).map(asWritten);
+  const containers = [...others, ...again(beside)];
+  const initContainers = [...othersInit, ...again(ownInit)];
   const spec: PodSpec = {
     ...asked.spec,
     containers,

@@ -139,6 +139,23 @@ test("what of the app is the proxy's is told", () => {
   assert.deepEqual(warned('another user, native'), []);
 });
 
+test('a pod whose annotations are gone is injected over what it has, and has nothing twice', () => {
+  for (const sidecar of Object.keys(sidecars) as Sidecar[])
+    for (const name of ['a limit below the request', 'words about both', 'the proxy among the init containers'])
+      for (const kind of ['native', 'not native'])
+        for (const gone of [['sidecar.istio.io/status'], ['sidecar.istio.io/status', 'proxy.istio.io/overrides']]) {
+          const pod = oddPods.find(odd => odd.name === `${name}, ${kind}`)?.pod ?? assert.fail(name);
+          const settings = settingsOf({ values: values(), mesh: '', sidecar });
+          const first = injectPod(pod, settings, where);
+          assert.ok(first.kind === 'inject');
+          const stripped = plain(first.pod) as { metadata: { annotations: { [name: string]: string } } };
+          for (const annotation of gone) delete stripped.metadata.annotations[annotation];
+          const again = injectPod(stripped as unknown as Pod, settings, where);
+          assert.ok(again.kind === 'inject', JSON.stringify(again));
+          assert.deepEqual(podFaults(plain(again.pod)), [], `${sidecar} ${name} ${gone}`);
+        }
+});
+
 test("a pod that had its node's network before is left alone", () => {
   const status = '{"containers":["istio-proxy"],"before":{"spec":{"hostNetwork":true}}}';
   const pod = {
