@@ -129,7 +129,12 @@ name there, too: ISTIO_META_DNS_CAPTURE (--redirect-dns), INVALID_DROP (--drop-i
   run: async (args, io) => (await import('./iptables.ts')).run(args, io),
 };
 
-const filename = { short: 'f', value: 'FILE', help: 'Objects in YAML or JSON; - is standard input' } as const;
+const filename = {
+  short: 'f',
+  value: 'FILE',
+  many: true,
+  help: 'Objects in YAML or JSON; - is standard input; may be there several times',
+} as const;
 
 /** `pilotlight inject` */
 export const inject: Command = {

@@ -16,7 +16,7 @@ import { objectKey } from '../object-key.ts';
 import type { MeshConfig } from '../proto/generated/istio/mesh/v1alpha1.ts';
 import { readMeshOptions } from '../settings/settings.ts';
 import { type ClusterSettings, clusterSettings } from './injection-settings.ts';
-import { mapPods, readInput } from './manifests.ts';
+import { joined, mapPods, readInput } from './manifests.ts';
 import { osError } from './os-error.ts';
 
 /** Texts of the settings, and whether the nodes run native sidecars. */
@@ -80,9 +80,9 @@ const asked = (settings: InjectionSettings): InjectionSettings => ({
 
 /** `pilotlight inject`. Resolves to the exit code; rejects with a UsageError. */
 export async function inject(args: Arguments, io: Io): Promise<number> {
-  const file = fileOf(args);
+  const files = filesOf(args);
   const sidecar = sidecarOf(args);
-  const text = await readInput('--filename', file);
+  const texts = await Promise.all(files.map(file => readInput('--filename', file)));
   const { mesh, values, config, kubelets } = await textsOf(args);
   const native = nativeOf(args, kubelets);
   const tell = (problems: readonly Problem[]) => {
@@ -100,41 +100,50 @@ export async function inject(args: Arguments, io: Io): Promise<number> {
   const { settings, problems } = readSettings(source);
   tell(problems);
   let refused = 0;
-  let seen = 0;
-  const result = mapPods(text, file, ({ object, pod, namespace, workload }) => {
-    seen++;
-    const injection = injectPod(pod, asked(settings), { namespace, workload, native });
-    if (injection.kind === 'skip') io.err(`note: ${object} is left as it is: ${injection.reason}\n`);
-    else
-      tell(injection.problems.map(problem => ({ ...problem, object: object.replace(' ', '/') as Problem['object'] })));
-    if (injection.kind === 'refuse') refused++;
-    return injection.kind === 'inject' ? injection.pod : undefined;
+  const injected = texts.map((text, i) => {
+    let seen = 0;
+    const file = files[i] ?? '';
+    const result = mapPods(text, file, ({ object, pod, namespace, workload }) => {
+      seen++;
+      const injection = injectPod(pod, asked(settings), { namespace, workload, native });
+      if (injection.kind === 'skip') io.err(`note: ${object} is left as it is: ${injection.reason}\n`);
+      else
+        tell(
+          injection.problems.map(problem => ({ ...problem, object: object.replace(' ', '/') as Problem['object'] })),
+        );
+      if (injection.kind === 'refuse') refused++;
+      return injection.kind === 'inject' ? injection.pod : undefined;
+    });
+    if (!seen) io.err(`note: there is no pod in ${file === '-' ? 'standard input' : file}, and no workload\n`);
+    return result;
   });
-  if (!seen) io.err(`note: there is no pod in ${file === '-' ? 'standard input' : file}, and no workload\n`);
   if (refused) return 2;
-  io.out(result);
+  io.out(joined(injected));
   return 0;
 }
 
 /** `pilotlight uninject`. Resolves to the exit code; rejects with a UsageError. */
 export async function uninject(args: Arguments, io: Io): Promise<number> {
-  const file = fileOf(args);
-  const text = await readInput('--filename', file);
-  const result = mapPods(text, file, ({ object, pod, namespace, workload }) => {
-    const report = new Report(objectKey('Pod', namespace, object));
-    checkShape(pod, report);
-    const [fault] = report.problems;
-    if (fault) throw new UsageError(`${object}: ${fault.path}: ${fault.message}`);
-    if (statusOf(pod)) return uninjectPod(withoutNulls(pod), workload.name);
-    io.err(`note: ${object} is left as it is: nothing was injected into it\n`);
-    return undefined;
-  });
-  io.out(result);
+  const files = filesOf(args);
+  const texts = await Promise.all(files.map(file => readInput('--filename', file)));
+  const results = texts.map((text, i) =>
+    mapPods(text, files[i] ?? '', ({ object, pod, namespace, workload }) => {
+      const report = new Report(objectKey('Pod', namespace, object));
+      checkShape(pod, report);
+      const [fault] = report.problems;
+      if (fault) throw new UsageError(`${object}: ${fault.path}: ${fault.message}`);
+      if (statusOf(pod)) return uninjectPod(withoutNulls(pod), workload.name);
+      io.err(`note: ${object} is left as it is: nothing was injected into it\n`);
+      return undefined;
+    }),
+  );
+  io.out(joined(results));
   return 0;
 }
 
-function fileOf({ options }: Arguments): string {
-  const file = options['filename'];
-  if (file === undefined) throw new UsageError('-f FILE is needed; - is standard input');
-  return file;
+/** As kubectl's: there several times, or with commas between them. */
+function filesOf({ options }: Arguments): readonly string[] {
+  const files = options['filename']?.split(',').filter(Boolean) ?? [];
+  if (files.length === 0) throw new UsageError('-f FILE is needed; - is standard input');
+  return [...new Set(files)];
 }

@@ -1,21 +1,36 @@
 import { readFile } from 'node:fs/promises';
-import { text as textOf } from 'node:stream/consumers';
+import { buffer } from 'node:stream/consumers';
 import { UsageError } from '../command.ts';
 import type { JsonObject, Pod } from '../injection/pod.ts';
 import { isList, isObject } from '../injection/strategic-merge.ts';
 import { type PodInObject, podIn } from '../injection/workloads.ts';
 import { inOneGo } from '../slices.ts';
+import { decode } from '../sources/encoding.ts';
 import { type Part, partsOf, readPart } from '../yaml/documents.ts';
 import { editDocument } from './edit-document.ts';
 import { osError } from './os-error.ts';
 
 /** A file's text; standard input's for `-`. Throws a UsageError. */
 export async function readInput(option: string, file: string): Promise<string> {
-  if (file === '-') return textOf(process.stdin);
-  return readFile(file, 'utf8').catch((error: unknown) => {
+  if (/^https?:\/\//.test(file))
+    throw new UsageError(`${option}: ${file}: files are read, not addresses; expected - behind: curl -fsSL ${file} |`);
+  const bytes = file === '-' ? buffer(process.stdin) : readFile(file);
+  const read = await bytes.catch((error: unknown) => {
     throw osError(`${option}: ${file}`, error);
   });
+  const decoded = decode(read);
+  if (!('text' in decoded)) throw new UsageError(`${file}: line ${decoded.line}: ${decoded.message}`);
+  return read.indexOf('\ufeff') === 0 ? `\ufeff${decoded.text}` : decoded.text;
 }
+
+/** Several files as one. */
+export const joined = (texts: readonly string[]): string =>
+  texts.reduce((all, text) => {
+    const end = all === '' || all.endsWith('\n') ? '' : '\n';
+    // A byte order mark is for the beginning of a file.
+    const next = all === '' ? text : text.replace(/^\ufeff/, '');
+    return all + end + (all === '' || /^---\s/.test(next) ? '' : '---\n') + next;
+  }, '');
 
 /** A pod that is in a text, with the name of its object for people: `Deployment web`. */
 export interface PodInText extends PodInObject {

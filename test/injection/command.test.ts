@@ -103,6 +103,19 @@ test('workloads, lists, JSON, and documents with anchors', async () => {
   assert.doesNotThrow(() => JSON.parse(json));
 });
 
+test('several files are as one, whatever their letters are in bytes', async () => {
+  const utf16 = join(folder, 'utf16.yaml');
+  writeFileSync(utf16, Buffer.concat([Buffer.from([0xff, 0xfe]), Buffer.from(deployment, 'utf16le')]));
+  const files = [file('one.yaml', `---\n${service}`), file('two.yaml', service.trimEnd()), utf16];
+  const argv = ['-f', files[0] ?? '', '-f', files.slice(1).join(','), '--mesh-config', mesh];
+  const { code, out } = await run(inject, argv);
+  assert.equal(code, 0);
+  const expected = `---\n${service}---\n${service}---\n${await injected(deployment)}`;
+  assert.equal(out, expected);
+  const { out: back } = await run(uninject, ['-f', file('all.yaml', out), '-f', file('bom.yaml', `\ufeff${service}`)]);
+  assert.equal(back, `---\n${service}---\n${service}---\n${deployment}---\n${service}`);
+});
+
 test('each of the sidecars, native or not', async () => {
   const image = async (...argv: readonly string[]) => {
     const pod = podIn(parseYaml(await injected(deployment, ...argv)) as never)?.pod;
@@ -144,6 +157,8 @@ test('a pod that cannot be injected as it asks is refused with the field, and no
 
 const mistakes: readonly (readonly [readonly string[], RegExp])[] = [
   [[], /-f FILE is needed/],
+  [['-f', 'https://example.com/a.yaml'], /files are read, not addresses; expected - behind: curl -fsSL https/],
+  [['-f', ','], /-f FILE is needed/],
   [['-f', '/none'], /--filename: \/none: there is no such file/],
   [['-f', file('a.yaml', 'a: [')], /a\.yaml: line 2: /],
   [['-f', file('b.yaml', `${deployment}...\n${service}`)], /b\.yaml: line \d+: .*---/],
