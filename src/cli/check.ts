@@ -7,16 +7,15 @@ import { isObject } from '../injection/strategic-merge.ts';
 import { inRevision } from '../injector.ts';
 import type { KubePod } from '../istio/kubernetes.ts';
 import { ApiClient } from '../kubernetes/api-client.ts';
-import { failureLine } from '../kubernetes/api-error.ts';
 import type { LabelSelector } from '../proto/generated/istio/mesh/v1alpha1.ts';
 import { readMeshOptions } from '../settings/settings.ts';
 import { project } from '../sources/kubernetes/projection.ts';
 import { textOf } from '../unknown.ts';
 import { VERSION } from '../version.ts';
 import { type ClusterState, checkCluster, type Unpulled, type WebhookConfiguration } from './cluster-check.ts';
+import { clusterError, requestError } from './cluster-error.ts';
 import { meshOf } from './inject.ts';
 import { clusterSettings } from './injection-settings.ts';
-import { kubeconfigError } from './os-error.ts';
 
 type Fields = { readonly [field: string]: unknown };
 
@@ -27,21 +26,22 @@ const nameOf = (object: Fields): string => textOf(fields(object['metadata'])['na
 /** So many objects are asked for at once. */
 const PAGE = '500';
 
-/** Every object at a path. Throws a UsageError where it cannot be read. */
-async function all(
+/** What `read` takes of every object at a path, page by page: of a pod little is kept. Throws a UsageError where it cannot be read. */
+async function all<T>(
   client: ApiClient,
   path: string,
+  read: (object: Fields) => readonly T[],
   query: Readonly<Record<string, string>> = {},
-): Promise<readonly Fields[]> {
-  const found: Fields[] = [];
+): Promise<readonly T[]> {
+  const found: T[] = [];
   let next = '';
   do {
     const page = await client
       .json(path, { query: { ...query, limit: PAGE, ...(next && { continue: next }) } })
       .catch((error: unknown) => {
-        throw new UsageError(`${client.server}${path}: ${failureLine(error)}`);
+        throw requestError(client, path, error);
       });
-    found.push(...list(fields(page)['items']).map(fields));
+    for (const object of list(fields(page)['items'])) found.push(...read(fields(object)));
     next = textOf(fields(fields(page)['metadata'])['continue']);
   } while (next);
   return found;
@@ -93,6 +93,22 @@ function unpulledIn(object: Fields): readonly Unpulled[] {
     }));
 }
 
+/** What is kept of a pod that is not going. */
+const staying = (object: Fields) =>
+  fields(object['metadata'])['deletionTimestamp'] ? [] : [{ pod: podOf(object), unpulled: unpulledIn(object) }];
+
+/** A namespace and its labels; what is going has no need of anything. */
+function namespaceOf(object: Fields): readonly (readonly [string, Readonly<Record<string, string>>])[] {
+  if (fields(object['status'])['phase'] === 'Terminating') return [];
+  return [[nameOf(object), fields(fields(object['metadata'])['labels']) as Readonly<Record<string, string>>]];
+}
+
+/** The roots in a ConfigMap, by its namespace. */
+function rootIn(map: Fields): readonly (readonly [string, string])[] {
+  const root = textOf(fields(map['data'])['root-cert.pem']);
+  return root === '' ? [] : [[textOf(fields(map['metadata'])['namespace']), root]];
+}
+
 /** Reads what is looked at. Throws a UsageError where the cluster cannot be read. */
 async function stateOf(args: Arguments): Promise<ClusterState> {
   const { kubeconfig, context, revision = 'default' } = args.options;
@@ -100,19 +116,21 @@ async function stateOf(args: Arguments): Promise<ClusterState> {
   if (!isDnsLabel(revision) || revision !== revision.toLowerCase())
     throw new UsageError(`--revision: '${revision}' cannot be a revision; expected one such as canary or 1-31`);
   const client = await ApiClient.create({ kubeconfig, context }).catch((error: Error) => {
-    if (kubeconfig === undefined && !('code' in error))
-      throw new UsageError('there is no cluster to check: name one with --kubeconfig FILE or $KUBECONFIG');
-    throw kubeconfigError(kubeconfig, error);
+    throw clusterError(
+      kubeconfig,
+      error,
+      'there is no cluster to check: name one with --kubeconfig FILE or $KUBECONFIG',
+    );
   });
   const configurations = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations';
   const validators = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations';
-  const [namespaces, pods, webhooks, validating, services, maps, texts] = await Promise.all([
-    all(client, '/api/v1/namespaces'),
-    all(client, '/api/v1/pods'),
-    all(client, configurations, { labelSelector: `istio.io/rev=${revision}` }),
-    all(client, validators),
-    all(client, `/api/v1/namespaces/${rootNamespace}/services`),
-    all(client, '/api/v1/configmaps', { fieldSelector: 'metadata.name=istio-ca-root-cert' }),
+  const [namespaces, pods, webhooks, validating, services, roots, texts] = await Promise.all([
+    all(client, '/api/v1/namespaces', namespaceOf),
+    all(client, '/api/v1/pods', staying),
+    all(client, configurations, object => [webhooksIn(object)], { labelSelector: `istio.io/rev=${revision}` }),
+    all(client, validators, object => [[nameOf(object), servicesAsked(object, rootNamespace)] as const]),
+    all(client, `/api/v1/namespaces/${rootNamespace}/services`, object => [nameOf(object)]),
+    all(client, '/api/v1/configmaps', rootIn, { fieldSelector: 'metadata.name=istio-ca-root-cert' }),
     clusterSettings(args),
   ]);
   const mistakes: { object: string; message: string }[] = [];
@@ -140,40 +158,33 @@ async function stateOf(args: Arguments): Promise<ClusterState> {
   });
   for (const problem of problems)
     mistakes.push({ object: problem.object, message: problemLine(problem).replace(`${problem.object} `, '') });
-  const rootIn = (map: Fields): readonly [string, string] => [
-    textOf(fields(map['metadata'])['namespace']),
-    textOf(fields(map['data'])['root-cert.pem']),
-  ];
-  const staying = pods.filter(object => !fields(object['metadata'])['deletionTimestamp']);
   return {
     rootNamespace,
     revision,
     version: VERSION,
-    namespaces: new Map(
-      namespaces
-        // What is going has no need of anything.
-        .filter(({ status }) => fields(status)['phase'] !== 'Terminating')
-        .map(object => [
-          nameOf(object),
-          fields(fields(object['metadata'])['labels']) as Readonly<Record<string, string>>,
-        ]),
-    ),
-    pods: staying.flatMap(podOf),
-    unpulled: staying.flatMap(unpulledIn),
-    validators: new Map(validating.map(object => [nameOf(object), servicesAsked(object, rootNamespace)])),
-    webhooks: webhooks.map(webhooksIn).filter(one => one.webhooks.length > 0),
-    services: new Set(services.map(nameOf)),
-    roots: new Map(maps.map(rootIn).filter(([, root]) => root !== '')),
+    namespaces: new Map(namespaces),
+    pods: pods.flatMap(({ pod }) => pod),
+    unpulled: pods.flatMap(({ unpulled }) => unpulled),
+    validators: new Map(validating),
+    webhooks: webhooks.filter(one => one.webhooks.length > 0),
+    services: new Set(services),
+    roots: new Map(roots),
     settings,
     mistakes,
   };
 }
 
+/** So many are read by a person. */
+const MOST_FINDINGS = 100;
+
 /** `pilotlight check`. Resolves to the exit code; rejects with a UsageError. */
 export async function run(args: Arguments, io: Io): Promise<number> {
   const state = await stateOf(args);
   const findings = checkCluster(state);
-  for (const { about, message, command } of findings) io.out(`${about}: ${message}\n    ${command}\n`);
+  for (const { about, message, command } of findings.slice(0, MOST_FINDINGS))
+    io.out(`${about}: ${message}\n    ${command}\n`);
+  const more = findings.length - MOST_FINDINGS;
+  if (more > 0) io.out(`and ${more} more: they are told when some of these are mended\n`);
   const { pods, namespaces, revision } = state;
   const looked = `${pods.length} pods of ${namespaces.size} namespaces, revision ${revision}`;
   io.out(findings.length ? `\n${findings.length} findings; ${looked}\n` : `all in order: ${looked}\n`);

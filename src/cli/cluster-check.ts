@@ -56,8 +56,11 @@ export interface ClusterState {
 /** Namespaces that get no roots (istiod: IgnoredNamespaces, but for kube-system). */
 const WITHOUT_ROOTS = ['kube-public', 'kube-node-lease', 'local-path-storage'];
 
-/** So many pods are named. */
+/** So many of a kind are named. */
 const MOST_NAMED = 3;
+
+const named = (names: readonly string[]): string =>
+  names.slice(0, MOST_NAMED).join(', ') + (names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : '');
 
 const suffixed = (name: string, revision: string): string => (revision === 'default' ? name : `${name}-${revision}`);
 const install = (revision: string): string =>
@@ -134,17 +137,13 @@ function* ofImages({ rootNamespace, revision, unpulled, pods }: ClusterState): G
     namespace === rootNamespace &&
     pods.some(({ meta }) => meta.namespace === namespace && meta.name === pod && meta.labels['app'] === 'istiod');
   const injected = ['istio-proxy', 'istio-init', 'istio-validation'];
-  const images = new Map<string, Unpulled[]>();
-  for (const one of unpulled)
-    if (isControlPlane(one) || injected.includes(one.container))
-      images.set(one.image, [...(images.get(one.image) ?? []), one]);
-  for (const [image, waiting] of images) {
-    const named = waiting.slice(0, MOST_NAMED).map(({ namespace, pod }) => `${namespace}/${pod}`);
-    const more = waiting.length > MOST_NAMED ? ` and ${waiting.length - MOST_NAMED} more` : '';
+  const missing = unpulled.filter(one => isControlPlane(one) || injected.includes(one.container));
+  for (const [image, waiting] of Map.groupBy(missing, one => one.image)) {
+    const pulling = named(waiting.map(({ namespace, pod }) => `${namespace}/${pod}`));
     const isOurs = waiting.some(isControlPlane) || waiting.some(({ container }) => container !== 'istio-proxy');
     yield {
       about: `image ${image}`,
-      message: `the nodes cannot pull it, for ${named.join(', ')}${more}${isOurs ? '. Load it into them (kind load docker-image), or name one of a registry' : ''}`,
+      message: `the nodes cannot pull it, for ${pulling}${isOurs ? '. Load it into them (kind load docker-image), or name one of a registry' : ''}`,
       command: isOurs
         ? `pilotlight install --set ${revision === 'default' ? '' : `revision=${revision},`}image=IMAGE | kubectl apply -f -`
         : `kubectl edit configmap ${suffixed('istio-sidecar-injector', revision)} -n ${rootNamespace}`,
@@ -205,18 +204,19 @@ function* ofRoots({ rootNamespace, revision, namespaces, roots }: ClusterState):
         'it is not there, or holds no root-cert.pem: sidecars do not start without the roots, which the control plane writes',
       command,
     };
+  const faulty = new Map<string, string[]>();
   for (const namespace of namespaces.keys()) {
-    if (WITHOUT_ROOTS.includes(namespace)) continue;
     const has = roots.get(namespace);
-    if (has !== undefined && isSamePem(has, root)) continue;
-    yield {
-      about: `ConfigMap ${namespace}/istio-ca-root-cert`,
-      message:
-        has === undefined
-          ? 'it is not there: sidecars do not start'
-          : `it holds other roots than that of ${rootNamespace}`,
-      command,
-    };
+    if (WITHOUT_ROOTS.includes(namespace) || (has !== undefined && isSamePem(has, root))) continue;
+    const message =
+      has === undefined
+        ? 'it is not there: sidecars do not start'
+        : `it holds other roots than that of ${rootNamespace}`;
+    faulty.set(message, [...(faulty.get(message) ?? []), namespace]);
+  }
+  for (const [message, [first, ...others]] of faulty) {
+    const where = others.length > 0 ? `; the same in ${named(others)}` : '';
+    yield { about: `ConfigMap ${first}/istio-ca-root-cert`, message: message + where, command };
   }
 }
 
@@ -226,17 +226,19 @@ function* ofPods({ pods, namespaces, settings, revision, webhooks }: ClusterStat
   const groups = new Map<string, Restart[]>();
   for (const found of restarts(pods, namespace => namespaces.get(namespace) ?? {}, settings, selecting)) {
     const key = `${found.namespace} ${found.owner} ${found.message}`;
-    groups.set(key, [...(groups.get(key) ?? []), found]);
+    const group = groups.get(key);
+    if (group) group.push(found);
+    else groups.set(key, [found]);
   }
   for (const group of groups.values()) {
     const [first] = group;
     if (!first) continue;
     const [kind, name] = first.owner.split('/');
-    const names = group.slice(0, MOST_NAMED).map(({ pod }) => pod);
-    const more = group.length > MOST_NAMED ? ` and ${group.length - MOST_NAMED} more` : '';
-    const which = kind === 'Pod' ? '' : `pod${group.length > 1 ? 's' : ''} ${names.join(', ')}${more}: `;
+    const which = kind === 'Pod' ? '' : `pod${group.length > 1 ? 's' : ''} ${named(group.map(({ pod }) => pod))}: `;
     // Without a controller that names them alike each pod has a command of its own.
-    const commands = [...new Set(group.map(({ command }) => command))];
+    const all = [...new Set(group.map(({ command }) => command))];
+    const commands = all.slice(0, MOST_NAMED);
+    if (all.length > MOST_NAMED) commands.push(`# and the same for ${all.length - MOST_NAMED} more`);
     yield {
       about: `${kind} ${first.namespace}/${name}`,
       message: `${which}${first.message}`,

@@ -1,9 +1,9 @@
-import { type Arguments, UsageError } from '../command.ts';
+import type { Arguments } from '../command.ts';
 import { isObject } from '../injection/strategic-merge.ts';
 import { ApiClient } from '../kubernetes/api-client.ts';
-import { ApiError, failureLine } from '../kubernetes/api-error.ts';
+import { ApiError } from '../kubernetes/api-error.ts';
 import { readMeshOptions } from '../settings/settings.ts';
-import { kubeconfigError } from './os-error.ts';
+import { clusterError, requestError } from './cluster-error.ts';
 
 /** What a cluster says of injection, as texts. */
 export interface ClusterSettings {
@@ -21,15 +21,17 @@ export async function clusterSettings(args: Arguments): Promise<ClusterSettings>
   const { kubeconfig, context, revision } = args.options;
   const { rootNamespace } = readMeshOptions(args);
   const client = await ApiClient.create({ kubeconfig, context }).catch((error: Error) => {
-    if (kubeconfig === undefined && !('code' in error))
-      throw new UsageError(`there is no cluster whose settings could be read; ${offline}, or --kubeconfig FILE`);
-    throw kubeconfigError(kubeconfig, error);
+    throw clusterError(
+      kubeconfig,
+      error,
+      `there is no cluster whose settings could be read; ${offline}, or --kubeconfig FILE`,
+    );
   });
   const suffix = revision && revision !== 'default' ? `-${revision}` : '';
   const get = async (path: string): Promise<unknown> =>
     client.json(path).catch((error: unknown) => {
       if (isMissing(error)) return undefined;
-      throw new UsageError(`${client.server}${path}: ${failureLine(error)}; ${offline}`);
+      throw requestError(client, path, error);
     });
   const map = async (name: string): Promise<{ readonly [key: string]: unknown }> => {
     const object = await get(`/api/v1/namespaces/${rootNamespace}/configmaps/${name}${suffix}`);

@@ -83,10 +83,13 @@ const webhooksIn = (object: JsonObject): JsonObject => {
     : object;
 };
 
+/** A Service's name has 63 letters at most, `istiod-canary` too. */
+const LONGEST_REVISION = 63 - 'istiod-'.length;
+
 /** A control plane beside others: everything of it but the namespace and the CRDs, which they share, has names of its own. */
 function inRevision(objects: readonly JsonObject[], revision: string): readonly JsonObject[] {
-  if (!isDnsLabel(revision) || revision !== revision.toLowerCase())
-    throw wrong('revision', revision, 'a name such as canary or 1-31');
+  if (!isDnsLabel(revision) || revision !== revision.toLowerCase() || revision.length > LONGEST_REVISION)
+    throw wrong('revision', revision, `a name such as canary or 1-31, of at most ${LONGEST_REVISION} letters`);
   if (revision === 'default') return objects;
   const address = (text: string) => text.replaceAll(/\bistiod\.(?=[\w-]+\.svc)/g, `istiod-${revision}.`);
   const told = withText('istio-sidecar-injector', 'values', text =>

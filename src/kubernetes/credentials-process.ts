@@ -5,12 +5,10 @@ import { dirname, join, resolve } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
 import { messageOf } from '../unknown.ts';
 import { parseYaml } from '../yaml/documents.ts';
-import type { ApiServerSettings, Credentials, CredentialsReply } from './credentials.ts';
+import { type ApiServerSettings, type Credentials, type CredentialsReply, NO_CLUSTER } from './credentials.ts';
 
 // Runs as a child process of credentials.ts, which says why.
 
-const NO_CLUSTER =
-  'there is no cluster to watch: this is no pod of one, and there is neither $KUBECONFIG nor ~/.kube/config; name a folder of objects with --config DIR, or a cluster with --kubeconfig FILE';
 const IN_CLUSTER_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token';
 
 function load(settings: ApiServerSettings): KubeConfig {
@@ -21,8 +19,9 @@ function load(settings: ApiServerSettings): KubeConfig {
   // The package would take what is on port 8080 of this machine for a cluster.
   else throw new Error(NO_CLUSTER);
   if (settings.context) {
-    if (!config.getContextObject(settings.context))
-      throw new Error(`the kubeconfig has no context ${settings.context}`);
+    const known = config.getContexts().map(({ name }) => name);
+    if (!known.includes(settings.context))
+      throw new Error(`the kubeconfig has no context ${settings.context}; it has ${known.join(', ') || 'none'}`);
     config.setCurrentContext(settings.context);
   }
   return config;

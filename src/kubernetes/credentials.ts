@@ -25,6 +25,10 @@ export interface Credentials {
   readonly tokenFile?: string;
 }
 
+/** Why there are none where no cluster is named anywhere. */
+export const NO_CLUSTER =
+  'there is no cluster to watch: this is no pod of one, and there is neither $KUBECONFIG nor ~/.kube/config; name a folder of objects with --config DIR, or a cluster with --kubeconfig FILE';
+
 /** What the child process answers. */
 export type CredentialsReply =
   | { readonly credentials: Credentials }

@@ -202,6 +202,32 @@ for (const [says, over, found, command] of cases)
     assert.match(first?.command ?? '', command);
   });
 
+test('however large the cluster, what is said of it is bounded, and takes time in proportion', () => {
+  const labels: Record<string, string> = { 'istio-injection': 'enabled' };
+  const namespaces = new Map([
+    ...inOrder.namespaces,
+    ...Array.from({ length: 500 }, (_, i) => [`n${i}`, labels] as const),
+  ]);
+  const of = (ownerKind: string, count: number) =>
+    Array.from({ length: count }, (_, i) =>
+      podOf(`${ownerKind.toLowerCase()}-${i}`, 'shop', { ownerKind, ownerName: 'many' }),
+    );
+  const pods = [replica(), ...of('ReplicaSet', 50_000), ...of('Job', 5000)];
+  const findings = checkCluster({ ...inOrder, namespaces, pods });
+  const texts = findings.map(({ about, message, command }) => `${about}: ${message}\n${command}`);
+  assert.equal(findings.length, 3, texts.join('\n').slice(0, 2000));
+  assert.match(
+    texts[0] ?? '',
+    /^ConfigMap n0\/istio-ca-root-cert: it is not there.*; the same in n1, n2, n3 and 496 more\n/,
+  );
+  assert.ok(texts.every(text => text.length < 1000));
+  for (const more of [49_997, 4997])
+    assert.match(
+      texts.join('\n'),
+      new RegExp(`(kubectl delete pod \\S+ -n shop\\n\\s*){3}# and the same for ${more} more`),
+    );
+});
+
 test('what cannot be checked is one sentence', async () => {
   const revision = await inThisProcess(['check', '--revision', 'A_B']);
   assert.equal(revision.code, 2);

@@ -109,6 +109,7 @@ describe('pilotlight install', () => {
       ['x', /'x' is no setting; there are .*revision=NAME, mtlsMode=STRICT\|PERMISSIVE\|DISABLE$/m],
       ['revision', new RegExp(`revision needs a value; there are .*${settings}`)],
       ['image=', /image needs a value/],
+      [`revision=${'a'.repeat(57)}`, /expected a name such as canary or 1-31, of at most 56 letters/],
       ['revision=A_B', /revision: 'A_B'; expected a name such as canary/],
       ['image=a b', /image: 'a b'; expected an image/],
       ['defaultTemplate=istioproxy', /expected envoy or istio-proxy; did you mean istio-proxy\?/],

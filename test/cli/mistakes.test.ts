@@ -205,7 +205,7 @@ const mistakes: readonly (readonly [() => readonly string[], RegExp])[] = [
   ],
   [
     () => ['serve', '--kubeconfig', put('kube', kubeconfig('https://127.0.0.1:1')), '--context', 'y'],
-    /kube: the kubeconfig has no context y$/,
+    /kube: the kubeconfig has no context y; it has x$/,
   ],
   [
     () => [
