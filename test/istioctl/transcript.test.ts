@@ -14,6 +14,15 @@ describe('transcripts of published walkthroughs', () => {
       assert.ok(Math.min(...counts) > 50, `rows of ${PRINTERS}: ${counts}`);
     });
 
+  test("of Istio's proxy ours print what istiod prints, but for other proxies in the mesh, CRDs that are not brought and webhooks", () => {
+    const rows = WALKTHROUGHS.flatMap(name =>
+      readTranscript(name).parts.flatMap(part => (typeof part === 'string' ? [] : (part.rows ?? []))),
+    );
+    const others = rows.filter(({ printers }) => printers.has('i') !== printers.has('a'));
+    assert.ok(others.length < rows.length / 50);
+    assert.deepEqual([...new Set(others.map(({ why }) => why))].sort(), ['kinds', 'spared', 'stock']);
+  });
+
   test('a difference that nobody explains is found, and so is a reason that is given for nothing', () => {
     const text =
       '= since  Istio prints it so today.\n$ a\npiae           1  2\np.ae           3\n.i.. since     4  ·  5';

@@ -68,10 +68,10 @@ export class Walker {
     const kinds =
       'deployments,jobs,gateways.networking.istio.io,virtualservices,destinationrules,authorizationpolicies';
     const here = import.meta.dirname;
-    await this.#cluster.type(`kubectl delete ${kinds} --all -n default`, here);
+    await this.#cluster.type(`kubectl delete ${kinds} --all -n default --ignore-not-found`, here);
     await this.#cluster.type(`kubectl delete services -n default -l '!provider'`, here);
     await this.#cluster.type('kubectl delete peerauthentications --all -n istio-system', here);
-    await this.#cluster.type('kubectl delete -k ../../deploy/ingress-gateway', here);
+    await this.#cluster.type('kubectl delete --ignore-not-found -k ../../deploy/ingress-gateway', here);
   }
 
   /** Has the pods of all walkthroughs made at once, which takes longer than all that is typed, and Istio's own two gateways. */
@@ -127,14 +127,16 @@ export class Walker {
     }
   }
 
-  /** What is printed when nothing changes any more. */
+  /** What is printed when nothing changes any more, or what is expected. */
   async #settled(part: Typed, printer: Printer, folder: string): Promise<readonly Cells[]> {
-    let last = await this.#printed(part, printer, folder);
+    const expected = printedBy(part.rows ?? [], printer).join('\n');
+    let last = '';
     for (;;) {
-      await sleep(2_000);
-      const next = await this.#printed(part, printer, folder);
-      if (asPrinted(next).join('\n') === asPrinted(last).join('\n')) return next;
-      last = next;
+      const printed = await this.#printed(part, printer, folder);
+      const now = asPrinted(printed).join('\n');
+      if (now === expected || now === last) return printed;
+      last = now;
+      await sleep(1_500);
     }
   }
 
