@@ -33,7 +33,8 @@ test('what is written takes the place of the default, zero included; what is wro
     ['prometheus', 'stackdriver', 'envoy'],
   );
   const { statusPort, serviceCluster, tracingServiceName, proxyAdminPort } = defaultConfig ?? {};
-  assert.deepEqual([statusPort, serviceCluster, tracingServiceName, proxyAdminPort], [undefined, undefined, 1, 15000]);
+  // A proxy cannot do without a status port, and istiod takes no MeshConfig that has it do.
+  assert.deepEqual([statusPort, serviceCluster, tracingServiceName, proxyAdminPort], [15020, undefined, 1, 15000]);
 });
 
 test('discoverySelectors: only objects of the namespaces that they pick count', () => {
