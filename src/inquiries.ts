@@ -6,7 +6,7 @@ import { configDumpParts } from './http/debug/config-dump.ts';
 import { clientConfig } from './http/debug/syncz.ts';
 import { connectionOf, type DebugView, NOT_CONNECTED, proxyName, shownConnections } from './http/debug/view.ts';
 import { AUTHENTICATION_REQUIRED, debugAccess } from './http/debug-access.ts';
-import { NO_PAGE, type PageRequest, type Pages, pieces } from './http/page.ts';
+import { NO_PAGE, type PageRequest, type Pages, pageAt, pieces } from './http/page.ts';
 import { pageWriter } from './http/page-writer.ts';
 import { parseNode } from './model/proxy/node.ts';
 import { objectKey } from './object-key.ts';
@@ -107,7 +107,7 @@ function answering(
     if (names.length !== 1) throw new StatusError(status.INVALID_ARGUMENT, exactlyOne);
     const url = URL.parse(`http://localhost/debug/${name}`) ?? undefined;
     const path = url?.pathname ?? '';
-    const entry = path.startsWith('/debug/') && Object.hasOwn(pages, path) ? pages[path] : undefined;
+    const entry = path.startsWith('/debug/') ? pageAt(pages, path) : undefined;
     const access = debugAccess(entry?.shows ?? 'mesh', caller, rights);
     if (!access.ok) throw new StatusError(status.PERMISSION_DENIED, access.reason);
     const { body } = url && entry ? await entry.page(asked(url, peer, access.right)) : { body: NO_PAGE };

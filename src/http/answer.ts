@@ -6,7 +6,7 @@ import { BoundError } from '../grpc/status.ts';
 import { clientCertificates } from '../tls.ts';
 import type { Bodies } from './bodies.ts';
 import { AUTHENTICATION_REQUIRED, debugAccess } from './debug-access.ts';
-import { type Answer, type Entry, NO_PAGE, type PageRequest, type Pages, pieces } from './page.ts';
+import { type Answer, decoded, type Entry, NO_PAGE, type PageRequest, type Pages, pageAt, pieces } from './page.ts';
 import type { PageWriter } from './page-writer.ts';
 
 /** What answers of a port are made with. */
@@ -34,18 +34,6 @@ export interface Asked {
 }
 
 const text = (status: number, body: string): Answer => ({ status, body });
-
-const pageAt = (pages: Pages, path: string): Entry | undefined =>
-  Object.hasOwn(pages, path) ? pages[path] : undefined;
-
-/** The path with percent signs read; as it is where they say nothing. */
-function decoded(path: string): string {
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return path;
-  }
-}
 
 /**
  * Where a request goes, with repeated slashes taken as one, as Go's servers take them: `istioctl version` asks for `//version`. A target is a path

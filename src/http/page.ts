@@ -52,6 +52,19 @@ export type Pages = Readonly<Record<string, Entry>>;
 /** Go's words for a page that there is not, which istioctl looks for. */
 export const NO_PAGE = '404 page not found\n';
 
+/** The path with percent signs read; as it is where they say nothing. */
+export function decoded(path: string): string {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
+/** The page at a path, as it is or with percent signs read, as Go's servers read them. */
+export const pageAt = (pages: Pages, path: string): Entry | undefined =>
+  [path, decoded(path)].flatMap(each => (Object.hasOwn(pages, each) ? (pages[each] ?? []) : []))[0];
+
 /** Characters of a piece of JSON, about, and of what is looked at to make it. */
 const PIECE = 4096;
 /** What stands for a value that is short, and for the punctuation around one. */

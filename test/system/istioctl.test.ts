@@ -9,6 +9,7 @@ import { ChannelCredentials } from '@grpc/grpc-js';
 import { parse, parseAllDocuments } from 'yaml';
 import type { KubeObject } from '../../src/kubernetes/object.ts';
 import { struct } from '../../src/proto/wellknown.ts';
+import { answerTo, ODD_REQUESTS } from '../istioctl/odd-requests.ts';
 import {
   connectDetails,
   connectReviews,
@@ -177,6 +178,16 @@ describe('the real istioctl, against ours and against the real istiod on the sam
       assert.ok((tables[0]?.out.split('\n').length ?? 0) > 1);
       assert.deepEqual(tables[1], tables[0]);
     });
+
+  test('requests that no tool makes are answered as by istiod', async () => {
+    for (const request of ODD_REQUESTS) {
+      const [theirs, own] = await Promise.all([istiod, ours].map(({ pages }) => answerTo(pages, request)));
+      const [path, { method = 'GET' } = {}] = request;
+      // istiod's pages take any method; ours are only read.
+      if (method === 'POST' || method === 'DELETE') assert.deepEqual([theirs?.status, own?.status], [200, 405]);
+      else assert.deepEqual(own, theirs, `${method} ${path.slice(0, 100)}`);
+    }
+  });
 
   /** What a caller with a token is told: the resources, or the status. */
   async function asked(tls: string, token: string, namespace: string, type: string, names: readonly string[]) {
