@@ -93,7 +93,8 @@ for (const version of [ENVOY_VERSION, OLDEST_ENVOY_VERSION]) {
       );
       const six = entry('six', 'six.example.com', '10.250.0.2', 'fd00:250::2');
       const wild = entry('wild', '*.wild.example.com', '10.250.0.3');
-      await write('entries.yaml', entry('auto', 'Auto.example.com'), six, wild, sidecar(at(2)));
+      const top = entry('top', '*.top', '10.250.0.4');
+      await write('entries.yaml', entry('auto', 'Auto.example.com'), six, wild, top, sidecar(at(2)));
       serve = await startServe(folder);
       ends.push(() => serve.stop());
       const admin = `${at(1)}:15000`;
@@ -139,6 +140,11 @@ for (const version of [ENVOY_VERSION, OLDEST_ENVOY_VERSION]) {
     test('what Envoy cannot do: other types of records, and a name that has no address of a family', async () => {
       assert.equal(await resolve('auto.example.com', 'TXT'), 'ENOTIMP');
       assert.equal(await resolve('www.elsewhere.example', 'AAAA'), 'ENOTFOUND');
+    });
+
+    test('nor a wildcard of a top-level domain; names in part are those of search domains, not of the table', async () => {
+      assert.equal(await resolve('any.top'), 'ENOTFOUND');
+      for (const name of ['web', 'web.default', 'web.default.svc']) assert.equal(await resolve(name), 'ENOTFOUND');
     });
 
     test('a host that comes, and one that goes', async () => {
