@@ -40,6 +40,8 @@ export const billService: Story = {
       await stage.apply(split(100 - v2, v2));
       await all(v2 / 100);
     }
+    // Services whose ports have no name, of namespaces that are not in the mesh, are called through it, too.
+    for (const front of fronts) assert.equal((await front.get('sonarqube.jenkins:9000')).body, 'sonarqube');
     // Its user is let past the rules of the pod's network: what it asks goes by kube-proxy.
     for (const front of fronts) await assertSplit(front.ofProxy, 0.5);
   },

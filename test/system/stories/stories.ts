@@ -3,7 +3,7 @@ import type { LabCluster } from '../lab-cluster.ts';
 import { billService } from './bill-service.ts';
 import { faults, headerRoute, patience, shadow } from './canary.ts';
 import { redirected, transparent } from './capture.ts';
-import { memory } from './footprint.ts';
+import { memory, readiness } from './footprint.ts';
 import { https, ingress } from './ingress.ts';
 import { withoutNode } from './kube-proxy.ts';
 import { registryOnly } from './outbound.ts';
@@ -34,6 +34,7 @@ export function tellStories(cluster: () => LabCluster): void {
         describe(chapter, { concurrency: 1 }, () => stories.forEach(tell));
     });
     tell(memory);
+    tell(readiness);
     tell(withoutNode);
   });
 }
