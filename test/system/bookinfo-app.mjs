@@ -24,6 +24,8 @@ const server = createServer(async (request, response) => {
     response.end(`${error.message}: ${error.cause ?? ''}\n`);
   }
 });
+// Who closes a connection that is kept alive loses the request that is on its way then, and nobody may send that again.
+server.keepAliveTimeout = 0;
 server.listen(9080);
 process.once('SIGTERM', () => {
   server.close(() => process.exit(0));

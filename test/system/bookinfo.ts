@@ -36,7 +36,13 @@ export const lossless = (container: string, template: Template | undefined): obj
         containers: [
           {
             name: container,
-            readinessProbe: { httpGet: { path: '/health', port: 9080 }, periodSeconds: 1 },
+            // Only whether it has begun to answer: a busy machine is no reason to send it no requests.
+            readinessProbe: {
+              httpGet: { path: '/health', port: 9080 },
+              periodSeconds: 1,
+              timeoutSeconds: 10,
+              failureThreshold: 30,
+            },
             lifecycle: { preStop: { sleep: { seconds: 3 } } },
           },
         ],
@@ -44,14 +50,6 @@ export const lossless = (container: string, template: Template | undefined): obj
     },
   },
 });
-
-/** Only who speaks mutual TLS is served. */
-export const strict: object = {
-  apiVersion: 'security.istio.io/v1',
-  kind: 'PeerAuthentication',
-  metadata: { name: 'default', namespace: 'istio-system' },
-  spec: { mtls: { mode: 'STRICT' } },
-};
 
 /** How requests for reviews are split between its versions. */
 export const split = (v1: number, v2: number): object => ({

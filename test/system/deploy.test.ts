@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { installation } from '../../src/cli/install.ts';
 import { until } from '../support/until.ts';
-import { lossless, PROGRAM, samples, split, strict, type Template, WORKLOADS } from './bookinfo.ts';
-import { LabCluster, type Pod } from './lab-cluster.ts';
+import { lossless, PROGRAM, samples, split, type Template, WORKLOADS } from './bookinfo.ts';
+import { throughCharts } from './gateways.ts';
+import { LabCluster } from './lab-cluster.ts';
 import { followReadme, type Seen } from './newcomer.ts';
+import { besideDefault } from './revision.ts';
 import { tellStories } from './stories/stories.ts';
 import { request, Traffic } from './traffic.ts';
 import { type Step, viewer, walk } from './walk.ts';
@@ -35,6 +38,13 @@ async function connections(): Promise<ReadonlyMap<string, number>> {
     counts.set(metadata.name, rows.length);
   }
   return counts;
+}
+
+/** Stops the requests; where some were lost, says what the cluster went through. */
+async function noneLost(traffic: Traffic): Promise<void> {
+  await traffic.stop();
+  const events = traffic.lost.length ? await cluster.kubectl('get', 'events', '-A', '--sort-by=.lastTimestamp') : '';
+  assert.deepEqual(traffic.lost.slice(0, 20), [], `${traffic.lost.length} lost\n${events}`);
 }
 
 const allConnected = (): Promise<unknown> =>
@@ -106,10 +116,7 @@ describe('deploy/ on a real node', { timeout: 900_000 }, () => {
     }
     for (const [name] of WORKLOADS) await cluster.kubectl('rollout', 'status', `deploy/${name}`, '--timeout=180s');
     t.diagnostic(`all pods are Ready after ${Math.round(performance.now() - began)} ms`);
-    const { spec } = await cluster.get<{ spec: { clusterIP: string } }>(
-      ...['service', 'istio-ingressgateway', '-n', 'istio-system'],
-    );
-    productpage = `http://${spec.clusterIP}/productpage`;
+    productpage = `http://${await cluster.clusterIp('istio-ingressgateway', 'istio-system')}/productpage`;
     await allConnected();
     await until('the gateway to route', () => request(productpage).then(() => true));
     const seen = new Map<string, number>();
@@ -141,13 +148,10 @@ describe('deploy/ on a real node', { timeout: 900_000 }, () => {
   });
 
   test('STRICT: who is in the mesh is served, who is not is cut off, and probes go on', async () => {
-    await cluster.apply(strict);
-    const { items } = await cluster.get<{ items: readonly { status: { podIP: string } }[] }>(
-      'pods',
-      '-l',
-      'app=details',
-    );
-    const direct = `http://${items[0]?.status.podIP}:9080/`;
+    const strict = (await installation('mtlsMode=STRICT')).find(({ kind }) => kind === 'PeerAuthentication');
+    await cluster.apply(strict ?? assert.fail());
+    const [details] = await cluster.pods('app=details', 'default');
+    const direct = `http://${details?.status.podIP}:9080/`;
     await until('plaintext to be cut off', () =>
       request(direct).then(
         () => false,
@@ -190,19 +194,17 @@ describe('deploy/ on a real node', { timeout: 900_000 }, () => {
     await cluster.kubectl('rollout', 'restart', 'deployments', '-l', 'app');
     for (const [name] of WORKLOADS) await cluster.kubectl('rollout', 'status', `deploy/${name}`, '--timeout=120s');
     await until('the pods of before to be gone', async () => {
-      const { items } = await cluster.get<{ items: readonly unknown[] }>('pods', '-l', 'app', '-n', 'default');
-      return items.length === PROXIES - 1;
+      return (await cluster.pods('app', 'default')).length === PROXIES - 1;
     });
-    await traffic.stop();
-    assert.deepEqual(traffic.lost, []);
+    await noneLost(traffic);
     t.diagnostic(`${traffic.answers.length} requests answered`);
   });
 
   test('the walk with istioctl: each command finds what it asks for, through a port-forward to two replicas and to proxies of both kinds', async t => {
     const podOf = async (app: string, namespace: string): Promise<string> => {
-      const { items } = await cluster.get<{ items: readonly Pod[] }>('pods', '-n', namespace, '-l', `app=${app}`);
-      assert.equal(items.length, 1, app);
-      return items[0]?.metadata.name ?? assert.fail();
+      const pods = await cluster.pods(`app=${app}`, namespace);
+      assert.equal(pods.length, 1, app);
+      return pods[0]?.metadata.name ?? assert.fail();
     };
     const envoy = await podOf('details', 'default');
     const agent = await podOf('productpage', 'default');
@@ -218,6 +220,22 @@ describe('deploy/ on a real node', { timeout: 900_000 }, () => {
     };
     for (let i = 0; i < steps.length; i += 4) await Promise.all(steps.slice(i, i + 4).map(take));
     t.diagnostic(`${steps.length} commands took ${Math.round(performance.now() - began)} ms`);
+  });
+
+  test("gateways of Istio's Helm charts become ours unchanged, and serve where they listen", async t => {
+    const answers = await throughCharts(cluster, end => t.after(end));
+    assert.deepEqual(
+      answers.map(versionOf).map(version => /^v\d$/.test(version)),
+      [true, true],
+    );
+  });
+
+  test('a revision beside the default one, and a tag of it: each injects where it is named', async t => {
+    const { injected, connected } = await besideDefault(cluster, token, end => t.after(end));
+    const canary = 'canary docker.io/istio/proxyv2:1.31.0';
+    const stable = 'default docker.io/envoyproxy/envoy:distroless-v1.36.2';
+    assert.deepEqual(injected, { canary, prod: canary, stable, none: 'none' });
+    assert.deepEqual(connected, ['sleeper.canary', 'sleeper.prod']);
   });
 
   test('a replica is killed, and all are replaced, while requests run: none is lost, and changes still arrive', async t => {
@@ -239,8 +257,7 @@ describe('deploy/ on a real node', { timeout: 900_000 }, () => {
       const last = traffic.answers.slice(-40);
       return last.every(answer => versionOf(answer) === 'v2');
     });
-    await traffic.stop();
-    assert.deepEqual(traffic.lost, []);
+    await noneLost(traffic);
     t.diagnostic(`${traffic.answers.length} requests answered`);
   });
 
@@ -264,8 +281,7 @@ describe('deploy/ on a real node', { timeout: 900_000 }, () => {
     await scale('istiod', 2, 'istio-system');
     await cluster.kubectl('rollout', 'status', 'deploy/ratings-v1', '--timeout=120s');
     await cluster.kubectl('-n', 'istio-system', 'rollout', 'status', 'deploy/istiod', '--timeout=120s');
-    await traffic.stop();
-    assert.deepEqual(traffic.lost, []);
+    await noneLost(traffic);
   });
 
   tellStories(() => cluster);

@@ -6,10 +6,22 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 
 const SCRIPTS = join(import.meta.dirname, '../lab/cluster');
+/** The cluster's programs, and where they find it. */
+const ENV = `. '${SCRIPTS}/env.sh'`;
+
+interface Container {
+  readonly name: string;
+  readonly image: string;
+}
 
 /** A Pod, as far as it is read here. */
 export interface Pod {
-  readonly metadata: { readonly name: string };
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace: string;
+    readonly annotations?: Readonly<Record<string, string>>;
+  };
+  readonly spec: { readonly containers: readonly Container[]; readonly initContainers?: readonly Container[] };
   readonly status: { readonly podIP?: string };
 }
 
@@ -63,10 +75,23 @@ export class LabCluster {
     return shell('kubectl "$@"', args);
   }
 
+  /** Runs kubectl with a text as its input. */
+  async pipe(input: string, ...args: readonly string[]): Promise<string> {
+    const kubectl = spawn('bash', ['-euo', 'pipefail', '-c', `${ENV}; exec kubectl "$@"`, 'bash', ...args]);
+    kubectl.stdin.end(input);
+    const [said, errors, code] = await Promise.all([
+      text(kubectl.stdout),
+      text(kubectl.stderr),
+      new Promise<number | null>(end => kubectl.once('close', end)),
+    ]);
+    if (code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${errors}`);
+    return said;
+  }
+
   /** Applies an object, or the manifests in a file. */
   async apply(what: object | string): Promise<void> {
     if (typeof what === 'string') await this.kubectl('apply', '-f', what);
-    else await shell('kubectl apply -f - <<< "$1"', [JSON.stringify(what)]);
+    else await this.pipe(JSON.stringify(what), 'apply', '-f', '-');
   }
 
   /** Runs a command in the node, as root. */
@@ -105,13 +130,24 @@ export class LabCluster {
     return JSON.parse(await this.kubectl('get', '-o', 'json', ...args)) as T;
   }
 
-  /** The control plane's pods that are Ready and not about to end. */
-  async replicas(): Promise<readonly Pod[]> {
+  /** Where a Service is in reach of this machine. */
+  async clusterIp(name: string, namespace: string): Promise<string> {
+    const { spec } = await this.get<{ spec: { clusterIP: string } }>('service', name, '-n', namespace);
+    return spec.clusterIP;
+  }
+
+  async pods(selector: string, namespace: string): Promise<readonly Pod[]> {
+    const { items } = await this.get<{ items: readonly Pod[] }>('pods', '-n', namespace, '-l', selector);
+    return items;
+  }
+
+  /** The control plane's pods that are Ready and not about to end, of the default revision unless told. */
+  async replicas(selector = 'app=istiod,istio.io/rev=default'): Promise<readonly Pod[]> {
     interface Listed extends Pod {
       readonly metadata: Pod['metadata'] & { readonly deletionTimestamp?: string };
       readonly status: Pod['status'] & { readonly conditions?: readonly { type: string; status: string }[] };
     }
-    const { items } = await this.get<{ items: readonly Listed[] }>('pods', '-n', 'istio-system', '-l', 'app=istiod');
+    const { items } = await this.get<{ items: readonly Listed[] }>('pods', '-n', 'istio-system', '-l', selector);
     const ready = (pod: Listed) => pod.status.conditions?.some(c => c.type === 'Ready' && c.status === 'True');
     return items.filter(pod => ready(pod) && !pod.metadata.deletionTimestamp);
   }
@@ -119,12 +155,8 @@ export class LabCluster {
 
 /** Runs a script with the names of test/lab/cluster/env.sh; rejects with what it wrote to standard error. */
 async function shell(script: string, args: readonly string[] = []): Promise<string> {
-  const { stdout } = await run(
-    'bash',
-    ['-euo', 'pipefail', '-c', `. '${SCRIPTS}/env.sh'; ${script}`, 'bash', ...args],
-    {
-      maxBuffer: 64 * 1024 * 1024,
-    },
-  );
+  const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', `${ENV}; ${script}`, 'bash', ...args], {
+    maxBuffer: 64 * 1024 * 1024,
+  });
   return stdout;
 }
