@@ -105,7 +105,11 @@ export async function inject(args: Arguments, io: Io): Promise<number> {
     const file = files[i] ?? '';
     const result = mapPods(text, file, ({ object, pod, namespace, workload }) => {
       seen++;
-      const injection = injectPod(pod, asked(settings), { namespace, workload, native });
+      if (!workload.kind) {
+        io.err(`note: ${object} is left as it is: it has a pod and no kind, and kubectl takes no such object\n`);
+        return undefined;
+      }
+      const injection = injectPod(pod, asked(settings), { namespace, workload, native, byHand: true });
       if (injection.kind === 'skip') io.err(`note: ${object} is left as it is: ${injection.reason}\n`);
       else
         tell(

@@ -6,6 +6,7 @@ import { isList, isObject } from '../injection/strategic-merge.ts';
 import { type PodInObject, podIn } from '../injection/workloads.ts';
 import { inOneGo } from '../slices.ts';
 import { decode } from '../sources/encoding.ts';
+import { textOf } from '../unknown.ts';
 import { type Part, partsOf, readPart } from '../yaml/documents.ts';
 import { editDocument } from './edit-document.ts';
 import { osError } from './os-error.ts';
@@ -39,7 +40,7 @@ export interface PodInText extends PodInObject {
 
 const nameOf = (object: JsonObject): string => {
   const meta = isObject(object['metadata']) ? object['metadata'] : {};
-  return `${object['kind']} ${meta['name'] ?? meta['generateName'] ?? '(no name)'}`;
+  return `${textOf(object['kind']) || 'object'} ${meta['name'] ?? meta['generateName'] ?? '(no name)'}`;
 };
 
 /** The object with another pod in the place of the one that it has. */

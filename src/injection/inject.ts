@@ -64,7 +64,16 @@ export interface Surroundings {
   readonly native: boolean;
   /** Environment that the address of the webhook asks for: `{ISTIO_META_CLUSTER_ID: "east"}`. */
   readonly environment?: StringMap;
+  /**
+   * Somebody asks for this very object. What says whether it is in a namespace of Kubernetes' own is then the pod or template itself, not the workload, which
+   * may be anywhere (inject.go IntoObject).
+   */
+  readonly byHand?: boolean;
 }
+
+/** Why a pod is left alone; undefined where it is injected. */
+const skipped = (pod: Pod, settings: InjectionSettings, { namespace, byHand }: Surroundings): string | undefined =>
+  skipReason(pod, byHand ? (pod.metadata?.namespace ?? '') : namespace, settings);
 
 const CLUSTER = 'ISTIO_META_CLUSTER_ID';
 const NETWORK = 'ISTIO_META_NETWORK';
@@ -81,7 +90,7 @@ export function injectPod(pod: Pod, settings: InjectionSettings, where: Surround
   const report = new Report(objectKey('Pod', where.namespace, nameOf(pod)));
   checkShape(pod, report);
   if (hasErrors(report)) return { kind: 'refuse', problems: report.problems };
-  const reason = skipReason(pod, where.namespace, settings);
+  const reason = skipped(pod, settings, where);
   return reason === undefined ? inject(pod, settings, where, report) : { kind: 'skip', reason };
 }
 
@@ -92,7 +101,7 @@ function inject(pod: Pod, settings: InjectionSettings, where: Surroundings, repo
   // It may be another pod than the one that was looked at: what an earlier injection changed is in annotations.
   checkShape(written, report);
   if (hasErrors(report)) return { kind: 'refuse', problems: report.problems };
-  const reason = skipReason(written, where.namespace, settings);
+  const reason = skipped(written, settings, where);
   if (reason !== undefined) return { kind: 'skip', reason };
   checkAnnotations(written, report);
   checkSystem(written, report);

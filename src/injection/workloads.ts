@@ -26,9 +26,13 @@ const paths = [
 const isPod = (value: unknown): value is Pod =>
   isObject(value) && isObject(value['spec']) && isList(value['spec']['containers']);
 
+/** Knative takes no init container and no volume of the node in its templates: the webhook injects the pods that it makes of them. */
+const takesNoSidecar = (apiVersion: string): boolean => apiVersion.startsWith('serving.knative.dev/');
+
 /** The pod that an object makes, whatever kind it is: one has a template of a pod or has none. */
 export function podIn(object: JsonObject): PodInObject | undefined {
   const [apiVersion, kind] = [textOf(object['apiVersion']), textOf(object['kind'])];
+  if (takesNoSidecar(apiVersion)) return undefined;
   const meta = isObject(object['metadata']) ? object['metadata'] : {};
   const [name, namespace] = [textOf(meta['name']), textOf(meta['namespace'])];
   if (kind === 'Pod')

@@ -145,6 +145,31 @@ test('what is left alone is said', async () => {
   assert.equal(nothing.out, deployment);
 });
 
+// As by istioctl kube-inject of Istio 1.31, row by row, but for the Rollout, which it does not know.
+const whose: readonly (readonly [says: string, head: string, template: string, isInjected: boolean])[] = [
+  ["a workload of Kubernetes' own namespace", 'kind: Deployment\nmetadata: {namespace: kube-system}', '', true],
+  ['whose template says so itself', 'kind: DaemonSet\nmetadata: {name: p}', 'namespace: kube-public', false],
+  ['a workload without a version', 'kind: Deployment', '', true],
+  ['an object without a kind', 'metadata: {name: p}', '', false],
+  ['one whose kind is no text', 'kind: [Deployment]', '', false],
+  ['a Rollout', 'kind: Rollout\napiVersion: argoproj.io/v1alpha1', '', true],
+  ["Knative's Service", 'kind: Service\napiVersion: serving.knative.dev/v1', '', false],
+];
+
+for (const [says, head, template, isInjected] of whose)
+  test(`${says}: ${isInjected ? 'injected' : 'left as it is, and that is said'}`, async () => {
+    const text = `${head}\nspec: {template: {metadata: {${template}}, spec: {containers: [{name: a, image: a}]}}}\n`;
+    const { code, out, err } = await run(inject, ['-f', file('whose.yaml', text), '--mesh-config', mesh]);
+    assert.deepEqual([code, out !== text, err === ''], [0, isInjected, isInjected], err);
+  });
+
+test("a pod of Kubernetes' own namespaces is left alone, also by hand", async () => {
+  const text = 'kind: Pod\nmetadata: {name: p, namespace: kube-system}\nspec: {containers: [{name: a, image: a}]}\n';
+  const { out, err } = await run(inject, ['-f', file('pod.yaml', text), '--mesh-config', mesh]);
+  assert.equal(out, text);
+  assert.match(err, /^note: Pod p is left as it is: nothing in namespace kube-system is injected\n$/);
+});
+
 test('a pod that cannot be injected as it asks is refused with the field, and nothing is printed', async () => {
   const wrong = deployment.replace("note: 'quoted'", 'sidecar.istio.io/proxyCPU: lots');
   const { code, out, err } = await run(inject, ['-f', file('wrong.yaml', wrong), '--mesh-config', mesh]);
