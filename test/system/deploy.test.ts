@@ -4,6 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import { installation } from '../../src/cli/install.ts';
 import { until } from '../support/until.ts';
 import { lossless, PROGRAM, samples, split, type Template, WORKLOADS } from './bookinfo.ts';
+import { bugReport, COLLECTED } from './bug-report.ts';
 import { throughCharts } from './gateways.ts';
 import { LabCluster } from './lab-cluster.ts';
 import { followReadme, type Seen } from './newcomer.ts';
@@ -11,6 +12,7 @@ import { besideDefault } from './revision.ts';
 import { tellStories } from './stories/stories.ts';
 import { request, Traffic } from './traffic.ts';
 import { type Step, viewer, walk } from './walk.ts';
+import { WALKTHROUGHS, Walker } from './walkthroughs.ts';
 
 /** The sidecars and the gateway. */
 const PROXIES = WORKLOADS.length + 1;
@@ -285,6 +287,32 @@ describe('deploy/ on a real node', { timeout: 900_000 }, () => {
   });
 
   tellStories(() => cluster);
+
+  test('published walkthroughs of Istio: what is typed in them prints what it is to print, of sidecars of both kinds', async t => {
+    const began = performance.now();
+    const walker = new Walker(cluster);
+    await walker.clear();
+    await walker.makePods();
+    t.diagnostic(`all pods are Ready after ${Math.round(performance.now() - began)} ms`);
+    let typed = 0;
+    for (const name of WALKTHROUGHS) typed += await walker.walk(name);
+    assert.ok(typed > 90);
+    t.diagnostic(`all ${typed} lines are typed after ${Math.round(performance.now() - began)} ms`);
+  });
+
+  test('a bug report has the debug pages of both replicas, and the configuration of proxies of both kinds', async () => {
+    const replicas = await cluster.replicas();
+    const report = await bugReport(cluster);
+    const pages = replicas.flatMap(({ metadata }) =>
+      COLLECTED.map(page => `istio/istio-system/${metadata.name}/debug/${page}`),
+    );
+    assert.deepEqual(
+      pages.filter(page => !report.has(page)),
+      [],
+    );
+    const dumps = [...report].filter(name => /^proxies\/sidecar\/.*\/config_dump/.test(name));
+    assert.equal(dumps.length, 4);
+  });
 
   test('no proxy has rejected anything', async () => {
     for (const { status } of await cluster.replicas()) {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import type { LabCluster } from './lab-cluster.ts';
 import { normalJson, normalText, TWIN, type Words } from './normal-form.ts';
 import {
@@ -11,6 +12,7 @@ import {
   type Printer,
   parseTranscript,
   printedBy,
+  type Row,
   record,
   type Transcript,
   type Typed,
@@ -26,6 +28,14 @@ const fileOf = (name: Walkthrough): string => join(folderOf(name), 'transcript.t
 export const transcriptText = (name: Walkthrough): string => readFileSync(fileOf(name), 'utf8');
 export const readTranscript = (name: Walkthrough): Transcript => parseTranscript(transcriptText(name));
 
+/** What changes what proxies are sent. */
+const OBJECTS = [
+  ...['gateways', 'virtualservices', 'destinationrules', 'serviceentries', 'sidecars', 'envoyfilters'].map(
+    kind => `${kind}.networking.istio.io`,
+  ),
+  ...['authorizationpolicies', 'peerauthentications', 'telemetries'],
+].join();
+
 /** Istio's own ingress and egress gateway, as its demo profile has them, with the lab's images. */
 const GATEWAYS = [
   'istioctl manifest generate --set profile=demo --set components.base.enabled=false --set components.pilot.enabled=false',
@@ -35,7 +45,7 @@ const GATEWAYS = [
 
 interface Listed {
   readonly items: readonly {
-    readonly metadata: { readonly name: string; readonly namespace: string };
+    readonly metadata: { readonly name: string; readonly namespace: string; readonly deletionTimestamp?: string };
     readonly spec: { readonly clusterIP?: string };
     readonly status: { readonly podIP?: string };
   }[];
@@ -65,13 +75,23 @@ export class Walker {
 
   /** Takes away what is in the mesh, so that nothing is printed but what a walkthrough makes. */
   async clear(): Promise<void> {
-    const kinds =
-      'deployments,jobs,gateways.networking.istio.io,virtualservices,destinationrules,authorizationpolicies';
     const here = import.meta.dirname;
-    await this.#cluster.type(`kubectl delete ${kinds} --all -n default --ignore-not-found`, here);
-    await this.#cluster.type(`kubectl delete services -n default -l '!provider'`, here);
-    await this.#cluster.type('kubectl delete peerauthentications --all -n istio-system', here);
-    await this.#cluster.type('kubectl delete --ignore-not-found -k ../../deploy/ingress-gateway', here);
+    const { items } = await this.#cluster.get<Listed>('namespaces');
+    const namespaces = items
+      .map(({ metadata }) => metadata.name)
+      .filter(name => !/^(default|istio-system|kube-.*)$/.test(name));
+    if (namespaces.length > 0) await this.#cluster.kubectl('delete', 'namespaces', '--wait=false', ...namespaces);
+    for (const name of namespaces)
+      await this.#cluster.kubectl('delete', 'pods', '--all', '-n', name, '--grace-period=1', '--wait=false');
+    for (const step of [
+      `kubectl delete deployments,jobs,${OBJECTS} --all -n default`,
+      `kubectl delete services -n default -l '!provider'`,
+      `kubectl delete ${OBJECTS} --all -n istio-system`,
+      `kubectl delete deployments,services -n istio-system -l 'app!=istiod'`,
+    ])
+      await this.#cluster.type(step, here);
+    for (const name of namespaces)
+      await this.#cluster.kubectl('wait', '--for=delete', `namespace/${name}`, '--timeout=120s');
   }
 
   /** Has the pods of all walkthroughs made at once, which takes longer than all that is typed, and Istio's own two gateways. */
@@ -100,54 +120,51 @@ export class Walker {
     return parts.filter(part => typeof part !== 'string').length;
   }
 
+  /** Types a line, and again until it prints what is expected: what was changed takes its time to be where it is looked at. */
   async #take(part: string | Typed, folder: string): Promise<string | Typed> {
     if (typeof part === 'string') return part;
-    if (!part.rows) {
-      await this.#cluster.type(this.#spoken(part.command, 'a'), folder);
+    const { command, rows } = part;
+    if (!rows) {
+      await this.#cluster.type(this.#spoken(command, 'a'), folder);
       await this.#learn();
       return part;
     }
-    let { rows } = part;
-    for (const printer of this.#printers) {
-      if (process.env['UPDATE_GOLDEN']) rows = record(rows, printer, await this.#settled(part, printer, folder));
-      else await this.#expect(part, printer, folder);
-    }
-    return { ...part, rows };
-  }
-
-  /** Asks until what is to be printed is printed: what was changed takes its time to be where it is looked at. */
-  async #expect(part: Typed, printer: Printer, folder: string): Promise<void> {
-    const expected = printedBy(part.rows ?? [], printer);
+    const isRecorded = Boolean(process.env['UPDATE_GOLDEN']);
+    const expected = this.#printers.map(printer => printedBy(rows, printer));
     const deadline = Date.now() + 30_000;
+    let last: unknown;
     for (;;) {
-      const printed = asPrinted(await this.#printed(part, printer, folder));
-      const isSame = printed.length === expected.length && printed.every((row, at) => row === expected[at]);
-      if (!isSame && Date.now() < deadline) await sleep(100);
-      else return assert.deepEqual(printed, expected, `$ ${part.command}`);
-    }
-  }
-
-  /** What is printed when nothing changes any more, or what is expected. */
-  async #settled(part: Typed, printer: Printer, folder: string): Promise<readonly Cells[]> {
-    const expected = printedBy(part.rows ?? [], printer).join('\n');
-    let last = '';
-    for (;;) {
-      const printed = await this.#printed(part, printer, folder);
-      const now = asPrinted(printed).join('\n');
-      if (now === expected || now === last) return printed;
+      const printed = await this.#ask(command, rows, folder);
+      const now = printed.map(({ cells }) => asPrinted(cells));
+      if (isDeepStrictEqual(now, expected)) return part;
+      if (isRecorded && isDeepStrictEqual(now, last))
+        return { ...part, rows: printed.reduce((kept, { printer, cells }) => record(kept, printer, cells), rows) };
+      if (!isRecorded && Date.now() > deadline) assert.deepEqual(now, expected, `$ ${command}`);
       last = now;
-      await sleep(1_500);
+      await sleep(isRecorded ? 1_500 : 200);
     }
   }
 
-  async #printed({ command, rows }: Typed, printer: Printer, folder: string): Promise<readonly Cells[]> {
-    const said = await this.#cluster.type(this.#spoken(command, printer), folder).catch(String);
-    if (/^\s*[[{]/.test(said)) {
-      const paths = new Set(rows?.map(({ cells }) => cells[0]));
-      return normalJson(said, this.#words).filter(([path]) => paths.has(path));
-    }
-    const own = said.split('\n').filter(line => !this.#isOfTwin(line, printer));
-    return normalText(own.join('\n'), this.#words);
+  /** What each printer prints. Where the same is typed for all of them it is typed once. */
+  async #ask(
+    command: string,
+    rows: readonly Row[],
+    folder: string,
+  ): Promise<readonly { readonly printer: Printer; readonly cells: readonly Cells[] }[]> {
+    const said = new Map<string, Promise<string>>();
+    const paths = new Set(rows.map(({ cells }) => cells[0]));
+    return Promise.all(
+      this.#printers.map(async printer => {
+        const spoken = this.#spoken(command, printer);
+        const saying = said.get(spoken) ?? this.#cluster.type(spoken, folder).catch(String);
+        said.set(spoken, saying);
+        const text = await saying;
+        if (/^\s*[[{]/.test(text))
+          return { printer, cells: normalJson(text, this.#words).filter(([path]) => paths.has(path)) };
+        const own = text.split('\n').filter(line => !this.#isOfTwin(line, printer));
+        return { printer, cells: normalText(own.join('\n'), this.#words) };
+      }),
+    );
   }
 
   /** Whether a line is about pods with the other kind of sidecar than the printer's. */
@@ -176,7 +193,8 @@ export class Walker {
 
   /** Who is who by now. */
   async #learn(): Promise<void> {
-    const { items: pods } = await this.#cluster.get<Listed>('pods', '-A');
+    const { items } = await this.#cluster.get<Listed>('pods', '-A');
+    const pods = items.filter(({ metadata }) => !metadata.deletionTimestamp);
     const { items: services } = await this.#cluster.get<Listed>('services', '-A');
     this.#pods = pods.map(({ metadata: { name, namespace } }) => ({ name, namespace, deployment: deploymentOf(name) }));
     this.#words = {
