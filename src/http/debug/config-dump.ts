@@ -58,7 +58,9 @@ function shown(type: XdsType, { bytes, sources }: EncodedResource): Any {
   const mayTell =
     type === 'secret' || bytes.includes(TRACER) || (isPatched && MARKS.some(mark => bytes.includes(mark)));
   if (!mayTell) return { type_url, value: bytes };
-  return { type_url, value: encodeMessage(message, redacted(message, decodeMessage(message, bytes))) };
+  const whole = decodeMessage(message, bytes);
+  const told = redacted(message, whole);
+  return { type_url, value: told === whole ? bytes : encodeMessage(message, told) };
 }
 
 const json = (type: XdsType, { bytes }: EncodedResource): LateJson =>
