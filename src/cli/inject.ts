@@ -105,7 +105,7 @@ export async function inject(args: Arguments, io: Io): Promise<number> {
     const file = files[i] ?? '';
     const result = mapPods(text, file, ({ object, pod, namespace, workload }) => {
       seen++;
-      if (!workload.kind) {
+      if (workload?.kind === '') {
         io.err(`note: ${object} is left as it is: it has a pod and no kind, and kubectl takes no such object\n`);
         return undefined;
       }
@@ -135,8 +135,8 @@ export async function uninject(args: Arguments, io: Io): Promise<number> {
       const report = new Report(objectKey('Pod', namespace, object));
       checkShape(pod, report);
       const [fault] = report.problems;
-      if (fault) throw new UsageError(`${object}: ${fault.path}: ${fault.message}`);
-      if (statusOf(pod)) return uninjectPod(withoutNulls(pod), workload.name);
+      if (fault) throw new UsageError([object, fault.path, fault.message].filter(Boolean).join(': '));
+      if (statusOf(pod)) return uninjectPod(withoutNulls(pod), workload?.name);
       io.err(`note: ${object} is left as it is: nothing was injected into it\n`);
       return undefined;
     }),

@@ -2,7 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import { isMap, isScalar, isSeq, type Node, type Pair, Scalar, stringify, type YAMLMap, type YAMLSeq } from 'yaml';
-import type { Json, JsonObject } from '../injection/pod.ts';
+import { type Json, type JsonObject, own } from '../injection/pod.ts';
 import { isList, isObject } from '../injection/strategic-merge.ts';
 
 /** How the text is laid out, as far as that is alike in all of it. */
@@ -84,10 +84,10 @@ class Splicer {
   /** Changes a map; false where nothing of it stays. */
   map(map: YAMLMap, before: JsonObject, after: JsonObject): boolean {
     // A field that is null is none already.
-    const stays = (pair: Pair): boolean => after[keyOf(pair)] !== undefined || before[keyOf(pair)] === null;
+    const stays = (pair: Pair): boolean => own(after, keyOf(pair)) !== undefined || own(before, keyOf(pair)) === null;
     if (!map.items.some(stays)) return false;
     for (const pair of map.items) {
-      const [had, has] = [before[keyOf(pair)], after[keyOf(pair)]];
+      const [had, has] = [own(before, keyOf(pair)), own(after, keyOf(pair))];
       if (has !== undefined && !isDeepStrictEqual(had, has)) this.#value(pair, had, has);
     }
     const known = new Set(map.items.map(keyOf));

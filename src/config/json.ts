@@ -8,7 +8,7 @@ export function equal(a: unknown, b: unknown): boolean {
   if (ArrayBuffer.isView(b)) return false;
   const [left, right] = [a as Record<string, unknown>, b as Record<string, unknown>];
   for (const key in left) if (!equal(left[key], right[key])) return false;
-  for (const key in right) if (right[key] !== undefined && left[key] === undefined) return false;
+  for (const key in right) if (!Object.hasOwn(left, key) && right[key] !== undefined) return false;
   return true;
 }
 

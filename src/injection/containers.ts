@@ -139,7 +139,9 @@ function agreed(container: Container, user: Container): Container {
   const [ownRequests, ownLimits] = [amounts(user, 'requests'), amounts(user, 'limits')];
   const more = (name: string) =>
     (quantity(String(requests[name])) ?? 0) > (quantity(String(limits[name])) ?? Number.POSITIVE_INFINITY);
-  const apart = Object.keys(requests).filter(name => more(name) && name in ownRequests !== name in ownLimits);
+  const apart = Object.keys(requests).filter(
+    name => more(name) && Object.hasOwn(ownRequests, name) !== Object.hasOwn(ownLimits, name),
+  );
   if (!apart.length) return container;
   const as = (told: typeof requests, names: readonly string[]) =>
     Object.fromEntries(names.map(name => [name, told[name] ?? null]));
@@ -151,14 +153,14 @@ function agreed(container: Container, user: Container): Container {
         ...requests,
         ...as(
           limits,
-          apart.filter(name => name in ownLimits),
+          apart.filter(name => Object.hasOwn(ownLimits, name)),
         ),
       },
       limits: {
         ...limits,
         ...as(
           requests,
-          apart.filter(name => name in ownRequests),
+          apart.filter(name => Object.hasOwn(ownRequests, name)),
         ),
       },
     },

@@ -59,7 +59,7 @@ export interface Surroundings {
   /** Where it is made: of an AdmissionReview, that of the request. */
   readonly namespace: string;
   /** What it belongs to; told from its owner where this is not known. */
-  readonly workload?: Workload;
+  readonly workload?: Workload | undefined;
   /** Whether its node can run native sidecars. */
   readonly native: boolean;
   /** Environment that the address of the webhook asks for: `{ISTIO_META_CLUSTER_ID: "east"}`. */

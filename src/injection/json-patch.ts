@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Json } from './pod.ts';
+import { type Json, own } from './pod.ts';
 import { isList, isObject } from './strategic-merge.ts';
 
 /** An operation of a JSON patch (RFC 6902). */
@@ -13,14 +13,12 @@ const pointer = (path: string, step: string | number): string =>
 /** What makes the second value of the first; of two lists, element by element, and what is longer at the end. A field that is null is none. */
 export function jsonPatch(before: Json, after: Json, path = ''): readonly PatchOperation[] {
   if (isObject(before) && isObject(after)) {
-    const gone = Object.keys(before).filter(
-      key => before[key] !== undefined && before[key] !== null && after[key] === undefined,
-    );
+    const gone = Object.keys(before).filter(key => before[key] != null && own(after, key) === undefined);
     return [
       ...gone.map((key): PatchOperation => ({ op: 'remove', path: pointer(path, key) })),
       ...Object.entries(after).flatMap(([key, value]): readonly PatchOperation[] => {
         if (value === undefined) return [];
-        const old = Object.hasOwn(before, key) ? before[key] : undefined;
+        const old = own(before, key);
         return old === undefined
           ? [{ op: 'add', path: pointer(path, key), value }]
           : jsonPatch(old, value, pointer(path, key));

@@ -126,9 +126,9 @@ export const labelsOf = (pod: Pod): StringMap => pod.metadata?.labels ?? {};
 /** The annotation, also where it is empty; undefined where there is none. */
 export const annotation = (pod: Pod, name: string): string | undefined => own(annotationsOf(pod), name);
 
-/** A value of a map by its own key. */
-export const own = <V>(map: { readonly [key: string]: V }, key: string): V | undefined =>
-  Object.hasOwn(map, key) ? map[key] : undefined;
+/** A value of a map by its own key: a user's may be `constructor`, which every object inherits. */
+export const own = <V>(map: { readonly [key: string]: V } | undefined, key: string): V | undefined =>
+  map && Object.hasOwn(map, key) ? map[key] : undefined;
 
 /** The first container of that name: as with istiod, one beside the app before one before it. */
 export const findContainer = (pod: Pod, name: string): Container | undefined =>

@@ -33,8 +33,8 @@ const cleared = (annotations: StringMap): StringMap =>
 /** `port:path,port:path`; a path is `/metrics` where none is given. */
 const targetsIn = (text: string): Scrape['targets'] => {
   const targets = text.split(',').flatMap(item => {
-    const [, port = '', path = ''] = /^\s*([^:]*?)\s*(?::\s*(.*?)\s*)?$/.exec(item) ?? [];
-    return item.trim() ? [{ port, path: path || '/metrics' }] : [];
+    const [port = '', ...path] = item.split(':');
+    return item.trim() ? [{ port: port.trim(), path: path.join(':').trim() || '/metrics' }] : [];
   });
   return targets.some(({ port }) => !port) ? undefined : targets;
 };

@@ -99,8 +99,8 @@ const changes = (before: JsonObject, after: JsonObject): { readonly [name: strin
   Object.fromEntries(
     [...new Set([...Object.keys(before), ...Object.keys(after)])]
       .sort()
-      .filter(name => !isDeepStrictEqual(before[name], after[name]))
-      .map(name => [name, before[name] ?? null]),
+      .filter(name => !isDeepStrictEqual(own(before, name), own(after, name)))
+      .map(name => [name, own(before, name) ?? null]),
   );
 
 /** What is to be known of the pod before its injection to make it again. */

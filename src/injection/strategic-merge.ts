@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from './pod.ts';
+import { type Json, type JsonObject, own } from './pod.ts';
 
 /** How the lists of a type of object are merged; what is not named here is replaced as a whole (lists) or merged by field (objects). */
 export interface MergeSchema {
@@ -94,15 +94,15 @@ export function strategicMerge(original: JsonObject, patch: JsonObject, schema: 
     if (!field.startsWith(elementOrder) || !isList(order)) continue;
     const name = field.slice(elementOrder.length);
     const list = fields.get(name);
-    if (isList(list)) fields.set(name, ordered(list, order, schema.lists?.[name]?.key));
+    if (isList(list)) fields.set(name, ordered(list, order, own(schema.lists, name)?.key));
   }
   return Object.fromEntries(fields);
 }
 
 function mergeValue(original: Json | undefined, patch: Json, field: string, schema: MergeSchema): Json | undefined {
-  if (isObject(original) && isObject(patch)) return strategicMerge(original, patch, schema.objects?.[field] ?? {});
+  if (isObject(original) && isObject(patch)) return strategicMerge(original, patch, own(schema.objects, field) ?? {});
   if (isList(original) && isList(patch)) {
-    const list = schema.lists?.[field];
+    const list = own(schema.lists, field);
     if (list) return mergeList(original, patch, list.key, list.of ?? {});
     if (schema.sets?.includes(field))
       return inPatchOrder([...new Set([...original, ...patch])], original, patch, x => x);

@@ -1,7 +1,7 @@
 import { entry, type Report } from '../config/report.ts';
 import { messageOf } from '../unknown.ts';
 import { parseYaml } from '../yaml/documents.ts';
-import type { Json, JsonObject } from './pod.ts';
+import { type Json, type JsonObject, own } from './pod.ts';
 import { isList, isObject, type MergeSchema, podSchema } from './strategic-merge.ts';
 import type { Template } from './template.ts';
 
@@ -55,13 +55,13 @@ function* patchFaults(patch: JsonObject, schema: MergeSchema, path: string): Gen
     if (prefix && !isList(value)) yield { path: under(field), message: 'expected a list' };
     else if (prefix && prefix !== '$setElementOrder' && prefix !== '$deleteFromPrimitiveList')
       yield { path: under(field), message: `${prefix} is no directive` };
-    else if (isObject(value)) yield* patchFaults(value, schema.objects?.[name] ?? {}, under(field));
+    else if (isObject(value)) yield* patchFaults(value, own(schema.objects, name) ?? {}, under(field));
     else if (isList(value) && !prefix) yield* listFaults(value, name, schema, under(field));
   }
 }
 
 function* listFaults(list: readonly Json[], field: string, schema: MergeSchema, path: string): Generator<PatchFault> {
-  const rules = schema.lists?.[field];
+  const rules = own(schema.lists, field);
   for (const [i, item] of list.entries()) {
     const at = `${path}[${i}]`;
     if (rules && !isObject(item)) yield { path: at, message: 'expected an object' };

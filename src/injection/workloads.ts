@@ -2,14 +2,14 @@ import { textOf } from '../unknown.ts';
 import { type JsonObject, own, type Pod } from './pod.ts';
 import { isList, isObject } from './strategic-merge.ts';
 import type { Workload } from './template.ts';
-import { workloadOf } from './workload.ts';
 
 /** A pod in an object, or the object itself. */
 export interface PodInObject {
   /** The fields that lead to it. */
   readonly path: readonly string[];
   readonly pod: Pod;
-  readonly workload: Workload;
+  /** Undefined for a pod, which its owner tells of. */
+  readonly workload: Workload | undefined;
   /** Where its pods will be, as far as the object says; empty where it does not. */
   readonly namespace: string;
 }
@@ -35,11 +35,10 @@ export function podIn(object: JsonObject): PodInObject | undefined {
   if (takesNoSidecar(apiVersion)) return undefined;
   const meta = isObject(object['metadata']) ? object['metadata'] : {};
   const [name, namespace] = [textOf(meta['name']), textOf(meta['namespace'])];
-  if (kind === 'Pod')
-    return isPod(object) ? { path: [], pod: object, workload: workloadOf(object, namespace), namespace } : undefined;
+  if (kind === 'Pod') return isPod(object) ? { path: [], pod: object, workload: undefined, namespace } : undefined;
   const path = paths.find(way => isPod(at(object, way)));
   if (!path) return undefined;
   const pod = at(object, path) as Pod;
   const of = { apiVersion, kind, name, namespace };
-  return { path, pod, workload: of, namespace: pod.metadata?.namespace || namespace };
+  return { path, pod, workload: of, namespace: textOf(pod.metadata?.namespace) || namespace };
 }

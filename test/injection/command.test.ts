@@ -180,6 +180,20 @@ test('a pod that cannot be injected as it asks is refused with the field, and no
   );
 });
 
+test('a Pod whose owners or labels are none is refused as the webhook refuses it', async () => {
+  for (const metadata of [
+    '{generateName: a-, ownerReferences: {}}',
+    '{generateName: a-, ownerReferences: [null]}',
+    '{generateName: a-, labels: {pod-template-hash: x}, ownerReferences: [{kind: ReplicaSet, name: 5, controller: true}]}',
+  ]) {
+    const name = file('pod.yaml', `kind: Pod\nmetadata: ${metadata}\nspec: {containers: [{name: a, image: a}]}\n`);
+    const { code, err } = await run(inject, ['-f', name, '--mesh-config', mesh]);
+    assert.equal(code, 2);
+    assert.match(err, /^error: Pod\/a- metadata\.ownerReferences.*: expected /);
+    await assert.rejects(run(uninject, ['-f', name]), (error: Error) => error instanceof UsageError);
+  }
+});
+
 const mistakes: readonly (readonly [readonly string[], RegExp])[] = [
   [[], /-f FILE is needed/],
   [['-f', 'https://example.com/a.yaml'], /files are read, not addresses; expected - behind: curl -fsSL https/],

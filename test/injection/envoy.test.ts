@@ -35,7 +35,7 @@ const listening = async (server: NetServer | Server, host: string): Promise<numb
 const http = () =>
   createServer((request, response) => {
     Object.assign(app, { asked: request.url, headers: request.headers });
-    const page = request.url === '/m' ? app.metrics : request.url === '/ready' && !app.ready ? 503 : 200;
+    const page = request.url === '/m%01' ? app.metrics : request.url === '/ready' && !app.ready ? 503 : 200;
     if (request.url === '/moved') response.writeHead(302, { location: '/elsewhere' }).end();
     else response.writeHead(page).end(page === 200 ? 'app_requests_total 7\n' : '');
   });
@@ -170,7 +170,7 @@ describe('an Envoy that is started as the kubelet would start that of an injecte
       };
     };
     assert.deepEqual(await page(15020), { own: true, app: true });
-    assert.equal(app.asked, '/m');
+    assert.equal(app.asked, '/m%01');
     assert.deepEqual(await page(15090), { own: true, app: false });
     app.metrics = 500;
     assert.deepEqual(await page(15020), { own: true, app: false });
@@ -192,7 +192,7 @@ const podWith = (
       'proxy.istio.io/config': `{controlPlaneAuthPolicy: NONE, discoveryAddress: "${xds}", proxyMetadata: {ISTIO_META_a-b: c, ISTIO_META_QUOTED: 'a"b\\\\c'}}`,
       'prometheus.io/scrape': 'true',
       'prometheus.io/port': String(metrics),
-      'prometheus.io/path': '/m',
+      'prometheus.io/path': 'm\u0001#part',
     },
   },
   spec: {

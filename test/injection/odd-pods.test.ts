@@ -121,6 +121,14 @@ test('a bootstrap that no argument can hold refuses the pod, and another sidecar
   assert.ok(envoy?.kind === 'refuse');
   assert.match(envoy.problems[0]?.message ?? '', /longer than the \d+ bytes that an argument can have/);
   assert.equal(other?.kind, 'inject');
+  // The letters that stand for variables while the bootstrap is made.
+  const labels = { a: '\uE000'.repeat(300_000) };
+  const long = injectPod(
+    { metadata: { labels }, spec: { containers } },
+    settingsOf({ values: values(), mesh: '' }),
+    where,
+  );
+  assert.equal(long.kind, 'refuse');
 });
 
 test("what of the app is the proxy's is told", () => {

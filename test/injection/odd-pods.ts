@@ -152,6 +152,9 @@ const annotated: readonly OddPod[] = [
     /proxyMetadata\[""\]: no environment variable/,
   ),
   ...asked('more time to drain than the pod has', config('terminationDrainDuration: 2m')),
+  ...asked('targets of metrics with many spaces', {
+    'prometheus.istio.io/scrape-targets': `9090${' '.repeat(200_000)}:/a, 9091 : /b:c`,
+  }),
   ...asked(
     'a negative time to drain',
     config('terminationDrainDuration: -1s'),
@@ -169,6 +172,10 @@ const fromAnnotations: readonly OddPod[] = [
   ...['{"bad', '[]', 'null', '', '7', '{"containers":7}', '{"containers":[7]}', '{"revision":7}'].flatMap(text =>
     asked(`a status of ${text || 'nothing'}`, status(text)),
   ),
+  ...asked('before: a name that every object inherits, which was not there', {
+    constructor: 'x',
+    ...before('{"annotations":{"constructor":null}}'),
+  }),
   ...asked('before: labels that are none', before('{"labels":{"app":7,"version":{"a":1}}}')),
   ...asked('before: annotations that are none', before('{"annotations":{"a":{}},"labels":7,"spec":[1]}')),
   ...asked('before: lists that are none', before('{"spec":{"containers":7,"initContainers":{},"volumes":"x"}}')),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { mapPods } from '../../src/cli/manifests.ts';
 import { injectPod } from '../../src/injection/inject.ts';
 import { type Sidecar, sidecars } from '../../src/injection/templates/templates.ts';
@@ -177,6 +177,16 @@ describe('what is written comes back to the letter', () => {
     'a directive': `%YAML 1.1\n---\n${deployment}`,
   };
   for (const [about, text] of Object.entries(texts)) test(about, () => check(text, about));
+
+  test('a name that every object inherits goes as any other does', () => {
+    const pod = (labels: string, status = '') =>
+      `kind: Pod\nmetadata:\n  labels: ${labels}\n  annotations: {a: b${status}} # notes\nspec: {containers: [{name: a}]}\n`;
+    const json = (text: string) => `${JSON.stringify(parse(text))}\n`;
+    const before = `, sidecar.istio.io/status: '{"before":{"labels":{"constructor":null}}}'`;
+    const given = pod('{b: c, constructor: x}', before);
+    assert.equal(back(given), pod('{b: c}'));
+    assert.equal(back(json(given)), json(pod('{b: c}')));
+  });
 
   test('a text without a pod is left alone, whatever it is', () => {
     for (const text of [`---\n${service}---\n`, service.trimEnd(), '---\n', '\n\n', '# a\n---', '', `${service}...\n`])

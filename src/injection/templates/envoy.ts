@@ -208,7 +208,7 @@ const known = (name: string): string => `\uE000${name}\uE001`;
 
 /** The text in which the kubelet writes variables; `$$` is a dollar to it. */
 const forKubelet = (json: string): string =>
-  json.replaceAll('$', '$$$$').replaceAll(/\uE000([^\uE001]+)\uE001/g, (_, name: string) => `$(${name})`);
+  json.replaceAll('$', '$$$$').replaceAll(/\uE000([^\uE000\uE001]+)\uE001/g, (_, name: string) => `$(${name})`);
 
 /** What the kubelet would write into the JSON as it is, and nothing could read it then. */
 const unfit = /["\\\p{Cc}]/u;

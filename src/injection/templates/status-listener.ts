@@ -214,8 +214,6 @@ const answerOfCheck = (path: string, name: string): JsonObject =>
 
 const LUA = 'envoy.filters.http.lua';
 
-const quoted = (text: string): string => JSON.stringify(text).replaceAll(/[^\x20-\x7e]/g, '');
-
 /** The app's own metrics behind Envoy's, one text behind the other, as Istio's agent does; Envoy's alone where the app has none to give. */
 function mergedWith({
   port,
@@ -225,9 +223,8 @@ function mergedWith({
   const told = targets ?? (port ? [{ port, path: path ?? '' }] : []);
   const asked = told.filter(target => isPort(target.port));
   if (!asked.length) return undefined;
-  const calls = asked.map(
-    ({ path: wanted }, i) => `{"metrics-${i}", ${quoted(wanted.startsWith('/') ? wanted : `/${wanted || 'metrics'}`)}}`,
-  );
+  // What is quoted so means the same to Lua: no letter of it is a control character.
+  const calls = asked.map(({ path: of }, i) => `{"metrics-${i}", ${JSON.stringify(requested(of || '/metrics'))}}`);
   // A handle's headers and body do not outlive a call.
   const source = `
 function envoy_on_response(handle)
