@@ -32,16 +32,13 @@ export const COLLECTED = [
 export async function bugReport(cluster: LabCluster): Promise<ReadonlySet<string>> {
   const folder = await mkdtemp(join(tmpdir(), 'bug-report-'));
   try {
-    // What is archived is all that is beside that folder.
-    const where = ['--dir', join(folder, 'all/bug-report'), '--output-dir', folder];
+    const where = ['--dir', join(folder, 'collected'), '--output-dir', folder];
     const said = await cluster.istioctl('bug-report', ...where, '--skip-analyze');
     const archive = (await readdir(folder)).find(name => name.endsWith('.tar.gz'));
     if (!archive) throw new Error(said);
     const { stdout } = await promisify(execFile)('tar', ['tzvf', join(folder, archive)]);
     const files = stdout.split('\n').map(line => line.trim().split(/\s+/));
-    return new Set(
-      files.filter(([, , size]) => Number(size) > 0).map(fields => fields.at(-1)?.replace(/^[^/]+\//, '') ?? ''),
-    );
+    return new Set(files.filter(([, , size]) => Number(size) > 0).map(fields => fields.at(-1) ?? ''));
   } finally {
     await rm(folder, { recursive: true });
   }
