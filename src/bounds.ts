@@ -132,15 +132,15 @@ export const bounds = {
     why: 'a mesh of 5,000 proxies that all come at once has a few hundred of them, for a second',
   },
   'inquiry-streams': {
-    most: 32,
+    most: 256,
     unit: 'streams',
-    of: 'that ask about the control plane, as istioctl does; the oldest is ended for the next',
-    why: 'each asks once and reads within seconds',
+    of: 'that ask about the control plane, as istioctl does; the oldest of the address that has most is ended for the next',
+    why: 'seven people who ask for each of 34 pages at once; one that waits keeps no more than its question',
   },
   'inquiry-bytes': {
     most: 64 * MB,
     unit: 'bytes',
-    of: 'of answers to streams that ask about the control plane that have not been read; who has most is ended',
+    of: 'of answers to streams that ask about the control plane that have not been read; who has most, of the address that has most, is ended',
     why: "three dumps of a mesh of 5,000 Services as pages; istioctl's own dumps share what proxies are sent, and count little",
   },
   'streams-per-connection': {

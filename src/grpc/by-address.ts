@@ -22,9 +22,19 @@ export class ByAddress<T> {
     if (!beside.size) this.#byHost.delete(host);
   }
 
-  /** Those of the address that has most, the first added first: of `host` where that has as many as any other. */
+  /** Those of an address, the first added first. */
+  of(host: string): ReadonlySet<T> {
+    return this.#byHost.get(host) ?? new Set();
+  }
+
+  /** Those of each address. */
+  lists(): readonly (readonly T[])[] {
+    return Array.from(this.#byHost.values(), of => [...of]);
+  }
+
+  /** Those of the address that has most: of `host` where that has as many as any other. */
   most(host: string): ReadonlySet<T> {
-    let most: ReadonlySet<T> = this.#byHost.get(host) ?? new Set();
+    let most = this.of(host);
     for (const of of this.#byHost.values()) if (of.size > most.size) most = of;
     return most;
   }

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { type BoundName, bounds } from '../bounds.ts';
+import { ByAddress } from '../grpc/by-address.ts';
 
 interface HttpConnection {
   readonly socket: Socket;
@@ -24,11 +25,9 @@ function requestsIn(chunk: Buffer): number {
  * where that has its share already, else of the address that has most. So a probe is answered however many connections others hold.
  */
 export class HttpConnections {
-  /** By address, the oldest first. */
-  readonly #byAddress = new Map<string, Set<HttpConnection>>();
+  readonly #byAddress = new ByAddress<HttpConnection>();
   readonly #onBound: (bound: BoundName, address: string) => void;
   readonly #open = new WeakMap<Socket, HttpConnection>();
-  #count = 0;
 
   constructor(onBound: (bound: BoundName, address: string) => void) {
     this.#onBound = onBound;
@@ -38,21 +37,14 @@ export class HttpConnections {
   opened(socket: Socket): void {
     const address = socket.remoteAddress ?? 'unknown';
     const connection: HttpConnection = { socket, address, requests: [], since: performance.now() };
-    const beside = this.#byAddress.get(address) ?? new Set();
-    this.#byAddress.set(address, beside.add(connection));
+    this.#byAddress.add(address, connection);
     this.#open.set(socket, connection);
-    this.#count++;
-    socket.once('close', () => {
-      this.#count--;
-      beside.delete(connection);
-      if (beside.size === 0 && this.#byAddress.get(address) === beside) this.#byAddress.delete(address);
-    });
-    if (beside.size > bounds['http-connections-per-address'].most) {
+    socket.once('close', () => this.#byAddress.delete(address, connection));
+    const beside = this.#byAddress.of(address);
+    if (beside.size > bounds['http-connections-per-address'].most)
       this.#closeOldest(beside, 'http-connections-per-address');
-    } else if (this.#count > bounds['http-connections'].most) {
-      const crowded = [...this.#byAddress.values()].reduce((most, of) => (of.size > most.size ? of : most), beside);
-      this.#closeOldest(crowded, 'http-connections');
-    }
+    else if (this.#byAddress.size > bounds['http-connections'].most)
+      this.#closeOldest(this.#byAddress.most(address), 'http-connections');
   }
 
   /** Requests are read from now on, on the connection itself or from what secures it. */
@@ -63,8 +55,7 @@ export class HttpConnections {
   }
 
   closeAll(): void {
-    for (const connections of [...this.#byAddress.values()])
-      for (const { socket } of [...connections]) socket.destroy();
+    for (const { socket } of this.#byAddress.lists().flat()) socket.destroy();
   }
 
   /**

@@ -1,4 +1,5 @@
-import { bounds } from '../bounds.ts';
+import { type BoundName, bounds } from '../bounds.ts';
+import { ByAddress } from '../grpc/by-address.ts';
 import type { Call } from '../grpc/call.ts';
 import { BoundError, type Status, StatusError, status } from '../grpc/status.ts';
 import type { Frames, Protocol } from './frame.ts';
@@ -33,28 +34,47 @@ export type InquiryAdmission =
   | { readonly ok: true; readonly answer: AnswerInquiry; readonly inTurn: (write: () => void) => void }
   | { readonly ok: false; readonly code: Status; readonly message: string };
 
-/** The streams that ask. The oldest makes room where there are too many, and the one of whose answer most is kept where that is too much. */
+/** A stream that asks, as its bounds see it. */
+export interface Asking {
+  /** The IP address that it comes from. */
+  readonly host: string;
+  /** Bytes that are kept for the answer that is being made or read. */
+  readonly kept: number;
+  /** Ends the stream. */
+  fail(error: StatusError): void;
+}
+
+const keptFor = (streams: readonly Asking[]): number => streams.reduce((sum, { kept }) => sum + kept, 0);
+
+/** The streams that ask. Whom there is no room for is of the address that has most of it: its oldest, or the one that most is kept for. */
 export class InquiryStreams {
-  readonly #streams = new Set<InquiryStream>();
+  readonly #streams = new ByAddress<Asking>();
 
-  add(stream: InquiryStream): void {
-    const [oldest] = this.#streams;
-    if (oldest && this.#streams.size >= bounds['inquiry-streams'].most) oldest.fail(new BoundError('inquiry-streams'));
-    this.#streams.add(stream);
+  add(stream: Asking): void {
+    const [oldest] = this.#streams.most(stream.host);
+    if (oldest && this.#streams.size >= bounds['inquiry-streams'].most) this.#end(oldest, 'inquiry-streams');
+    this.#streams.add(stream.host, stream);
   }
 
-  delete(stream: InquiryStream): void {
-    this.#streams.delete(stream);
+  delete(stream: Asking): void {
+    this.#streams.delete(stream.host, stream);
   }
 
+  /** More is kept. */
   weigh(): void {
-    const all = [...this.#streams].filter(stream => !stream.over);
-    let kept = all.reduce((sum, stream) => sum + stream.kept, 0);
-    for (const stream of all.sort((a, b) => b.kept - a.kept)) {
-      if (kept <= bounds['inquiry-bytes'].most) return;
-      kept -= stream.kept;
-      stream.fail(new BoundError('inquiry-bytes'));
+    for (let lists = this.#streams.lists(); keptFor(lists.flat()) > bounds['inquiry-bytes'].most; ) {
+      const heaviest = lists.reduce((most, list) => (keptFor(list) > keptFor(most) ? list : most));
+      this.#end(
+        heaviest.reduce((most, stream) => (stream.kept > most.kept ? stream : most)),
+        'inquiry-bytes',
+      );
+      lists = this.#streams.lists();
     }
+  }
+
+  #end(stream: Asking, bound: BoundName): void {
+    this.delete(stream);
+    stream.fail(new BoundError(bound));
   }
 }
 
@@ -74,10 +94,9 @@ interface InquiryContext {
  * request is answered by itself, one after the other, once the answer before it has been read. An answer is one message, and is written part by part
  * while it is read.
  */
-export class InquiryStream {
+export class InquiryStream implements Asking {
   readonly #context: InquiryContext;
   #last: (Inquiry & { readonly nonce: string }) | undefined;
-  /** Bytes that are kept for the answer that is being made or read. */
   kept = 0;
 
   constructor(context: InquiryContext) {
@@ -85,8 +104,8 @@ export class InquiryStream {
     context.streams.add(this);
   }
 
-  get over(): boolean {
-    return this.#context.call.over;
+  get host(): string {
+    return this.#context.call.transport.host;
   }
 
   close(): void {
@@ -109,7 +128,6 @@ export class InquiryStream {
       .then(answer => this.#write(inquiry, answer), this.#context.failed);
   }
 
-  /** Ends the stream. */
   fail(error: StatusError): void {
     this.#context.call.fail(error);
   }
@@ -135,22 +153,18 @@ export class InquiryStream {
   }
 
   #write(inquiry: Inquiry, { resources, identifier }: InquiryAnswer): void {
-    const { nonce, buffers } = this.#context.frames.long(
-      this.#context.protocol,
-      inquiry.typeUrl,
-      resources,
-      identifier,
-    );
+    const { protocol, call, frames, admission } = this.#context;
+    const { nonce, buffers } = frames.long(protocol, inquiry.typeUrl, resources, identifier);
     this.#last = { ...inquiry, nonce };
     const write = (): void => {
-      const next = this.over ? undefined : buffers.next();
+      const next = call.over ? undefined : buffers.next();
       if (next && !next.done) {
-        this.#context.call.write([next.value], () => this.#context.admission.inTurn(write));
+        call.write([next.value], () => admission.inTurn(write));
         return;
       }
       this.kept = 0;
-      this.#context.call.resume();
+      call.resume();
     };
-    this.#context.admission.inTurn(write);
+    admission.inTurn(write);
   }
 }

@@ -4,10 +4,11 @@ import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { bounds } from '../../src/bounds.ts';
-import { status } from '../../src/grpc/status.ts';
+import { type StatusError, status } from '../../src/grpc/status.ts';
 import { ConfigStatus } from '../../src/proto/generated/envoy/service/status/v3.ts';
 import { decode } from '../../src/proto/message.ts';
 import { struct } from '../../src/proto/wellknown.ts';
+import { type Asking, InquiryStreams } from '../../src/xds/inquiry.ts';
 import { AdsClient } from '../support/ads-client.ts';
 import { type Serve, startServe } from '../support/serve.ts';
 import { until } from '../support/until.ts';
@@ -214,8 +215,12 @@ describe('what istioctl asks over xDS', () => {
   });
 
   test('streams that ask are bounded: the oldest makes room', async () => {
-    const clients = Array.from({ length: bounds['inquiry-streams'].most + 1 }, () => open());
-    for (const client of clients) {
+    const clients: AdsClient[] = [];
+    for (let i = 0; i <= bounds['inquiry-streams'].most; i++) {
+      // Ninety on each connection.
+      const channel = { 'grpc.use_local_subchannel_pool': 0, 'grpc.primary_user_agent': `${Math.floor(i / 90)}` };
+      const client = new AdsClient(`127.0.0.1:${port(serve.xds)}`, 'sotw', node, { channel });
+      clients.push(client);
       client.subscribe(SYNCZ);
       await client.next(SYNCZ);
     }
@@ -224,4 +229,33 @@ describe('what istioctl asks over xDS', () => {
     assert.match(details, /inquiry-streams/);
     for (const client of clients) client.close();
   });
+});
+
+test('whom there is no room for among those who ask is of the address that has most', () => {
+  const streams = new InquiryStreams();
+  const ended: string[] = [];
+  const asking = (host: string, name: string, kept = 0): Asking => {
+    const stream = { host, kept, fail: ({ message }: StatusError) => void ended.push(`${name} ${message}`) };
+    streams.add(stream);
+    return stream;
+  };
+  asking('10.0.0.1', 'alone');
+  const many = Array.from({ length: bounds['inquiry-streams'].most + 1 }, (_, i) => asking('10.0.0.2', `${i}`));
+  assert.deepEqual(
+    ended.map(line => line.replace(/ .*\(/, ' (')),
+    ['0 (inquiry-streams)', '1 (inquiry-streams)'],
+  );
+  ended.length = 0;
+  for (const stream of many) streams.delete(stream);
+  const room = bounds['inquiry-bytes'].most;
+  asking('10.0.0.1', 'a long answer', room * 0.4);
+  asking('10.0.0.2', 'one of many', room * 0.3);
+  asking('10.0.0.2', 'a longer one of many', room * 0.31);
+  streams.weigh();
+  assert.deepEqual(
+    ended.map(line => line.replace(/ at most.*\(/, ' (')),
+    ['a longer one of many (inquiry-bytes)'],
+  );
+  streams.weigh();
+  assert.equal(ended.length, 1);
 });
