@@ -8,21 +8,29 @@ import { kubeconfigError } from './os-error.ts';
 export const clusterError = (kubeconfig: string | undefined, error: Error, nothing: string): UsageError =>
   error.message === NO_CLUSTER ? new UsageError(nothing) : kubeconfigError(kubeconfig, error);
 
+/** How kubectl asks whether its user may read what is at a path: `/api/v1/namespaces/shop/pods` and `/api/v1/namespaces/shop/pods/web`. */
+function mayRead(path: string): string {
+  const [, namespace, resource, name] = /\/namespaces\/([^/]+)\/([^/]+)(?:\/([^/?]+))?/.exec(path) ?? [];
+  if (resource) return `kubectl auth can-i ${name ? 'get' : 'list'} ${resource} -n ${namespace}`;
+  const of = /^\/(?:api|apis\/[^/]+)\/[^/]+\/([^/?]+)/.exec(path)?.[1];
+  return `kubectl auth can-i list ${of ?? 'pods'} --all-namespaces`;
+}
+
 /** What to do where a server cannot be asked. */
 function remedyFor(error: unknown, path: string): string {
-  if (error instanceof ApiError && error.code === 401)
+  const isAnswer = error instanceof ApiError;
+  if (isAnswer && error.code === 401)
     return "; it does not know the kubeconfig's user: log in again, or name another with --context";
-  if (error instanceof ApiError && error.code === 403) {
-    const resource = path
-      .split('/')
-      .find((part, i, parts) => i > 1 && parts[i - 1] !== 'namespaces' && /^[a-z]{4,}$/.test(part));
-    return `; give the user the right, or name another user with --context (kubectl auth can-i list ${resource ?? 'pods'} --all-namespaces)`;
-  }
-  return error instanceof ApiError
-    ? ''
-    : '; is the cluster up, and is this its address? (kubectl config view --minify)';
+  if (isAnswer && error.code === 403)
+    return `; give the user the right, or name another user with --context (${mayRead(path)})`;
+  // Whatever an API server refuses it gives a reason for.
+  if (isAnswer && !error.reason && error.code < 500)
+    return '; is this the address of an API server? (kubectl config view --minify)';
+  return isAnswer ? '' : '; is the cluster up, and is this its address? (kubectl config view --minify)';
 }
 
 /** Why what is at a path of the server cannot be read, and what to do. */
-export const requestError = ({ server }: ApiClient, path: string, error: unknown): UsageError =>
-  new UsageError(`${server}${path}: ${failureLine(error)}${remedyFor(error, path)}`);
+export const requestError = ({ server }: ApiClient, path: string, error: unknown): UsageError => {
+  const [line] = failureLine(error).split('\n', 1);
+  return new UsageError(`${server}${path}: ${line}${remedyFor(error, path)}`);
+};

@@ -51,7 +51,8 @@ export async function clusterSettings(args: Arguments): Promise<ClusterSettings>
   };
 }
 
-const isMissing = (error: unknown): boolean => error instanceof ApiError && error.code === 404;
+/** A server that is none of Kubernetes says 404 without that word. */
+const isMissing = (error: unknown): boolean => error instanceof ApiError && error.reason === 'NotFound';
 
 function kubeletsOf(list: unknown): readonly string[] {
   const items = isObject(list) && Array.isArray(list['items']) ? list['items'] : [];

@@ -16,6 +16,8 @@ export interface RawMeta {
   readonly resourceVersion?: string | undefined;
   readonly uid?: string | undefined;
   readonly generation?: number | undefined;
+  /** Of a Pod that is about to go. */
+  readonly deletionTimestamp?: string | undefined;
   /** The owner of a Pod names its workload. */
   readonly ownerReferences?: unknown;
 }

@@ -93,8 +93,8 @@ function faultOf(
 }
 
 /** Pods that run, or are about to, and that somebody could make anew: the kubelet makes those of its node from files, and asks nobody. */
-const counts = ({ phase, ownerKind }: KubePod): boolean =>
-  phase !== 'Succeeded' && phase !== 'Failed' && ownerKind !== 'Node';
+const counts = ({ phase, ownerKind, terminating }: KubePod): boolean =>
+  phase !== 'Succeeded' && phase !== 'Failed' && ownerKind !== 'Node' && !terminating;
 
 /**
  * Which of the pods would have a sidecar, or another one, if they were made now. What is injected is decided as for an admission: first by the webhooks'

@@ -66,6 +66,8 @@ export interface KubePod {
   readonly hostNetwork: boolean;
   readonly phase: string;
   readonly ready: boolean;
+  /** It is being deleted. */
+  readonly terminating: boolean;
   /** Those that run beside one another, native sidecars among them. */
   readonly containers: readonly { readonly name: string; readonly image: string }[];
   /** Named container ports, for named target ports. */

@@ -28,6 +28,7 @@ const podOf = (name: string, namespace: string, over: Partial<KubePod> = {}, lab
   hostNetwork: false,
   phase: 'Running',
   ready: true,
+  terminating: false,
   containers: [{ name: 'app', image: 'app' }],
   containerPorts: [],
   ownerKind: '',

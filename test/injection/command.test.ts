@@ -145,7 +145,7 @@ test('what is left alone is said', async () => {
   assert.equal(nothing.out, deployment);
 });
 
-// As by istioctl kube-inject of Istio 1.31, row by row, but for the Rollout, which it does not know.
+// As by istioctl kube-inject of Istio 1.31, row by row; but it does not know a Rollout, and fails on a kind that is no text.
 const whose: readonly (readonly [says: string, head: string, template: string, isInjected: boolean])[] = [
   ["a workload of Kubernetes' own namespace", 'kind: Deployment\nmetadata: {namespace: kube-system}', '', true],
   ['whose template says so itself', 'kind: DaemonSet\nmetadata: {name: p}', 'namespace: kube-public', false],

@@ -28,6 +28,8 @@ interface Shape {
   readonly owner?: readonly [kind: string, name: string];
   readonly spec?: JsonObject;
   readonly phase?: string;
+  /** Since when it is being deleted. */
+  readonly going?: string;
   /** Injected by these settings. */
   readonly by?: InjectionSettings;
 }
@@ -40,6 +42,7 @@ function stored({
   owner,
   spec = {},
   phase = 'Running',
+  going,
   by,
 }: Shape): KubePod {
   const made: Pod = {
@@ -57,7 +60,9 @@ function stored({
   };
   const injection = by && injectPod(made, by, { namespace, native: false });
   if (injection && injection.kind !== 'inject') assert.fail(JSON.stringify(injection));
-  const raw = project({ ...(injection?.pod ?? made), status: { phase } }, 'Pod', 'v1');
+  const pod = injection?.pod ?? made;
+  const metadata = { ...pod.metadata, ...(going && { deletionTimestamp: going }) };
+  const raw = project({ ...pod, metadata, status: { phase } }, 'Pod', 'v1');
   const parsed = kinds.Pod.parse(raw);
   assert.ok(parsed.ok, JSON.stringify(parsed));
   return parsed.value;
@@ -95,6 +100,7 @@ const cases: readonly [says: string, shape: Shape, reason: Restart['reason'] | u
   ["in its node's network", { spec: { hostNetwork: true } }, undefined],
   ['that is over', job('Succeeded'), undefined],
   ['that failed', job('Failed'), undefined],
+  ['that is being deleted', { going: '2026-01-01T00:00:00Z' }, undefined],
   ['that a kubelet makes from a file', { owner: ['Node', 'n'] }, undefined],
   ['where the policy is disabled', {}, undefined, disabled],
   ['and it asks all the same', { labels: asks }, 'missing', disabled],

@@ -1,36 +1,20 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
-import { parse } from 'yaml';
 import { containersOf, findContainer, initContainersOf, type JsonObject, type Pod } from '../../src/injection/pod.ts';
 import { ApiError } from '../../src/kubernetes/api-error.ts';
 import type { KubeObject, Resource } from '../../src/kubernetes/object.ts';
 import { anyPod } from '../injection/any-pod.ts';
 import { noApiServer } from '../kubernetes/api-server.ts';
 import { until } from '../support/until.ts';
+import { checks } from './kubernetes-check.ts';
 import { freePorts } from './lab.ts';
 import { Pilotlight } from './pilotlight.ts';
 import { Cluster } from './secured.ts';
+import { manifest, WEBHOOKS, type Webhook, webhooksAt } from './webhooks.ts';
 
-const deploy = join(import.meta.dirname, '../../deploy/istiod');
-const manifest = (file: string): KubeObject => parse(readFileSync(join(deploy, file), 'utf8')) as KubeObject;
-const WEBHOOKS: Resource = { apiVersion: 'admissionregistration.k8s.io/v1', plural: 'mutatingwebhookconfigurations' };
 const CONFIG_MAPS: Resource = { apiVersion: 'v1', plural: 'configmaps' };
 const settings = { namespace: 'istio-system', name: 'istio-sidecar-injector' };
-
-interface Webhook {
-  readonly name: string;
-  readonly clientConfig: JsonObject & { readonly caBundle?: string };
-}
-
-/** The webhooks of deploy/, which ask the process at an address in place of a Service. */
-function webhooksAt(address: string): KubeObject {
-  const { webhooks, ...rest } = manifest('webhook.yaml') as KubeObject & { readonly webhooks: readonly Webhook[] };
-  const url = `https://${address}/inject/cluster/east--slash--1/net/n1`;
-  return { ...rest, webhooks: webhooks.map(webhook => ({ ...webhook, clientConfig: { url } })) };
-}
 
 /** What a pod may ask of its sidecar. */
 const choice = fc.record(
@@ -110,6 +94,8 @@ describe('with a real API server', { skip: noApiServer, timeout: 3_600_000 }, ()
     await pilotlight?.stop();
     await cluster?.close();
   });
+
+  checks(() => ({ cluster, pilotlight }));
 
   const asked = { 'sidecar.istio.io/inject': 'true' };
   const declined = { 'sidecar.istio.io/inject': 'false' };
@@ -219,7 +205,7 @@ describe('with a real API server', { skip: noApiServer, timeout: 3_600_000 }, ()
 
   test('the roots are written again when somebody changes them, in tags of the revision too, and nowhere else', async () => {
     const root = await cluster.root();
-    const [hook] = (webhooksAt('127.0.0.1:1') as KubeObject & { webhooks: readonly Webhook[] }).webhooks;
+    const [hook] = webhooksAt('127.0.0.1:1').webhooks;
     const configuration = (name: string, labels: { readonly [name: string]: string }, names: readonly string[]) =>
       cluster.admin.apply(WEBHOOKS, {
         apiVersion: WEBHOOKS.apiVersion,

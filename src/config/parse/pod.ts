@@ -64,6 +64,7 @@ export function parsePod(raw: RawObject): Parsed<KubePod> {
     hostNetwork: flag(spec, 'hostNetwork', false, 'spec', report),
     phase: text(status, 'phase', 'status', report),
     ready,
+    terminating: text(metadata, 'deletionTimestamp', 'metadata', report) !== '',
     containers,
     containerPorts,
     ownerKind,

@@ -63,6 +63,7 @@ function metadata(value: unknown, kind: string): RawMeta {
     ...(annotations.length &&
       kind !== 'Node' && { annotations: Object.fromEntries(annotations) as Record<string, string> }),
     ...(kind === 'Pod' && {
+      ...pick(value, 'deletionTimestamp'),
       ownerReferences: items(fields(value)['ownerReferences']).map(owner => pick(owner, 'kind', 'name', 'controller')),
     }),
   };
