@@ -6,6 +6,7 @@ import { type Reviewed, type ReviewOutcome, review } from './injection/review.ts
 import { type InjectionSettings, inForce, readSettings } from './injection/settings.ts';
 import { builtInTemplates } from './injection/templates/templates.ts';
 import type { KubeNode } from './istio/kubernetes.ts';
+import { inRevision } from './istio/revision.ts';
 import type { Log } from './log/log.ts';
 import { memo } from './memo.ts';
 import type { MeshModel } from './model/mesh.ts';
@@ -37,10 +38,6 @@ export interface InjectorContext {
   /** A review was answered, in so many seconds. */
   readonly onReview: (outcome: ReviewOutcome, seconds: number) => void;
 }
-
-/** A ConfigMap of settings as it is called in a revision: `istio`, `istio-canary`. */
-export const inRevision = (name: string, revision: string): string =>
-  revision === 'default' || !revision ? name : `${name}-${revision}`;
 
 export const injectorConfigMap = (revision: string): string => inRevision('istio-sidecar-injector', revision);
 

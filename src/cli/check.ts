@@ -1,25 +1,24 @@
 import { type Arguments, type Io, UsageError } from '../command.ts';
 import { isDnsLabel } from '../config/host.ts';
 import { kinds } from '../config/kinds.ts';
-import { problemLine } from '../config/problem.ts';
+import { type Problem, problemLine } from '../config/problem.ts';
 import { readSettings } from '../injection/settings.ts';
-import { isObject } from '../injection/strategic-merge.ts';
-import { inRevision } from '../injector.ts';
 import type { KubePod } from '../istio/kubernetes.ts';
+import { inRevision } from '../istio/revision.ts';
 import { ApiClient } from '../kubernetes/api-client.ts';
 import type { LabelSelector } from '../proto/generated/istio/mesh/v1alpha1.ts';
 import { readMeshOptions } from '../settings/settings.ts';
 import { project } from '../sources/kubernetes/projection.ts';
-import { textOf } from '../unknown.ts';
+import { isObject, textOf } from '../unknown.ts';
 import { VERSION } from '../version.ts';
 import { type ClusterState, checkCluster, type Unpulled, type WebhookConfiguration } from './cluster-check.ts';
 import { clusterError, requestError } from './cluster-error.ts';
 import { meshOf } from './inject.ts';
-import { clusterSettings } from './injection-settings.ts';
+import { type ClusterSettings, clusterSettings } from './injection-settings.ts';
 
 type Fields = { readonly [field: string]: unknown };
 
-const fields = (value: unknown): Fields => (isObject(value as never) ? (value as Fields) : {});
+const fields = (value: unknown): Fields => (isObject(value) ? value : {});
 const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
 const nameOf = (object: Fields): string => textOf(fields(object['metadata'])['name']);
 
@@ -109,6 +108,39 @@ function rootIn(map: Fields): readonly (readonly [string, string])[] {
   return root === '' ? [] : [[textOf(fields(map['metadata'])['namespace']), root]];
 }
 
+/** The settings as far as they can be read, and what is wrong with the rest. */
+function settingsIn(
+  { config, values, mesh: text }: ClusterSettings,
+  args: Arguments,
+): Pick<ClusterState, 'settings' | 'mistakes'> {
+  const { revision = 'default' } = args.options;
+  const mistakes: { object: string; message: string }[] = [];
+  const object = `ConfigMap/${readMeshOptions(args).rootNamespace}/${inRevision('istio', revision)}`;
+  const meshIn = (source: string | undefined) =>
+    meshOf(source, args, (problems: readonly Problem[]) => {
+      for (const { path, message } of problems) mistakes.push({ object, message: `${path}: ${message}` });
+    });
+  let mesh: ReturnType<typeof meshOf>;
+  try {
+    mesh = meshIn(text);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    mistakes.push({ object, message: error.message });
+    mesh = meshIn(undefined);
+  }
+  const { settings, problems } = readSettings({
+    config,
+    values,
+    mesh,
+    proxyConfigs: [],
+    revision,
+    compliancePolicy: '',
+  });
+  for (const problem of problems)
+    mistakes.push({ object: problem.object, message: problemLine(problem).replace(`${problem.object} `, '') });
+  return { settings, mistakes };
+}
+
 /** Reads what is looked at. Throws a UsageError where the cluster cannot be read. */
 async function stateOf(args: Arguments): Promise<ClusterState> {
   const { kubeconfig, context, revision = 'default' } = args.options;
@@ -133,31 +165,6 @@ async function stateOf(args: Arguments): Promise<ClusterState> {
     all(client, '/api/v1/configmaps', rootIn, { fieldSelector: 'metadata.name=istio-ca-root-cert' }),
     clusterSettings(args),
   ]);
-  const mistakes: { object: string; message: string }[] = [];
-  const meshMap = `ConfigMap/${rootNamespace}/${inRevision('istio', revision)}`;
-  const tell = (object: string) => (problems: Parameters<Parameters<typeof meshOf>[2]>[0]) => {
-    for (const { path, message } of problems) mistakes.push({ object, message: `${path}: ${message}` });
-  };
-  const meshIn = (source: string | undefined) => meshOf(source, args, tell(meshMap));
-  let mesh: ReturnType<typeof meshOf>;
-  try {
-    mesh = meshIn(texts.mesh);
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    mistakes.push({ object: meshMap, message: error.message });
-    mesh = meshIn(undefined);
-  }
-  const { config, values } = texts;
-  const { settings, problems } = readSettings({
-    config,
-    values,
-    mesh,
-    proxyConfigs: [],
-    revision,
-    compliancePolicy: '',
-  });
-  for (const problem of problems)
-    mistakes.push({ object: problem.object, message: problemLine(problem).replace(`${problem.object} `, '') });
   return {
     rootNamespace,
     revision,
@@ -169,8 +176,7 @@ async function stateOf(args: Arguments): Promise<ClusterState> {
     webhooks: webhooks.filter(one => one.webhooks.length > 0),
     services: new Set(services),
     roots: new Map(roots),
-    settings,
-    mistakes,
+    ...settingsIn(texts, args),
   };
 }
 

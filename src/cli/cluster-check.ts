@@ -1,9 +1,11 @@
 /** What in a cluster keeps sidecars from pods, each with the command that mends it. Pure: what is known of the cluster is given. */
 
+import { PROXY, sidecarContainers } from '../injection/pod.ts';
 import { type Restart, restarts } from '../injection/restarts.ts';
 import type { InjectionSettings } from '../injection/settings.ts';
 import { type Webhook, webhooksOf } from '../injection/webhooks.ts';
 import type { KubePod } from '../istio/kubernetes.ts';
+import { inRevision } from '../istio/revision.ts';
 
 /** Something that is not as it should be. */
 export interface Finding {
@@ -62,7 +64,6 @@ const MOST_NAMED = 3;
 const named = (names: readonly string[]): string =>
   names.slice(0, MOST_NAMED).join(', ') + (names.length > MOST_NAMED ? ` and ${names.length - MOST_NAMED} more` : '');
 
-const suffixed = (name: string, revision: string): string => (revision === 'default' ? name : `${name}-${revision}`);
 const install = (revision: string): string =>
   `pilotlight install${revision === 'default' ? '' : ` --set revision=${revision}`} | kubectl apply -f -`;
 
@@ -83,7 +84,7 @@ const isIstiod = ({ containers }: KubePod): boolean => /(^|\/)pilot(-\w+)?([:@]|
 function* ofControlPlane(state: ClusterState): Generator<Finding> {
   const { rootNamespace, revision, version } = state;
   const replicas = replicasOf(state);
-  const deployment = suffixed('istiod', revision);
+  const deployment = inRevision('istiod', revision);
   const about = `Deployment ${rootNamespace}/${deployment}`;
   if (!replicas.length)
     return yield { about, message: 'there is no replica of the control plane', command: install(revision) };
@@ -119,7 +120,7 @@ function* ofControlPlane(state: ClusterState): Generator<Finding> {
 
 /** Webhooks of istiod that nobody answers, in a cluster that it was taken from. */
 function* ofValidators(state: ClusterState): Generator<Finding> {
-  const service = suffixed('istiod', state.revision);
+  const service = inRevision('istiod', state.revision);
   const replicas = replicasOf(state);
   if (!replicas.length || replicas.some(isIstiod)) return;
   for (const [name, services] of state.validators)
@@ -136,17 +137,16 @@ function* ofImages({ rootNamespace, revision, unpulled, pods }: ClusterState): G
   const isControlPlane = ({ namespace, pod }: Unpulled): boolean =>
     namespace === rootNamespace &&
     pods.some(({ meta }) => meta.namespace === namespace && meta.name === pod && meta.labels['app'] === 'istiod');
-  const injected = ['istio-proxy', 'istio-init', 'istio-validation'];
-  const missing = unpulled.filter(one => isControlPlane(one) || injected.includes(one.container));
+  const missing = unpulled.filter(one => isControlPlane(one) || sidecarContainers.includes(one.container));
   for (const [image, waiting] of Map.groupBy(missing, one => one.image)) {
     const pulling = named(waiting.map(({ namespace, pod }) => `${namespace}/${pod}`));
-    const isOurs = waiting.some(isControlPlane) || waiting.some(({ container }) => container !== 'istio-proxy');
+    const isOurs = waiting.some(isControlPlane) || waiting.some(({ container }) => container !== PROXY);
     yield {
       about: `image ${image}`,
       message: `the nodes cannot pull it, for ${pulling}${isOurs ? '. Load it into them (kind load docker-image), or name one of a registry' : ''}`,
       command: isOurs
         ? `pilotlight install --set ${revision === 'default' ? '' : `revision=${revision},`}image=IMAGE | kubectl apply -f -`
-        : `kubectl edit configmap ${suffixed('istio-sidecar-injector', revision)} -n ${rootNamespace}`,
+        : `kubectl edit configmap ${inRevision('istio-sidecar-injector', revision)} -n ${rootNamespace}`,
     };
   }
 }
@@ -157,7 +157,7 @@ const isSamePem = (a: string, b: string): boolean => a.replace(/\s+/g, '') === b
 function* ofWebhooks({ rootNamespace, revision, webhooks, services, roots }: ClusterState): Generator<Finding> {
   const root = roots.get(rootNamespace);
   if (!webhooks.length) {
-    const about = `MutatingWebhookConfiguration ${suffixed('istio-sidecar-injector', revision)}`;
+    const about = `MutatingWebhookConfiguration ${inRevision('istio-sidecar-injector', revision)}`;
     yield {
       about,
       message: `there are no webhooks of the revision ${revision}: no pod is injected`,
@@ -173,7 +173,7 @@ function* ofWebhooks({ rootNamespace, revision, webhooks, services, roots }: Clu
       yield {
         about,
         message: `caBundle of ${namesOf(unknown)} is ${unknown.some(w => w.caBundle) ? 'not the root of the mesh' : 'empty'}: the API server cannot ask the control plane, and pods are refused. The leader of its replicas writes it; its log says why it does not`,
-        command: `kubectl logs deployment/${suffixed('istiod', revision)} -n ${rootNamespace} --all-pods`,
+        command: `kubectl logs deployment/${inRevision('istiod', revision)} -n ${rootNamespace} --all-pods`,
       };
     const lost = all.filter(({ service }) => service && !services.has(service));
     const [first] = lost;
@@ -196,7 +196,7 @@ function* ofWebhooks({ rootNamespace, revision, webhooks, services, roots }: Clu
 /** The mesh's roots, without which a pod with a sidecar does not start, in every namespace. */
 function* ofRoots({ rootNamespace, revision, namespaces, roots }: ClusterState): Generator<Finding> {
   const root = roots.get(rootNamespace);
-  const command = `kubectl logs deployment/${suffixed('istiod', revision)} -n ${rootNamespace} --all-pods`;
+  const command = `kubectl logs deployment/${inRevision('istiod', revision)} -n ${rootNamespace} --all-pods`;
   if (root === undefined)
     return yield {
       about: `ConfigMap ${rootNamespace}/istio-ca-root-cert`,

@@ -3,10 +3,7 @@ import { isMap, parseDocument, stringify } from 'yaml';
 import { type JsonObject, withoutNulls } from '../injection/pod.ts';
 import { inOneGo } from '../slices.ts';
 import { readPart } from '../yaml/documents.ts';
-import { type Layout, splice } from './splice.ts';
-
-/** As kubectl reads YAML: `yes` is a boolean and is quoted where a text is meant. */
-const kubectls = { version: '1.1', schema: 'yaml-1.1', merge: true } as const;
+import { kubectls, type Layout, splice } from './splice.ts';
 
 /** How the text is laid out, as far as that is alike in all of it; what is added is written so. */
 function layoutOf(text: string): Layout {
@@ -33,7 +30,7 @@ const isInWindowsLines = (text: string): boolean => /\r\n/.test(text) && !/(?<!\
 
 /** The text with its changes in their places; undefined where that would not come to the same, as with what an anchor stands for in several places. */
 function inPlace(text: string, before: JsonObject, after: JsonObject, layout: Layout): string | undefined {
-  const document = parseDocument(text, { ...kubectls, uniqueKeys: false });
+  const document = parseDocument(text, { ...kubectls, merge: true, uniqueKeys: false });
   if (document.errors.length > 0 || !isMap(document.contents)) return undefined;
   const edited = splice(text, document.contents, before, after, layout);
   return edited !== undefined && says(edited, after) ? edited : undefined;

@@ -1,5 +1,6 @@
 import type { Arguments } from '../command.ts';
 import { isObject } from '../injection/strategic-merge.ts';
+import { inRevision } from '../istio/revision.ts';
 import { ApiClient } from '../kubernetes/api-client.ts';
 import { ApiError } from '../kubernetes/api-error.ts';
 import { readMeshOptions } from '../settings/settings.ts';
@@ -18,7 +19,7 @@ const offline = 'without one, give --mesh-config FILE (an empty file for the def
 
 /** Reads the ConfigMaps of Istio's names and the nodes' versions from the cluster of the kubeconfig. Throws a UsageError. */
 export async function clusterSettings(args: Arguments): Promise<ClusterSettings> {
-  const { kubeconfig, context, revision } = args.options;
+  const { kubeconfig, context, revision = '' } = args.options;
   const { rootNamespace } = readMeshOptions(args);
   const client = await ApiClient.create({ kubeconfig, context }).catch((error: Error) => {
     throw clusterError(
@@ -27,14 +28,13 @@ export async function clusterSettings(args: Arguments): Promise<ClusterSettings>
       `there is no cluster whose settings could be read; ${offline}, or --kubeconfig FILE`,
     );
   });
-  const suffix = revision && revision !== 'default' ? `-${revision}` : '';
   const get = async (path: string): Promise<unknown> =>
     client.json(path).catch((error: unknown) => {
       if (isMissing(error)) return undefined;
       throw requestError(client, path, error);
     });
   const map = async (name: string): Promise<{ readonly [key: string]: unknown }> => {
-    const object = await get(`/api/v1/namespaces/${rootNamespace}/configmaps/${name}${suffix}`);
+    const object = await get(`/api/v1/namespaces/${rootNamespace}/configmaps/${inRevision(name, revision)}`);
     return isObject(object) && isObject(object['data']) ? object['data'] : {};
   };
   const [mesh, injector, nodes] = await Promise.all([

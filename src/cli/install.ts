@@ -2,9 +2,9 @@ import { parseDocument, stringify } from 'yaml';
 import { type Arguments, type Io, suggestion, UsageError } from '../command.ts';
 import { isDnsLabel } from '../config/host.ts';
 import type { Json, JsonObject } from '../injection/pod.ts';
-import { isList, isObject } from '../injection/strategic-merge.ts';
+import { isList } from '../injection/strategic-merge.ts';
 import { type Sidecar, sidecars } from '../injection/templates/templates.ts';
-import { DEPLOY, kustomize, mapObject } from './kustomization.ts';
+import { DEPLOY, fieldsOf, kustomize, mapObject } from './kustomization.ts';
 
 /** What is changed of an installation by one setting. Throws a UsageError where its value makes no sense. */
 interface Setting {
@@ -13,14 +13,13 @@ interface Setting {
   apply(objects: readonly JsonObject[], value: string): readonly JsonObject[];
 }
 
-const fields = (value: Json | undefined): JsonObject => (value !== undefined && isObject(value) ? value : {});
-const nameOf = (object: JsonObject): string => String(fields(object['metadata'])['name']);
+const nameOf = (object: JsonObject): string => String(fieldsOf(object['metadata'])['name']);
 const wrong = (setting: string, value: string, expected: string): UsageError =>
   new UsageError(`--set: ${setting}: '${value}'; expected ${expected}`);
 
 /** The ConfigMap with another text in the place of one of its own. */
 const withText = (name: string, key: string, change: (text: string) => string) => (object: JsonObject) => {
-  const data = fields(object['data']);
+  const data = fieldsOf(object['data']);
   return object['kind'] === 'ConfigMap' && nameOf(object) === name
     ? { ...object, data: { ...data, [key]: change(String(data[key])) } }
     : object;
@@ -70,7 +69,7 @@ function referencesIn(revision: string, object: JsonObject, path: readonly strin
       resourceNames: resourceNames.map(name => (maps.includes(name) ? `${name}-${revision}` : name)),
     };
   }
-  if (field === 'matchExpressions' && object['key'] === 'istio.io/rev' && isList(object['values'] ?? null))
+  if (field === 'matchExpressions' && object['key'] === 'istio.io/rev' && isList(object['values']))
     return { ...object, values: [revision] };
   return object;
 }
@@ -104,7 +103,7 @@ function inRevision(objects: readonly JsonObject[], revision: string): readonly 
       const container = serves ? { ...inner, args: [...args, '--revision', revision] } : inner;
       return labelsIn(revision, referencesIn(revision, container, path), path);
     });
-    const metadata = fields(made['metadata']);
+    const metadata = fieldsOf(made['metadata']);
     return { ...made, metadata: { ...metadata, name: nameIn(revision, made['kind'], nameOf(made)) } };
   });
 }

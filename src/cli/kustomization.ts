@@ -29,7 +29,7 @@ async function objectsIn(path: string): Promise<readonly JsonObject[]> {
   for (const part of partsOf(await readFile(path, 'utf8'))) {
     const { documents, error } = inOneGo(readPart(part.text));
     if (error) throw new Error(`${path}: line ${part.line + error.line + 1}: ${error.message}`);
-    found.push(...documents.flatMap(({ value }) => (isObject(value as Json) ? [value as JsonObject] : [])));
+    found.push(...documents.flatMap(({ value }) => (isObject(value) ? [value] : [])));
   }
   return found;
 }
@@ -52,8 +52,9 @@ export function mapObjects(value: Json, change: (object: JsonObject, path: reado
 export const mapObject = (object: JsonObject, change: Parameters<typeof mapObjects>[1]): JsonObject =>
   mapObjects(object, change) as JsonObject;
 
-const fieldsOf = (value: Json | undefined): JsonObject => (value !== undefined && isObject(value) ? value : {});
-const listOf = (value: Json | undefined): readonly Json[] => (value !== undefined && isList(value) ? value : []);
+/** The fields of an object; none of anything else. */
+export const fieldsOf = (value: Json | undefined): JsonObject => (isObject(value) ? value : {});
+const listOf = (value: Json | undefined): readonly Json[] => (isList(value) ? value : []);
 
 type Transformer = (object: JsonObject) => JsonObject;
 

@@ -23,7 +23,6 @@ interface Edit {
 }
 
 type Named = JsonObject & { readonly name: string };
-type Collection = YAMLMap | YAMLSeq;
 
 /** An item of a map or a list: where it is, and what is there. */
 interface Item {
@@ -47,7 +46,7 @@ function isNamed(list: readonly Json[]): list is readonly Named[] {
 }
 
 /** As kubectl reads YAML: `yes` is a boolean and is quoted where a text is meant. */
-const kubectls = { version: '1.1', schema: 'yaml-1.1' } as const;
+export const kubectls = { version: '1.1', schema: 'yaml-1.1' } as const;
 const inBrackets = { lineWidth: 0, collectionStyle: 'flow', flowCollectionPadding: false } as const;
 
 /** A text with all these edits; of two at one place the first stands first. */
@@ -94,32 +93,24 @@ class Splicer {
     const added = Object.entries(after).filter(([key, value]) => value !== undefined && !known.has(key));
     const items = map.items.map(pair => this.#itemOf(pair));
     const kept = map.items.map(stays);
-    if (map.flow) {
-      const column = this.#column(items[0]?.from ?? unknown());
-      const texts = added.map(([key, value]) => this.#inlinePair(key, value as Json, column));
-      const last = kept.lastIndexOf(true);
-      this.#flow(
-        map,
-        items,
-        kept,
-        items.map((_, i) => (i === last ? texts : [])),
-      );
-    } else {
-      this.#dropLines(items, kept);
-      const text = added.map(([key, value]) =>
-        this.#block({ [key]: value as Json }, this.#column(items[0]?.from ?? 0)),
-      );
-      if (text.length > 0) this.#insertBehind(items[kept.lastIndexOf(true)]?.to ?? unknown(), text.join('\n'));
-    }
+    const column = this.#column(items[0]?.from ?? unknown());
+    const texts = added.map(([key, value]) =>
+      map.flow ? this.#inlinePair(key, value as Json, column) : this.#block({ [key]: value as Json }, column),
+    );
+    const last = kept.lastIndexOf(true);
+    this.#change(
+      map,
+      items,
+      kept,
+      items.map((_, i) => (i === last ? texts : [])),
+    );
     return true;
   }
 
   #value(pair: Pair, before: Json | undefined, after: Json): void {
     const node = pair.value as Node | null;
-    if (isMap(node) && before !== undefined && isObject(before) && isObject(after) && this.map(node, before, after))
-      return;
-    if (isSeq(node) && before !== undefined && isList(before) && isList(after) && this.#list(node, before, after))
-      return;
+    if (isMap(node) && isObject(before) && isObject(after) && this.map(node, before, after)) return;
+    if (isSeq(node) && isList(before) && isList(after) && this.#list(node, before, after)) return;
     const to = this.#endOf(pair);
     const column = this.#column(startOf(pair.key));
     if (isScalar(node) && node.source && !isObjectOrList(after)) {
@@ -160,8 +151,7 @@ class Splicer {
       else texts.push(seq.flow ? this.#inline(item, column) : this.#block([item], column));
     }
     const kept = before.map((_, i) => staying.has(i));
-    if (seq.flow) this.#flow(seq, items, kept, added, first);
-    else this.#lines(items, kept, added, first);
+    this.#change(seq, items, kept, added, first);
     return true;
   }
 
@@ -173,59 +163,60 @@ class Splicer {
     return applied(this.#text.slice(from, to), moved);
   }
 
-  /** Takes out and puts in items of a list in lines: `first` before all that stay, `added` behind each of them. */
-  #lines(
-    items: readonly Item[],
-    kept: readonly boolean[],
-    added: readonly (readonly string[])[],
-    first: readonly string[],
-  ): void {
-    this.#dropLines(items, kept);
-    if (first.length > 0) {
-      const at = this.#aboveComments(this.#lineStart(items[kept.indexOf(true)]?.from ?? unknown()));
-      this.#edits.push({ from: at, to: at, text: `${first.join('\n')}\n` });
-    }
-    for (const [i, { to }] of items.entries()) {
-      const texts = added[i] ?? [];
-      if (texts.length > 0) this.#insertBehind(to, texts.join('\n'));
-    }
-  }
-
   /** Changes the items of a list each in its place, as those of a List; false where there are others, or where they are no maps. */
   #each(seq: YAMLSeq, before: readonly Json[], after: readonly Json[]): boolean {
     if (before.length !== after.length) return false;
     for (const [i, has] of after.entries()) {
       const [had, node] = [before[i], seq.items[i]];
       if (isDeepStrictEqual(had, has)) continue;
-      if (!isMap(node) || !isFields(had) || !isFields(has) || !this.map(node, had, has)) return false;
+      if (!isMap(node) || !isObject(had) || !isObject(has) || !this.map(node, had, has)) return false;
     }
     return true;
   }
 
-  /** Takes out and puts in items of a collection in brackets: `first` before all that stay, `added` behind each of them. */
-  #flow(
-    { range }: Collection,
+  /** Takes out and puts in items of a collection: `first` before all that stay, `added` behind each of them. */
+  #change(
+    { flow, range }: YAMLMap | YAMLSeq,
     items: readonly Item[],
     kept: readonly boolean[],
     added: readonly (readonly string[])[],
     first: readonly string[] = [],
   ): void {
-    const [start, anchor] = [items[0]?.from ?? unknown(), items[kept.indexOf(true)]?.from ?? unknown()];
-    const between = this.#text.slice(range?.[0], start).includes('\n')
-      ? `,\n${' '.repeat(this.#column(start))}`
-      : this.#layout.json === 'compact'
-        ? ','
-        : ', ';
+    const anchor = items[kept.indexOf(true)]?.from ?? unknown();
+    if (flow) {
+      const between = this.#betweenIn(range?.[0] ?? unknown(), items[0]?.from ?? unknown());
+      this.#dropInBrackets(items, kept);
+      for (const [i, { to }] of items.entries())
+        this.#insert(to, (added[i] ?? []).map(text => between + text).join(''));
+      this.#insert(anchor, first.map(text => text + between).join(''));
+      return;
+    }
+    this.#dropLines(items, kept);
+    this.#insert(this.#aboveComments(this.#lineStart(anchor)), first.map(text => `${text}\n`).join(''));
+    for (const [i, { to }] of items.entries()) {
+      const texts = added[i] ?? [];
+      if (texts.length > 0) this.#insert(this.#lineEnd(to), texts.map(text => `\n${text}`).join(''));
+    }
+  }
+
+  #insert(at: number, text: string): void {
+    if (text) this.#edits.push({ from: at, to: at, text });
+  }
+
+  /** What is between the items of a collection in brackets, of which the first begins at `first`. */
+  #betweenIn(start: number, first: number): string {
+    if (this.#text.slice(start, first).includes('\n')) return `,\n${' '.repeat(this.#column(first))}`;
+    return this.#layout.json === 'compact' ? ',' : ', ';
+  }
+
+  /** Takes items out of brackets with the comma before them, or behind them where none before them stays. */
+  #dropInBrackets(items: readonly Item[], kept: readonly boolean[]): void {
     for (const [i, item] of items.entries()) {
+      if (kept[i]) continue;
       const isLed = kept.slice(0, i).includes(true);
       const [from, to] = isLed ? [items[i - 1]?.to, item.to] : [item.from, items[i + 1]?.from];
-      if (!kept[i]) this.#edits.push({ from: from ?? unknown(), to: to ?? unknown(), text: '' });
-      const texts = added[i] ?? [];
-      if (texts.length > 0)
-        this.#edits.push({ from: item.to, to: item.to, text: texts.map(text => between + text).join('') });
+      this.#edits.push({ from: from ?? unknown(), to: to ?? unknown(), text: '' });
     }
-    if (first.length > 0)
-      this.#edits.push({ from: anchor, to: anchor, text: first.map(text => text + between).join('') });
   }
 
   /** Takes the lines of items away; of one that begins behind a dash, what is up to the next. */
@@ -239,11 +230,6 @@ class Splicer {
         isAlone ? { from: line, to: this.#lineEnd(to) + 1, text: '' } : { from, to: next ?? unknown(), text: '' },
       );
     }
-  }
-
-  #insertBehind(end: number, block: string): void {
-    const at = this.#lineEnd(end);
-    this.#edits.push({ from: at, to: at, text: `\n${block}` });
   }
 
   #itemOf(pair: Pair): Item {
@@ -319,9 +305,7 @@ class Splicer {
   }
 }
 
-const isFields = (value: Json | undefined): value is JsonObject => value !== undefined && isObject(value);
-
-const isObjectOrList = (value: Json): boolean => typeof value === 'object' && value !== null;
+const isObjectOrList = (value: Json): boolean => isObject(value) || isList(value);
 
 const startOf = (node: unknown): number => {
   const { range } = node as Node;

@@ -5,9 +5,9 @@ import {
   type Container,
   containersOf,
   findContainer,
+  type Handler,
   initContainersOf,
   type Json,
-  type JsonObject,
   mapContainers,
   type Pod,
   PROXY,
@@ -15,6 +15,7 @@ import {
   withMeta,
   withSpec,
 } from './pod.ts';
+import { handlersOf, withHandlers } from './probes.ts';
 import { quantity } from './quantity.ts';
 import { OVERRIDES } from './status.ts';
 import { isObject, strategicMerge } from './strategic-merge.ts';
@@ -170,30 +171,21 @@ function agreed(container: Container, user: Container): Container {
 const handlerKinds = ['httpGet', 'tcpSocket', 'grpc', 'exec', 'sleep'];
 
 /** A merged handler without what the user's own does not do: one has one thing to do. */
-function oneOf(merged: Json | undefined, user: Json | undefined): Json | undefined {
-  if (!isObject(merged) || !isObject(user) || !handlerKinds.some(kind => user[kind])) return merged;
+function oneOf(merged: Handler, user: Handler | undefined): Handler {
+  if (!user || !handlerKinds.some(kind => user[kind])) return merged;
   return Object.fromEntries(Object.entries(merged).filter(([field]) => !handlerKinds.includes(field) || user[field]));
 }
 
 /** The container whose probes and hooks are the user's where there are the user's. */
 function withOneHandlerEach(container: Container, user: Container): Container {
-  const of = (object: JsonObject, own: JsonObject, fields: readonly string[]) =>
-    Object.fromEntries(fields.flatMap(field => (object[field] ? [[field, oneOf(object[field], own[field])]] : [])));
-  const { lifecycle } = container;
-  return {
-    ...container,
-    ...of(container, user, ['readinessProbe', 'livenessProbe', 'startupProbe']),
-    ...(lifecycle && { lifecycle: { ...lifecycle, ...of(lifecycle, user.lifecycle ?? {}, ['preStop', 'postStart']) } }),
-  } as Container;
+  const own = handlersOf(user);
+  return withHandlers(container, (handler, path) => oneOf(handler, own.get(path)));
 }
-
-const replaced = (containers: readonly Container[], name: string, change: (c: Container) => Container) =>
-  containers.map(c => (c.name === name ? change(c) : c));
 
 /** The pod with the first container of that name changed. */
 export function changeContainer(pod: Pod, name: string, change: (container: Container) => Container): Pod {
   const list = containersOf(pod).some(c => c.name === name) ? 'containers' : 'initContainers';
-  return withSpec(pod, { [list]: replaced(pod.spec?.[list] ?? [], name, change) });
+  return withSpec(pod, { [list]: (pod.spec?.[list] ?? []).map(c => (c.name === name ? change(c) : c)) });
 }
 
 /** If the user has the proxy run as another user, its traffic is still told apart by that user (webhook.go adjustInitContainerUser). */
@@ -212,15 +204,8 @@ export function followProxyUser(pod: Pod, original: Pod, context: TemplateContex
   const after = alike(asRoot(pod));
   // iptables cannot tell root's traffic of the proxy from the app's.
   if (!user) return after;
-  return changeContainer(
-    after,
-    init,
-    c =>
-      ({
-        ...c,
-        args: c.args?.map((arg, i) => (c.args?.[i - 1] === '-u' ? String(user) : arg)),
-      }) as Container,
-  );
+  const asUser = (args: readonly string[] = []) => args.map((arg, i) => (args[i - 1] === '-u' ? String(user) : arg));
+  return changeContainer(after, init, c => ({ ...c, args: asUser(c.args) }));
 }
 
 /** The containers with the one of that name first or last. */

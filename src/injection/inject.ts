@@ -30,12 +30,12 @@ import {
   withoutNulls,
 } from './pod.ts';
 import { appProbers, PROBERS, rewriteProbes, rewritesProbes } from './probes.ts';
-import { mergedMetrics, SCRAPE } from './prometheus.ts';
+import { mergedMetrics, SCRAPE, toldPrometheus } from './prometheus.ts';
 import { effectiveProxyConfig } from './proxy-config.ts';
 import { skipReason } from './selection.ts';
 import type { InjectionSettings } from './settings.ts';
 import { checkShape, MOST } from './shape.ts';
-import { PROXY_IMAGE, STATUS, statusText } from './status.ts';
+import { PROXY_IMAGE, proxyVariable, STATUS, statusText } from './status.ts';
 import { strategicMerge } from './strategic-merge.ts';
 import type { Template, TemplateContext, Workload } from './template.ts';
 import { uninject } from './uninject.ts';
@@ -214,35 +214,35 @@ function withEnvironment(pod: Pod, environment: StringMap): Pod {
   const labelled =
     network === undefined ? pod : withMeta(pod, { labels: { ...labelsOf(pod), [NETWORK_LABEL]: network } });
   const names = Object.keys(environment).sort();
-  if (!names.length) return labelled;
-  return changeContainer(labelled, PROXY, proxy => ({
-    ...proxy,
-    env: [
-      ...(proxy.env ?? []).filter(({ name }) => !Object.hasOwn(environment, name)),
-      ...names.map(name => ({ name, value: environment[name] ?? '' })),
-    ],
-  }));
+  return withVariables(
+    labelled,
+    names.map(name => ({ name, value: environment[name] ?? '' })),
+  );
 }
 
-/** The pod whose proxy has this variable, and no other one of its name. */
-const withVariable = (pod: Pod, variable: EnvVar): Pod =>
-  changeContainer(pod, PROXY, proxy => ({
+/** The pod whose proxy has these variables, and no others of their names. */
+function withVariables(pod: Pod, variables: readonly EnvVar[]): Pod {
+  if (!variables.length) return pod;
+  const names = new Set(variables.map(({ name }) => name));
+  return changeContainer(pod, PROXY, proxy => ({
     ...proxy,
-    env: [...(proxy.env ?? []).filter(({ name }) => name !== variable.name), variable],
+    env: [...(proxy.env ?? []).filter(({ name }) => !names.has(name)), ...variables],
   }));
+}
 
 function withMetrics(pod: Pod, { mesh }: InjectionSettings, report: Report): Pod {
   const merged = mergedMetrics(pod, mesh, report);
   if (!merged) return pod;
-  return merged.scrape ? withVariable(merged.pod, { name: SCRAPE, value: JSON.stringify(merged.scrape) }) : merged.pod;
+  return merged.scrape
+    ? withVariables(merged.pod, [{ name: SCRAPE, value: JSON.stringify(merged.scrape) }])
+    : merged.pod;
 }
 
 /** Where the proxy has its metrics on a port with mutual TLS, Prometheus is told so, unless the user did. */
 function withSecureMetrics(pod: Pod): Pod {
   const annotations = annotationsOf(pod);
-  const told = Object.keys(annotations).some(name => name.replace(/\W/g, '_') === SECURE_METRICS.replace(/\W/g, '_'));
-  const port = findContainer(pod, PROXY)?.env?.find(({ name }) => name === 'ENVOY_SECURE_MERGED_METRICS_PORT')?.value;
-  return told || !port || port === '0'
+  const port = proxyVariable(pod, 'ENVOY_SECURE_MERGED_METRICS_PORT');
+  return toldPrometheus(annotations, SECURE_METRICS) !== undefined || !port || port === '0'
     ? pod
     : withMeta(pod, { annotations: { ...annotations, [SECURE_METRICS]: port } });
 }
@@ -257,7 +257,7 @@ function withProbes(pod: Pod, { mesh, values }: InjectionSettings): Pod {
   if (!port) return pod;
   const rewritten = rewriteProbes(pod, port);
   return Object.keys(probers).length
-    ? withVariable(rewritten, { name: PROBERS, value: JSON.stringify(probers) })
+    ? withVariables(rewritten, [{ name: PROBERS, value: JSON.stringify(probers) }])
     : rewritten;
 }
 

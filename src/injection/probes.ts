@@ -5,7 +5,9 @@ import {
   containersOf,
   type Handler,
   initContainersOf,
+  type JsonObject,
   mapContainers,
+  own,
   type Pod,
   PROXY,
   type Probe,
@@ -24,23 +26,46 @@ export interface Prober extends Handler {
 /** The variable in which the proxy's container has the {@link AppProbers}. */
 export const PROBERS = 'ISTIO_KUBE_APP_PROBERS';
 
-const probes = { readinessProbe: 'readyz', livenessProbe: 'livez', startupProbe: 'startupz' } as const;
-const hooks = { preStop: 'prestopz', postStart: 'poststartz' } as const;
+const asked = {
+  '/app-health': { readinessProbe: 'readyz', livenessProbe: 'livez', startupProbe: 'startupz' },
+  '/app-lifecycle': { preStop: 'prestopz', postStart: 'poststartz' },
+} as const;
 
 /** Whether the kubelet's questions go through the proxy: annotation, else the values (inject/app_probe.go). */
 export const rewritesProbes = (pod: Pod, standard: boolean): boolean =>
   truth(annotation(pod, 'sidecar.istio.io/rewriteAppHTTPProbers') ?? '') ?? standard;
 
-/** The handler of a container under its path, for each that it has: `/app-health/web/readyz`. */
-function* handlersOf(container: Container): Generator<readonly [string, Handler | Probe]> {
-  for (const [field, path] of Object.entries(probes)) {
-    const probe = container[field as keyof typeof probes];
-    if (probe) yield [`/app-health/${container.name}/${path}`, probe];
-  }
-  for (const [field, path] of Object.entries(hooks)) {
-    const hook = container.lifecycle?.[field as keyof typeof hooks];
-    if (hook) yield [`/app-lifecycle/${container.name}/${path}`, hook];
-  }
+/** The handlers among an object's fields under their paths, `/app-health/web/readyz`, as `change` makes them. */
+const changed = (
+  object: JsonObject,
+  prefix: keyof typeof asked,
+  name: string,
+  change: (handler: Handler, path: string) => Handler | undefined,
+): JsonObject =>
+  Object.fromEntries(
+    Object.entries(asked[prefix]).flatMap(([field, word]) =>
+      object[field] ? [[field, change(object[field] as Handler, `${prefix}/${name}/${word}`)]] : [],
+    ),
+  );
+
+/** The container with each probe and each step in its life as `change` makes it, given its path. */
+export const withHandlers = (container: Container, change: Parameters<typeof changed>[3]): Container => {
+  const { name, lifecycle } = container;
+  return {
+    ...container,
+    ...changed(container, '/app-health', name, change),
+    ...(lifecycle && { lifecycle: { ...lifecycle, ...changed(lifecycle, '/app-lifecycle', name, change) } }),
+  };
+};
+
+/** The handlers of a container by their paths. */
+export function handlersOf(container: Container): ReadonlyMap<string, Handler> {
+  const found = new Map<string, Handler>();
+  withHandlers(container, (handler, path) => {
+    found.set(path, handler);
+    return handler;
+  });
+  return found;
 }
 
 /** The handler with its port as a number; undefined where it asks no port, or one that the container does not name. */
@@ -67,40 +92,24 @@ export function appProbers(pod: Pod, statusPort: number): AppProbers {
   return Object.fromEntries(
     containers.flatMap(container =>
       [...handlersOf(container)].flatMap(([path, handler]): (readonly [string, Prober])[] => {
-        const asked = numbered(handler, container);
-        if (!asked || (isHook(path) && asked.grpc)) return [];
-        if (asked.httpGet?.port === statusPort || asked.tcpSocket?.port === statusPort) return [];
-        const { timeoutSeconds } = handler as Probe;
-        return [[path, timeoutSeconds && !isHook(path) ? { ...asked, timeoutSeconds } : asked]];
+        const prober = numbered(handler, container);
+        if (!prober || (isHook(path) && prober.grpc)) return [];
+        if (prober.httpGet?.port === statusPort || prober.tcpSocket?.port === statusPort) return [];
+        const { timeoutSeconds }: Probe = handler;
+        return [[path, timeoutSeconds && !isHook(path) ? { ...prober, timeoutSeconds } : prober]];
       }),
     ),
   );
 }
 
 /** The handler that asks the proxy for what the handler would have asked the app. */
-function throughProxy<H extends Handler>(handler: H, path: string, port: number): H {
+function throughProxy(handler: Handler, path: string, port: number): Handler {
   const { httpGet, tcpSocket, grpc, ...others } = handler;
   if (!httpGet && !tcpSocket && (!grpc || isHook(path))) return handler;
   // From the proxy to the app it is TLS again.
-  const asked = { ...httpGet, path, port, ...(httpGet?.scheme === 'HTTPS' && { scheme: 'HTTP' }) };
-  return { ...others, httpGet: asked } as unknown as H;
+  const through = { ...httpGet, path, port, ...(httpGet?.scheme === 'HTTPS' && { scheme: 'HTTP' }) };
+  return { ...others, httpGet: through };
 }
-
-/** The container with each handler as `change` makes it, given its path. */
-const withHandlers = (container: Container, change: <H extends Handler>(handler: H, path: string) => H): Container => {
-  const own = Object.fromEntries(
-    Object.entries(probes).flatMap(([field, path]) => {
-      const probe = container[field as keyof typeof probes];
-      return probe ? [[field, change(probe, `/app-health/${container.name}/${path}`)]] : [];
-    }),
-  );
-  const life = Object.entries(hooks).flatMap(([field, path]) => {
-    const hook = container.lifecycle?.[field as keyof typeof hooks];
-    return hook ? [[field, change(hook, `/app-lifecycle/${container.name}/${path}`)]] : [];
-  });
-  const lifecycle = life.length > 0 && { lifecycle: { ...container.lifecycle, ...Object.fromEntries(life) } };
-  return { ...container, ...own, ...lifecycle };
-};
 
 /** The pod whose probes and hooks ask the proxy's status port; those of the proxy stay. */
 export const rewriteProbes = (pod: Pod, statusPort: number): Pod =>
@@ -115,11 +124,11 @@ export function restoreProbes(pod: Pod, text: string | undefined): Pod {
   const probers = readProbers(text);
   return mapContainers(pod, container =>
     withHandlers(container, (handler, path) => {
-      const prober = Object.hasOwn(probers, path) ? probers[path] : undefined;
+      const prober = own(probers, path);
       if (!prober || handler.httpGet?.path !== path) return handler;
       const { httpGet: _, ...others } = handler;
-      const { timeoutSeconds: __, ...asked } = prober;
-      return { ...others, ...asked } as typeof handler;
+      const { timeoutSeconds: __, ...before } = prober;
+      return { ...others, ...before };
     }),
   );
 }
@@ -138,6 +147,6 @@ export function readProbers(text: string | undefined): AppProbers {
 
 /** How often, in seconds, the kubelet asks what has this path among the containers. */
 export function periodOf(containers: readonly Container[], path: string): number {
-  const handler = containers.flatMap(container => [...handlersOf(container)]).find(([of]) => of === path)?.[1];
-  return (handler as Probe | undefined)?.periodSeconds || 10;
+  const handler: Probe | undefined = containers.map(container => handlersOf(container).get(path)).find(Boolean);
+  return handler?.periodSeconds || 10;
 }

@@ -17,14 +17,16 @@ export interface Scrape {
 export const SCRAPE = 'ISTIO_PROMETHEUS_ANNOTATIONS';
 
 const MERGED_PATH = '/stats/prometheus';
-const TARGETS = 'prometheus_istio_io_scrape_targets';
-const asked = new Set(['prometheus_io_path', 'prometheus_io_port', 'prometheus_io_scrape', TARGETS]);
+const TARGETS = 'prometheus.istio.io/scrape-targets';
 
 /** Prometheus sees annotations under such names: `prometheus.io/port` and `prometheus/io.port` are one. */
 const sanitized = (name: string): string => name.replace(/[^a-zA-Z0-9_]/g, '_');
 
-const told = (annotations: StringMap, name: string): string | undefined =>
-  Object.entries(annotations).find(([key]) => sanitized(key) === name)?.[1];
+const asked = new Set(['prometheus.io/path', 'prometheus.io/port', 'prometheus.io/scrape', TARGETS].map(sanitized));
+
+/** The annotation under any name that is the same to Prometheus. */
+export const toldPrometheus = (annotations: StringMap, name: string): string | undefined =>
+  Object.entries(annotations).find(([key]) => sanitized(key) === sanitized(name))?.[1];
 
 /** Annotations without those of Prometheus. */
 const cleared = (annotations: StringMap): StringMap =>
@@ -46,21 +48,22 @@ export function mergedMetrics(
   report: Report,
 ): { readonly pod: Pod; readonly scrape: Scrape | undefined } | undefined {
   const annotations = annotationsOf(pod);
+  const told = (name: string) => toldPrometheus(annotations, name);
   const own = truth(annotation(pod, 'prometheus.istio.io/merge-metrics') ?? '');
   const wanted = own ?? (mesh.enablePrometheusMerge ? mesh.enablePrometheusMerge.value === true : true);
-  if (!wanted || truth(told(annotations, 'prometheus_io_scrape') ?? '') === false) return undefined;
+  if (!wanted || truth(told('prometheus.io/scrape') ?? '') === false) return undefined;
   const merged = String(mesh.defaultConfig?.statusPort || 15020);
-  if (told(annotations, 'prometheus_io_port') === merged) return undefined;
-  const targets = targetsIn(told(annotations, TARGETS) ?? '');
+  if (told('prometheus.io/port') === merged) return undefined;
+  const targets = targetsIn(told(TARGETS) ?? '');
   const [first] = targets ?? [];
   const scrape: Scrape = {
-    scrape: told(annotations, 'prometheus_io_scrape') ?? '',
-    path: first?.path ?? told(annotations, 'prometheus_io_path') ?? '',
-    port: first?.port ?? told(annotations, 'prometheus_io_port') ?? '',
+    scrape: told('prometheus.io/scrape') ?? '',
+    path: first?.path ?? told('prometheus.io/path') ?? '',
+    port: first?.port ?? told('prometheus.io/port') ?? '',
     ...(targets?.length && { targets }),
   };
   for (const port of targets?.length ? targets.map(target => target.port) : scrape.port ? [scrape.port] : [])
-    checkPort(port, merged, first ? 'prometheus.istio.io/scrape-targets' : 'prometheus.io/port', report);
+    checkPort(port, merged, first ? TARGETS : 'prometheus.io/port', report);
   const has = scrape.scrape || scrape.path || scrape.port || scrape.targets;
   return {
     pod: withMeta(pod, {
@@ -88,11 +91,11 @@ function checkPort(port: string, merged: string, name: string, report: Report): 
 /** The pod with the annotations that it had before {@link mergedMetrics}. */
 export function restoreMetrics(pod: Pod, text: string | undefined): Pod {
   const annotations = annotationsOf(pod);
-  if (told(annotations, 'prometheus_io_path') !== MERGED_PATH) return pod;
+  if (toldPrometheus(annotations, 'prometheus.io/path') !== MERGED_PATH) return pod;
   const { scrape, path, port, targets } = readScrape(text);
   const before = {
     ...(targets?.length
-      ? { 'prometheus.istio.io/scrape-targets': targets.map(target => `${target.port}:${target.path}`).join(',') }
+      ? { [TARGETS]: targets.map(target => `${target.port}:${target.path}`).join(',') }
       : { ...(port && { 'prometheus.io/port': port }), ...(path && { 'prometheus.io/path': path }) }),
     ...(scrape && { 'prometheus.io/scrape': scrape }),
   };

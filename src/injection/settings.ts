@@ -2,6 +2,7 @@ import type { Problem } from '../config/problem.ts';
 import { entry, Report } from '../config/report.ts';
 import { checkLabelSelector } from '../config/selector.ts';
 import type { ProxyConfig } from '../istio/config.ts';
+import { inRevision } from '../istio/revision.ts';
 import { objectKey } from '../object-key.ts';
 import type { LabelSelector, MeshConfig } from '../proto/generated/istio/mesh/v1alpha1.ts';
 import { fromJson } from '../proto/json.ts';
@@ -56,8 +57,9 @@ export function readSettings(text: SettingsText): {
   readonly problems: readonly Problem[];
 } {
   const { mesh, proxyConfigs, revision, compliancePolicy } = text;
-  const suffix = revision && revision !== 'default' ? `-${revision}` : '';
-  const report = new Report(objectKey('ConfigMap', mesh.rootNamespace ?? '', `istio-sidecar-injector${suffix}`));
+  const report = new Report(
+    objectKey('ConfigMap', mesh.rootNamespace ?? '', inRevision('istio-sidecar-injector', revision)),
+  );
   const config = objectIn(text.config, 'data.config', report);
   const { templates, unusable } = templatesIn(config['templates'], report);
   const settings: InjectionSettings = {

@@ -74,13 +74,11 @@ export function uninject(pod: Pod, workload = workloadOf(pod, '').name): Pod {
   const before = status.before ?? likelyBefore(meta, status, containers[0]?.name, workload);
   return {
     ...pod,
-    metadata: {
-      ...withoutEmpty({
-        ...pod.metadata,
-        labels: restored(meta.labels, before.labels),
-        annotations: restored(meta.annotations, { ...before.annotations, [STATUS]: null, [OVERRIDES]: null }),
-      }),
-    },
+    metadata: withoutEmpty({
+      ...pod.metadata,
+      labels: restored(meta.labels, before.labels),
+      annotations: restored(meta.annotations, { ...before.annotations, [STATUS]: null, [OVERRIDES]: null }),
+    }),
     spec: withoutEmpty(restored(spec, before.spec)),
   };
 }
@@ -104,7 +102,7 @@ function overridesAmong(pod: Pod, names: ReadonlySet<string>): Overrides {
 
 /** The object with fields as they were; null is none. */
 const restored = <T extends JsonObject>(object: T, before: { readonly [name: string]: Json }): T => {
-  const { ...all }: { [name: string]: Json | undefined } = { ...object, ...before };
+  const all: JsonObject = { ...object, ...before };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null && value !== undefined)) as T;
 };
 

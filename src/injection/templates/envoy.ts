@@ -3,6 +3,7 @@ import { toJson } from '../../proto/json.ts';
 import { bootstrapOf, type Secure } from '../bootstrap.ts';
 import {
   annotation,
+  CAPTURE,
   type Container,
   containersOf,
   type EnvVar,
@@ -12,6 +13,7 @@ import {
   own,
   type Pod,
   PROXY,
+  VALIDATION,
 } from '../pod.ts';
 import { PROBERS, periodOf, readProbers } from '../probes.ts';
 import { readScrape, SCRAPE } from '../prometheus.ts';
@@ -188,12 +190,12 @@ function capture(context: TemplateContext): JsonObject {
   };
   return values.pilot.cni.enabled
     ? {
-        name: 'istio-validation',
+        name: VALIDATION,
         ...common,
         args: [...args, '--run-validation', '--skip-rule-apply'],
         securityContext: parts.validationSecurity(context),
       }
-    : { name: 'istio-init', ...common, args, securityContext: parts.captureSecurity(context) };
+    : { name: CAPTURE, ...common, args, securityContext: parts.captureSecurity(context) };
 }
 
 /** Where the kubelet asks, and where Prometheus does: most often one port. */

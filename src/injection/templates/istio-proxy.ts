@@ -1,4 +1,4 @@
-import { type JsonObject, labelsOf, own, PROXY } from '../pod.ts';
+import { CAPTURE, type JsonObject, labelsOf, own, PROXY, VALIDATION } from '../pod.ts';
 import type { Template, TemplateContext } from '../template.ts';
 import * as agent from './agent.ts';
 import { metadata } from './metadata.ts';
@@ -81,14 +81,14 @@ function lifecycle(context: TemplateContext): JsonObject {
 
 /** The init container that has traffic go through the proxy. */
 const capture = (context: TemplateContext): JsonObject => ({
-  name: 'istio-init',
+  name: CAPTURE,
   ...iptables(context, context.values.global.proxy_init.forceApplyIptables ? ['--force-apply'] : []),
   securityContext: parts.captureSecurity(context),
 });
 
 /** With Istio's CNI plugin: the init container that checks that the plugin did so. */
 const validation = (context: TemplateContext): JsonObject => ({
-  name: 'istio-validation',
+  name: VALIDATION,
   ...iptables(context, ['--run-validation', '--skip-rule-apply']),
   securityContext: parts.validationSecurity(context),
 });
