@@ -14,7 +14,7 @@ import { Metrics } from './http/metrics.ts';
 import type { Pages } from './http/page.ts';
 import { pagesOf } from './http/pages.ts';
 import type { WatchState } from './http/ready.ts';
-import { type FollowInjector, Injector, injectorConfigMap } from './injector.ts';
+import { type FollowInjector, type FollowWebhooks, Injector, injectorConfigMap } from './injector.ts';
 import { inquiries } from './inquiries.ts';
 import type { NamedObject } from './istio/credentials.ts';
 import { Line } from './line.ts';
@@ -55,6 +55,8 @@ export interface Dependencies {
   readonly follow?: (objects: readonly NamedObject[]) => void;
   /** Follows the settings of injection; pods are injected where there is a TLS port, too. */
   readonly followInjector?: FollowInjector;
+  /** Follows the webhooks that bring pods here; without, they are those of an installation. */
+  readonly followWebhooks?: FollowWebhooks;
   /** An issuer whose tokens callers may show. */
   readonly jwtRule?: JwtRule | undefined;
 }
@@ -115,7 +117,7 @@ function portTable({ http, controlz, monitoring, xds }: Settings, served: Served
 
 /** Starts a control plane. Its parts know one another by what they call: each paragraph makes one side of it. Rejects with a ListenError. */
 export async function startControlPlane(settings: Settings, dependencies: Dependencies): Promise<ControlPlane> {
-  const { sources, log, scopes = new LogScopes(log), security, followInjector, jwtRule } = dependencies;
+  const { sources, log, scopes = new LogScopes(log), security, followInjector, followWebhooks, jwtRule } = dependencies;
   const { clock = systemClock, watches = () => [], follow = () => {} } = dependencies;
   const { revision, mesh, jwks } = settings;
   const stopping = new AbortController();
@@ -243,7 +245,10 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
   failed.catch(() => undefined);
   if (tls && secure && security) {
     // It is not waited for: until it is known pods are refused, and proxies are served.
-    if (injector) void followInjector?.(injectorConfigMap(revision), data => injector.heard(data), signal);
+    if (injector) {
+      void followInjector?.(injectorConfigMap(revision), data => injector.heard(data), signal);
+      void followWebhooks?.(revision, webhooks => injector.broughtBy(webhooks), signal);
+    }
     const context: RunContext = {
       address: tls,
       settings,

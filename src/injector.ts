@@ -5,6 +5,7 @@ import { type Restart, restartsAmong } from './injection/restarts.ts';
 import { type Reviewed, type ReviewOutcome, review } from './injection/review.ts';
 import { type InjectionSettings, inForce, readSettings } from './injection/settings.ts';
 import { builtInTemplates } from './injection/templates/templates.ts';
+import type { Webhook } from './injection/webhooks.ts';
 import type { KubeNode } from './istio/kubernetes.ts';
 import { inRevision } from './istio/revision.ts';
 import type { Log } from './log/log.ts';
@@ -23,6 +24,13 @@ export interface InjectorTexts {
 export type FollowInjector = (
   name: string,
   heard: (data: Readonly<Record<string, unknown>> | undefined) => void,
+  signal: AbortSignal,
+) => Promise<void>;
+
+/** Follows the webhooks that bring pods to a revision, those of its tags too: all of them, whenever one changes. */
+export type FollowWebhooks = (
+  revision: string,
+  heard: (webhooks: readonly Webhook[]) => void,
   signal: AbortSignal,
 ) => Promise<void>;
 
@@ -55,6 +63,7 @@ export class Injector {
   /** The last valid version of each key; undefined where it was not there. */
   readonly #valid = new Map<Key, string | undefined>();
   #problems: readonly Problem[] = [];
+  #webhooks: readonly Webhook[] = [];
 
   constructor(context: InjectorContext) {
     this.#context = context;
@@ -83,7 +92,7 @@ export class Injector {
   get restarts(): readonly Restart[] | undefined {
     const { settings } = this;
     const contents = this.#context.mesh()?.contents;
-    return settings && contents && restartsAmong(contents.Pod, contents.Namespace, settings);
+    return settings && contents && restartsAmong(contents.Pod, contents.Namespace, settings, this.#webhooks);
   }
 
   /** Where each template that pods are injected by is from, by its name; none while that is not known. */
@@ -93,6 +102,11 @@ export class Injector {
     return Object.fromEntries(
       names.map(name => [name, builtInTemplates.has(name) ? 'built in' : `of the ConfigMap ${configMap}`]),
     );
+  }
+
+  /** These webhooks bring pods here from now on. */
+  broughtBy(webhooks: readonly Webhook[]): void {
+    this.#webhooks = webhooks;
   }
 
   /** The ConfigMap holds this from now on; undefined where there is none: then the one that was there stays in force. */

@@ -3,10 +3,10 @@ import { isDnsLabel } from '../config/host.ts';
 import { kinds } from '../config/kinds.ts';
 import { type Problem, problemLine } from '../config/problem.ts';
 import { readSettings } from '../injection/settings.ts';
+import { webhooksIn } from '../injection/webhooks.ts';
 import type { KubePod } from '../istio/kubernetes.ts';
 import { inRevision } from '../istio/revision.ts';
 import { ApiClient } from '../kubernetes/api-client.ts';
-import type { LabelSelector } from '../proto/generated/istio/mesh/v1alpha1.ts';
 import { readMeshOptions } from '../settings/settings.ts';
 import { project } from '../sources/kubernetes/projection.ts';
 import { isObject, textOf } from '../unknown.ts';
@@ -51,22 +51,16 @@ function podOf(object: Fields): readonly KubePod[] {
   return parsed.ok ? [parsed.value] : [];
 }
 
-const webhooksIn = (object: Fields): WebhookConfiguration => ({
+const configurationOf = (object: Fields): WebhookConfiguration => ({
   name: nameOf(object),
-  webhooks: list(object['webhooks'])
-    .map(fields)
-    .filter(({ name }) => textOf(name).endsWith('sidecar-injector.istio.io'))
-    .map(webhook => {
-      const { caBundle, service } = fields(webhook['clientConfig']);
-      return {
-        name: textOf(webhook['name']),
-        namespaceSelector: fields(webhook['namespaceSelector']) as LabelSelector,
-        objectSelector: fields(webhook['objectSelector']) as LabelSelector,
-        caBundle: Buffer.from(textOf(caBundle), 'base64').toString(),
-        service: textOf(fields(service)['name']),
-        failurePolicy: textOf(webhook['failurePolicy']),
-      };
-    }),
+  webhooks: webhooksIn(object, webhook => {
+    const { caBundle, service } = fields(webhook['clientConfig']);
+    return {
+      caBundle: Buffer.from(textOf(caBundle), 'base64').toString(),
+      service: textOf(fields(service)['name']),
+      failurePolicy: textOf(webhook['failurePolicy']),
+    };
+  }),
 });
 
 const servicesAsked = (object: Fields, namespace: string): readonly string[] =>
@@ -159,7 +153,7 @@ async function stateOf(args: Arguments): Promise<ClusterState> {
   const [namespaces, pods, webhooks, validating, services, roots, texts] = await Promise.all([
     all(client, '/api/v1/namespaces', namespaceOf),
     all(client, '/api/v1/pods', staying),
-    all(client, configurations, object => [webhooksIn(object)], { labelSelector: `istio.io/rev=${revision}` }),
+    all(client, configurations, object => [configurationOf(object)], { labelSelector: `istio.io/rev=${revision}` }),
     all(client, validators, object => [[nameOf(object), servicesAsked(object, rootNamespace)] as const]),
     all(client, `/api/v1/namespaces/${rootNamespace}/services`, object => [nameOf(object)]),
     all(client, '/api/v1/configmaps', rootIn, { fieldSelector: 'metadata.name=istio-ca-root-cert' }),

@@ -7,7 +7,8 @@ import { type Io, UsageError } from '../command.ts';
 import type { RawObject } from '../config/raw.ts';
 import { type ControlPlane, type Dependencies, startControlPlane } from '../control-plane.ts';
 import { collectWhenIdle } from '../idle-collection.ts';
-import type { FollowInjector } from '../injector.ts';
+import { type Webhook, webhooksIn } from '../injection/webhooks.ts';
+import type { FollowInjector, FollowWebhooks } from '../injector.ts';
 import type { KubePod } from '../istio/kubernetes.ts';
 import { compare } from '../istio/object.ts';
 import { inRevision } from '../istio/revision.ts';
@@ -66,8 +67,16 @@ async function inputsOf(
     security: clusterSecurity(kubernetes, client, mesh.rootNamespace, rotationPace, scopes.of('ca')),
     follow: objects => void kubernetes.followNamed(objects),
     followInjector: (name, heard, signal) => followConfigMap(kubernetes, mesh.rootNamespace, name, heard, signal),
+    followWebhooks: (...of) => followWebhooks(kubernetes, ...of),
   };
 }
+
+const MUTATING_WEBHOOKS = {
+  group: 'admissionregistration.k8s.io',
+  versions: ['v1'],
+  kind: 'MutatingWebhookConfiguration',
+  plural: 'mutatingwebhookconfigurations',
+};
 
 /** Follows the data of a ConfigMap; undefined where there is none. */
 function followConfigMap(
@@ -83,6 +92,37 @@ function followConfigMap(
     `ConfigMap/${namespace}/${name}`,
     { ...collection, namespace, fieldSelector: `metadata.name=${name}` },
     { listed: ([object]) => data(object), changed: data, gone: () => data(undefined) },
+    signal,
+  );
+}
+
+/** Follows the webhooks of a revision, those of its tags too. */
+function followWebhooks(kubernetes: KubernetesSource, ...[revision, heard, signal]: Parameters<FollowWebhooks>) {
+  const known = new Map<string, readonly Webhook[]>();
+  const tell = () => heard([...known.values()].flat());
+  const add = (object: RawObject) =>
+    known.set(
+      object.metadata.name,
+      webhooksIn(object, () => ({})),
+    );
+  return kubernetes.follow(
+    `webhooks of ${revision}`,
+    { ...MUTATING_WEBHOOKS, labelSelector: `istio.io/rev=${revision}` },
+    {
+      listed(objects) {
+        known.clear();
+        for (const object of objects) add(object);
+        tell();
+      },
+      changed(object) {
+        add(object);
+        tell();
+      },
+      gone(_, name) {
+        known.delete(name);
+        tell();
+      },
+    },
     signal,
   );
 }

@@ -130,15 +130,16 @@ export function restarts(
 
 const NO_LABELS = {};
 
-/** The same of the objects that are known, by the webhooks that an installation has. */
+/** The same of the objects that are known; by the webhooks that an installation has where there are none. */
 export const restartsAmong = memo(
   (
     pods: ReadonlyMap<ObjectKey, KubePod>,
     namespaces: ReadonlyMap<ObjectKey, KubeNamespace>,
     settings: InjectionSettings,
+    webhooks: readonly Webhook[],
   ): readonly Restart[] => {
     // The API server gives each namespace its name as a label, which selectors go by.
     const labelsOf = (name: string) => namespaces.get(objectKey('Namespace', '', name))?.meta.labels ?? NO_LABELS;
-    return restarts(pods.values(), labelsOf, settings, webhooksOf(settings.revision));
+    return restarts(pods.values(), labelsOf, settings, webhooks.length ? webhooks : webhooksOf(settings.revision));
   },
 );

@@ -5,7 +5,7 @@ import { injectPod } from '../../src/injection/inject.ts';
 import type { JsonObject, Pod } from '../../src/injection/pod.ts';
 import { type Restart, restarts, restartsAmong } from '../../src/injection/restarts.ts';
 import type { InjectionSettings } from '../../src/injection/settings.ts';
-import { webhooksOf } from '../../src/injection/webhooks.ts';
+import { type Webhook, webhooksOf } from '../../src/injection/webhooks.ts';
 import type { KubeNamespace, KubePod } from '../../src/istio/kubernetes.ts';
 import { project } from '../../src/sources/kubernetes/projection.ts';
 import { settingsOf } from './case.ts';
@@ -174,12 +174,13 @@ describe('pods that would have another sidecar if they were made now', () => {
     }
     const meta = { ...injected.meta, name: 'shop', namespace: '', labels: namespaces['shop'] ?? {} };
     const known = new Map([['Namespace/shop' as KubeNamespace['meta']['key'], { kind: 'Namespace' as const, meta }]]);
+    const none: readonly Webhook[] = [];
     const began = process.cpuUsage();
-    const found = restartsAmong(pods, known, newer);
+    const found = restartsAmong(pods, known, newer, none);
     const { user, system } = process.cpuUsage(began);
     console.log(`10,000 pods of 500 workloads: ${Math.round((user + system) / 1000)} ms of CPU`);
     assert.equal(found.length, 10_000);
-    assert.equal(restartsAmong(pods, known, newer), found);
-    assert.equal(restartsAmong(pods, known, settings).length, 0);
+    assert.equal(restartsAmong(pods, known, newer, none), found);
+    assert.equal(restartsAmong(pods, known, settings, none).length, 0);
   });
 });

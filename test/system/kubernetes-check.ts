@@ -3,11 +3,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
+import { webhooksOf } from '../../src/injection/webhooks.ts';
 import type { KubeObject } from '../../src/kubernetes/object.ts';
 import { inThisProcess } from '../cli/program.ts';
 import { until } from '../support/until.ts';
 import type { Pilotlight } from './pilotlight.ts';
 import type { Cluster } from './secured.ts';
+import { WEBHOOKS, webhooksAt } from './webhooks.ts';
 
 type Text = Readonly<Record<string, string>>;
 
@@ -128,6 +130,39 @@ export function checks(world: () => { readonly cluster: Cluster; readonly pilotl
       out,
     );
     assert.doesNotMatch(out, /kubes/);
+  });
+
+  test('a tag that is moved here brings its pods along', async () => {
+    const { cluster } = world();
+    await cluster.apply({
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name: 'tagged', labels: { 'istio.io/rev': 'stable' } },
+    });
+    await cluster.account('default', 'tagged');
+    await cluster.applyWithStatus(pod('web', 'tagged', byIstio('canary')));
+    const tag = {
+      ...webhooksAt('127.0.0.1:1'),
+      metadata: { name: 'istio-revision-tag-stable', labels: { 'istio.io/rev': 'canary', 'istio.io/tag': 'stable' } },
+      webhooks: webhooksOf('stable').map(selected => ({ ...webhooksAt('127.0.0.1:1').webhooks[0], ...selected })),
+    };
+    const told = async () =>
+      (await injection())
+        .filter(({ namespace }) => namespace === 'tagged')
+        .map(({ pod: name, reason }) => [name, reason]);
+    await cluster.admin.apply(WEBHOOKS, tag);
+    assert.deepEqual(await told(), []);
+    const labels = { 'istio.io/rev': 'default' };
+    await cluster.admin.patch(WEBHOOKS, { name: tag.metadata.name }, { metadata: { labels } });
+    await until('the pod', async () => (await told()).length > 0);
+    assert.deepEqual(await told(), [['web', 'revision']]);
+    const { out } = await check(await cluster.api.kubeconfig({ token: 'admintoken' }));
+    assert.match(
+      out,
+      /^Deployment tagged\/of-canary: pod web: a sidecar of the revision canary; now it would be of default$/m,
+    );
+    await cluster.admin.delete(WEBHOOKS, { name: tag.metadata.name });
+    await until('nothing', async () => (await told()).length === 0);
   });
 
   const callers = { nobody: ['x'], weak: ['meshtoken'], nowhere: ['admintoken', 1] } as const;

@@ -76,7 +76,7 @@ const endpoint = (value: unknown): Fields => {
 };
 
 const webhook = (value: unknown): Fields => ({
-  ...pick(value, 'name'),
+  ...pick(value, 'name', 'namespaceSelector', 'objectSelector'),
   clientConfig: pick(fields(value)['clientConfig'], 'caBundle'),
 });
 
