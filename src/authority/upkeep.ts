@@ -173,10 +173,8 @@ export class Upkeep {
     const age = this.#age;
     try {
       const version = await kept.write(key, this, writer);
-      if (version === undefined) {
-        this.#owed.delete(key);
-        return times.apart;
-      }
+      if (version === undefined) this.#owed.delete(key);
+      if (version === undefined || !this.#wanted.has(key)) return times.apart;
       this.#notBefore.delete(key);
       this.#written.set(key, version);
       if (age === this.#age) this.#right.add(key);
@@ -185,9 +183,9 @@ export class Upkeep {
       return times.apart;
     } catch (error) {
       if (error instanceof PermitError) throw error;
-      const failing = this.#notBefore.size;
-      this.#notBefore.set(key, clock.now() + times.again);
-      if (!failing) log.error({ ...kept.logged(key), err: failureLine(error) }, kept.failing);
+      const isFirst = this.#notBefore.size === 0;
+      if (this.#wanted.has(key)) this.#notBefore.set(key, clock.now() + times.again);
+      if (isFirst) log.error({ ...kept.logged(key), err: failureLine(error) }, kept.failing);
       return times.afterFailure;
     }
   }

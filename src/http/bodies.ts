@@ -15,6 +15,7 @@ export class Bodies {
 
   /** Reads a body. Rejects with a BoundError, or where the client goes before the end. */
   read(request: IncomingMessage, response: ServerResponse): Promise<Buffer> {
+    if (response.destroyed) return Promise.reject(new Error('the client has gone'));
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
     let chunks: Buffer[] = [];
     const giveBack = (): void => {

@@ -47,13 +47,14 @@ export function controlZPages(scopes: LogScopes): Pages {
   const list = (): Answer => ({ body: scopes.list().map(scopeJson) });
   const one = ({ method, path, body }: PageRequest): Answer => {
     const name = path.slice(PATH.length + 1);
-    if (!name && method === 'GET') return list();
+    const isPut = method === 'PUT';
+    if (!name && !isPut) return list();
     const scope = scopes.find(name);
     if (!scope) {
       const known = scopes.list().map(each => each.name);
       return { status: 400, body: `unknown scope name: ${name}; there are ${known.join(', ')}\n` };
     }
-    if (method === 'GET') return { body: scopeJson(scope) };
+    if (!isPut) return { body: scopeJson(scope) };
     const level = levelIn(body);
     if ('problem' in level) return { status: 400, body: `${level.problem}\n` };
     if (level.level) scopes.set(name, level.level);

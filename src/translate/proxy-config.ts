@@ -23,20 +23,10 @@ import { bool, seconds } from '../proto/wellknown.ts';
 /** Which side of a proxy a listener stands on (istio: networking.ListenerClass). */
 export type ListenerClass = 'inbound' | 'outbound' | 'gateway';
 
-const parsedJson = (text: string): unknown => {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-};
-
 /** The ProxyConfig in force: the one that the agent put into the Node's metadata, else the mesh's default. */
 export const proxyConfigOf = memo((mesh: MeshSettings, traits: Traits): ProxyConfig => {
   const own = traits.options['PROXY_CONFIG'];
-  const raw = own === undefined ? undefined : parsedJson(own);
-  if (raw !== undefined) return fromJson('istio.mesh.v1alpha1.ProxyConfig', raw).value;
-  return mesh.config.defaultConfig ?? {};
+  return own ? fromJson('istio.mesh.v1alpha1.ProxyConfig', JSON.parse(own)).value : (mesh.config.defaultConfig ?? {});
 });
 
 /** What ProxyConfig.proxyHeaders says of the headers that Envoy adds, with Istio's defaults. */

@@ -47,6 +47,7 @@ describe('levels of the log, as istioctl admin log shows and sets them', () => {
     }
     assert.deepEqual(await (await ask('/scopej/')).json(), all);
     assert.deepEqual(await (await ask('/scopej/ads')).json(), all[0]);
+    assert.equal((await fetch(`http://${at}/scopej/ads`, { method: 'HEAD' })).status, 200);
     assert.match(await (await ask('/')).text(), /^ads +warn /);
   });
 

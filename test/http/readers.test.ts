@@ -7,6 +7,7 @@ import { bounds } from '../../src/bounds.ts';
 import type { RawObject } from '../../src/config/raw.ts';
 import { status } from '../../src/grpc/status.ts';
 import { PageWriter } from '../../src/http/page-writer.ts';
+import { struct } from '../../src/proto/wellknown.ts';
 import { AdsClient } from '../support/ads-client.ts';
 import { LocalPlane } from '../support/local-plane.ts';
 import { until } from '../support/until.ts';
@@ -160,5 +161,29 @@ describe('those who ask for long answers and do not read them, go, or see the pr
       await all(open(get('/debug/list', '1.0'))),
       /^HTTP\/1\.1 200 OK\r\n(?!.*chunked)[\s\S]*"adsz"[\s\S]*\]\n$/,
     );
+  });
+
+  test('a Node that says nonsense spoils no page', async () => {
+    const nonsense = [
+      ...['garbage', '{', [1], 7, true].map(PROXY_CONFIG => ({ PROXY_CONFIG, LABELS: 'x', CLUSTER_ID: [1] })),
+      { LABELS: { __proto__: 'x', a: { b: 1 } }, INSTANCE_IPS: { a: 1 }, ISTIO_VERSION: {}, NETWORK: [[]] },
+    ];
+    const clients = nonsense.map((metadata, i) =>
+      plane.client({ id: `sidecar~10.0.0.1~odd-${i}.load~x`, metadata: struct(metadata) }),
+    );
+    for (const client of clients) {
+      client.subscribe('listener');
+      assert.ok((await client.next('listener')).resources.length > 0);
+    }
+    const names = (await (await fetch(`http://${plane.http}/debug/list`)).json()) as readonly string[];
+    const ofProxy = ['config_dump', 'edsz', 'sidecarz', 'telemetryz', 'adsz'];
+    const pages = [...names, ...ofProxy.flatMap(page => nonsense.map((_, i) => `${page}?proxyID=odd-${i}.load`))];
+    for (const page of pages) {
+      const answer = await fetch(`http://${plane.http}/debug/${page}`);
+      const text = await answer.text();
+      assert.ok([200, 400, 404].includes(answer.status), `${page}: ${answer.status} ${text}`);
+      if (answer.headers.get('content-type') === 'application/json') JSON.parse(text);
+    }
+    for (const client of clients) client.close();
   });
 });

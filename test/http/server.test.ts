@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { connect, type Socket } from 'node:net';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { after, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { overPlaintext, rightsOf } from '../../src/access/caller.ts';
 import { type BoundName, bounds } from '../../src/bounds.ts';
+import { Bodies } from '../../src/http/bodies.ts';
 import { type Entry, pieces } from '../../src/http/page.ts';
 import { startHttp } from '../../src/http/server.ts';
 import { until } from '../support/until.ts';
@@ -159,4 +161,18 @@ test('a page that throws is reported, and the server goes on', async () => {
   await until('both reports', () => failed.length === 2);
   assert.deepEqual(failed, ['/broken', '/breaks']);
   assert.equal((await get('/ready')).status, 200);
+});
+
+test('the body of a client that has gone before it is read is not waited for', async () => {
+  const bodies = new Bodies();
+  const { promise: read, resolve } = Promise.withResolvers<string>();
+  const waiting = createServer((request, response) => {
+    response.once('close', () => bodies.read(request, response).then(String, error => resolve(String(error))));
+    request.socket.destroy();
+  });
+  after(() => waiting.close());
+  await new Promise<void>(resolve => waiting.listen(0, '127.0.0.1', resolve));
+  const { port } = waiting.address() as AddressInfo;
+  await assert.rejects(fetch(`http://127.0.0.1:${port}/`, { method: 'PUT', body: 'x' }));
+  assert.match(await read, /the client has gone/);
 });

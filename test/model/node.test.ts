@@ -100,6 +100,8 @@ test('traits', () => {
     ['agent', 'TPROXY', true, 'n', 'c', 'm'],
   );
   assert.deepEqual(traits.options, { HTTP10: '1', PROXY_CONFIG: '{"proxyHeaders":{"server":{"value":"x"}}}' });
+  for (const PROXY_CONFIG of ['{', [1], 7])
+    assert.equal(traitsOf(world(), { PROXY_CONFIG }).options['PROXY_CONFIG'], '');
   assert.deepEqual([traitsOf(world(), {}).certificates, traitsOf(world(), {}).interception], ['none', 'REDIRECT']);
 });
 

@@ -88,7 +88,9 @@ const structures: ReadonlySet<string> = new Set(['POD_PORTS', 'PROXY_CONFIG', 'S
 const LONGEST_TEXT = 1_024;
 
 function metadataText(name: string, value: Json): string {
-  if (name !== 'PROXY_CONFIG' || !isObject(value)) return textOf(value);
+  if (name !== 'PROXY_CONFIG') return textOf(value);
+  // istiod refuses such a Node; here it is as if it said nothing.
+  if (!isObject(value)) return '';
   return JSON.stringify(Object.fromEntries(Object.entries(value).filter(([field]) => !agentConfig.has(field))));
 }
 
