@@ -6,6 +6,7 @@ import { entry, Report } from '../config/report.ts';
 import { reservedPorts } from '../istio/reserved-ports.ts';
 import { defaultProxyConfig } from '../istio/settings.ts';
 import { objectKey } from '../object-key.ts';
+import { textOf } from '../unknown.ts';
 import { annotationsOf, type Json, type JsonObject, own, type Pod, type StringMap } from './pod.ts';
 import { PROXY_CONFIG, readProxyConfig } from './proxy-config.ts';
 import { quantity } from './quantity.ts';
@@ -49,8 +50,6 @@ const ports: Check = value =>
     ? undefined
     : first(value.trim().split(','), item => port(item) && `'${item}' is no port; expected such as 8080,9090`);
 
-const portsOrAll: Check = value => (value === '*' ? undefined : ports(value));
-
 const cidr: Check = value => {
   const [, address = '', length = ''] = /^([^/]*)\/(0|[1-9]\d*)$/.exec(value) ?? [];
   const family = address.includes('%') ? 0 : isIP(address);
@@ -62,7 +61,10 @@ const cidr: Check = value => {
 
 const cidrs: Check = value => (value === '' ? undefined : first(value.split(','), cidr));
 
-const cidrsOrAll: Check = value => (value === '*' ? undefined : cidrs(value));
+const orAll =
+  (check: Check): Check =>
+  value =>
+    value === '*' ? undefined : check(value);
 
 const interfaces: Check = value =>
   value === ''
@@ -102,21 +104,20 @@ const objects: Check = value => {
 };
 
 /** What `sidecar.istio.io/userVolume` holds. */
-const volumes: Check = value => {
-  const fault = objects(value);
-  if (fault !== undefined) return fault;
-  const wrong = Object.keys(JSON.parse(value) as JsonObject).find(name => !isDnsLabel(name));
-  return wrong === undefined ? undefined : `'${wrong}' is not the name of a volume`;
-};
+const volumes: Check = value =>
+  objects(value) ??
+  first(Object.keys(JSON.parse(value)), name =>
+    isDnsLabel(name) ? undefined : `'${name}' is not the name of a volume`,
+  );
 
 /** What `sidecar.istio.io/userVolumeMount` holds. */
 const mounts: Check = value => {
   const fault = objects(value);
   if (fault !== undefined) return fault;
-  const without = Object.entries(JSON.parse(value) as { readonly [name: string]: JsonObject }).find(
-    ([, { mountPath }]) => typeof mountPath !== 'string' || !mountPath,
+  const json = JSON.parse(value) as { readonly [name: string]: JsonObject };
+  return first(Object.keys(json), name =>
+    textOf(json[name]?.['mountPath']) ? undefined : `'${name}' has no mountPath`,
   );
-  return without && `'${without[0]}' has no mountPath`;
 };
 
 /** The name of a ConfigMap. */
@@ -174,11 +175,11 @@ const checks: { readonly [name: string]: Check } = {
   'readiness.status.sidecar.istio.io/initialDelaySeconds': int32,
   'readiness.status.sidecar.istio.io/periodSeconds': int32,
   'readiness.status.sidecar.istio.io/failureThreshold': int32,
-  'traffic.sidecar.istio.io/includeOutboundIPRanges': cidrsOrAll,
+  'traffic.sidecar.istio.io/includeOutboundIPRanges': orAll(cidrs),
   'traffic.sidecar.istio.io/excludeOutboundIPRanges': cidrs,
-  'traffic.sidecar.istio.io/includeInboundPorts': portsOrAll,
+  'traffic.sidecar.istio.io/includeInboundPorts': orAll(ports),
   'traffic.sidecar.istio.io/excludeInboundPorts': ports,
-  'traffic.sidecar.istio.io/includeOutboundPorts': portsOrAll,
+  'traffic.sidecar.istio.io/includeOutboundPorts': orAll(ports),
   'traffic.sidecar.istio.io/excludeOutboundPorts': ports,
   'traffic.sidecar.istio.io/excludeInterfaces': interfaces,
   'traffic.sidecar.istio.io/kubevirtInterfaces': interfaces,

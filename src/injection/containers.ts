@@ -20,7 +20,7 @@ import { quantity } from './quantity.ts';
 import { OVERRIDES } from './status.ts';
 import { isObject, strategicMerge } from './strategic-merge.ts';
 import type { TemplateContext } from './template.ts';
-import { holds, interceptionOf } from './templates/parts.ts';
+import { holds, interceptionOf } from './templates/proxy-container.ts';
 
 const CORE_DUMP = 'enable-core-dump';
 

@@ -37,6 +37,3 @@ export interface Template {
   /** The proxy's container once all is known of the pod that it is in, other templates and the user's own words included. */
   finish?(proxy: Container, context: TemplateContext, injected: Pod): Container;
 }
-
-/** Mode of capture: annotation, else the ProxyConfig's. */
-export type Interception = 'REDIRECT' | 'TPROXY' | 'NONE';

@@ -26,7 +26,7 @@ import {
   STATUS,
   statusOf,
 } from './status.ts';
-import { asLabel } from './templates/parts.ts';
+import { asLabel } from './templates/metadata.ts';
 import { workloadOf } from './workload.ts';
 
 /** A container that the user had, as it was: its image was `auto` if it is not there now. */

@@ -9,7 +9,8 @@ import { annotation, annotationsOf, containersOf, type JsonObject, labelsOf } fr
 import { PROXY_IMAGE } from '../status.ts';
 import type { TemplateContext } from '../template.ts';
 import { imageOf } from '../values.ts';
-import * as parts from './parts.ts';
+import * as container from './proxy-container.ts';
+import { bootstrapOverrides, jsonEntries, podInfoVolume, rootsVolume, tokenVolume } from './volumes.ts';
 
 /** What Istio's agent (pilot-agent) is told in both of its templates: its environment, its files. */
 
@@ -55,8 +56,8 @@ function resourceAttributes({ mesh, pod, workload }: TemplateContext): string {
 /** The ports of the app's containers, as the API server writes them. */
 const podPorts = ({ pod }: TemplateContext): string =>
   JSON.stringify(
-    containersOf(pod).flatMap(container =>
-      (container.ports ?? []).map(({ name, hostPort, containerPort, protocol, hostIP }) => ({
+    containersOf(pod).flatMap(app =>
+      (app.ports ?? []).map(({ name, hostPort, containerPort, protocol, hostIP }) => ({
         name: name || undefined,
         hostPort: hostPort || undefined,
         containerPort,
@@ -66,7 +67,7 @@ const podPorts = ({ pod }: TemplateContext): string =>
     ),
   );
 
-const { variable, fromPod, fromLimits } = parts;
+const { variable, fromPod, fromLimits } = container;
 
 /** Where the agent has its certificates signed: the revision's own control plane. */
 const caAddress = ({ values: { global, revision } }: TemplateContext): string =>
@@ -95,13 +96,7 @@ export function environment(
     fromLimits('ISTIO_CPU_LIMIT', 'limits.cpu'),
     variable('PROXY_CONFIG', `${cleanProxyConfig(proxy)}\n`),
     variable('ISTIO_META_POD_PORTS', podPorts(context)),
-    variable(
-      'ISTIO_META_APP_CONTAINERS',
-      parts
-        .appContainers(context)
-        .map(c => c.name)
-        .join(','),
-    ),
+    variable('ISTIO_META_APP_CONTAINERS', String(container.appContainers(context).map(({ name }) => name))),
     fromLimits('GOMEMLIMIT', 'limits.memory'),
     fromLimits('GOMAXPROCS', 'limits.cpu'),
     ...optional('COMPLIANCE_POLICY', compliancePolicy),
@@ -111,12 +106,12 @@ export function environment(
     variable('ISTIO_META_INTERCEPTION_MODE', interception),
     ...optional('ISTIO_META_NETWORK', global.network),
     ...optional('ISTIO_META_WORKLOAD_NAME', workloadName),
-    ...optional('ISTIO_META_OWNER', parts.ownerOf(workload)),
-    ...optional('ISTIO_BOOTSTRAP_OVERRIDE', bootstrapOverride(context) === undefined ? '' : overrideFile),
+    ...optional('ISTIO_META_OWNER', container.ownerOf(workload)),
+    ...bootstrapOverrides(context).map(({ file }) => variable('ISTIO_BOOTSTRAP_OVERRIDE', file)),
     ...optional('ISTIO_META_MESH_ID', global.meshID || trustDomain(context)),
     ...optional('TRUST_DOMAIN', trustDomain(context)),
     ...ofTracing,
-    ...parts.proxyMetadata(context),
+    ...container.proxyMetadata(context),
   ];
 }
 
@@ -125,23 +120,18 @@ export const tracing = (context: TemplateContext): readonly JsonObject[] => {
   const attributes = resourceAttributes(context);
   return [
     ...(context.values.global.proxy.tracer === 'datadog'
-      ? parts.jsonEntries(context, 'apm.datadoghq.com/env').map(([name, value]) => variable(name, String(value)))
+      ? jsonEntries(context, 'apm.datadoghq.com/env').map(([name, value]) => variable(name, String(value)))
       : []),
     ...(attributes ? [variable('OTEL_RESOURCE_ATTRIBUTES', attributes)] : []),
   ];
 };
 
-const overrideFile = '/etc/istio/custom-bootstrap/custom_bootstrap.json';
-
-const bootstrapOverride = ({ pod }: TemplateContext): string | undefined =>
-  annotation(pod, 'sidecar.istio.io/bootstrapOverride');
-
 /** How loud agent and proxy are, and what else the agent is told by flags. */
 export const flags = (context: TemplateContext): readonly string[] => {
   const { global } = context.values;
   return [
-    `--proxyLogLevel=${parts.setting(context, 'sidecar.istio.io/logLevel', global.proxy.logLevel)}`,
-    `--proxyComponentLogLevel=${parts.setting(context, 'sidecar.istio.io/componentLogLevel', global.proxy.componentLogLevel)}`,
+    `--proxyLogLevel=${container.setting(context, 'sidecar.istio.io/logLevel', global.proxy.logLevel)}`,
+    `--proxyComponentLogLevel=${container.setting(context, 'sidecar.istio.io/componentLogLevel', global.proxy.componentLogLevel)}`,
     agentLogLevel(context),
     ...(global.sts.servicePort ? [`--stsPort=${global.sts.servicePort}`] : []),
     ...(global.logAsJson ? ['--log_as_json'] : []),
@@ -149,27 +139,16 @@ export const flags = (context: TemplateContext): readonly string[] => {
 };
 
 export const agentLogLevel = (context: TemplateContext): string =>
-  `--log_output_level=${parts.setting(context, 'sidecar.istio.io/agentLogLevel', context.values.global.logging.level)}`;
+  `--log_output_level=${container.setting(context, 'sidecar.istio.io/agentLogLevel', context.values.global.logging.level)}`;
 
-/** The image of agent and proxy. */
-export const proxyImage = ({ values, proxy, pod }: TemplateContext): string =>
-  imageOf(
-    annotation(pod, PROXY_IMAGE) ?? values.global.proxy.image,
-    values.global.proxy.image || 'proxyv2',
-    proxy.image?.imageType ?? '',
-    values.global,
-    annotationsOf(pod),
-  );
+const image = ({ values: { global }, pod }: TemplateContext, standard: string, type: string): string =>
+  imageOf(annotation(pod, PROXY_IMAGE) ?? standard, standard || 'proxyv2', type, global, annotationsOf(pod));
 
-/** The image of the init container. */
-export const initImage = ({ values, pod }: TemplateContext): string =>
-  imageOf(
-    annotation(pod, PROXY_IMAGE) ?? values.global.proxy_init.image,
-    values.global.proxy_init.image || 'proxyv2',
-    '',
-    values.global,
-    annotationsOf(pod),
-  );
+/** The image of agent and proxy, and that of the init container. */
+export const proxyImage = (context: TemplateContext): string =>
+  image(context, context.values.global.proxy.image, context.proxy.image?.imageType ?? '');
+export const initImage = (context: TemplateContext): string =>
+  image(context, context.values.global.proxy_init.image, '');
 
 /** What only a sidecar has of the files: revoked certificates. */
 const revoked = { name: 'istio-ca-crl', mountPath: '/var/run/secrets/istio/crl' };
@@ -188,9 +167,7 @@ export function mounts(context: TemplateContext, type: 'sidecar' | 'router'): re
       ? [{ name: 'istiod-ca-cert', mountPath: '/var/run/secrets/istio' }, ...(type === 'sidecar' ? [revoked] : [])]
       : []),
     { name: 'istio-data', mountPath: '/var/lib/istio/data' },
-    ...(bootstrapOverride(context) === undefined
-      ? []
-      : [{ name: 'custom-bootstrap-volume', mountPath: '/etc/istio/custom-bootstrap' }]),
+    ...bootstrapOverrides(context).map(({ mount }) => mount),
     { name: 'istio-envoy', mountPath: '/etc/istio/proxy' },
     { name: 'istio-token', mountPath: '/var/run/secrets/tokens' },
     ...(global.mountMtlsCerts ? [{ name: 'istio-certs', mountPath: '/etc/certs/', readOnly: true }] : []),
@@ -201,7 +178,6 @@ export function mounts(context: TemplateContext, type: 'sidecar' | 'router'): re
 /** The volumes behind {@link mounts}. */
 export function volumes(context: TemplateContext, type: 'sidecar' | 'router'): readonly JsonObject[] {
   const { global, pilot } = context.values;
-  const override = bootstrapOverride(context);
   const account = context.pod.spec?.serviceAccountName || 'default';
   const gke = { driver: 'workloadcertificates.security.cloud.google.com' };
   return [
@@ -210,12 +186,12 @@ export function volumes(context: TemplateContext, type: 'sidecar' | 'router'): r
     global.caName === 'GkeWorkloadCertificate'
       ? { name: 'gke-workload-certificate', csi: gke }
       : { name: 'workload-certs', emptyDir: {} },
-    ...(override === undefined ? [] : [{ name: 'custom-bootstrap-volume', configMap: { name: override } }]),
+    ...bootstrapOverrides(context).map(({ volume }) => volume),
     { name: 'istio-envoy', emptyDir: { medium: 'Memory' } },
     { name: 'istio-data', emptyDir: {} },
-    parts.podInfoVolume,
-    parts.tokenVolume(context),
-    ...(global.pilotCertProvider === 'istiod' ? [parts.rootsVolume(context)] : []),
+    podInfoVolume,
+    tokenVolume(context),
+    ...(global.pilotCertProvider === 'istiod' ? [rootsVolume(context)] : []),
     ...(type === 'sidecar'
       ? [{ name: revoked.name, configMap: { name: pilot.crlConfigMapName || revoked.name, optional: true } }]
       : []),

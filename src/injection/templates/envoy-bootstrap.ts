@@ -1,0 +1,111 @@
+import { toJson } from '../../proto/json.ts';
+import { bootstrapOf, type Secure } from '../bootstrap.ts';
+import {
+  annotation,
+  type Container,
+  containersOf,
+  type EnvVar,
+  initContainersOf,
+  type JsonObject,
+  labelsOf,
+  own,
+  type Pod,
+  PROXY,
+} from '../pod.ts';
+import { PROBERS, periodOf, readProbers } from '../probes.ts';
+import { readScrape, SCRAPE } from '../prometheus.ts';
+import type { TemplateContext } from '../template.ts';
+import { statusResources } from './status-listener.ts';
+
+/** The files of the token and of the mesh's roots, where they are mounted. */
+export const mounts = { token: '/var/run/secrets/tokens', roots: '/var/run/secrets/istio' } as const;
+
+/** Where the kubelet asks, and where Prometheus does: most often one port. */
+export function statusPorts({ pod, mesh }: TemplateContext): readonly number[] {
+  const standard = mesh.defaultConfig?.statusPort || 15020;
+  const asked = Number(annotation(pod, 'status.sidecar.istio.io/port')?.trim() ?? standard);
+  return [...new Set([asked, standard])].filter(port => port > 0);
+}
+
+/** A variable of the container, until the bootstrap is a text: what users wrote must not be taken for one. */
+const known = (name: string): string => `\uE000${name}\uE001`;
+
+/** The text in which the kubelet writes variables; `$$` is a dollar to it. */
+const forKubelet = (json: string): string =>
+  json.replaceAll('$', '$$$$').replaceAll(/\uE000([^\uE000\uE001]+)\uE001/g, (_, name: string) => `$(${name})`);
+
+/** What the kubelet would write into the JSON as it is, and nothing could read it then. */
+const unfit = /["\\\p{Cc}]/u;
+
+/** A variable of metadata: by name, unless its value cannot stand in JSON. */
+const metaValue = ({ name, value }: EnvVar): string => (value !== undefined && unfit.test(value) ? value : known(name));
+
+const CONFIG = '--config-yaml';
+
+/** The container with its bootstrap, unless the user gave it one. */
+export function withBootstrap(
+  proxy: Container,
+  context: TemplateContext,
+  pod: Pod,
+  type: 'sidecar' | 'router',
+): Container {
+  if (proxy.args?.includes(CONFIG)) return proxy;
+  const value = (name: string) => proxy.env?.find(variable => variable.name === name)?.value;
+  const containers = [...initContainersOf(context.pod), ...containersOf(context.pod)];
+  const adminPort = context.proxy.proxyAdminPort || 15000;
+  const podIp = known('INSTANCE_IP');
+  const status = statusResources({
+    podIp,
+    appIp: context.mesh.inboundTrafficPolicy?.mode ? '127.0.0.1' : podIp,
+    adminPort,
+    statusPorts: statusPorts(context),
+    probers: readProbers(value(PROBERS)),
+    periodOf: path => periodOf(containers, path),
+    scrape: readScrape(value(SCRAPE)),
+  });
+  const bootstrap = bootstrapOf({
+    node: nodeOf(proxy, context, pod, type),
+    ...discovery(context),
+    admin: { host: '127.0.0.1', port: adminPort },
+    runtime: context.proxy.runtimeValues,
+    ...status,
+  });
+  return { ...proxy, args: [...(proxy.args ?? []), CONFIG, forKubelet(JSON.stringify(bootstrap))] };
+}
+
+/** Where the control plane is, and whether it is asked over TLS. */
+function discovery({ proxy }: TemplateContext): {
+  readonly xds: { readonly host: string; readonly port: number };
+  readonly secure: Secure | undefined;
+} {
+  const [, host = '', port = ''] = /^\[?(.*?)\]?:(\d+)$/.exec(proxy.discoveryAddress ?? '') ?? [];
+  const plaintext = !proxy.controlPlaneAuthPolicy || port === '15010';
+  const secure = {
+    root: { filename: `${mounts.roots}/root-cert.pem` },
+    token: `${mounts.token}/istio-token`,
+    serverName: host,
+  };
+  return { xds: { host, port: Number(port) }, secure: plaintext ? undefined : secure };
+}
+
+const META = 'ISTIO_META_';
+
+/** Who the Envoy is, as Istio's agent says it, but for the version of an agent: there is none that would hand it certificates. */
+function nodeOf(proxy: Container, context: TemplateContext, pod: Pod, type: 'sidecar' | 'router'): JsonObject {
+  const { values, workload } = context;
+  const namespace = known('POD_NAMESPACE');
+  const meta = (proxy.env ?? []).filter(({ name }) => name.startsWith(META));
+  return {
+    id: `${type}~${known('INSTANCE_IP')}~${known('POD_NAME')}.${namespace}~${namespace}.svc.${values.global.proxy.clusterDomain}`,
+    cluster: `${own(labelsOf(pod), 'app') || workload.name || PROXY}.${namespace}`,
+    metadata: {
+      NAME: known('POD_NAME'),
+      NAMESPACE: namespace,
+      LABELS: labelsOf(pod),
+      SERVICE_ACCOUNT: known('SERVICE_ACCOUNT'),
+      INSTANCE_IPS: known('INSTANCE_IPS'),
+      ...Object.fromEntries(meta.map(variable => [variable.name.slice(META.length), metaValue(variable)])),
+      PROXY_CONFIG: toJson('istio.mesh.v1alpha1.ProxyConfig', context.proxy) as JsonObject,
+    },
+  };
+}
