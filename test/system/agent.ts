@@ -15,7 +15,7 @@ const AGENT = join(CACHE, 'bin/pilot-agent');
 export const noAgent: string | false = existsSync(AGENT) ? await envoyMissing() : `no pilot-agent in ${CACHE}`;
 
 /** Where the source of the lab's Istio is. */
-const istio = (): string =>
+export const istio = (): string =>
   execFileSync('go', ['list', '-m', '-f', '{{.Dir}}', 'istio.io/istio'], {
     cwd: join(import.meta.dirname, '../lab/peers/istio'),
     encoding: 'utf8',

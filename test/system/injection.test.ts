@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
+import { mapPods } from '../../src/cli/manifests.ts';
+import type { RawObject } from '../../src/config/raw.ts';
 import { injectPod } from '../../src/injection/inject.ts';
 import type { Pod } from '../../src/injection/pod.ts';
 import { type Sidecar, sidecars } from '../../src/injection/templates/templates.ts';
+import { uninject } from '../../src/injection/uninject.ts';
 import { podIn } from '../../src/injection/workloads.ts';
 import type { ApiClient } from '../../src/kubernetes/api-client.ts';
 import { ApiError } from '../../src/kubernetes/api-error.ts';
@@ -13,8 +16,19 @@ import { anyPod } from '../injection/any-pod.ts';
 import { cases, nameIn, objectsIn, settingsOf } from '../injection/case.ts';
 import { oddPods } from '../injection/odd-pods.ts';
 import { answersOf, haveIstioctl } from '../injection/oracle.ts';
+import { resourceOf } from '../kubernetes/objects.ts';
 import { until } from '../support/until.ts';
+import { istio } from './agent.ts';
 import { Lab } from './lab.ts';
+
+const folder = join(istio(), 'samples');
+
+/** Istio's samples that have a workload, by their paths. */
+const samples = new Map(
+  globSync('**/*.{yaml,yml}', { cwd: folder })
+    .map(file => [file, readFileSync(join(folder, file), 'utf8')] as const)
+    .filter(([, text]) => /^ *containers:/m.test(text) && !text.includes('{{')),
+);
 
 // What npm test takes from kept answers, asked of the real ones.
 
@@ -106,6 +120,53 @@ describe('a real API server', () => {
       assert.ok(taken > 140, `${taken} pods`);
       // Those that are not to be injected, and those with a volume of a StatefulSet.
       assert.equal(left.length, 10, left.join(', '));
+    });
+
+    test(`takes every workload of Istio's samples with ${sidecar}, native or not, and they come back as they were`, async () => {
+      const settings = settingsOf({ values: '{}', mesh: '', sidecar });
+      let taken = 0;
+      const refused = new Set<string>();
+      const changed = new Set<string>();
+      for (const [file, text] of samples)
+        for (const native of [true, false]) {
+          const injected = mapPods(text, file, ({ pod, namespace, workload }) => {
+            const injection = injectPod(pod, settings, { namespace, workload, native });
+            if (injection.kind === 'refuse') refused.add(file);
+            return injection.kind === 'inject' ? injection.pod : undefined;
+          });
+          if (injected === text) continue;
+          if (mapPods(injected, file, ({ pod, workload }) => uninject(pod, workload?.name)) !== text) changed.add(file);
+          await Promise.all(
+            objectsIn(injected).map(async object => {
+              if (!podIn(object)) return;
+              const { apiVersion, kind, metadata } = object as unknown as RawObject;
+              const there = { ...object, metadata: { ...metadata, namespace: 'default' } };
+              const path = resourceOf({ apiVersion, kind, metadata: there.metadata });
+              const query = { dryRun: 'All', fieldValidation: 'Strict' };
+              const fault = await client.json(path, { method: 'POST', query, body: there }).then(
+                () => '',
+                (error: Error) => error.message,
+              );
+              // Its volume is missing, also without a sidecar.
+              if (file.startsWith('mtls-echo/')) return assert.match(fault, /Not found: "ca-certs"$/);
+              assert.equal(fault, '', file);
+              taken++;
+            }),
+          );
+        }
+      assert.ok(taken > 100, `${taken} workloads`);
+      // They ask for templates that are not built in.
+      const own = /^(grpc-echo|security.spire)/;
+      assert.deepEqual(
+        [...refused].filter(file => !own.test(file)),
+        [],
+      );
+      // A probe's port comes back by its number.
+      const numbers = /^(mtls-echo|addons)/;
+      assert.deepEqual(
+        [...changed].filter(file => !numbers.test(file)),
+        [],
+      );
     });
 
     test(`takes odd pods with ${sidecar}`, async () => {

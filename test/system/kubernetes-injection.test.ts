@@ -100,38 +100,63 @@ describe('with a real API server', { skip: noApiServer, timeout: 3_600_000 }, ()
   const asked = { 'sidecar.istio.io/inject': 'true' };
   const declined = { 'sidecar.istio.io/inject': 'false' };
 
-  test('who is injected: by namespace and by pod, under all four webhooks', async () => {
-    const table: readonly (readonly [string, Pod, boolean])[] = [
-      ['shop', web(), true],
-      ['shop', web(declined), false],
-      ['shop', web({}, declined), false],
-      ['shop', web({}, {}, { hostNetwork: true }), false],
-      ['revised', web(), true],
-      ['revised', web(declined), false],
-      ['other', web(asked), false],
-      ['off', web(asked), false],
-      ['plain', web(), false],
-      ['plain', web(asked), true],
-      ['plain', web({ 'istio.io/rev': 'default' }), true],
-      ['plain', web({ 'istio.io/rev': 'other' }), false],
-      ['istio-system', web(), false],
-      ['istio-system', web(asked, { 'inject.istio.io/templates': 'gateway' }), true],
-      ['kube-system', web(asked), false],
-      ['kube-public', web(asked), false],
-      ['kube-node-lease', web(asked), false],
+  test('who is injected, and about whom nobody is asked: by namespace and by pod, under all four webhooks', async () => {
+    const table: readonly (readonly [string, Pod, 'injected' | 'skipped' | 'not asked'])[] = [
+      ['shop', web(), 'injected'],
+      ['shop', web(declined), 'not asked'],
+      ['shop', web(declined, asked), 'not asked'],
+      ['shop', web({ ...declined, 'istio.io/rev': 'default' }, asked), 'not asked'],
+      ['shop', web({}, declined), 'skipped'],
+      ['shop', web(asked, declined), 'injected'],
+      ['shop', web({}, {}, { hostNetwork: true }), 'skipped'],
+      ['shop', web(declined, {}, { hostNetwork: true }), 'not asked'],
+      ['shop', web({ 'istio.io/rev': 'other' }), 'injected'],
+      ['revised', web(), 'injected'],
+      ['revised', web(declined, asked), 'not asked'],
+      ['other', web(asked), 'not asked'],
+      ['off', web(asked, asked), 'not asked'],
+      ['plain', web(), 'not asked'],
+      ['plain', web({}, asked), 'not asked'],
+      ['plain', web(asked), 'injected'],
+      ['plain', web({ 'istio.io/rev': 'default' }), 'injected'],
+      ['plain', web({ 'istio.io/rev': 'default' }, declined), 'skipped'],
+      ['plain', web({ ...declined, 'istio.io/rev': 'default' }), 'not asked'],
+      ['plain', web({ 'istio.io/rev': 'other' }), 'not asked'],
+      ['plain', web({ ...asked, 'istio.io/rev': 'other' }), 'not asked'],
+      ['istio-system', web(), 'not asked'],
+      ['istio-system', web(asked, { 'inject.istio.io/templates': 'gateway' }), 'injected'],
+      ['kube-system', web(asked), 'not asked'],
+      ['kube-public', web(asked), 'not asked'],
+      ['kube-node-lease', web(asked), 'not asked'],
     ];
-    for (const [of, pod, expected] of table) {
+    const metrics = async () => (await pilotlight.page('/metrics')).body;
+    const counts = async () => {
+      const body = await metrics();
+      const count = (name: string) => Number(new RegExp(`^sidecar_injection_${name} (\\d+)$`, 'm').exec(body)?.[1]);
+      const names = ['requests_total', 'time_seconds_count', 'success_total', 'skip_total', 'failure_total'];
+      return names.map(count);
+    };
+    const expected = { injected: [1, 1, 1, 0, 0], skipped: [1, 1, 0, 1, 0], 'not asked': [0, 0, 0, 0, 0] };
+    let before = await counts();
+    for (const [of, pod, outcome] of table) {
       const what = `${of} ${JSON.stringify(pod.metadata)}`;
-      assert.equal(isInjected(await create(pod, of)), expected, what);
+      assert.equal(isInjected(await create(pod, of)), outcome === 'injected', what);
+      const after = await counts();
+      const asking = after.map((count, i) => count - (before[i] ?? 0));
+      assert.deepEqual(asking, expected[outcome], what);
+      before = after;
     }
-    const { body } = await pilotlight.page('/metrics');
-    const count = (name: string) => Number(new RegExp(`^sidecar_injection_${name}_total (\\d+)$`, 'm').exec(body)?.[1]);
-    // Skipped are those that a webhook asks about and that say no themselves in an annotation, or have the node's network.
-    assert.deepEqual([count('success'), count('skip'), count('failure')], [5, 2, 0]);
-    assert.equal(count('requests'), 7);
-    assert.match(body, /^sidecar_injection_time_seconds_count 7$/m);
-    await until('two pods in the log', () => pilotlight.said(/a pod is not injected/).length >= 2);
-    assert.equal(pilotlight.said(/a pod is not injected/).length, 2);
+    // istiod's types.
+    const [body, counters] = [await metrics(), ['requests', 'success', 'skip', 'failure']];
+    for (const name of counters) assert.ok(body.includes(`# TYPE sidecar_injection_${name}_total counter\n`), name);
+    assert.ok(body.includes('# TYPE sidecar_injection_time_seconds histogram\n'));
+    const skipped = table.filter(([, , outcome]) => outcome === 'skipped').length;
+    await until('the skipped pods in the log', () => pilotlight.said(/a pod is not injected/).length >= skipped);
+    const reasons = pilotlight.said(/a pod is not injected/).map(line => JSON.parse(line).reason as string);
+    assert.deepEqual(
+      reasons.map(reason => /annotation|hostNetwork/.exec(reason)?.[0]),
+      ['annotation', 'hostNetwork', 'annotation'],
+    );
   });
 
   test('cluster and network of the address are in the proxy', async () => {
