@@ -1,6 +1,6 @@
 import { type Problem, problemLine } from './config/problem.ts';
 import type { Answer, PageRequest, Pages } from './http/page.ts';
-import { runNativeSidecars } from './injection/native.ts';
+import { nativeSidecarsTold, runNativeSidecars } from './injection/native.ts';
 import { type Restart, restartsAmong } from './injection/restarts.ts';
 import { type Reviewed, type ReviewOutcome, review } from './injection/review.ts';
 import { type InjectionSettings, inForce, readSettings } from './injection/settings.ts';
@@ -193,8 +193,8 @@ export class Injector {
   /** Whether native sidecars run on a node, or on every node where it is not known yet (webhook.go DetectNativeSidecar). */
   #native(node: string): boolean {
     const mesh = this.#context.mesh();
-    const told = this.settings?.values.pilot.env['ENABLE_NATIVE_SIDECARS'];
-    if (told !== undefined && String(told) !== 'auto') return String(told) === 'true';
+    const told = this.settings && nativeSidecarsTold(this.settings.values);
+    if (told !== undefined) return told;
     const nodes = mesh?.contents.Node;
     const of = node ? nodes?.get(objectKey('Node', '', node)) : undefined;
     return of ? runNativeSidecars([of.kubelet]) : nodes !== undefined && allNative(nodes);

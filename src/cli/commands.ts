@@ -157,7 +157,7 @@ and istio-sidecar-injector), or of the files that are given. Exit code 2 where a
     },
     'native-sidecars': {
       value: 'true|false',
-      help: 'Sidecars are native (default: if every node of the cluster is 1.33 or newer)',
+      help: 'Sidecars are native (default: as the values say, else if every node of the cluster is 1.33 or newer)',
     },
     revision: { value: 'NAME', help: 'The revision of the control plane' },
     kubeconfig: { value: 'FILE', help: 'The cluster whose settings are read' },

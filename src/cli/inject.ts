@@ -4,13 +4,14 @@ import { parseMeshConfig } from '../config/parse/mesh-config.ts';
 import { type Problem, problemLine } from '../config/problem.ts';
 import { Report } from '../config/report.ts';
 import { injectPod } from '../injection/inject.ts';
-import { runNativeSidecars } from '../injection/native.ts';
+import { nativeSidecarsTold, runNativeSidecars } from '../injection/native.ts';
 import { withoutNulls } from '../injection/pod.ts';
 import { type InjectionSettings, readSettings, type SettingsText } from '../injection/settings.ts';
 import { checkShape } from '../injection/shape.ts';
 import { statusOf } from '../injection/status.ts';
 import { type Sidecar, sidecars } from '../injection/templates/templates.ts';
 import { uninject as uninjectPod } from '../injection/uninject.ts';
+import type { Values } from '../injection/values.ts';
 import { meshSettings } from '../istio/settings.ts';
 import { objectKey } from '../object-key.ts';
 import type { MeshConfig } from '../proto/generated/istio/mesh/v1alpha1.ts';
@@ -63,9 +64,9 @@ function sidecarOf(args: Arguments): Sidecar | undefined {
   return found;
 }
 
-function nativeOf({ options }: Arguments, kubelets: readonly string[]): boolean {
+function nativeOf({ options }: Arguments, values: Values, kubelets: readonly string[]): boolean {
   const told = options['native-sidecars'];
-  if (told === undefined) return runNativeSidecars(kubelets);
+  if (told === undefined) return nativeSidecarsTold(values) ?? runNativeSidecars(kubelets);
   if (told !== 'true' && told !== 'false') throw new UsageError(`--native-sidecars: '${told}'; expected true or false`);
   return told === 'true';
 }
@@ -84,7 +85,6 @@ export async function inject(args: Arguments, io: Io): Promise<number> {
   const sidecar = sidecarOf(args);
   const texts = await Promise.all(files.map(file => readInput('--filename', file)));
   const { mesh, values, config, kubelets } = await textsOf(args);
-  const native = nativeOf(args, kubelets);
   const tell = (problems: readonly Problem[]) => {
     for (const problem of problems) io.err(`${problem.severity}: ${problemLine(problem)}\n`);
   };
@@ -99,6 +99,7 @@ export async function inject(args: Arguments, io: Io): Promise<number> {
   };
   const { settings, problems } = readSettings(source);
   tell(problems);
+  const native = nativeOf(args, settings.values, kubelets);
   let refused = 0;
   const injected = texts.map((text, i) => {
     let seen = 0;

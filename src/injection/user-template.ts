@@ -52,10 +52,12 @@ function* patchFaults(patch: JsonObject, schema: MergeSchema, path: string): Gen
     if (isList(retained) && !field.startsWith('$') && value !== null && !retained.includes(field))
       yield { path: under(field), message: 'it is not among the $retainKeys beside it' };
     const [prefix, name = ''] = field.startsWith('$') && field.includes('/') ? field.split('/', 2) : ['', field];
-    if (prefix && !isList(value)) yield { path: under(field), message: 'expected a list' };
+    const isListed = prefix !== '' || (value !== null && own(schema.lists, name) !== undefined);
+    if (isListed && !isList(value)) yield { path: under(field), message: 'expected a list' };
     else if (prefix && prefix !== '$setElementOrder' && prefix !== '$deleteFromPrimitiveList')
       yield { path: under(field), message: `${prefix} is no directive` };
     else if (isObject(value)) yield* patchFaults(value, own(schema.objects, name) ?? {}, under(field));
+    else if (value !== null && own(schema.objects, name)) yield { path: under(field), message: 'expected an object' };
     else if (isList(value) && !prefix) yield* listFaults(value, name, schema, under(field));
   }
 }

@@ -125,6 +125,9 @@ test('each of the sidecars, native or not', async () => {
   assert.equal(await image(), 'docker.io/envoyproxy/envoy');
   assert.equal(await image('--template', 'istio-proxy'), 'docker.io/istio/proxyv2');
   assert.equal(await image('--native-sidecars', 'true'), 'native docker.io/envoyproxy/envoy');
+  const told = file('native', 'pilot: {env: {ENABLE_NATIVE_SIDECARS: "true"}}');
+  assert.equal(await image('--values', told), 'native docker.io/envoyproxy/envoy');
+  assert.equal(await image('--values', told, '--native-sidecars', 'false'), 'docker.io/envoyproxy/envoy');
   assert.equal(
     await image('--injector-config', file('config', 'aliases: {sidecar: [istio-proxy]}')),
     'docker.io/istio/proxyv2',

@@ -177,6 +177,19 @@ const unreadable: readonly (readonly [string, string, RegExp])[] = [
     'data.config.templates.own',
     /\$retainKeys/,
   ],
+  ...(
+    [
+      ['spec: 7', /^spec: expected an object$/],
+      ['metadata: [a]', /^metadata: expected an object$/],
+      ['spec: {volumes: {a: b}}', /^spec\.volumes: expected a list$/],
+      ['spec: {initContainers: x}', /^spec\.initContainers: expected a list$/],
+      ['spec: {containers: [{name: istio-proxy, env: {A: b}}]}', /^spec\.containers\[0\]\.env: expected a list$/],
+      [
+        'spec: {containers: [{name: istio-proxy, volumeMounts: 5}]}',
+        /^spec\.containers\[0\]\.volumeMounts: expected a list$/,
+      ],
+    ] as const
+  ).map(([patch, fault]) => [`templates: {own: "${patch}"}`, 'data.config.templates.own', fault] as const),
   ['templates: {own: "sepc: {}"}', 'data.config.templates.own.sepc', /no such field/],
   ['templates: {sidecar: "{{ x }}"}', 'data.config.templates.sidecar', /built-in one is in force/],
   [
