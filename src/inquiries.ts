@@ -36,8 +36,6 @@ export interface InquiryContext {
   readonly identifier: string;
 }
 
-const exactlyOne = 'exactly one debug request is required';
-
 /** Answers streams that ask about the control plane, as istioctl's do. */
 export function inquiries(context: () => InquiryContext): NonNullable<AdsHandler<never>['inquiries']> {
   return {
@@ -104,7 +102,7 @@ function answering(
       return told(isPod(view, name, right) ? [page(name, [Buffer.from(NOT_CONNECTED)])] : []);
     }
     if (type !== PAGE) return told([]);
-    if (names.length !== 1) throw new StatusError(status.INVALID_ARGUMENT, exactlyOne);
+    if (names.length !== 1) throw new StatusError(status.INVALID_ARGUMENT, 'exactly one debug request is required');
     const url = URL.parse(`http://localhost/debug/${name}`) ?? undefined;
     const path = url?.pathname ?? '';
     const entry = path.startsWith('/debug/') ? pageAt(pages, path) : undefined;
@@ -157,6 +155,7 @@ function* encoding(texts: Iterable<string>, into: Buffer[], making: Making) {
   }
   take();
 }
+
 /**
  * Whether a pod has the name, so that another replica may have its proxy. istiod answers with nothing whether there is such a pod or not, and istioctl
  * takes the first answer that is not the sentence: `proxy-status POD` then fails for the proxies of all replicas but one.

@@ -2,7 +2,7 @@ import type { ApiClient } from '../kubernetes/api-client.ts';
 import { collectionOf, type KubeObject, LEASES, microTime } from '../kubernetes/object.ts';
 import { untilAborted, type Writer } from '../kubernetes/writer.ts';
 import type { Acknowledgements, Report } from '../security/acknowledgements.ts';
-import { Bell } from './bell.ts';
+import { Bell, lookOut } from './bell.ts';
 import type { Cluster } from './cluster.ts';
 
 /** Finds the Leases in which replicas report. */
@@ -76,21 +76,14 @@ export class Replicas {
   async run(acknowledgements: Acknowledgements, isRotating: () => boolean, signal: AbortSignal): Promise<void> {
     const report = (): Report => ({ ...acknowledgements.report(), ...(!isRotating() && nobody) });
     const { log, writer } = this.#cluster;
-    const own = writer(untilAborted(signal));
-    let failing = false;
-    while (!signal.aborted) {
-      await this.#write(own, report(), this.#name).then(
-        () => {
-          failing = false;
-        },
-        (error: unknown) => {
-          if (!failing && !signal.aborted)
-            log.warn({ err: error }, 'what proxies have acknowledged cannot be reported');
-          failing = true;
-        },
-      );
-      await this.bell.wait(isRotating() ? this.#every : CALM, signal);
-    }
+    const permit = untilAborted(signal);
+    const own = writer(permit);
+    const look = async (): Promise<number> => {
+      await this.#write(own, report(), this.#name);
+      return isRotating() ? this.#every : CALM;
+    };
+    const failed = (err: unknown): void => log.warn({ err }, 'what proxies have acknowledged cannot be reported');
+    await lookOut({ bell: this.bell, look, again: this.#every, failed }, permit);
     // What it was told stays true of the proxies, which go to other replicas now.
     const last = writer(untilAborted(AbortSignal.timeout(2_000)));
     await this.#write(last, { ...report(), waiting: nobody.waiting, names: nobody.names }, '').catch(() => undefined);

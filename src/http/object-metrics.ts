@@ -1,6 +1,5 @@
 import type { KindCounts } from '../config/kind-table.ts';
-import type { Kind } from '../config/kinds.ts';
-import { kinds } from '../config/kinds.ts';
+import { type Kind, kinds } from '../config/kinds.ts';
 import type { Instruments } from './instruments.ts';
 
 /** istiod's names of what it reads for its registry; all other kinds are configuration. */

@@ -108,13 +108,10 @@ function* longText(text: string): Generator<string> {
   yield '"';
 }
 
-function membersOf(value: object): Iterable<readonly [string, unknown] | typeof pause> {
-  return value instanceof Members ? value.entries : Object.entries(value);
-}
-
 /** The items of a list without names, and the members of an object with theirs. */
 function* partsOf(value: object): Generator<readonly [string, unknown] | typeof pause> {
-  if (!(Symbol.iterator in value)) yield* membersOf(value);
+  if (value instanceof Members) yield* value.entries;
+  else if (!(Symbol.iterator in value)) yield* Object.entries(value);
   else for (const item of value as Iterable<unknown>) yield item === pause ? pause : ['', item ?? null];
 }
 

@@ -42,8 +42,7 @@ const bodies = new Bodies();
 /** Serves the pages of a port. A page that throws answers 500 and is reported. */
 export async function startHttp(port: HttpPort, listener: HttpListener): Promise<HttpServer> {
   const { name, address, tls, pages, identify } = port;
-  const { rightsOf } = listener;
-  const { refused } = listener;
+  const { rightsOf, refused } = listener;
   const context = { port: name, pages, identify, rightsOf, refused, writer, bodies };
   const connections = new HttpConnections(listener.bound);
   const options = {

@@ -20,7 +20,7 @@ const isKey = (text: string): boolean =>
 
 /** A scalar as it may be shown: no private key, whatever the field. */
 export function shownScalar(value: unknown): unknown {
-  if (typeof value === 'string') return isKey(value) ? WITHHELD : value;
+  if (typeof value === 'string') return shownText(value);
   if (value instanceof Uint8Array)
     return Buffer.from(value.buffer, value.byteOffset, value.length).includes(KEY) ? WITHHELD_BYTES : value;
   return value;
@@ -49,31 +49,24 @@ function withheldValue(type: FieldType, value: unknown): unknown {
   return out;
 }
 
-/** JSON that somebody wrote: what has the name of something sensitive, or is a private key, is not shown. */
-export function shownJson(json: Json): Json {
-  if (typeof json === 'string') return isKey(json) ? WITHHELD : json;
+const shownText = (text: string): string => (isKey(text) ? WITHHELD : text);
+
+/** JSON that somebody wrote: what has the name of something sensitive, or is a private key, is not shown; no text is where all is `hidden`. */
+export function shownJson(json: Json, hidden = false): Json {
+  if (typeof json === 'string') return hidden ? WITHHELD : shownText(json);
   if (typeof json !== 'object' || json === null) return json;
-  if (isList(json)) return json.map(shownJson);
+  if (isList(json)) return json.map(item => shownJson(item, hidden));
+  const member = (name: string, part: Json): Json => shownJson(part, hidden || isSensitive(name));
   return Object.fromEntries(
-    Object.entries(json).map(([name, part]) => [
-      name,
-      part === undefined ? part : isSensitive(name) ? withheldJson(part) : shownJson(part),
-    ]),
+    Object.entries(json).map(([name, part]) => [name, part === undefined ? part : member(name, part)]),
   );
 }
+
+/** All texts of JSON replaced. */
+export const withheldJson = (json: Json): Json => shownJson(json, true);
 
 /** Whether a member of JSON that somebody wrote is not shown. */
 export const isSensitive = (name: string): boolean => sensitiveNames.has(name);
-
-/** All texts of JSON replaced. */
-export function withheldJson(json: Json): Json {
-  if (typeof json === 'string') return WITHHELD;
-  if (typeof json !== 'object' || json === null) return json;
-  if (isList(json)) return json.map(withheldJson);
-  return Object.fromEntries(
-    Object.entries(json).map(([name, part]) => [name, part === undefined ? part : withheldJson(part)]),
-  );
-}
 
 /** A message as it may be shown, also within Anys. The same message where there is nothing to withhold. */
 export function redacted(name: string, message: AnyMessage): AnyMessage {

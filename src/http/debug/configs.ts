@@ -157,18 +157,16 @@ export function pushStatus(problems: Iterable<Problem | typeof pause>): LateJson
     }
   };
   const found = entries();
-  return new Members({
-    *[Symbol.iterator]() {
-      for (let next = found.next(); !next.done; next = found.next()) {
-        if (next.value === pause) yield pause;
-        else yield ['pilotlight_problems', new Members(behind(next.value, found))] as const;
-      }
-    },
-  });
+  return new Members(
+    (function* () {
+      for (const first of found)
+        yield first === pause ? pause : (['pilotlight_problems', new Members(behind(first, found))] as const);
+    })(),
+  );
 }
 
 /** What has been read, and the rest. */
-function* behind<T>(first: T, rest: Iterator<T>): Generator<T> {
+function* behind<T>(first: T, rest: Iterable<T>): Generator<T> {
   yield first;
-  for (let next = rest.next(); !next.done; next = rest.next()) yield next.value;
+  yield* rest;
 }

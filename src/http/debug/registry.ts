@@ -41,9 +41,6 @@ const PROTOCOLS: { readonly [P in ServicePort['protocol']]?: string } = {
   Unsupported: 'UnsupportedProtocol',
 };
 
-/** So many are looked at together. */
-const TOGETHER = 256;
-
 function* pairs<K extends string, V>(map: Iterable<readonly [K, V]>, make: (value: V) => LateJson) {
   for (const [name, value] of map) yield [name, make(value)] as const;
 }
@@ -183,13 +180,7 @@ export function endpointShards({ endpoints, services, settings }: MeshModel): ob
   };
   return new Members({
     *[Symbol.iterator]() {
-      const byHost = new Map<Service['hostname'], ServiceEndpoints[]>();
-      for (const of of endpoints.values()) {
-        const lists = byHost.get(of.hostname);
-        if (lists) lists.push(of);
-        else byHost.set(of.hostname, [of]);
-        if (byHost.size % TOGETHER === 0) yield pause;
-      }
+      const byHost = Map.groupBy(endpoints.values(), ({ hostname }) => hostname);
       for (const entry of sortedBy(byHost, ([host]) => host))
         yield entry === pause ? pause : ([entry[0], ofHost(...entry)] as const);
     },
