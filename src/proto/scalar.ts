@@ -88,5 +88,7 @@ function readInteger(type: string, raw: unknown): Read {
   if (number === undefined || (number === '-0' && range[0] === 0n)) return expected('a whole number', raw);
   const exact = BigInt(number);
   if (exact < range[0] || exact > range[1]) return { problem: `${exact} is out of range (${range[0]} to ${range[1]})` };
-  return { value: Number(exact) };
+  const value = Number(exact);
+  // Rounded up beyond the last it would be encoded as 0, or as the least: the double before is nearest.
+  return { value: BigInt(value) > range[1] ? Number(exact - (range[1] >> 53n) - 1n) : value };
 }

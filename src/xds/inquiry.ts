@@ -125,7 +125,8 @@ export class InquiryStream implements Asking {
     const inquiry = { typeUrl, names };
     this.#context.admission
       .answer(inquiry, this.#making())
-      .then(answer => this.#write(inquiry, answer), this.#context.failed);
+      .then(answer => this.#write(inquiry, answer))
+      .catch(this.#context.failed);
   }
 
   fail(error: StatusError): void {
