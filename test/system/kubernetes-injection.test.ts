@@ -3,7 +3,8 @@ import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
 import { containersOf, findContainer, initContainersOf, type JsonObject, type Pod } from '../../src/injection/pod.ts';
 import { ApiError } from '../../src/kubernetes/api-error.ts';
-import type { KubeObject, Resource } from '../../src/kubernetes/object.ts';
+import type { Resource } from '../../src/kubernetes/object.ts';
+import { inThisProcess } from '../cli/program.ts';
 import { anyPod } from '../injection/any-pod.ts';
 import { noApiServer } from '../kubernetes/api-server.ts';
 import { until } from '../support/until.ts';
@@ -57,6 +58,17 @@ describe('with a real API server', { skip: noApiServer, timeout: 3_600_000 }, ()
       readonly webhooks: readonly Webhook[];
     };
     return object.webhooks.map(({ clientConfig }) => clientConfig.caBundle);
+  };
+  /** Somebody writes the webhooks as they are in deploy/. */
+  const withoutRoots = async () => {
+    const there = (await cluster.admin.get(WEBHOOKS, { name: 'istio-sidecar-injector' })) as unknown as {
+      readonly webhooks: readonly Webhook[];
+    };
+    const webhooks = there.webhooks.map(webhook => ({
+      ...webhook,
+      clientConfig: { ...webhook.clientConfig, caBundle: null },
+    }));
+    await cluster.admin.patch(WEBHOOKS, { name: 'istio-sidecar-injector' }, { webhooks });
   };
   const trusted = async (name: string, root: Buffer, count: number) =>
     until(`the roots of ${name}`, async () => {
@@ -252,21 +264,23 @@ describe('with a real API server', { skip: noApiServer, timeout: 3_600_000 }, ()
     await trusted('of-canary', root, 1);
     await canary.stop();
 
-    const changed = (await cluster.admin.get(WEBHOOKS, { name: 'istio-sidecar-injector' })) as KubeObject & {
-      readonly webhooks: readonly Webhook[];
-    };
-    await cluster.admin.patch(
-      WEBHOOKS,
-      { name: 'istio-sidecar-injector' },
-      {
-        webhooks: changed.webhooks.map(webhook => ({
-          ...webhook,
-          clientConfig: { ...webhook.clientConfig, caBundle: null },
-        })),
-      },
-    );
+    await withoutRoots();
     await trusted('istio-sidecar-injector', root, 4);
     assert.ok(isInjected(await create(web(), 'shop')));
+  });
+
+  test('who empties the roots again and again is not answered each time', async () => {
+    const generation = async () => {
+      const { metadata } = (await cluster.admin.get(WEBHOOKS, { name: 'istio-sidecar-injector' })) ?? assert.fail();
+      return (metadata as { readonly generation?: number }).generation ?? assert.fail();
+    };
+    const before = await generation();
+    for (let round = 0; round < 60; round++) await withoutRoots();
+    await until('a word', () => pilotlight.said(/somebody else changes the roots of a webhook/).length === 1);
+    await trusted('istio-sidecar-injector', await cluster.root(), 4);
+    // Theirs and ours by turns.
+    const changes = (await generation()) - before;
+    assert.ok(changes < 24, `${changes} changes`);
   });
 
   test('while one root takes over from another the webhook is known by both, and pods are injected all the while', async () => {
@@ -283,6 +297,45 @@ describe('with a real API server', { skip: noApiServer, timeout: 3_600_000 }, ()
       return !pem.includes(before.trim());
     });
     assert.deepEqual([...seen].sort(), [1, 2]);
+  });
+
+  test('without the right to write webhooks that is said once, and check says what it means', async () => {
+    const roles: Resource = { apiVersion: 'rbac.authorization.k8s.io/v1', plural: 'clusterroles' };
+    const role = { name: 'istiod-clusterrole-istio-system' };
+    interface Rule {
+      readonly resources: readonly string[];
+      readonly verbs: readonly string[];
+    }
+    const { rules } = (await cluster.admin.get(roles, role)) as unknown as { readonly rules: readonly Rule[] };
+    const less = rules.map(rule =>
+      rule.resources.includes(WEBHOOKS.plural)
+        ? { ...rule, verbs: rule.verbs.filter(verb => verb !== 'update') }
+        : rule,
+    );
+    await cluster.admin.patch(roles, role, { rules: less });
+    const asks = {
+      user: 'system:serviceaccount:istio-system:istiod',
+      resourceAttributes: { group: 'admissionregistration.k8s.io', resource: WEBHOOKS.plural, verb: 'update' },
+    };
+    await until('the right to be gone', async () => {
+      const body = { apiVersion: 'authorization.k8s.io/v1', kind: 'SubjectAccessReview', spec: asks };
+      const path = '/apis/authorization.k8s.io/v1/subjectaccessreviews';
+      const { status } = (await cluster.client.json(path, { method: 'POST', body })) as {
+        status: { allowed: boolean };
+      };
+      return !status.allowed;
+    });
+    await withoutRoots();
+    const said = () => pilotlight.said(/"403 Forbidden: .*a webhook cannot be given the roots/).length;
+    await until('a word', () => said() > 0);
+    const { out } = await inThisProcess([
+      'check',
+      '--kubeconfig',
+      await cluster.api.kubeconfig({ token: 'admintoken' }),
+    ]);
+    assert.match(out, /caBundle of rev\.namespace, rev\.object, namespace, object is empty: .*its log says why/);
+    assert.equal(said(), 1);
+    await cluster.admin.patch(roles, role, { rules });
   });
 
   test('while nobody answers, pods that are to be injected are refused and all others made; then they are injected again', async () => {
