@@ -10,7 +10,7 @@ import { textOf } from '../unknown.ts';
 import { annotationsOf, type Json, type JsonObject, own, type Pod, type StringMap } from './pod.ts';
 import { PROXY_CONFIG, readProxyConfig } from './proxy-config.ts';
 import { quantity } from './quantity.ts';
-import { DEEPEST } from './shape.ts';
+import { containerFault, DEEPEST } from './shape.ts';
 import { isList, isObject } from './strategic-merge.ts';
 
 /** What is wrong with a value, in words that say what was expected; undefined where nothing is. */
@@ -128,14 +128,17 @@ const configMap: Check = value => {
 
 /** What `proxy.istio.io/overrides` holds. */
 const overrides: Check = value => {
-  const fault = object(value);
-  if (fault !== undefined) return fault;
-  const { containers, initContainers } = JSON.parse(value) as JsonObject;
-  const isContainers = (list: Json | undefined) =>
-    list == null || (isList(list) && list.every(item => isObject(item) && typeof item['name'] === 'string'));
-  return isContainers(containers) && isContainers(initContainers)
-    ? undefined
-    : 'expected lists of containers with names under containers and initContainers';
+  const json = jsonObject(value);
+  if (!json) return 'expected an object of JSON';
+  for (const field of ['containers', 'initContainers']) {
+    const list = json[field] ?? [];
+    if (!isList(list)) return `${field}: expected a list of containers`;
+    for (const [i, item] of list.entries()) {
+      const fault = containerFault(item, `${field}[${i}]`);
+      if (fault !== undefined) return fault;
+    }
+  }
+  return undefined;
 };
 
 const levels = 'trace|debug|info|warning|warn|error|critical|off';

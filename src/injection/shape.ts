@@ -120,9 +120,18 @@ function* plainFaults(value: unknown, shape: Shape & string, path: string): Gene
 /** How deep a pod is, its own and what others may have written into it: none that an API server has is deeper than 20. */
 export const DEEPEST = 100;
 
+/** The first thing that is wrong with what is at a path of a text of JSON; undefined where nothing is. */
+function faultOf(value: unknown, shape: Shape, path: string): string | undefined {
+  if (isDeeperThan(DEEPEST, value)) return `${path}: it is nested more than ${DEEPEST} deep`;
+  for (const [at, message] of faults(value, shape, path, MOST.items)) return `${at}: ${message}`;
+  return undefined;
+}
+
 /** Whether a value tells how to ask a container something, as far as it is read. */
-export const isHandler = (value: unknown): boolean =>
-  !isDeeperThan(DEEPEST, value) && faults(value, probe, '', MOST.items).next().done === true;
+export const isHandler = (value: unknown): boolean => faultOf(value, probe, '') === undefined;
+
+/** What keeps a value from being a container, as far as it is read. */
+export const containerFault = (value: unknown, path: string): string | undefined => faultOf(value, container, path);
 
 /** Of a pod whose shape is right. */
 function* lengthFaults({ metadata }: Pod): Generator<Fault> {

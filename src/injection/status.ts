@@ -11,6 +11,7 @@ import {
   type Pod,
   PROXY,
 } from './pod.ts';
+import { containerFault } from './shape.ts';
 import { isList, isObject } from './strategic-merge.ts';
 
 /** The annotation that says what was injected; there is none in a pod that was not. */
@@ -135,7 +136,7 @@ export function statusText(original: Pod, injected: Pod, patch: Pod, revision: s
   });
 }
 
-/** The user's own containers under names of injected ones. */
+/** The user's own containers under names of injected ones, but for what is none. */
 export interface Overrides {
   readonly containers: readonly Container[];
   readonly initContainers: readonly Container[];
@@ -144,7 +145,7 @@ export interface Overrides {
 export function overridesOf(pod: Pod): Overrides {
   const json = parsed(annotation(pod, OVERRIDES));
   const containers = (list: unknown) =>
-    isList(list) ? list.filter((c): c is Container => isObject(c) && typeof c['name'] === 'string') : [];
+    isList(list) ? list.filter((c): c is Container => containerFault(c, '') === undefined) : [];
   const found = isObject(json) ? json : {};
   return { containers: containers(found['containers']), initContainers: containers(found['initContainers']) };
 }

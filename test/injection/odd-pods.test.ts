@@ -85,6 +85,19 @@ test('what the user wrote of the proxy comes out again where the user wrote it',
     }
 });
 
+test('what an annotation holds that is no container does not come out again', () => {
+  for (const volumeMounts of [5, [null], {}]) {
+    const kept = JSON.stringify({ containers: [{ name: 'istio-proxy', volumeMounts }] });
+    const pod = {
+      metadata: {
+        annotations: { 'sidecar.istio.io/status': '{"containers":["istio-proxy"]}', 'proxy.istio.io/overrides': kept },
+      },
+      spec: { containers: [{ name: 'web' }, { name: 'istio-proxy' }] },
+    };
+    assert.deepEqual(plain(uninject(pod)).spec, { containers: [{ name: 'web' }] });
+  }
+});
+
 test("of what istiod injected the user's own name of the workload stays", () => {
   const settings = settingsOf({ values: values(), mesh: '' });
   const status = '{"containers":["istio-proxy"],"volumes":null,"revision":"default"}';

@@ -197,7 +197,14 @@ const fromAnnotations: readonly OddPod[] = [
   ...asked(
     'overrides that are no container',
     overrides('{"containers":[{"name":"istio-proxy","env":{"A":"b"}}]}'),
-    /spec\.\w+\[\d\]\.env: expected a list/,
+    /overrides"\]: .*containers\[0\]\.env: expected a list/,
+  ),
+  ...['5', '[null]', '[{"mountPath":"/a"}]'].flatMap(mounts =>
+    asked(
+      `overrides with mounts ${mounts}`,
+      overrides(`{"initContainers":[{"name":"istio-proxy","volumeMounts":${mounts}}]}`),
+      /overrides"\]: .*initContainers\[0\]\.volumeMounts.*: (expected|it is needed)/,
+    ),
   ),
   ...['{"":{"emptyDir":{}}}', '{"a.b":{}}'].flatMap(text =>
     asked(`a volume ${text}`, { 'sidecar.istio.io/userVolume': text }, /is not the name of a volume/),
