@@ -149,9 +149,9 @@ export class Rotating {
   /** What replicas that have ended reported is of no use once a rotation is over. */
   async #forget(rotation: Rotation, writer: Writer, signal: AbortSignal): Promise<void> {
     if (this.#tidied === stepId(rotation)) return;
-    this.#tidied = stepId(rotation);
     for (const [name, { ended }] of await this.#context.replicas.all(signal))
       if (ended) await this.#remove(name, writer);
+    this.#tidied = stepId(rotation);
   }
 
   async #remove(name: string, writer: Writer): Promise<void> {
