@@ -1,5 +1,5 @@
 import type { Report } from '../config/report.ts';
-import { containersOf, findContainer, initContainersOf, type Named, type Pod, PROXY } from './pod.ts';
+import { allContainersOf, containersOf, findContainer, initContainersOf, type Named, type Pod, PROXY } from './pod.ts';
 
 /** What keeps what is injected and what a pod has from being in one pod. */
 
@@ -30,7 +30,7 @@ export function checkVolumes(pod: Pod, added: Pod, report: Report): void {
 /** Reports names of injected containers that are in both lists, as several templates may have it. */
 export function checkNames(pod: Pod, added: Pod, report: Report): void {
   const init = new Set(initContainersOf(pod).map(({ name }) => name));
-  const injected = new Set([...initContainersOf(added), ...containersOf(added)].map(({ name }) => name));
+  const injected = new Set(allContainersOf(added).map(({ name }) => name));
   for (const { name } of containersOf(pod))
     if (init.has(name) && injected.has(name))
       report.error(
@@ -54,8 +54,8 @@ export function checkArguments(pod: Pod, report: Report): void {
 
 /** Reports places at which an injected container would have two volumes. */
 export function checkMounts(pod: Pod, added: Pod, report: Report): void {
-  const names = new Set([...initContainersOf(added), ...containersOf(added)].map(({ name }) => name));
-  for (const { name, volumeMounts = [] } of [...initContainersOf(pod), ...containersOf(pod)]) {
+  const names = new Set(allContainersOf(added).map(({ name }) => name));
+  for (const { name, volumeMounts = [] } of allContainersOf(pod)) {
     if (!names.has(name)) continue;
     const paths = new Set<string>();
     for (const { mountPath } of volumeMounts) {

@@ -119,6 +119,9 @@ export const initContainersOf = (pod: Pod): readonly Container[] => pod.spec?.in
 
 export const containersOf = (pod: Pod): readonly Container[] => pod.spec?.containers ?? [];
 
+/** Those of both lists; an ephemeral one comes when the pod is made already. */
+export const allContainersOf = (pod: Pod): readonly Container[] => [...initContainersOf(pod), ...containersOf(pod)];
+
 export const annotationsOf = (pod: Pod): StringMap => pod.metadata?.annotations ?? {};
 
 export const labelsOf = (pod: Pod): StringMap => pod.metadata?.labels ?? {};

@@ -1,10 +1,9 @@
 import { truth } from './annotations.ts';
 import {
+  allContainersOf,
   annotation,
   type Container,
-  containersOf,
   type Handler,
-  initContainersOf,
   type JsonObject,
   mapContainers,
   own,
@@ -88,7 +87,7 @@ const isHook = (path: string): boolean => path.startsWith('/app-lifecycle/');
 
 /** What the proxy is to be asked instead of the app's containers. What asks the status port itself is none of the app's. */
 export function appProbers(pod: Pod, statusPort: number): AppProbers {
-  const containers = [...initContainersOf(pod), ...containersOf(pod)].filter(({ name }) => name !== PROXY);
+  const containers = allContainersOf(pod).filter(({ name }) => name !== PROXY);
   return Object.fromEntries(
     containers.flatMap(container =>
       [...handlersOf(container)].flatMap(([path, handler]): (readonly [string, Prober])[] => {

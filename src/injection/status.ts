@@ -137,7 +137,7 @@ export function statusText(original: Pod, injected: Pod, patch: Pod, revision: s
 }
 
 /** The user's own containers under names of injected ones, but for what is none. */
-export interface Overrides {
+interface Overrides {
   readonly containers: readonly Container[];
   readonly initContainers: readonly Container[];
 }

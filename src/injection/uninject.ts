@@ -20,7 +20,6 @@ import {
   type Before,
   type InjectionStatus,
   OVERRIDES,
-  type Overrides,
   overridesOf,
   proxyVariable,
   STATUS,
@@ -42,12 +41,10 @@ export function uninject(pod: Pod, workload = workloadOf(pod, '').name): Pod {
   const status = found ?? nothing;
   const measured = status.before ? pod : restoreMetrics(pod, proxyVariable(pod, SCRAPE));
   const asked = found ? restoreProbes(measured, proxyVariable(pod, PROBERS)) : measured;
-  const overrides = overridesAmong(
-    pod,
-    new Set(found ? [...status.initContainers, ...status.containers] : sidecarContainers),
-  );
+  const overrides = overridesOf(pod);
+  const injected = new Set(found ? [...status.initContainers, ...status.containers] : sidecarContainers);
+  const own = [...overrides.containers, ...overrides.initContainers].filter(({ name }) => injected.has(name));
   // The user's words about the proxy stood among the containers, unless they were those of an init container.
-  const own = [...overrides.containers, ...overrides.initContainers];
   const ownInit = own.filter(c =>
     c.name === PROXY ? c.restartPolicy !== undefined : overrides.initContainers.includes(c),
   );
@@ -92,13 +89,6 @@ const nothing: InjectionStatus = {
   revision: 'default',
   before: { labels: {}, annotations: {}, spec: {}, volumes: [], imagePullSecrets: [] },
 };
-
-/** The user's own containers of these names. */
-function overridesAmong(pod: Pod, names: ReadonlySet<string>): Overrides {
-  const { containers, initContainers } = overridesOf(pod);
-  const among = (list: readonly Container[]) => list.filter(({ name }) => names.has(name));
-  return { containers: among(containers), initContainers: among(initContainers) };
-}
 
 /** The object with fields as they were; null is none. */
 const restored = <T extends JsonObject>(object: T, before: { readonly [name: string]: Json }): T => {

@@ -1,11 +1,10 @@
 import { toJson } from '../../proto/json.ts';
 import { bootstrapOf, type Secure } from '../bootstrap.ts';
 import {
+  allContainersOf,
   annotation,
   type Container,
-  containersOf,
   type EnvVar,
-  initContainersOf,
   type JsonObject,
   labelsOf,
   own,
@@ -51,7 +50,7 @@ export function withBootstrap(
 ): Container {
   if (proxy.args?.includes(CONFIG)) return proxy;
   const value = (name: string) => proxy.env?.find(variable => variable.name === name)?.value;
-  const containers = [...initContainersOf(context.pod), ...containersOf(context.pod)];
+  const containers = allContainersOf(context.pod);
   const adminPort = context.proxy.proxyAdminPort || 15000;
   const podIp = known('INSTANCE_IP');
   const status = statusResources({
