@@ -63,6 +63,11 @@ const configurationOf = (object: Fields): WebhookConfiguration => ({
   }),
 });
 
+/** The revision that a configuration brings pods to. */
+const revisionOf = (object: Fields): readonly string[] => [
+  textOf(fields(fields(object['metadata'])['labels'])['istio.io/rev']),
+];
+
 const servicesAsked = (object: Fields, namespace: string): readonly string[] =>
   list(object['webhooks'])
     .map(webhook => fields(fields(fields(webhook)['clientConfig'])['service']))
@@ -159,6 +164,13 @@ async function stateOf(args: Arguments): Promise<ClusterState> {
     all(client, '/api/v1/configmaps', rootIn, { fieldSelector: 'metadata.name=istio-ca-root-cert' }),
     clusterSettings(args),
   ]);
+  if (!webhooks.length) {
+    const [tagged] = await all(client, configurations, revisionOf, { labelSelector: `istio.io/tag=${revision}` });
+    if (tagged)
+      throw new UsageError(
+        `--revision: '${revision}' is a tag of the revision ${tagged}; expected --revision ${tagged}`,
+      );
+  }
   return {
     rootNamespace,
     revision,

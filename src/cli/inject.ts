@@ -16,7 +16,7 @@ import { meshSettings } from '../istio/settings.ts';
 import { objectKey } from '../object-key.ts';
 import type { MeshConfig } from '../proto/generated/istio/mesh/v1alpha1.ts';
 import { readMeshOptions } from '../settings/settings.ts';
-import { type ClusterSettings, clusterSettings } from './injection-settings.ts';
+import { type ClusterSettings, clusterSettings, OFFLINE } from './injection-settings.ts';
 import { joined, mapPods, readInput } from './manifests.ts';
 import { osError } from './os-error.ts';
 
@@ -24,7 +24,14 @@ import { osError } from './os-error.ts';
 async function textsOf(args: Arguments): Promise<ClusterSettings> {
   const { options } = args;
   const files = ['mesh-config', 'values', 'injector-config'] as const;
-  if (!files.some(name => options[name] !== undefined)) return clusterSettings(args);
+  if (!files.some(name => options[name] !== undefined)) {
+    const found = await clusterSettings(args);
+    if (found.mesh === undefined && found.values === undefined && found.config === undefined)
+      throw new UsageError(
+        `${options['revision'] ? `--revision: '${options['revision']}': ` : ''}the cluster has no settings of that control plane, the ConfigMaps istio and istio-sidecar-injector (kubectl get configmap -A); ${OFFLINE}`,
+      );
+    return found;
+  }
   const [mesh, values, config] = await Promise.all(
     files.map(async name => {
       const file = options[name];

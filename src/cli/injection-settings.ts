@@ -15,7 +15,8 @@ export interface ClusterSettings {
   readonly kubelets: readonly string[];
 }
 
-const offline = 'without one, give --mesh-config FILE (an empty file for the defaults)';
+/** What does where no cluster says the settings. */
+export const OFFLINE = 'without one, give --mesh-config FILE (an empty file for the defaults)';
 
 /** Reads the ConfigMaps of Istio's names and the nodes' versions from the cluster of the kubeconfig. Throws a UsageError. */
 export async function clusterSettings(args: Arguments): Promise<ClusterSettings> {
@@ -25,7 +26,7 @@ export async function clusterSettings(args: Arguments): Promise<ClusterSettings>
     throw clusterError(
       kubeconfig,
       error,
-      `there is no cluster whose settings could be read; ${offline}, or --kubeconfig FILE`,
+      `there is no cluster whose settings could be read; ${OFFLINE}, or --kubeconfig FILE`,
     );
   });
   const get = async (path: string): Promise<unknown> =>

@@ -152,6 +152,12 @@ export function checks(world: () => { readonly cluster: Cluster; readonly pilotl
         .map(({ pod: name, reason }) => [name, reason]);
     await cluster.admin.apply(WEBHOOKS, tag);
     assert.deepEqual(await told(), []);
+    const admin = await cluster.api.kubeconfig({ token: 'admintoken' });
+    const asTag = await check(admin, ['check', '--revision', 'stable']);
+    assert.match(asTag.err, /--revision: 'stable' is a tag of the revision canary; expected --revision canary\n/);
+    const unknown = await check(admin, ['inject', '-f', '/dev/null', '--revision', 'canry']);
+    assert.match(unknown.err, /--revision: 'canry': the cluster has no settings of that control plane/);
+    assert.deepEqual([asTag.code, unknown.code], [2, 2]);
     const labels = { 'istio.io/rev': 'default' };
     await cluster.admin.patch(WEBHOOKS, { name: tag.metadata.name }, { metadata: { labels } });
     await until('the pod', async () => (await told()).length > 0);
