@@ -27,8 +27,11 @@ export class Members {
   }
 }
 
-/** A list whose items are made when they are read. */
-export const each = <T>(items: Iterable<T | typeof pause>, make: (item: T) => LateJson): LateList => ({
+/** What is made of items when it is read: a list, or the members of an object. */
+export const each = <T, J extends LateJson>(
+  items: Iterable<T | typeof pause>,
+  make: (item: T) => J,
+): Iterable<J | typeof pause> => ({
   *[Symbol.iterator]() {
     for (const item of items) yield item === pause ? pause : make(item);
   },
@@ -184,11 +187,7 @@ const lateItems = (items: readonly unknown[], make: (item: unknown) => LateJson)
 function lateMembers(map: AnyMessage, make: (item: unknown, name: string) => LateJson): LateJson {
   const names = Object.keys(map).sort();
   if (names.length <= ITEMS) return Object.fromEntries(names.map(name => [name, make(map[name], name)]));
-  return new Members({
-    *[Symbol.iterator]() {
-      for (const name of names) yield [name, make(map[name], name)] as const;
-    },
-  });
+  return new Members(each(names, name => [name, make(map[name], name)] as const));
 }
 
 const lateStruct = ({ fields }: AnyMessage): LateJson =>

@@ -62,14 +62,12 @@ export class InquiryStreams {
 
   /** More is kept. */
   weigh(): void {
-    for (let lists = this.#streams.lists(); keptFor(lists.flat()) > bounds['inquiry-bytes'].most; ) {
-      const heaviest = lists.reduce((most, list) => (keptFor(list) > keptFor(most) ? list : most));
-      this.#end(
-        heaviest.reduce((most, stream) => (stream.kept > most.kept ? stream : most)),
-        'inquiry-bytes',
-      );
-      lists = this.#streams.lists();
-    }
+    const lists = this.#streams.lists();
+    if (keptFor(lists.flat()) <= bounds['inquiry-bytes'].most) return;
+    const heaviest = lists.reduce((most, list) => (keptFor(list) > keptFor(most) ? list : most));
+    const longest = heaviest.reduce((most, stream) => (stream.kept > most.kept ? stream : most));
+    this.#end(longest, 'inquiry-bytes');
+    this.weigh();
   }
 
   #end(stream: Asking, bound: BoundName): void {

@@ -41,10 +41,6 @@ const PROTOCOLS: { readonly [P in ServicePort['protocol']]?: string } = {
   Unsupported: 'UnsupportedProtocol',
 };
 
-function* pairs<K extends string, V>(map: Iterable<readonly [K, V]>, make: (value: V) => LateJson) {
-  for (const [name, value] of map) yield [name, make(value)] as const;
-}
-
 const nullIfNone = <T>(list: readonly T[]): readonly T[] | null => (list.length ? list : null);
 
 const portJson = ({ name, port, protocol }: ServicePort): object => ({
@@ -178,13 +174,9 @@ export function endpointShards({ endpoints, services, settings }: MeshModel): ob
       }),
     );
   };
-  return new Members({
-    *[Symbol.iterator]() {
-      const byHost = Map.groupBy(endpoints.values(), ({ hostname }) => hostname);
-      for (const entry of sortedBy(byHost, ([host]) => host))
-        yield entry === pause ? pause : ([entry[0], ofHost(...entry)] as const);
-    },
-  });
+  const byHost = Map.groupBy(endpoints.values(), ({ hostname }) => hostname);
+  const sorted = sortedBy(byHost, ([host]) => host);
+  return new Members(each(sorted, ([host, lists]) => [host, ofHost(host, lists)] as const));
 }
 
 const targetJson = (mesh: MeshModel, { service, port, targetPort }: ServiceTarget): object => ({
@@ -232,8 +224,10 @@ export function sidecarScope(mesh: MeshModel, proxy: Proxy): object {
     outboundTrafficPolicy: scope.outboundPolicy.mode === 'REGISTRY_ONLY' ? {} : { mode: scope.outboundPolicy.mode },
     services: services(scope.services),
     egressListenerServices: each(scope.egress, listener => services(listener.services)),
-    servicesByHostname: new Members(pairs(scope.serviceByHost, service => serviceJson(mesh, service))),
+    servicesByHostname: new Members(
+      each(scope.serviceByHost, ([host, service]) => [host, serviceJson(mesh, service)] as const),
+    ),
     sidecar: scope.sidecar ? configObject(scope.sidecar).spec : null,
-    destinationRules: new Members(pairs(scope.destinationRules, rule => [ruleJson(rule)])),
+    destinationRules: new Members(each(scope.destinationRules, ([host, rule]) => [host, [ruleJson(rule)]] as const)),
   };
 }
