@@ -34,23 +34,17 @@ async function objectsIn(path: string): Promise<readonly JsonObject[]> {
   return found;
 }
 
-/** The value with every object in it as `change` makes it, from within outwards. */
-export function mapObjects(value: Json, change: (object: JsonObject, path: readonly string[]) => JsonObject): Json {
-  const walk = (inner: Json, path: readonly string[]): Json => {
-    if (isList(inner)) return inner.map(item => walk(item, path));
-    if (!isObject(inner)) return inner;
-    const fields = Object.entries(inner).map(([field, of]): [string, Json] => [
-      field,
-      walk(of ?? null, [...path, field]),
-    ]);
-    return change(Object.fromEntries(fields), path);
-  };
-  return walk(value, []);
-}
+type Change = (object: JsonObject, path: readonly string[]) => JsonObject;
 
-/** The same for one object. */
-export const mapObject = (object: JsonObject, change: Parameters<typeof mapObjects>[1]): JsonObject =>
-  mapObjects(object, change) as JsonObject;
+/** The object with every object in it, itself last, as `change` makes it. */
+export function mapObject(object: JsonObject, change: Change, path: readonly string[] = []): JsonObject {
+  const walk = (value: Json, at: readonly string[]): Json => {
+    if (isList(value)) return value.map(item => walk(item, at));
+    return isObject(value) ? mapObject(value, change, at) : value;
+  };
+  const fields = Object.entries(object).map(([field, value]) => [field, walk(value ?? null, [...path, field])]);
+  return change(Object.fromEntries(fields), path);
+}
 
 /** The fields of an object; none of anything else. */
 export const fieldsOf = (value: Json | undefined): JsonObject => (isObject(value) ? value : {});

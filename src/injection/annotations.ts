@@ -3,7 +3,7 @@ import { hostFault, isDnsLabel } from '../config/host.ts';
 import { isDeeperThan } from '../config/json.ts';
 import { checkProxySettings } from '../config/parse/proxy-settings.ts';
 import { entry, Report } from '../config/report.ts';
-import { reservedPorts } from '../istio/reserved-ports.ts';
+import { reserved } from '../istio/reserved-ports.ts';
 import { defaultProxyConfig } from '../istio/settings.ts';
 import { objectKey } from '../object-key.ts';
 import { textOf } from '../unknown.ts';
@@ -41,8 +41,8 @@ const port: Check = value => (isNumber(value.trim(), 65535) ? undefined : `'${va
 /** Where the kubelet asks: a port that the proxy does not have for something else already; 0 is none. */
 const statusPort: Check = value => {
   const number = Number(value.trim());
-  if (port(value) || number === 15020 || !Object.hasOwn(reservedPorts, number)) return port(value);
-  return `it is the proxy's own (${reservedPorts[number]}); expected another port, such as 15020`;
+  if (port(value) || number === 15020 || !reserved(number)) return port(value);
+  return `${reserved(number)}; expected another port, such as 15020`;
 };
 
 const ports: Check = value =>

@@ -1,6 +1,6 @@
 import type { Problem } from '../config/problem.ts';
 import { Report } from '../config/report.ts';
-import { reservedPorts } from '../istio/reserved-ports.ts';
+import { reserved } from '../istio/reserved-ports.ts';
 import { objectKey } from '../object-key.ts';
 import { checkAnnotations } from './annotations.ts';
 import { checkArguments, checkMounts, checkNames, checkVolumes } from './conflicts.ts';
@@ -273,12 +273,10 @@ function warnOfOwn(pod: Pod, report: Report): void {
       const at = `spec.${list}[${i}]`;
       if ((securityContext?.runAsUser ?? pod.spec?.securityContext?.runAsUser) === user)
         report.warning(`${at}.securityContext.runAsUser`, `${user} is the proxy's user: its traffic is not captured`);
-      for (const [j, { containerPort }] of ports.entries())
-        if (Object.hasOwn(reservedPorts, containerPort))
-          report.warning(
-            `${at}.ports[${j}].containerPort`,
-            `${containerPort} is the proxy's own (${reservedPorts[containerPort]})`,
-          );
+      for (const [j, { containerPort }] of ports.entries()) {
+        const fault = reserved(containerPort);
+        if (fault) report.warning(`${at}.ports[${j}].containerPort`, fault);
+      }
     }
 }
 

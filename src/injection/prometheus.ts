@@ -1,5 +1,5 @@
 import { entry, type Report } from '../config/report.ts';
-import { reservedPorts } from '../istio/reserved-ports.ts';
+import { reserved } from '../istio/reserved-ports.ts';
 import type { MeshConfig } from '../proto/generated/istio/mesh/v1alpha1.ts';
 import { truth } from './annotations.ts';
 import { annotation, annotationsOf, type Json, type Pod, type StringMap, withMeta } from './pod.ts';
@@ -84,8 +84,7 @@ function checkPort(port: string, merged: string, name: string, report: Report): 
   if (!/^[+-]?\d+$/.test(port) || number < 1 || number > 65535)
     report.error(at, `'${port}' is no port; expected the app's port for metrics, 1 to 65535`);
   else if (String(number) === merged) report.error(at, `${port} is the port of the merged metrics; name the app's own`);
-  else if (Object.hasOwn(reservedPorts, number))
-    report.error(at, `${port} is the proxy's own (${reservedPorts[number]}); name the app's port`);
+  else if (reserved(number)) report.error(at, `${reserved(number)}; name the app's port`);
 }
 
 /** The pod with the annotations that it had before {@link mergedMetrics}. */

@@ -1,4 +1,4 @@
-import { reservedPorts } from '../../istio/reserved-ports.ts';
+import { reserved } from '../../istio/reserved-ports.ts';
 import { defaultProxyConfig } from '../../istio/settings.ts';
 import type { Duration } from '../../proto/generated/google/protobuf.ts';
 import type {
@@ -58,8 +58,8 @@ const variableName = /^[\x20-\x3c\x3e-\x7e]+$/;
 /** Reports what is no port, and one that the proxy has for something else. */
 function checkOwnPort(port: number | undefined, standard: number | undefined, path: string, report: Report): void {
   checkPort(port, path, report);
-  if (port !== undefined && port !== standard && Object.hasOwn(reservedPorts, port))
-    report.error(path, `${port} is the proxy's own (${reservedPorts[port]})`);
+  const fault = port === undefined || port === standard ? undefined : reserved(port);
+  if (fault) report.error(path, fault);
 }
 
 function checkDrain(duration: Duration | undefined, path: string, report: Report): void {
