@@ -14,7 +14,7 @@ import { VERSION } from '../version.ts';
 import { type ClusterState, checkCluster, type Unpulled, type WebhookConfiguration } from './cluster-check.ts';
 import { clusterError, requestError } from './cluster-error.ts';
 import { meshOf } from './inject.ts';
-import { type ClusterSettings, clusterSettings } from './injection-settings.ts';
+import { type ClusterSettings, settingsFrom } from './injection-settings.ts';
 
 type Fields = { readonly [field: string]: unknown };
 
@@ -162,7 +162,7 @@ async function stateOf(args: Arguments): Promise<ClusterState> {
     all(client, validators, object => [[nameOf(object), servicesAsked(object, rootNamespace)] as const]),
     all(client, `/api/v1/namespaces/${rootNamespace}/services`, object => [nameOf(object)]),
     all(client, '/api/v1/configmaps', rootIn, { fieldSelector: 'metadata.name=istio-ca-root-cert' }),
-    clusterSettings(args),
+    settingsFrom(client, args),
   ]);
   if (!webhooks.length) {
     const [tagged] = await all(client, configurations, revisionOf, { labelSelector: `istio.io/tag=${revision}` });

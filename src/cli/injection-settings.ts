@@ -20,8 +20,7 @@ export const OFFLINE = 'without one, give --mesh-config FILE (an empty file for 
 
 /** Reads the ConfigMaps of Istio's names and the nodes' versions from the cluster of the kubeconfig. Throws a UsageError. */
 export async function clusterSettings(args: Arguments): Promise<ClusterSettings> {
-  const { kubeconfig, context, revision = '' } = args.options;
-  const { rootNamespace } = readMeshOptions(args);
+  const { kubeconfig, context } = args.options;
   const client = await ApiClient.create({ kubeconfig, context }).catch((error: Error) => {
     throw clusterError(
       kubeconfig,
@@ -29,6 +28,13 @@ export async function clusterSettings(args: Arguments): Promise<ClusterSettings>
       `there is no cluster whose settings could be read; ${OFFLINE}, or --kubeconfig FILE`,
     );
   });
+  return settingsFrom(client, args);
+}
+
+/** The same by a client that is there already. */
+export async function settingsFrom(client: ApiClient, args: Arguments): Promise<ClusterSettings> {
+  const { revision = '' } = args.options;
+  const { rootNamespace } = readMeshOptions(args);
   const get = async (path: string): Promise<unknown> =>
     client.json(path).catch((error: unknown) => {
       if (isMissing(error)) return undefined;
