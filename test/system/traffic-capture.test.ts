@@ -186,20 +186,26 @@ describe("pilotlight iptables in pods' own networks", () => {
     const { own } = await pod(CAPTURE);
     const [command = '', ...within] = own.within;
     const edit = (line: string) => execute(command, [...within, 'iptables', '-t', 'nat', ...line.split(' ')]);
-    for (const [line, undo] of [
-      ['-D ISTIO_OUTPUT 4', '-I ISTIO_OUTPUT 4 -m owner --uid-owner 1337 -j RETURN'],
-      ['-A ISTIO_OUTPUT -j ISTIO_REDIRECT', '-D ISTIO_OUTPUT -j ISTIO_REDIRECT'],
-      ['-I OUTPUT -o eth9 -j RETURN', '-D OUTPUT -o eth9 -j RETURN'],
-      ['-D OUTPUT -j ISTIO_OUTPUT', '-A OUTPUT -j ISTIO_OUTPUT'],
-      ['-N ISTIO_MORE', '-X ISTIO_MORE'],
+    const excluded = (operation: '-I' | '-D') => [
+      `${operation} PREROUTING -i eth9 -j RETURN`,
+      `${operation} OUTPUT -o eth9 -j RETURN`,
+    ];
+    for (const [lines, undo] of [
+      [['-D ISTIO_OUTPUT 4'], ['-I ISTIO_OUTPUT 4 -m owner --uid-owner 1337 -j RETURN']],
+      [['-A ISTIO_OUTPUT -j ISTIO_REDIRECT'], ['-D ISTIO_OUTPUT -j ISTIO_REDIRECT']],
+      [excluded('-I'), excluded('-D')],
+      [['-D OUTPUT -j ISTIO_OUTPUT'], ['-A OUTPUT -j ISTIO_OUTPUT']],
+      [['-N ISTIO_MORE'], ['-X ISTIO_MORE']],
     ] as const) {
-      await edit(line);
-      assert.match((await iptables(own.within, CAPTURE)).said, /not those that are wanted \(nat: /, line);
-      await edit(undo);
+      for (const line of lines) await edit(line);
+      assert.match((await iptables(own.within, CAPTURE)).said, /not those that are wanted \(nat: /, lines[0]);
+      for (const line of undo) await edit(line);
     }
-    // What somebody else has there is theirs.
+    // What somebody else has there is theirs: an interface is excluded in both directions by us, or not at all.
     await edit('-I OUTPUT -p tcp --dport 1 -j ACCEPT');
+    await edit('-I OUTPUT -o eth9 -j RETURN');
     assert.match((await iptables(own.within, CAPTURE)).said, /nothing was changed/);
+    await edit('-D OUTPUT -o eth9 -j RETURN');
     assert.equal((await iptables(own.within, ['--cleanup-only'])).code, 0);
     assert.equal(await saved(own), '*nat\n-A OUTPUT -p tcp -m tcp --dport 1 -j ACCEPT\nCOMMIT\n');
   });
