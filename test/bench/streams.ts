@@ -115,6 +115,11 @@ class ProxyStream {
       'data',
       unframed(message => this.#message(message)),
     );
+    this.stream.on('trailers', trailers => {
+      // Nobody would ever hear of it who waits until all have everything.
+      if (!this.synced)
+        throw new Error(`a stream was ended: ${trailers['grpc-status']} ${String(trailers['grpc-message'])}`);
+    });
     const [first] = this.#order;
     if (first) this.#ask(first, node);
   }
