@@ -24,6 +24,11 @@ const ms = (value: number): string => `${value.toFixed(value < 10 ? 2 : 0)} ms`;
 /** Clients in a process of their own, each with a connection of its own. */
 class Clients {
   readonly #process = fork(new URL('./tls-clients.ts', import.meta.url));
+  readonly #gone = new AbortController();
+
+  constructor() {
+    this.#process.once('exit', () => this.#gone.abort());
+  }
 
   /** What they got, and the CPU that it took here; they leave afterwards. */
   async visit(order: Visit): Promise<Visited & { readonly cpu: number }> {
@@ -43,7 +48,7 @@ class Clients {
   }
 
   async #ask(order: Visit | 'leave'): Promise<unknown> {
-    const answer = once(this.#process, 'message');
+    const answer = once(this.#process, 'message', { signal: this.#gone.signal });
     this.#process.send(order);
     return (await answer)[0];
   }
@@ -131,10 +136,12 @@ async function renewals(plane: TlsPlane): Promise<readonly Row[]> {
   const alone = await push();
   const before = await plane.secretsSent();
   const began = performance.now();
+  // The port may show the certificate of before for a moment.
+  const rootBefore = plane.root;
   plane.replace(rootAuthority(await makeRoot('cluster.local', Date.now())));
   // Agents: a thousand a minute, each over a connection of its own.
   const order = {
-    ...{ port: plane.port, root: plane.root, servername, round: 0, wants: { csr } },
+    ...{ port: plane.port, root: rootBefore + plane.root, servername, round: 0, wants: { csr } },
     pause: 60,
     atOnce: 1,
   };
