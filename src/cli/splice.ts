@@ -51,8 +51,13 @@ const inBrackets = { lineWidth: 0, collectionStyle: 'flow', flowCollectionPaddin
 
 /** A text with all these edits; of two at one place the first stands first. */
 function applied(text: string, edits: readonly Edit[]): string {
-  const ordered = edits.map((edit, i) => ({ ...edit, i })).sort((a, b) => b.from - a.from || b.i - a.i);
-  return ordered.reduce((made, { from, to, text: piece }) => made.slice(0, from) + piece + made.slice(to), text);
+  const pieces: string[] = [];
+  let at = 0;
+  for (const { from, to, text: piece } of edits.toSorted((a, b) => a.from - b.from)) {
+    pieces.push(text.slice(at, Math.max(at, from)), piece);
+    at = Math.max(at, to);
+  }
+  return pieces.join('') + text.slice(at);
 }
 
 /** The most of these numbers that can stay as they stand, each higher than the one before. */

@@ -44,29 +44,18 @@ export class Instruments {
 
   /** A gauge with labels that is read. */
   readEach<L extends string>(name: string, help: string, labelNames: readonly L[], values: Values<L>): void {
-    new Gauge({
-      name,
-      help,
-      labelNames,
-      registers: this.#registers,
-      collect() {
-        this.reset();
-        for (const [labels, value] of values()) this.set(labels, value);
-      },
-    });
+    new Gauge({ name, help, labelNames, registers: this.#registers, collect: filledWith(values) });
   }
 
   /** The same of what only grows. */
   countEach<L extends string>(name: string, help: string, labelNames: readonly L[], values: Values<L>): void {
-    new Counter({
-      name,
-      help,
-      labelNames,
-      registers: this.#registers,
-      collect() {
-        this.reset();
-        for (const [labels, value] of values()) this.inc(labels, value);
-      },
-    });
+    new Counter({ name, help, labelNames, registers: this.#registers, collect: filledWith(values) });
   }
 }
+
+/** Reads all values of a metric anew, those with labels that are gone left out. */
+const filledWith = <L extends string>(values: Values<L>) =>
+  function (this: Pick<Counter<L>, 'reset' | 'inc'>): void {
+    this.reset();
+    for (const [labels, value] of values()) this.inc(labels, value);
+  };

@@ -110,20 +110,10 @@ export class SecurePort {
 
   /** The row of the table of ports. */
   row(): Port {
-    const { address, tokens, methods, acknowledgements, line, clock, log, onOutcome } = this.#context;
+    const { address, tokens, methods, clock } = this.#context;
     // istiod's order.
     const identify = overTls([clientCertificates(() => this.#roots(), clock), ...tokens]);
-    const authority = (): CertificateAuthority => this.#authority;
-    const service = certificateMethods({
-      authority,
-      otherRoots: this.#context.otherRoots,
-      identify,
-      acknowledgements,
-      line,
-      clock,
-      log,
-      onOutcome,
-    });
+    const service = certificateMethods({ ...this.#context, authority: () => this.#authority, identify });
     const grpc = { ...methods, ...service };
     return { name: 'tls', address, tls: this.#tls, identify, serves: { grpc } };
   }

@@ -9,7 +9,7 @@ import { Frames, type Protocol } from './frame.ts';
 import type { AdsHandler, Cause } from './handler.ts';
 import { InquiryStreams } from './inquiry.ts';
 import { KeptBytes } from './kept.ts';
-import { Opening } from './opening.ts';
+import { Opening, type OpeningContext } from './opening.ts';
 import { type PushLimits, PushQueue } from './push-queue.ts';
 import { Unread } from './unread.ts';
 
@@ -43,7 +43,7 @@ export class AdsServer<C> {
   readonly #queue: PushQueue<Connection<C>>;
   readonly #context: ConnectionContext<C>;
   readonly #connections = new Set<Connection<C>>();
-  readonly #inquiries = new InquiryStreams();
+  readonly #opening: OpeningContext<C>;
   readonly #onPushed: () => void;
   readonly #unread: Unread<Connection<C>>;
   #streams = 0;
@@ -79,6 +79,12 @@ export class AdsServer<C> {
       proved: connection => unread.proved(connection),
       weigh: connection => this.#weigh(connection),
       enqueue: connection => this.#queue.enqueue(connection),
+    };
+    this.#opening = {
+      connections: this.#context,
+      inquiries: new InquiryStreams(),
+      count: () => ++this.#streams,
+      opened: connection => this.#connections.add(connection),
     };
   }
 
@@ -135,12 +141,7 @@ export class AdsServer<C> {
   }
 
   #accept(protocol: Protocol, call: Call): void {
-    const opening = new Opening<C>(protocol, call, {
-      connections: this.#context,
-      inquiries: this.#inquiries,
-      count: () => ++this.#streams,
-      opened: connection => this.#connections.add(connection),
-    });
+    const opening = new Opening(protocol, call, this.#opening);
     call.listen({
       message: bytes => opening.message(bytes),
       beginning: bytes => opening.beginning(bytes),

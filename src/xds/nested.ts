@@ -15,8 +15,8 @@ const VALUE = 2;
 
 /** The bytes before the value of an Any of so many bytes that is the last thing in all layers, the last of which holds it. */
 export function headOfAny(layers: readonly Layer[], url: string, length: number): Buffer {
-  const [any, ...outer] = layers.toReversed();
-  const all = any ? [...outer.toReversed(), { ...any, texts: [...any.texts, [URL, url] as const] }] : [];
+  const any = layers.at(-1);
+  const all = any ? layers.with(-1, { ...any, texts: [...any.texts, [URL, url]] }) : [];
   const sizes: number[] = [];
   let size = fieldSize(length);
   for (const layer of all.toReversed()) {
