@@ -120,6 +120,27 @@ function objects(pairs: readonly Pair[]): readonly object[] {
               inlineBytes: base64(hide('bytes in a patch', ofBytes.key)),
             }),
           }),
+          filter('CLUSTER', {}, 'ADD', {
+            name: 'relay',
+            connect_timeout: '1s',
+            transport_socket: {
+              name: 'envoy.transport_sockets.starttls',
+              typed_config: {
+                '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.starttls.v3.UpstreamStartTlsConfig',
+                tls_socket_config: {
+                  common_tls_context: {
+                    tls_certificates: [
+                      {
+                        certificate_chain: { filename: '/etc/c.pem' },
+                        private_key: { filename: '/etc/k.pem' },
+                        password: { inline_string: hide('a password within another socket', token('starttls')) },
+                      },
+                    ],
+                  },
+                },
+              },
+            },
+          }),
           filter('HTTP_FILTER', ofHttp, 'INSERT_FIRST', {
             name: 'envoy.filters.http.basic_auth',
             typed_config: {
@@ -216,7 +237,7 @@ describe('what is secret is in no page, whether it is asked for over HTTP or ove
       const sent = Buffer.concat(
         (await client.next('cluster')).resources.map(({ any }) => Buffer.from(any.value ?? [])),
       );
-      for (const where of ['a patch', 'bytes in a patch'])
+      for (const where of ['a patch', 'bytes in a patch', 'a password within another socket'])
         assert.ok(sent.includes(hidden.get(where) ?? '?'), `${where} is sent`);
       client.subscribe('listener');
       await client.next('listener');

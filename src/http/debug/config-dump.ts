@@ -30,33 +30,11 @@ const typeOf = (text: string): XdsType | undefined =>
 const ENVOY_FILTER = /^EnvoyFilter\//;
 /** What is in all messages with the token of a tracer. */
 const TRACER = 'envoy.config.trace';
-/** What is in all messages that have something sensitive: the keys themselves, or the names of their types. */
-const MARKS = [
-  'PRIVATE KEY',
-  'transport_sockets.tls',
-  'private_key_providers',
-  'api_key_auth',
-  'basic_auth',
-  'redis_proxy',
-  'ext_authz',
-  'extensions.common.aws',
-  'aws_request_signing',
-  'aws_lambda',
-  'grpc_credential',
-  'call_credentials',
-  'TypedStruct',
-  'googleapis.com/google.protobuf.Struct',
-];
 
-/**
- * A resource without what nobody but its proxy is to know. What is made here has it in Secrets and in tracers; patches may have it anywhere. A message
- * of Google's gRPC client names no type: its key is known by how it begins.
- */
+/** A resource without what nobody but its proxy is to know. What is made here has it in Secrets and in tracers; patches may have it anywhere. */
 function shown(type: XdsType, { bytes, sources }: EncodedResource): Any {
   const { typeUrl: type_url, message } = resourceTypes[type];
-  const isPatched = sources.some(key => ENVOY_FILTER.test(key));
-  const mayTell =
-    type === 'secret' || bytes.includes(TRACER) || (isPatched && MARKS.some(mark => bytes.includes(mark)));
+  const mayTell = type === 'secret' || bytes.includes(TRACER) || sources.some(key => ENVOY_FILTER.test(key));
   if (!mayTell) return { type_url, value: bytes };
   const whole = decodeMessage(message, bytes);
   const told = redacted(message, whole);
