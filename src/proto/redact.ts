@@ -1,3 +1,4 @@
+import protobuf from 'protobufjs';
 import { typeName } from './any.ts';
 import { findType } from './bundle.ts';
 import type { Any, Struct } from './generated/google/protobuf.ts';
@@ -82,6 +83,24 @@ export function redacted(name: string, message: AnyMessage): AnyMessage {
     copy[field.name] = shown;
   }
   return copy ?? message;
+}
+
+/** An encoded message as it may be shown, looked through field by field, items of lists apart: it may be long. The same bytes where there is nothing to withhold. */
+export function* redactedInParts(name: string, bytes: Uint8Array): Generator<undefined, Uint8Array> {
+  const reader = protobuf.Reader.create(bytes);
+  const parts: Uint8Array[] = [];
+  let isSame = true;
+  while (reader.pos < reader.len) {
+    const from = reader.pos;
+    reader.skipType(reader.uint32() & 7);
+    const part = bytes.subarray(from, reader.pos);
+    const message = decodeMessage(name, part);
+    const shown = redacted(name, message);
+    if (shown !== message) isSame = false;
+    parts.push(shown === message ? part : encodeMessage(name, shown));
+    yield;
+  }
+  return isSame ? bytes : Buffer.concat(parts);
 }
 
 function shownField({ shape, type }: FieldSchema, value: unknown): unknown {

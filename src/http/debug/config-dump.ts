@@ -2,8 +2,7 @@ import type { Proxy } from '../../model/proxy/proxy.ts';
 import { typeUrl } from '../../proto/any.ts';
 import type { Any } from '../../proto/generated/google/protobuf.ts';
 import { each, type LateJson, lateAny, pause } from '../../proto/json.ts';
-import { decodeMessage, encodeMessage } from '../../proto/message.ts';
-import { redacted } from '../../proto/redact.ts';
+import { redactedInParts } from '../../proto/redact.ts';
 import type { Connection, Held } from '../../xds/connection.ts';
 import type { LongResource } from '../../xds/long-answer.ts';
 import type { EncodedResource } from '../../xds/resource.ts';
@@ -32,13 +31,16 @@ const ENVOY_FILTER = /^EnvoyFilter\//;
 const TRACER = 'envoy.config.trace';
 
 /** A resource without what nobody but its proxy is to know. What is made here has it in Secrets and in tracers; patches may have it anywhere. */
-function shown(type: XdsType, { bytes, sources }: EncodedResource): Any {
+function* shown(type: XdsType, { bytes, sources }: EncodedResource): Generator<typeof pause, Any> {
   const { typeUrl: type_url, message } = resourceTypes[type];
   const mayTell = type === 'secret' || bytes.includes(TRACER) || sources.some(key => ENVOY_FILTER.test(key));
   if (!mayTell) return { type_url, value: bytes };
-  const whole = decodeMessage(message, bytes);
-  const told = redacted(message, whole);
-  return { type_url, value: told === whole ? bytes : encodeMessage(message, told) };
+  const parts = redactedInParts(message, bytes);
+  for (;;) {
+    const { done, value } = parts.next();
+    if (done) return { type_url, value };
+    yield pause;
+  }
 }
 
 const json = (type: XdsType, { bytes }: EncodedResource): LateJson =>
@@ -119,7 +121,8 @@ export function* configDumpParts(connection: Connection<Proxy>): Generator<LongR
     const { message, type, list = '', item = '', states } = part;
     const dump = new DumpMessage(`envoy.admin.v3.${message}`, versionOf(held, part));
     for (const resource of type ? held.resources(type) : []) {
-      dump.add({ list, item, ...(states && { state: 'active_state' }) }, resource, shown(type as XdsType, resource));
+      const any = yield* shown(type as XdsType, resource);
+      dump.add({ list, item, ...(states && { state: 'active_state' }) }, resource, any);
       yield pause;
     }
     const { size, kept, chunks } = dump;
