@@ -231,9 +231,9 @@ class Splicer {
       const line = this.#lineStart(from);
       const isAlone = this.#text.slice(line, from).trim() === '';
       const next = items[i + 1]?.from;
-      this.#edits.push(
-        isAlone ? { from: line, to: this.#lineEnd(to) + 1, text: '' } : { from, to: next ?? unknown(), text: '' },
-      );
+      // With the break before it: what is put in behind a line brings its own.
+      const [first, last] = isAlone ? [line - 1, this.#lineEnd(to)] : [from, next ?? unknown()];
+      this.#edits.push(first < 0 ? { from: 0, to: last + 1, text: '' } : { from: first, to: last, text: '' });
     }
   }
 
