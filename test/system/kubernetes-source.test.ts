@@ -161,6 +161,7 @@ describe('with a real API server', { skip: noApiServer, timeout: 3_600_000 }, ()
       await api.kill();
       await api.up();
       const told = world.changes.length;
+      const mended = performance.now();
       proxy.mend();
       await until(
         () => portOf(world.get('Service', 'default', 'kept-1')) === 8080 && !world.get('Service', 'default', 'gone-1'),
@@ -168,7 +169,12 @@ describe('with a real API server', { skip: noApiServer, timeout: 3_600_000 }, ()
       );
       await until(() => source.status().every(({ state }) => state === 'watching'));
       assert.ok((source.status().find(({ name }) => name === 'Service')?.relists ?? 0) >= 1);
-      await until(() => said(lines, /listed again/).length === 1);
+      const relists = source.status().reduce((sum, { relists }) => sum + relists, 0);
+      const named = () => said(lines, /listed again/).flatMap(({ watches = [] }) => watches);
+      await until(() => named().length >= relists);
+      // A line gathers the watches of two seconds, and a slow machine takes more to list them all.
+      const windows = Math.ceil((performance.now() - mended) / 2_000);
+      assert.ok(said(lines, /listed again/).length <= windows, JSON.stringify(lines, undefined, 1));
       const services = world.changes
         .slice(told)
         .flatMap(change =>
