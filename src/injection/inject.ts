@@ -3,6 +3,7 @@ import { Report } from '../config/report.ts';
 import { reserved } from '../istio/reserved-ports.ts';
 import { objectKey } from '../object-key.ts';
 import { checkAnnotations } from './annotations.ts';
+import { withBudget } from './budget.ts';
 import { checkArguments, checkMounts, checkNames, checkVolumes } from './conflicts.ts';
 import {
   changeContainer,
@@ -131,7 +132,7 @@ function inject(pod: Pod, settings: InjectionSettings, where: Surroundings, repo
   checkArguments(finished, report);
   if (hasErrors(report)) return { kind: 'refuse', problems: report.problems };
   const noted = withMeta(finished, { annotations: { ...imageSaid(finished, templates), ...notes } });
-  const ordered = inStartingOrder(noted, context);
+  const ordered = withBudget(inStartingOrder(noted, context), original);
   const status = statusText(original, ordered, added, settings.revision);
   const result = withMeta(ordered, { annotations: { ...annotationsOf(ordered), [STATUS]: status } });
   warnOfDns(pod, report);

@@ -140,9 +140,25 @@ const labels = fc.record(
   { requiredKeys: [] },
 );
 
+/** Resources of all containers together. */
+const budget = fc.constantFrom<JsonObject | undefined>(
+  undefined,
+  { requests: { cpu: '50m', memory: '64Mi' }, limits: { cpu: '1' } },
+  { limits: { memory: '64Mi' } },
+);
+
 export const anyPod: fc.Arbitrary<Pod> = fc
-  .record({ name, labels, annotations, containers, initContainers, volumes: fc.boolean(), secrets: fc.boolean() })
-  .map(({ name, labels, annotations, containers, initContainers, volumes, secrets }) => ({
+  .record({
+    name,
+    labels,
+    annotations,
+    containers,
+    initContainers,
+    budget,
+    volumes: fc.boolean(),
+    secrets: fc.boolean(),
+  })
+  .map(({ name, labels, annotations, containers, initContainers, budget, volumes, secrets }) => ({
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: {
@@ -154,6 +170,7 @@ export const anyPod: fc.Arbitrary<Pod> = fc
       containers: containers as never,
       ...(initContainers.length > 0 && { initContainers }),
       ...(volumes && { volumes: [{ name: 'data', emptyDir: {} }] }),
+      ...(budget && { resources: budget }),
       ...(secrets && { imagePullSecrets: [{ name: 'registry' }] }),
       terminationGracePeriodSeconds: 7,
     },

@@ -103,7 +103,29 @@ const surroundings: readonly OddPod[] = [
     containers: [{ ...app, ports: [15001, 15020, 15021, 15090].map(containerPort => ({ containerPort })) }],
   }),
   ...both('a name of our port', { containers: [{ ...app, ports: [{ name: 'http-envoy-prom', containerPort: 80 }] }] }),
-  ...both('resources of the whole pod', { resources: { requests: { cpu: '1' }, limits: { cpu: '3' } } }),
+  // Budgets of whole pods: more than the sidecar has, less, as much as the app has, of one resource, and with a limit alone.
+  ...[
+    { requests: { cpu: '1' }, limits: { cpu: '3' } },
+    { requests: { cpu: '50m', memory: '64Mi' }, limits: { cpu: '50m', memory: '64Mi' } },
+    { requests: { cpu: '250m', memory: '200Mi' }, limits: { cpu: '4', memory: '4Gi' } },
+    { requests: { memory: '150Mi' }, limits: { memory: '0.3G' } },
+    { limits: { memory: '300Mi' } },
+  ].flatMap(resources =>
+    both(`a budget of ${JSON.stringify(resources)}`, {
+      resources,
+      containers: [{ ...app, resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { memory: '64Mi' } } }],
+      initContainers: [
+        { name: 'beside', image: 'x', restartPolicy: 'Always', resources: { requests: { cpu: '40m' } } },
+      ],
+    }),
+  ),
+  ...beside(
+    'a budget, and words about the proxy',
+    { resources: { requests: { cpu: '20m' }, limits: { cpu: '30m' } } },
+    {
+      resources: { requests: { cpu: '20m' }, limits: { cpu: '30m' } },
+    },
+  ),
 ];
 
 const annotated: readonly OddPod[] = [
