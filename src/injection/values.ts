@@ -1,73 +1,20 @@
 import { entry, type Report } from '../config/report.ts';
-import type { Json, JsonObject, StringMap } from './pod.ts';
+import type { Json, JsonObject } from './pod.ts';
 import { isObject } from './strategic-merge.ts';
 
-/** What injection reads of the chart's values (key `values` of the ConfigMap istio-sidecar-injector), with the chart's own defaults. */
-export interface Values {
-  readonly revision: string;
-  readonly global: {
-    readonly caAddress: string;
-    readonly caName: string;
-    readonly hub: string;
-    readonly tag: string;
-    readonly variant: string;
-    readonly imagePullPolicy: string;
-    readonly imagePullSecrets: readonly string[];
-    readonly istioNamespace: string;
-    readonly logAsJson: boolean;
-    readonly logging: { readonly level: string };
-    readonly meshID: string;
-    readonly mountMtlsCerts: boolean;
-    readonly multiCluster: { readonly clusterName: string };
-    readonly nativeNftables: boolean;
-    readonly network: string;
-    readonly pilotCertProvider: string;
-    readonly proxy: ProxyValues;
-    readonly proxy_init: { readonly forceApplyIptables: boolean; readonly image: string };
-    readonly sds: { readonly token: { readonly aud: string } };
-    readonly sts: { readonly servicePort: number };
-    readonly trustBundleName: string;
-    readonly trustDomain: string;
-  };
-  readonly gateways: { readonly securityContext: JsonObject };
-  readonly pilot: {
-    readonly cni: { readonly enabled: boolean; readonly provider: string };
-    readonly env: JsonObject;
-    readonly crlConfigMapName: string;
-  };
-  readonly sidecarInjectorWebhook: { readonly rewriteAppHTTPProbe: boolean };
-  /** Of Pilotlight alone: the images of the template `envoy`; `image` is the control plane's own, for the init container. */
-  readonly pilotlight: { readonly image: string; readonly envoyImage: string };
-}
+/** What is passed on as it is: what it holds is Kubernetes' business. */
+const nothing: JsonObject = {};
+const noTexts: readonly string[] = [];
+const resources: JsonObject = {
+  limits: { cpu: '2000m', memory: '1024Mi' },
+  requests: { cpu: '100m', memory: '128Mi' },
+};
 
-export interface ProxyValues {
-  readonly capNetBindService: string;
-  readonly clusterDomain: string;
-  readonly componentLogLevel: string;
-  readonly excludeIPRanges: string;
-  readonly excludeInboundPorts: string;
-  readonly excludeOutboundPorts: string;
-  readonly holdApplicationUntilProxyStarts: boolean;
-  readonly image: string;
-  readonly includeIPRanges: string;
-  readonly includeInboundPorts: string;
-  readonly includeOutboundPorts: string;
-  readonly lifecycle: JsonObject;
-  readonly logLevel: string;
-  readonly outlierLogPath: string;
-  readonly privileged: boolean;
-  readonly readinessFailureThreshold: number;
-  readonly readinessInitialDelaySeconds: number;
-  readonly readinessPeriodSeconds: number;
-  readonly resources: JsonObject;
-  readonly seccompProfile: JsonObject;
-  readonly startupProbe: { readonly enabled: boolean; readonly failureThreshold: number };
-  readonly statusPort: number;
-  readonly tracer: string;
-}
-
-/** Istio's own defaults (manifests/charts/istio-control/istio-discovery/values.yaml). */
-export const defaultValues: Values = {
+/**
+ * What injection reads of the chart's values (key `values` of the ConfigMap istio-sidecar-injector), with Istio's own defaults
+ * (manifests/charts/istio-control/istio-discovery/values.yaml).
+ */
+const defaultValues = {
   revision: '',
   global: {
     caAddress: '',
@@ -76,7 +23,7 @@ export const defaultValues: Values = {
     tag: '1.31.0',
     variant: '',
     imagePullPolicy: '',
-    imagePullSecrets: [],
+    imagePullSecrets: noTexts,
     istioNamespace: 'istio-system',
     logAsJson: false,
     logging: { level: 'default:info' },
@@ -98,15 +45,15 @@ export const defaultValues: Values = {
       includeIPRanges: '*',
       includeInboundPorts: '*',
       includeOutboundPorts: '',
-      lifecycle: {},
+      lifecycle: nothing,
       logLevel: 'warning',
       outlierLogPath: '',
       privileged: false,
       readinessFailureThreshold: 4,
       readinessInitialDelaySeconds: 0,
       readinessPeriodSeconds: 15,
-      resources: { limits: { cpu: '2000m', memory: '1024Mi' }, requests: { cpu: '100m', memory: '128Mi' } },
-      seccompProfile: {},
+      resources,
+      seccompProfile: nothing,
       startupProbe: { enabled: true, failureThreshold: 600 },
       statusPort: 15020,
       tracer: 'none',
@@ -117,13 +64,19 @@ export const defaultValues: Values = {
     trustBundleName: '',
     trustDomain: '',
   },
-  gateways: { securityContext: {} },
-  pilot: { cni: { enabled: false, provider: 'default' }, env: {}, crlConfigMapName: '' },
+  gateways: { securityContext: nothing },
+  pilot: { cni: { enabled: false, provider: 'default' }, env: nothing, crlConfigMapName: '' },
   sidecarInjectorWebhook: { rewriteAppHTTPProbe: true },
+  // Of Pilotlight alone: the images of the template `envoy`; `image` is the control plane's own, for the init container.
   pilotlight: { image: 'pilotlight', envoyImage: 'docker.io/envoyproxy/envoy:distroless-v1.40.0' },
 };
 
-/** Objects that are passed on as they are: what they hold is Kubernetes' business. */
+type DeepReadonly<T> = string extends keyof T ? T : { readonly [K in keyof T]: DeepReadonly<T[K]> };
+
+export type Values = DeepReadonly<typeof defaultValues>;
+export type ProxyValues = Values['global']['proxy'];
+
+/** Objects that are passed on as they are. */
 const free = /\.(resources|seccompProfile|securityContext|lifecycle|env)$/;
 
 const typeOf = (value: unknown): string => (Array.isArray(value) ? 'list' : value === null ? 'null' : typeof value);
@@ -154,33 +107,8 @@ const overlay = (values: JsonObject, standard: JsonObject, path: string, report:
  * Values over their defaults; what has another type is reported, and its default is in force. Names that are not known are not read. `image` is
  * Pilotlight's own where they name none.
  */
-export function readValues(values: unknown, path: string, report: Report, image?: string): Values {
+export function readValues(values: JsonObject, path: string, report: Report, image?: string): Values {
   const { pilotlight } = defaultValues;
   const standard = image === undefined ? defaultValues : { ...defaultValues, pilotlight: { ...pilotlight, image } };
-  if (values === undefined || values === null) return standard;
-  if (!isObject(values)) {
-    report.error(path, `expected an object, not a ${typeOf(values)}; the defaults are in force`);
-    return standard;
-  }
-  return overlay(values, standard as unknown as JsonObject, path, report) as unknown as Values;
-}
-
-/** The image's tag with its variant: `1.31.0` and `distroless` make `1.31.0-distroless`; a variant that the tag has is replaced. */
-function tagged(tag: string, variant: string): string {
-  if (!variant) return tag;
-  const plain = tag.replace(/-(distroless|debug)$/, '');
-  return variant === 'default' ? plain : `${plain}-${variant}`;
-}
-
-/** Istio's image: `image` as a whole where it is a path, else by the hub and tag (inject.go ProxyImage). */
-export function imageOf(
-  image: string,
-  name: string,
-  type: string,
-  { hub, tag, variant }: Values['global'],
-  annotations: StringMap,
-): string {
-  if (image.includes('/')) return image;
-  const chosen = annotations['sidecar.istio.io/proxyImageType'] ?? (type || variant);
-  return `${hub}/${name}:${tagged(tag, chosen)}`;
+  return overlay(values, standard, path, report) as typeof standard;
 }

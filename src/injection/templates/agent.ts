@@ -5,10 +5,9 @@ import {
   type ProxyConfig,
 } from '../../proto/generated/istio/mesh/v1alpha1.ts';
 import { toJson } from '../../proto/json.ts';
-import { annotation, annotationsOf, containersOf, type JsonObject, labelsOf } from '../pod.ts';
+import { annotation, containersOf, type JsonObject, labelsOf } from '../pod.ts';
 import { PROXY_IMAGE } from '../status.ts';
 import type { TemplateContext } from '../template.ts';
-import { imageOf } from '../values.ts';
 import * as container from './proxy-container.ts';
 import { bootstrapOverrides, jsonEntries, podInfoVolume, rootsVolume, tokenVolume } from './volumes.ts';
 
@@ -141,8 +140,21 @@ export const flags = (context: TemplateContext): readonly string[] => {
 export const agentLogLevel = (context: TemplateContext): string =>
   `--log_output_level=${container.setting(context, 'sidecar.istio.io/agentLogLevel', context.values.global.logging.level)}`;
 
-const image = ({ values: { global }, pod }: TemplateContext, standard: string, type: string): string =>
-  imageOf(annotation(pod, PROXY_IMAGE) ?? standard, standard || 'proxyv2', type, global, annotationsOf(pod));
+/** The image's tag with its variant: `1.31.0` and `distroless` make `1.31.0-distroless`; a variant that the tag has is replaced. */
+function tagged(tag: string, variant: string): string {
+  if (!variant) return tag;
+  const plain = tag.replace(/-(distroless|debug)$/, '');
+  return variant === 'default' ? plain : `${plain}-${variant}`;
+}
+
+/** Istio's image: the annotation or `standard` as a whole where that is a path, else by the hub and tag (inject.go ProxyImage). */
+function image({ values, pod }: TemplateContext, standard: string, type: string): string {
+  const { hub, tag, variant } = values.global;
+  const told = annotation(pod, PROXY_IMAGE) ?? standard;
+  if (told.includes('/')) return told;
+  const chosen = annotation(pod, 'sidecar.istio.io/proxyImageType') ?? (type || variant);
+  return `${hub}/${standard || 'proxyv2'}:${tagged(tag, chosen)}`;
+}
 
 /** The image of agent and proxy, and that of the init container. */
 export const proxyImage = (context: TemplateContext): string =>
