@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
-import { freePorts, type Lab } from '../system/lab.ts';
+import { freePorts } from '../support/free-ports.ts';
+import type { Lab } from '../system/lab.ts';
 import { imageProgram } from './image.ts';
 import { residentOf } from './process.ts';
 

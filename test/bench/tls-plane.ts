@@ -11,7 +11,7 @@ import { makeRoot, rootAuthority } from '../../src/security/root.ts';
 import type { ReviewToken } from '../../src/security/token-review.ts';
 import { serveSettings } from '../../src/settings/settings.ts';
 import type { ResourceSet } from '../../src/xds/resource-set.ts';
-import { freePort } from '../support/free-port.ts';
+import { freePorts } from '../support/free-ports.ts';
 import { until } from '../support/until.ts';
 import { type MeshSize, meshObjects } from './mesh.ts';
 import { proxyOf } from './world-server.ts';
@@ -88,7 +88,7 @@ export class TlsPlane {
 
   static async start(size: MeshSize): Promise<TlsPlane> {
     const args = ['--config', '.', '--http-address', '127.0.0.1:0', '--xds-address', '127.0.0.1:0'];
-    const tls = { host: '127.0.0.1', port: await freePort() };
+    const tls = { host: '127.0.0.1', port: await freePorts() };
     const settings = { ...serveSettings(readArguments(serve, args)), tls };
     const reviews = new Reviews();
     const authority = rootAuthority(await makeRoot('cluster.local', Date.now()));

@@ -24,7 +24,7 @@ import { resourceTypes } from '../../src/xds/resource-types.ts';
 import { type View, view } from '../../src/xds/view.ts';
 import { Issuer, type TokenWish } from '../security/issuer.ts';
 import { AdsClient, type AdsResponse, messageOf } from '../support/ads-client.ts';
-import { freePort } from '../support/free-port.ts';
+import { freePorts } from '../support/free-ports.ts';
 import { until } from '../support/until.ts';
 
 const bookinfo = join(import.meta.dirname, '../../deploy/samples/bookinfo');
@@ -63,7 +63,7 @@ before(async () => {
     review: issuer.review.bind(issuer),
     access: async () => ({ allowed: false }),
   };
-  const tls = { host: '127.0.0.1', port: await freePort() };
+  const tls = { host: '127.0.0.1', port: await freePorts() };
   const sources = [directorySource({ folder: bookinfo, log })];
   plane = await startControlPlane({ ...settings, tls }, { sources, log, security });
   await plane.ready;

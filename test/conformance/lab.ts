@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { RawObject } from '../../src/config/raw.ts';
+import { freePorts } from '../support/free-ports.ts';
 import type { NamedProxy } from '../support/proxies.ts';
 import { until } from '../support/until.ts';
 import { type Dump, readDump } from '../support/xds-diff.ts';
@@ -15,10 +16,8 @@ import { baseFolder, baseObjects, type Scenario } from './scenario.ts';
 const run = promisify(execFile);
 const labFolder = join(import.meta.dirname, '..', 'lab');
 
-/** Of this process, so that another lab on this machine is not in the way. */
-const slot = (process.pid % 100) * 20;
-const portBase = 22_000 + slot;
-const ports = { PORT: `${18_000 + slot}`, ETCD_PORT: `${18_014 + slot}`, PORT_BASE: `${portBase}` };
+const portBase = await freePorts(16);
+const ports = { PORT: `${await freePorts(12)}`, ETCD_PORT: `${await freePorts(2)}`, PORT_BASE: `${portBase}` };
 const metrics = `http://127.0.0.1:${portBase + 14}/metrics`;
 const xds = `127.0.0.1:${portBase + 10}`;
 

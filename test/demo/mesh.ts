@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { type SecurePlace, secureBootstrap } from '../support/bootstrap.ts';
 import { type Envoy, findEnvoy, startEnvoy } from '../support/envoy.ts';
-import { freePort } from '../support/free-port.ts';
+import { freePorts } from '../support/free-ports.ts';
 import { sliceObject } from '../support/kube-objects.ts';
 import { adminOf, loopbackNetwork, podObjects } from '../support/local-pod.ts';
 import { type Serve, startServe } from '../support/serve.ts';
@@ -72,7 +72,7 @@ export async function startMesh(firstFile: string, onReviews: (call: ReviewsCall
     started.push(() => rm(whole, { recursive: true, force: true }));
     const folder = join(whole, 'objects');
     await mkdir(folder);
-    const tls = `127.0.0.1:${await freePort()}`;
+    const tls = `127.0.0.1:${await freePorts()}`;
     const place: SecurePlace = { config: folder, ca: join(whole, 'ca'), tokens: whole, tls };
     const file = join(folder, 'reviews.yaml');
     const at = loopbackNetwork();

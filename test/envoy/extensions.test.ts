@@ -4,12 +4,12 @@ import { parseNode } from '../../src/model/proxy/node.ts';
 import { fromJson } from '../../src/proto/json.ts';
 import { missingExtensions } from '../../src/translate/envoy-filter/extension-names.ts';
 import { ENVOY_VERSION, envoyMissing, OLDEST_ENVOY_VERSION, startEnvoy, validate } from '../support/envoy.ts';
-import { freePort } from '../support/free-port.ts';
+import { freePorts } from '../support/free-ports.ts';
 import { until } from '../support/until.ts';
 
 /** The Node that an Envoy sends with its requests. */
 async function nodeOf(version: string): Promise<unknown> {
-  const port = await freePort();
+  const port = await freePorts();
   const bootstrap = JSON.stringify({
     node: { id: 'sidecar~10.0.0.1~a.default~default.svc.cluster.local', cluster: 'a' },
     admin: { address: { socket_address: { address: '127.0.0.1', port_value: port } } },

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { AdsClient } from '../support/ads-client.ts';
+import { freePorts } from '../support/free-ports.ts';
 import { type Serve, startServe } from '../support/serve.ts';
 import { until } from '../support/until.ts';
-import { freePorts } from '../system/lab.ts';
 
 interface Scope {
   readonly name: string;

@@ -10,8 +10,8 @@ import { after, before, describe, test } from 'node:test';
 import { status } from '../../src/grpc/status.ts';
 import { main } from '../cli/program.ts';
 import { AdsClient } from '../support/ads-client.ts';
+import { freePorts } from '../support/free-ports.ts';
 import { until } from '../support/until.ts';
-import { freePorts } from '../system/lab.ts';
 
 describe('a control plane that is still listing, asked as istioctl and Kiali ask', () => {
   let serve: ChildProcess;

@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ApiClient } from '../../src/kubernetes/api-client.ts';
-import { freePorts } from '../system/lab.ts';
+import { freePorts } from '../support/free-ports.ts';
 import { until } from './until.ts';
 
 const CACHE = process.env['LAB_CACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'mesh-lab');

@@ -18,7 +18,7 @@ import { validityOf } from '../../src/security/certificate.ts';
 import { makeRoot, rootAuthority } from '../../src/security/root.ts';
 import type { Address } from '../../src/settings/address.ts';
 import { HeldClock } from '../support/clock.ts';
-import { freePort } from '../support/free-port.ts';
+import { freePorts } from '../support/free-ports.ts';
 import { framed } from '../support/grpc-frame.ts';
 import { until } from '../support/until.ts';
 
@@ -173,7 +173,7 @@ test('where the authority ends soon the certificate is renewed long before an ho
 
 test('a port that somebody else has by the time it is opened ends the control plane', async () => {
   const ports = await noPorts();
-  const address = await ports.probe({ name: 'tls', address: { host: '127.0.0.1', port: await freePort() } });
+  const address = await ports.probe({ name: 'tls', address: { host: '127.0.0.1', port: await freePorts() } });
   const taken = createServer().listen(address.port, address.host);
   after(() => taken.close());
   await once(taken, 'listening');

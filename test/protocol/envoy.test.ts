@@ -7,7 +7,7 @@ import { AdsServer } from '../../src/xds/ads-server.ts';
 import type { Protocol } from '../../src/xds/frame.ts';
 import { encodeResource, type Snapshot, snapshot } from '../../src/xds/resource-set.ts';
 import { type Envoy, envoyMissing, startEnvoy } from '../support/envoy.ts';
-import { freePort } from '../support/free-port.ts';
+import { freePorts } from '../support/free-ports.ts';
 import { servePort } from '../support/grpc-port.ts';
 import { until } from '../support/until.ts';
 import { resourceSet } from './made-up.ts';
@@ -127,7 +127,7 @@ const bootstrap = (protocol: Protocol, admin: number, xds: number): string =>
 for (const protocol of ['sotw', 'delta'] as const) {
   describe(`a real Envoy in ${protocol}`, { skip: missing, timeout: 3_600_000 }, () => {
     test('loses no request while its only cluster is replaced again and again, and rejects nothing', async () => {
-      const [red, blue, port, admin] = await Promise.all([upstream('red'), upstream('blue'), freePort(), freePort()]);
+      const [red, blue, port, admin] = await Promise.all([upstream('red'), upstream('blue'), freePorts(), freePorts()]);
       let mesh = meshOf(port, 'red-0', red);
       const nacks: string[] = [];
       const server = new AdsServer<null>({

@@ -8,7 +8,7 @@ import { type OwnCertificate, ownCertificate } from '../../src/security/own-cert
 import { makeRoot, rootAuthority } from '../../src/security/root.ts';
 import { authorityOf, begin, proceed, settled } from '../../src/security/rotation.ts';
 import { type Envoy, envoyMissing, startEnvoy } from '../support/envoy.ts';
-import { freePort } from '../support/free-port.ts';
+import { freePorts } from '../support/free-ports.ts';
 import { until } from '../support/until.ts';
 import { newCertificate, type Signer } from './openssl.ts';
 
@@ -122,8 +122,8 @@ describe('a real Envoy and OpenSSL, while roots change', { skip }, () => {
       servers.map(({ roots }) => roots),
       authorities.map(rootBundle),
     );
-    for (const _ of servers) ports.push(await freePort());
-    const admin = await freePort();
+    for (const _ of servers) ports.push(await freePorts());
+    const admin = await freePorts();
     const bootstrap = {
       admin: { address: { socket_address: { address: '127.0.0.1', port_value: admin } } },
       static_resources: { listeners: servers.map((server, at) => listener(ports[at] ?? 0, server)) },

@@ -6,9 +6,9 @@ import type { KubeObject } from '../../src/kubernetes/object.ts';
 import { noApiServer } from '../kubernetes/api-server.ts';
 import { AdsClient } from '../support/ads-client.ts';
 import { type KeyPair, selfSigned } from '../support/certificate.ts';
+import { freePorts } from '../support/free-ports.ts';
 import { until } from '../support/until.ts';
 import { Agent, noAgent } from './agent.ts';
-import { freePorts } from './lab.ts';
 import { Cluster, Secured } from './secured.ts';
 
 const secret = (name: string, { certificate, key }: KeyPair, more: object = {}): KubeObject => ({

@@ -4,9 +4,9 @@ import { chown, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/p
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { envoyMissing, findEnvoy } from '../support/envoy.ts';
+import { freePorts } from '../support/free-ports.ts';
 import { PROXY_UID } from '../support/netns.ts';
 import { until } from '../support/until.ts';
-import { freePorts } from './lab.ts';
 
 const CACHE = process.env['LAB_CACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'mesh-lab');
 const AGENT = join(CACHE, 'bin/pilot-agent');

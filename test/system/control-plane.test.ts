@@ -8,9 +8,10 @@ import type { ApiClient } from '../../src/kubernetes/api-client.ts';
 import { object, resourceOf } from '../kubernetes/objects.ts';
 import { TcpProxy } from '../kubernetes/tcp-proxy.ts';
 import { AdsClient } from '../support/ads-client.ts';
+import { freePorts } from '../support/free-ports.ts';
 import { serviceAccountToken } from '../support/service-account-token.ts';
 import { until } from '../support/until.ts';
-import { freePorts, Lab } from './lab.ts';
+import { Lab } from './lab.ts';
 import { Pilotlight } from './pilotlight.ts';
 import { Sidecar } from './sidecar.ts';
 

@@ -9,10 +9,10 @@ import { untilAborted, Writer } from '../../src/kubernetes/writer.ts';
 import { ApiServer, noApiServer } from '../kubernetes/api-server.ts';
 import { newCsr, newKey, openssl } from '../security/openssl.ts';
 import { AdsClient } from '../support/ads-client.ts';
+import { freePorts } from '../support/free-ports.ts';
 import { OidcIssuer } from '../support/oidc-issuer.ts';
 import { until } from '../support/until.ts';
 import { Agent, noAgent } from './agent.ts';
-import { freePorts } from './lab.ts';
 import { Pilotlight } from './pilotlight.ts';
 import { type Shown, signedBy, streamTo } from './secured.ts';
 

@@ -22,10 +22,10 @@ import {
 } from '../istioctl/pages.ts';
 import type { ApiServer } from '../kubernetes/api-server.ts';
 import { AdsClient } from '../support/ads-client.ts';
+import { freePorts } from '../support/free-ports.ts';
 import { type Serve, startServe } from '../support/serve.ts';
 import { until } from '../support/until.ts';
 import { runIstioctl, type Said } from './istioctl-command.ts';
-import { freePorts } from './lab.ts';
 import { Cluster } from './secured.ts';
 
 const run = promisify(execFile);

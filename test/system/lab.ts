@@ -1,11 +1,11 @@
 import { execFile, spawn } from 'node:child_process';
 import { openSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { ApiClient } from '../../src/kubernetes/api-client.ts';
+import { freePorts, isFree } from '../support/free-ports.ts';
 import { until } from '../support/until.ts';
 
 const run = promisify(execFile);
@@ -92,25 +92,5 @@ export class Lab {
     };
     const { header } = await post('range', { key: Buffer.from('a').toString('base64') });
     await post('compaction', { revision: header.revision, physical: true });
-  }
-}
-
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer();
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  server.once('error', () => resolve(false));
-  server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  return promise;
-}
-
-/**
- * A port that is free, and the ones after it, too. Below those that the kernel gives to clients: one of them that connects to a
- * server which is down may else be given the server's own port, and keep it from starting again.
- */
-export async function freePorts(count = 1): Promise<number> {
-  for (;;) {
-    const port = 18_000 + Math.floor(Math.random() * (14_000 - count));
-    const free = await Promise.all(Array.from({ length: count }, (_, at) => isFree(port + at)));
-    if (free.every(Boolean)) return port;
   }
 }

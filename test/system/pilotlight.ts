@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { freePorts } from '../support/free-ports.ts';
 import { until } from '../support/until.ts';
-import { freePorts } from './lab.ts';
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts');
 

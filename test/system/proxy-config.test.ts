@@ -9,9 +9,9 @@ import { parseAllDocuments, stringify } from 'yaml';
 import type { KubeObject } from '../../src/kubernetes/object.ts';
 import { bootstrapText } from '../support/bootstrap.ts';
 import { type Envoy, startEnvoy } from '../support/envoy.ts';
+import { freePorts } from '../support/free-ports.ts';
 import { type Serve, startServe } from '../support/serve.ts';
 import { until } from '../support/until.ts';
-import { freePorts } from './lab.ts';
 import { Cluster } from './secured.ts';
 
 const run = promisify(execFile);

@@ -13,8 +13,8 @@ import { ApiServer, istioCrds } from '../kubernetes/api-server.ts';
 import { resourceOf } from '../kubernetes/objects.ts';
 import { AdsClient } from '../support/ads-client.ts';
 import { CertificateClient } from '../support/certificate-client.ts';
+import { freePorts } from '../support/free-ports.ts';
 import { until } from '../support/until.ts';
-import { freePorts } from './lab.ts';
 import { Pilotlight } from './pilotlight.ts';
 
 const RBAC = join(import.meta.dirname, '../../deploy/istiod/rbac.yaml');

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { bootstrapText } from '../support/bootstrap.ts';
 import { type Envoy, startEnvoy } from '../support/envoy.ts';
-import { freePort } from '../support/free-port.ts';
+import { freePorts } from '../support/free-ports.ts';
 import { podObject, serviceObject, sliceObject } from '../support/kube-objects.ts';
 import { type LocalPod, loopbackNetwork, podObjects } from '../support/local-pod.ts';
 import { type RawAnswer, RawClient, type RawRequest, serveRaw } from '../support/raw-http.ts';
@@ -166,7 +166,7 @@ export class GuardedMesh {
     this.#folder = await mkdtemp(join(tmpdir(), 'pilotlight-guarded-'));
     this.#ends.push(() => rm(this.#folder, { recursive: true, force: true }));
     const app = { name: 'app', labels: { app: 'app' }, address: this.#at(10) };
-    const appPort = await freePort();
+    const appPort = await freePorts();
     for (const [address, port] of [
       [app.address, PORT],
       ['127.0.0.1', appPort],

@@ -6,7 +6,7 @@ import { stringify } from 'yaml';
 import type { RawObject } from '../../src/config/raw.ts';
 import { type SecurePlace, secureBootstrap } from '../support/bootstrap.ts';
 import { type Envoy, startEnvoy } from '../support/envoy.ts';
-import { freePort } from '../support/free-port.ts';
+import { freePorts } from '../support/free-ports.ts';
 import { type Answer, call } from '../support/http.ts';
 import { serviceObject, sliceObject } from '../support/kube-objects.ts';
 import { adminOf, type LocalPod, loopbackNetwork, podObjects } from '../support/local-pod.ts';
@@ -54,14 +54,14 @@ export class LoopbackMesh {
       config: join(folder, 'objects'),
       ca: join(folder, 'ca'),
       tokens: folder,
-      tls: `127.0.0.1:${await freePort()}`,
+      tls: `127.0.0.1:${await freePorts()}`,
     };
     const args = ['--config', place.config, '--ca', place.ca, '--tls-address', place.tls];
     const at = loopbackNetwork();
     const pods = new Map<string, Place>();
     await mkdir(place.config);
     for (const [i, name] of names.entries()) {
-      const appPort = await freePort();
+      const appPort = await freePorts();
       const backend = await startBackend(name, '127.0.0.1', appPort);
       started.push(() => backend.close());
       const labels = { app: name, 'security.istio.io/tlsMode': 'istio' };
