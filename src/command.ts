@@ -84,7 +84,7 @@ export function readArguments(
     config[name] = { type: flag ? 'boolean' : 'string', ...(short && { short }) };
   // Not strict: what is wrong is said here, in the words of who typed it.
   const { tokens } = parseArgs({
-    args: [...argv],
+    args: argv.map(word => spelledOut(command, word)),
     options: config,
     allowPositionals: true,
     strict: false,
@@ -124,6 +124,13 @@ export function readArguments(
     }
   }
   return { options, flags, spelled, operand };
+}
+
+/** `-n=false`, which Go's flags allow and Node's do not, by the flag's word. */
+function spelledOut({ options }: Command, word: string): string {
+  const [, letter, value] = /^-(\w)=(.*)$/s.exec(word) ?? [];
+  const [name] = Object.entries(options).find(([, { short, flag }]) => flag && short === letter) ?? [];
+  return letter === undefined || name === undefined ? word : `--${name}=${value}`;
 }
 
 function truth(name: string, value: string): boolean {

@@ -99,6 +99,8 @@ function owners(typed: Typed, what: string): readonly string[] {
   return entries(typed);
 }
 
+const orElse = <T>(list: readonly T[], otherwise: readonly T[]): readonly T[] => (list.length > 0 ? list : otherwise);
+
 /** Istio puts all of them into one rule, and the kernel takes no more conditions in one. */
 const MOST_GROUPS = 64;
 
@@ -158,17 +160,16 @@ export function iptablesSettings({ options, flags, spelled }: Arguments, machine
     throw new UsageError(
       `${typed('native-nftables').name}: not supported; without it rules are for iptables, and iptables-nft makes rules of nftables of them`,
     );
-  const named = typed('proxy-uid');
   const envoyUser = users.get(env['ENVOY_USER'] ?? 'istio-proxy') ?? '1337';
-  const proxyUsers = named.text === '' ? [envoyUser] : owners(named, 'users');
-  const groups = typed('proxy-gid');
+  // With nobody for the proxy its own traffic would come back to it.
+  const proxyUsers = orElse(owners(typed('proxy-uid'), 'users'), [envoyUser]);
   const dns = flags.has('redirect-dns') ? (flags.has('capture-all-dns') ? '*' : machine.nameservers()) : [];
   const capture: Capture = {
     outboundPort: port(typed('envoy-port')),
     inboundPort: port(typed('inbound-capture-port')),
     tunnelPort: port(typed('inbound-tunnel-port')),
     proxyUsers,
-    proxyGroups: groups.text === '' ? proxyUsers : owners(groups, 'groups'),
+    proxyGroups: orElse(owners(typed('proxy-gid'), 'groups'), proxyUsers),
     interception: oneOf(typed('istio-inbound-interception-mode'), ['REDIRECT', 'TPROXY']) ?? 'REDIRECT',
     tproxyMark: whole(typed('istio-inbound-tproxy-mark'), 2 ** 32 - 1, 'a mark'),
     tproxyRouteTable: whole(typed('istio-inbound-tproxy-route-table'), 2 ** 32 - 1, 'a routing table'),

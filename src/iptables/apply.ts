@@ -48,9 +48,8 @@ async function applyNow(capture: Capture, manner: Manner, tell: Tell): Promise<s
     readonly version: IpVersion;
     readonly binary: Binary;
     readonly change: Change;
-    readonly staleMarks: ReadonlySet<number>;
+    readonly marks: ReadonlySet<number>;
   }[] = [];
-  const mark = capture.interception === 'TPROXY' ? capture.tproxyMark : undefined;
   // All is looked at before anything is changed.
   for (const version of manner.versions) {
     const binary = await findBinary(version, manner.forcedBinary);
@@ -62,18 +61,17 @@ async function applyNow(capture: Capture, manner: Manner, tell: Tell): Promise<s
         `rules of ${nameOf(version)} that are there are not those that are wanted (${change.why.join('; ')}); ` +
           '--reconcile puts the wanted ones in their place, --cleanup-only takes away those that are there',
       );
-    const staleMarks = new Set([...marksOf(state)].filter(stale => stale !== mark));
-    steps.push({ version, binary, change, staleMarks });
+    steps.push({ version, binary, change, marks: marksOf(state) });
   }
   let applied = '';
-  for (const { version, binary, change, staleMarks } of steps) {
+  for (const { version, binary, change, marks } of steps) {
     // What rules lead to is there before they are.
     await addRoutes(capture, version);
     if (change.kind === 'restore') {
       await restore(binary, change.text);
       applied += change.text;
     }
-    await removeMarks(version, staleMarks);
+    await removeMarks(version, marks, capture);
     const outcome =
       change.kind === 'restore' ? 'rules are in force' : 'rules are in force already, nothing was changed';
     tell(`${nameOf(version)}: ${outcome} (${binary.name} ${binary.version})`);

@@ -7,22 +7,31 @@ const passthrough = ['::6/128', 'dev', 'lo'] as const;
 
 const everything = ['local', 'default', 'dev', 'lo', 'table'] as const;
 
-/** A rule of `ip rule` that sends marked packets to a routing table. */
-interface MarkRule {
-  readonly mark: number;
+/** A rule of `ip rule`: which packets go by a routing table. */
+interface RoutingRule {
+  /** Those with exactly this mark; undefined for whatever else a rule is about. */
+  readonly mark: number | undefined;
   readonly table: string;
 }
 
-/** The rules there are for whole marks. */
-async function markRules(version: IpVersion): Promise<readonly MarkRule[]> {
+async function routingRules(version: IpVersion): Promise<readonly RoutingRule[]> {
   // Without -N a table may be called by a name that this machine has for it.
   const { code, out } = await run('ip', [`-${version}`, '-N', '-j', 'rule', 'show']);
   const listed: unknown = code === 0 ? JSON.parse(out || '[]') : [];
   if (!Array.isArray(listed)) return [];
-  return (listed as readonly Readonly<Record<string, unknown>>[]).flatMap(({ fwmark, fwmask, table }) =>
-    typeof fwmark === 'string' && fwmask === undefined ? [{ mark: Number(fwmark), table: String(table) }] : [],
-  );
+  return (listed as readonly Readonly<Record<string, unknown>>[]).map(({ fwmark, fwmask, table }) => ({
+    mark: typeof fwmark === 'string' && fwmask === undefined ? Number(fwmark) : undefined,
+    table: String(table),
+  }));
 }
+
+/** The rule that a capture needs, none where it hands nothing over by marks. */
+const wantedRule = ({ interception, inboundPorts, tproxyMark, tproxyRouteTable }: Capture): RoutingRule | undefined =>
+  interception === 'TPROXY' && inboundPorts.length > 0
+    ? { mark: tproxyMark, table: String(tproxyRouteTable) }
+    : undefined;
+
+const isSame = (a: RoutingRule, b: RoutingRule | undefined): boolean => a.mark === b?.mark && a.table === b?.table;
 
 /** Does what may have been done before. */
 async function add(args: readonly string[]): Promise<void> {
@@ -36,14 +45,13 @@ async function add(args: readonly string[]): Promise<void> {
  * that brings marked packets to the loopback interface, where the proxy takes them with their addresses as they are.
  */
 export async function addRoutes(capture: Capture, version: IpVersion): Promise<void> {
-  const { interception, inboundPorts, tproxyMark: mark } = capture;
-  const [family, table] = [`-${version}`, String(capture.tproxyRouteTable)];
+  const family = `-${version}`;
   if (version === 6) await add([family, 'addr', 'add', ...passthrough]);
-  if (interception !== 'TPROXY' || inboundPorts.length === 0) return;
-  await add([family, 'route', 'add', ...everything, table]);
-  const rules = await markRules(version);
-  if (!rules.some(rule => rule.mark === mark && rule.table === table))
-    await add([family, 'rule', 'add', 'fwmark', String(mark), 'lookup', table]);
+  const wanted = wantedRule(capture);
+  if (!wanted) return;
+  await add([family, 'route', 'add', ...everything, wanted.table]);
+  if ((await routingRules(version)).some(rule => isSame(rule, wanted))) return;
+  await add([family, 'rule', 'add', 'fwmark', String(wanted.mark), 'lookup', wanted.table]);
 }
 
 /** Whether a routing table has the route of ours. */
@@ -53,13 +61,21 @@ async function hasRoute(version: IpVersion, table: string): Promise<boolean> {
   return Array.isArray(routes) && routes.some(({ dst, dev }) => dst === 'default' && dev === 'lo');
 }
 
-/** Takes the routing of these marks away; what is not there, or leads elsewhere, is no mistake. */
-export async function removeMarks(version: IpVersion, marks: ReadonlySet<number>): Promise<void> {
-  for (const { mark, table } of marks.size > 0 ? await markRules(version) : []) {
-    if (!marks.has(mark) || !(await hasRoute(version, table))) continue;
+/**
+ * Takes the routing of these marks away, but for what a capture that is in force needs; what is not there, or leads elsewhere, is no mistake. A route
+ * goes with the last rule that leads to its table: one mark may have followed another there.
+ */
+export async function removeMarks(version: IpVersion, marks: ReadonlySet<number>, inForce?: Capture): Promise<void> {
+  const kept = inForce && wantedRule(inForce);
+  const left = new Set<string>();
+  for (const rule of marks.size > 0 ? await routingRules(version) : []) {
+    const { mark, table } = rule;
+    if (mark === undefined || !marks.has(mark) || isSame(rule, kept) || !(await hasRoute(version, table))) continue;
     await run('ip', [`-${version}`, 'rule', 'del', 'fwmark', String(mark), 'lookup', table]);
-    await removeRoute(version, table);
+    left.add(table);
   }
+  const standing = left.size > 0 ? await routingRules(version) : [];
+  for (const table of left) if (!standing.some(rule => rule.table === table)) await removeRoute(version, table);
 }
 
 /** Takes the route out of a table. */

@@ -2,6 +2,7 @@ import { createConnection, createServer, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Capture } from './capture.ts';
 import type { IpVersion } from './cidr.ts';
+import { accountsHere } from './host.ts';
 import { CaptureError } from './process.ts';
 
 /** What `--run-validation` connects, and how long it may take. */
@@ -79,12 +80,21 @@ function connect(localAddress: string, host: string, port: number, signal: Abort
   return promise;
 }
 
+/** The numbers that an owner of a rule stands for: `1337`, `1000-2000`, or a user by name. Throws a CaptureError where nobody has that name. */
+function numbersOf(owner: string): readonly [from: number, to: number] {
+  const [from = '', to = from] = /^\d/.test(owner) ? owner.split('-') : [accountsHere().users.get(owner)];
+  if (from === '') throw new CaptureError(`there is no user ${owner} here, as whom the validation has to connect`);
+  return [Number(from), Number(to)];
+}
+
 /** Does a thing as the proxy's user: rules know it by that. Root without the right to become somebody else cannot. */
 async function asProxy<T>({ proxyUsers }: Capture, act: () => T): Promise<Awaited<T>> {
-  const [own, user] = [process.geteuid?.() ?? 0, proxyUsers.find(id => /^\d+$/.test(id))];
-  if (user === undefined || proxyUsers.includes(String(own))) return await act();
+  const own = process.geteuid?.() ?? 0;
+  const users = proxyUsers.map(numbersOf);
+  const [user] = users[0] ?? [own];
+  if (users.some(([from, to]) => from <= own && own <= to)) return await act();
   try {
-    process.seteuid?.(Number(user));
+    process.seteuid?.(user);
   } catch {
     throw new CaptureError(
       `user ${own} cannot connect as the proxy's user ${user}, whom rules know: run the validation as that user, with --skip-rule-apply`,

@@ -92,11 +92,12 @@ describe('flags of pilotlight iptables', () => {
     assert.equal(ours(combinationOf('ISTIO_INBOUND_PORTS=80 -b 443')), ours(combinationOf('-b 443')));
     assert.equal(ours(combinationOf('-b 80 --istio-inbound-ports=443')), ours(combinationOf('-b 443')));
     assert.equal(ours({ machine: 'ipv4', env: {}, args: ['-b', ' 80 , 443 '] }), ours(combinationOf('-b 80,443')));
-    assert.equal(settingsOf(combinationOf('DRY_RUN=true --dry-run=false')).dryRun, false);
+    for (const line of ['DRY_RUN=true --dry-run=false', 'DRY_RUN=true -n=false'])
+      assert.equal(settingsOf(combinationOf(line)).dryRun, false, line);
   });
 
-  test('whose the proxy is: no user is called by an empty name', () => {
-    for (const line of ['ENVOY_USER= -b *', 'ENVOY_USER=no-such-user -b *'])
+  test('whose the proxy is: no user is called by an empty name, and a list of nobody leaves the default', () => {
+    for (const line of ['ENVOY_USER= -b *', 'ENVOY_USER=no-such-user -b *', '-u , -g ,', 'PROXY_UID=\t -b *'])
       assert.deepEqual(settingsOf(combinationOf(line)).capture.proxyUsers, ['1337'], line);
     const { users, groups } = accountsHere();
     for (const [name, id] of [...users, ...groups]) assert.match(`${name}:${id}`, /^[^:\s]+:\d+$/);

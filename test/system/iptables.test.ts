@@ -63,11 +63,14 @@ describe('lines of the table in the kernel', () => {
       }
     });
 
-  test('put in force by four at once: each says so, and they are there once', async () => {
+  test('put in force by four at once: each says so, and they are there once; routing follows another mark and table', async () => {
     const name = `pilotlight-at-once-${process.pid}`;
     const within = async (...program: readonly string[]) =>
       (await execute('ip', ['netns', 'exec', name, ...program])).stdout;
-    const put = () => within(process.execPath, main, 'iptables', '-m', 'TPROXY', '-b', '*', '-i', '*', '-c', 'eth1');
+    const put = (...flags: readonly string[]) =>
+      within(process.execPath, main, 'iptables', '-m', 'TPROXY', '-b', '*', '-i', '*', '-c', 'eth1', ...flags);
+    const routing = async () =>
+      (await within('ip', 'rule')) + (await within('ip', 'route', 'show', 'table', 'all', 'type', 'local'));
     await execute('ip', ['netns', 'add', name]);
     try {
       await execute('ip', ['-n', name, 'addr', 'add', '10.244.0.9/24', 'dev', 'lo']);
@@ -76,6 +79,17 @@ describe('lines of the table in the kernel', () => {
       assert.equal(rules.split('-A OUTPUT -j ISTIO_OUTPUT\n').length, 2, rules);
       assert.equal((await within('ip', 'rule')).split('fwmark 0x539 lookup 133').length, 2);
       assert.equal(await put(), '');
+      for (const [mark, table] of [
+        [99, 133],
+        [99, 200],
+        [1337, 200],
+      ] as const) {
+        await put('-t', String(mark), '-r', String(table), '--reconcile');
+        const left = (await routing()).split('\n').filter(line => /fwmark|^local default/.test(line));
+        const hex = mark.toString(16);
+        assert.equal(left.length, 2, left.join());
+        assert.match(left.join(), new RegExp(`fwmark 0x${hex} lookup ${table},local default dev lo table ${table} `));
+      }
     } finally {
       await execute('ip', ['netns', 'del', name]);
     }

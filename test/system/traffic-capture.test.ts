@@ -217,6 +217,11 @@ describe("pilotlight iptables in pods' own networks", () => {
     assert.equal((await iptables(within, proof)).code, 0);
     assert.equal((await iptables(asProxy, proof)).code, 0);
     assert.equal((await iptables(within, [...CAPTURE, '--run-validation'])).code, 0);
+    for (const user of ['daemon', '3000-4000']) {
+      const other = ['-b', '*', '-i', '*', '-u', user, '--reconcile', '--run-validation'];
+      assert.equal((await iptables(within, other)).code, 0, user);
+    }
+    assert.equal((await iptables(within, [...CAPTURE, '--reconcile'])).code, 0);
     const elsewhere = await iptables(within, [...proof, '-z', '15016']);
     assert.equal(elsewhere.code, 126);
     assert.equal((await iptables(within, ['--cleanup-only'])).code, 0);
