@@ -1,4 +1,3 @@
-import { hostname } from 'node:os';
 import { type Caller, overHttp, overPlaintext, type Rights, rightsOf } from './access/caller.ts';
 import { CredentialAccess } from './access/credential-access.ts';
 import { folderAccess } from './access/folder-access.ts';
@@ -36,7 +35,7 @@ import { reachedAt } from './settings/address.ts';
 import type { Settings } from './settings/settings.ts';
 import { RemoteKeySource } from './sources/jwks/remote-keys.ts';
 import type { ConfigSource } from './sources/source.ts';
-import { controlPlaneIdentifier, VERSION } from './version.ts';
+import { controlPlaneIdentifier, REPLICA, VERSION } from './version.ts';
 import type { World } from './world.ts';
 import { AdsServer } from './xds/ads-server.ts';
 
@@ -79,7 +78,7 @@ export interface ControlPlane {
 
 /** The image that this process runs, where it is a container of a pod of the mesh. */
 function ownImage(mesh: MeshModel | undefined, namespace: string): string | undefined {
-  const pod = mesh?.contents.Pod.get(objectKey('Pod', namespace, process.env['POD_NAME'] ?? hostname()));
+  const pod = mesh?.contents.Pod.get(objectKey('Pod', namespace, REPLICA));
   return pod?.containers.find(({ name }) => name === 'discovery')?.image;
 }
 
@@ -189,6 +188,7 @@ export async function startControlPlane(settings: Settings, dependencies: Depend
       ...known,
       view,
       pages,
+      revision,
       refused: (peer, problem) => scopes.of('ads').warn({ peer, problem }, 'a question over xDS was refused'),
       identifier: controlPlaneIdentifier,
     })),

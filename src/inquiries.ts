@@ -1,4 +1,11 @@
-import type { Caller, DebugRight, Identified, Identify, Rights } from './access/caller.ts';
+import {
+  type Caller,
+  type DebugRight,
+  type Identified,
+  type Identify,
+  isLoopback,
+  type Rights,
+} from './access/caller.ts';
 import type { Clock } from './clock.ts';
 import type { Origin } from './grpc/peer.ts';
 import { type Status, StatusError, status } from './grpc/status.ts';
@@ -14,6 +21,7 @@ import { typeUrl } from './proto/any.ts';
 import { pause } from './proto/json.ts';
 import { encode } from './proto/message.ts';
 import { checkNode } from './security/node-check.ts';
+import { REPLICA } from './version.ts';
 import { type AdsHandler, notReady } from './xds/handler.ts';
 import type { AnswerInquiry, InquiryAdmission, InquiryAnswer, Making } from './xds/inquiry.ts';
 import type { LongResource } from './xds/long-answer.ts';
@@ -22,6 +30,7 @@ import type { LongResource } from './xds/long-answer.ts';
 const PAGE = 'istio.io/debug';
 const SYNCZ = `${PAGE}/syncz`;
 const CONFIG_DUMP = `${PAGE}/config_dump`;
+const LIST = '/debug/list';
 
 /** What answers of streams that ask are made of. */
 export interface InquiryContext {
@@ -34,6 +43,8 @@ export interface InquiryContext {
   readonly refused: (address: string, reason: string) => void;
   /** Tells istioctl which replica it is: JSON. istiod says so with `syncz` alone, and pages of several replicas have no name then. */
   readonly identifier: string;
+  /** Of this control plane; other replicas have it, too. */
+  readonly revision: string;
 }
 
 /** Answers streams that ask about the control plane, as istioctl's do. */
@@ -78,7 +89,7 @@ export function inquiries(context: () => InquiryContext): NonNullable<AdsHandler
 function answering(
   caller: Caller,
   peer: Origin,
-  { view, pages, rightsOf, clock, identifier }: InquiryContext,
+  { view, pages, rightsOf, clock, identifier, revision }: InquiryContext,
 ): AnswerInquiry {
   return async ({ typeUrl: type, names }, making) => {
     if (caller.kind === 'workload' && caller.proven.expiresAt <= clock.now())
@@ -99,7 +110,8 @@ function answering(
       if (names.length !== 1) return told([]);
       const connection = connectionOf(view, name, right);
       if (connection) return collect(configDumpParts(connection));
-      return told(isPod(view, name, right) ? [page(name, [Buffer.from(NOT_CONNECTED)])] : []);
+      const asksOthers = isLoopback(peer.address) && hasOthers(view, revision);
+      return told(asksOthers && isPod(view, name, right) ? [page(name, [Buffer.from(NOT_CONNECTED)])] : []);
     }
     if (type !== PAGE) return told([]);
     if (names.length !== 1) throw new StatusError(status.INVALID_ARGUMENT, 'exactly one debug request is required');
@@ -110,8 +122,9 @@ function answering(
     if (!access.ok) throw new StatusError(status.PERMISSION_DENIED, access.reason);
     const { body } = url && entry ? await entry.page(asked(url, peer, access.right)) : { body: NO_PAGE };
     const chunks: Buffer[] = [];
-    await pageWriter.work(encoding(pieces(body), chunks, making), making);
-    return told([page(name, chunks)]);
+    await pageWriter.work(encoding(pieces(body, ''), chunks, making), making);
+    // The list is that of every replica: istioctl, which asks them all, prints it once where none says whose it is.
+    return { resources: [page(name, chunks)], identifier: path === LIST ? '' : identifier };
   };
 }
 
@@ -164,6 +177,15 @@ function isPod(view: DebugView, wanted: string, right: DebugRight): boolean {
   const [, pod = '', namespace = ''] = /^(.+)\.([^.]+)$/.exec(wanted) ?? [];
   const mayKnow = right.kind === 'all' || (right.kind === 'namespace' && right.namespace === namespace);
   return mayKnow && view.world()?.mesh.contents.Pod.has(objectKey('Pod', namespace, pod)) === true;
+}
+
+/** Whether istioctl finds another replica to ask. It takes the sentence of the last one for what the proxy has, and prints all that it lacks. */
+function hasOthers(view: DebugView, revision: string): boolean {
+  const pods = view.world()?.mesh.contents.Pod.values() ?? [];
+  return [...pods].some(
+    ({ meta: { name, labels }, phase }) =>
+      name !== REPLICA && phase === 'Running' && labels['app'] === 'istiod' && labels['istio.io/rev'] === revision,
+  );
 }
 
 const asked = ({ pathname: path, searchParams: query }: URL, peer: Origin, debug: DebugRight): PageRequest => ({

@@ -20,9 +20,12 @@ export const BUILD_INFO = Object.freeze({
 /** istiod's text at /version, which istioctl takes apart at its hyphens: version, revision, status. */
 export const versionText = `${BUILD_INFO.version}-${BUILD_INFO.revision}-${BUILD_INFO.status}`;
 
+/** Which replica this is: its pod, or else its machine. */
+export const REPLICA: string = process.env['POD_NAME'] ?? hostname();
+
 /** How istioctl is told which control plane answers: JSON. */
 export const controlPlaneIdentifier = JSON.stringify({
   Component: 'istiod',
-  ID: process.env['POD_NAME'] ?? hostname(),
+  ID: REPLICA,
   Info: BUILD_INFO,
 });

@@ -41,7 +41,8 @@ export type Identified =
 /** How a port finds out who calls. */
 export type Identify = (peer: Peer) => Identified | Promise<Identified>;
 
-const isLoopback = (peer: string): boolean => {
+/** Whether an `address:port` is of this machine; a port-forward to a pod arrives so, too. */
+export const isLoopback = (peer: string): boolean => {
   const address = hostOf(peer);
   return address === '::1' || address.startsWith('127.');
 };

@@ -153,11 +153,11 @@ function* json(value: unknown, indent: string): Generator<string> {
   yield between === open ? `${text}${open}${close}` : `${text}\n${indent}${close}`;
 }
 
-/** A body as text in pieces, JSON as `JSON.stringify` indents it. Those of what is made late are as long as the longest thing that is made at once. */
-export function* pieces(body: unknown): Generator<string> {
+/** A body as text in pieces, JSON as `JSON.stringify` indents it, with `end` behind it. Those of what is made late are as long as the longest thing that is made at once. */
+export function* pieces(body: unknown, end = '\n'): Generator<string> {
   if (typeof body === 'string') yield body;
   else {
     yield* json(body, '');
-    yield '\n';
+    yield end;
   }
 }

@@ -104,7 +104,6 @@ describe('the real istioctl, against ours and against the real istiod on the sam
         .replaceAll(/^( *(identifier|nonce|versionInfo):.*\n)( {4}.*\n)?/gm, '')
         // Pages that only ours have.
         .replaceAll(/^ *"(injection|problems|rounds|stages)",\n/gm, '')
-        .replace(/\n+$/, '')
         // Ours name those that are connected.
         .replaceAll(/\nconnected: .*$/gm, '')
         .replaceAll(/ +$/gm, '');
@@ -134,6 +133,7 @@ describe('the real istioctl, against ours and against the real istiod on the sam
     ['x', 'internal-debug', 'two', 'names'],
     ['x', 'internal-debug', '--list'],
     ['x', 'internal-debug', '--all', 'mcsz'],
+    ['x', 'internal-debug', '--all', 'list'],
     ['x', 'internal-debug', 'config_dump?proxyID=nobody.default'],
     ['x', 'internal-debug', 'edsz?proxyID=nobody.default'],
     ['x', 'internal-debug', 'list'],
