@@ -5,6 +5,8 @@
  * no longer than the peers that say it.
  */
 
+import { sameItems } from './lists.ts';
+
 /** Stands for a result that is not there yet, or, in a WeakMap, for one that is undefined. */
 const NOTHING: unique symbol = Symbol('nothing');
 
@@ -166,9 +168,6 @@ const keptLists = new Kept<readonly unknown[]>();
 const keptMaps = new Kept<ReadonlyMap<unknown, unknown>>();
 const keptRecords = new Kept<object>();
 const EMPTY: readonly never[] = Object.freeze([]);
-
-const sameItems = (a: readonly unknown[], b: readonly unknown[]): boolean =>
-  a.length === b.length && a.every((item, i) => Object.is(item, b[i]));
 
 function sameEntries(a: ReadonlyMap<unknown, unknown>, b: ReadonlyMap<unknown, unknown>): boolean {
   if (a.size !== b.size) return false;

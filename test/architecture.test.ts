@@ -56,7 +56,7 @@ const standsOn: Readonly<Record<string, readonly string[]>> = {
   composition: ['translate', 'injection', 'sources', 'rounds', 'xds', 'authority', 'iptables'],
 };
 
-const base = /^src\/(bounds|clock|memo|node-http|object-key|persistent-map|slices|tls|unknown)\.ts$/;
+const base = /^src\/(bounds|clock|lists|memo|node-http|object-key|persistent-map|slices|tls|unknown)\.ts$/;
 
 const composition = /^src\/(access|certificates|cli|http|log|ports|settings)\//;
 

@@ -1,11 +1,11 @@
 import { memo } from '../../memo.ts';
 import type { Cluster } from '../../proto/generated/envoy/config/cluster/v3.ts';
 import type { TransportSocket } from '../../proto/generated/envoy/config/core/v3.ts';
-import { EnvoyFilter_Patch_Operation as Operation } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { clusterFaults } from './cluster-faults.ts';
-import { merge, mergeAny } from './merge.ts';
-import { fail, keptName, type Outcome, outcome, type PatchLog } from './outcome.ts';
-import { merges, type Patch, replacesLists } from './patch.ts';
+import { merge } from './merge.ts';
+import { keptName, mergedOrRemoved, type Outcome, outcome, type PatchLog, untouched } from './outcome.ts';
+import { type Patch, replacesLists } from './patch.ts';
+import { mergedSocket } from './typed-config.ts';
 
 /** The parts of `outbound|9080|v1|reviews.default.svc.cluster.local`, or of its form for SNI (istio: ParseSubsetKey). */
 export function clusterNameParts(name: string): {
@@ -38,16 +38,6 @@ function matches({ name = '' }: Cluster, { match }: Patch, hosts: readonly strin
   );
 }
 
-/** The transport socket with the configuration of another one merged into it. */
-function mergedSocket(socket: TransportSocket, patch: Patch<Cluster>, log: PatchLog): TransportSocket {
-  const config = patch.value.transport_socket?.typed_config;
-  if (!socket.typed_config || !config) return socket;
-  const merged = mergeAny(socket.typed_config, config);
-  if (typeof merged !== 'string') return { ...socket, typed_config: merged };
-  fail(log, patch, merged);
-  return socket;
-}
-
 /** A patch with a transport socket merges that and nothing else (istio: mergeTransportSocketCluster). */
 function withSocket(cluster: Cluster, added: TransportSocket, patch: Patch<Cluster>, log: PatchLog): Cluster {
   const { transport_socket_matches: byMatch = [], transport_socket: own } = cluster;
@@ -55,45 +45,32 @@ function withSocket(cluster: Cluster, added: TransportSocket, patch: Patch<Clust
     const index = byMatch.findIndex(m => m.transport_socket && m.transport_socket.name === added.name);
     const found = byMatch[index];
     if (!found?.transport_socket) return cluster;
-    const transport_socket = mergedSocket(found.transport_socket, patch, log);
+    const transport_socket = mergedSocket(found.transport_socket, added, patch, log);
     return { ...cluster, transport_socket_matches: byMatch.with(index, { ...found, transport_socket }) };
   }
   if (!own || own.name !== added.name) return { ...cluster, transport_socket: added };
-  return { ...cluster, transport_socket: mergedSocket(own, patch, log) };
+  return { ...cluster, transport_socket: mergedSocket(own, added, patch, log) };
 }
 
-function patched(
-  original: Cluster,
-  patches: readonly Patch<Cluster>[],
-  hosts: readonly string[],
-  log: PatchLog,
-): Cluster | undefined {
-  let cluster = original;
-  for (const patch of patches) {
-    if (!matches(cluster, patch, hosts)) continue;
-    if (patch.operation === Operation.REMOVE) {
-      log.applied.add(patch);
-      return undefined;
-    }
-    if (!merges(patch)) continue;
-    log.applied.add(patch);
-    const socket = patch.value.transport_socket;
-    const merged = socket
-      ? withSocket(cluster, socket, patch, log)
-      : merge('envoy.config.cluster.v3.Cluster', cluster, patch.value, replacesLists(patch));
-    cluster = keptName(log, patch, cluster, merged);
-  }
-  return cluster;
+function merged(cluster: Cluster, patch: Patch<Cluster>, log: PatchLog): Cluster {
+  const socket = patch.value.transport_socket;
+  return socket
+    ? withSocket(cluster, socket, patch, log)
+    : merge('envoy.config.cluster.v3.Cluster', cluster, patch.value, replacesLists(patch));
 }
-
-const untouched = memo((message: Cluster): Outcome<Cluster> => Object.freeze({ message, filters: [], failures: [] }));
 
 const patchMatched = memo(
   (cluster: Cluster, patches: readonly Patch<Cluster>[], ...hosts: readonly string[]): Outcome<Cluster> =>
     outcome(
       cluster,
       (keep, log) => {
-        const result = patched(cluster, patches.filter(keep), hosts, log);
+        const result = mergedOrRemoved(
+          cluster,
+          patches.filter(keep),
+          (made, patch) => matches(made, patch, hosts),
+          (made, patch) => keptName(log, patch, made, merged(made, patch, log)),
+          log.applied,
+        );
         return result && Object.freeze(result);
       },
       clusterFaults,

@@ -1,3 +1,4 @@
+import { addTo } from '../../lists.ts';
 import { memo } from '../../memo.ts';
 import type { ServiceTarget } from '../../model/services/service.ts';
 import type { Cluster } from '../../proto/generated/envoy/config/cluster/v3.ts';
@@ -8,7 +9,7 @@ import type { ClusterResource } from '../resource.ts';
 import { clusterNameParts, patchCluster } from './cluster.ts';
 import { clusterFaults } from './cluster-faults.ts';
 import { type PatchedList, type PatchedParts, patchedList, patchedResource, withAdditions } from './list.ts';
-import type { Patch } from './patch.ts';
+import { addingIn } from './patch.ts';
 import type { ContextPatches } from './patch-set.ts';
 
 const isInbound = (name: string): boolean => name.startsWith('inbound|') || name === INBOUND_PASSTHROUGH_CLUSTER;
@@ -20,15 +21,10 @@ function contextOf({ name }: ClusterResource, contexts: readonly ContextPatches[
   return inbound && isInbound(name) ? inbound : first;
 }
 
-/** Additions for any context go with the outbound clusters or the gateway's (istio: InsertedClusters). */
-const added = ({ clusters, context }: ContextPatches): readonly Patch<Cluster>[] =>
-  context === Context.SIDECAR_INBOUND ? clusters.filter(patch => patch.context === context) : clusters;
-
 /** The Services behind inbound clusters, by port; for a Sidecar's port without a Service, the Sidecar's name. */
 const inboundHosts = memo((targets: readonly ServiceTarget[]): ReadonlyMap<number, readonly string[]> => {
   const hosts = new Map<number, string[]>();
-  for (const { targetPort, service } of targets)
-    hosts.set(targetPort, [...(hosts.get(targetPort) ?? []), service.hostname]);
+  for (const { targetPort, service } of targets) addTo(hosts, targetPort, service.hostname);
   return hosts;
 });
 
@@ -67,5 +63,10 @@ export function patchClusters(
       ? patchedClusters(list, contexts, targets, sidecar)
       : patchedClusters(list, contexts, NO_TARGETS, ''),
   );
-  return withAdditions('envoy.config.cluster.v3.Cluster', patched, contexts.flatMap(added), clusterFaults);
+  return withAdditions(
+    'envoy.config.cluster.v3.Cluster',
+    patched,
+    contexts.flatMap(({ context, clusters }) => addingIn(context, clusters)),
+    clusterFaults,
+  );
 }

@@ -1,6 +1,7 @@
 /** EnvoyFilters: patches on what has been translated. */
 
 import type { Problem } from '../../config/problem.ts';
+import { sameItems } from '../../lists.ts';
 import { memo } from '../../memo.ts';
 import type { Traits } from '../../model/proxy/traits.ts';
 import type { Workload } from '../../model/proxy/workload.ts';
@@ -124,8 +125,7 @@ export function applyEnvoyFilters(
     const first = new Map(failures.toReversed().map(failure => [failure.patch, failure]));
     problems.push(...[...first.values()].toReversed().map(problemOf));
     const left = without(chosen, failures, attempts >= MOST_ATTEMPTS);
-    if (left.length === chosen.length && left.every((part, i) => part === chosen[i]))
-      throw new Error('a failure of a patch that is not in force');
+    if (sameItems(left, chosen)) throw new Error('a failure of a patch that is not in force');
     chosen = left;
   }
 }

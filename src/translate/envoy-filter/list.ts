@@ -1,3 +1,4 @@
+import { keptList } from '../../lists.ts';
 import { memo, oneList } from '../../memo.ts';
 import type { ObjectKey } from '../../object-key.ts';
 import { findAllFaults } from '../../proto/faults.ts';
@@ -74,8 +75,7 @@ export function patchedList<M extends Named>(
     failures.push(...made.failures);
     return made.resource ?? [];
   });
-  const isSame = resources.length === list.length && resources.every((resource, i) => resource === list[i]);
-  return Object.freeze({ resources: isSame ? list : resources, failures });
+  return Object.freeze({ resources: keptList(list, resources), failures });
 }
 
 const NO_SOURCES: readonly ObjectKey[] = Object.freeze([]);

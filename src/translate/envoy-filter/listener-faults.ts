@@ -1,10 +1,10 @@
 import { typeName } from '../../proto/any.ts';
 import type { Filter, FilterChain, Listener } from '../../proto/generated/envoy/config/listener/v3.ts';
 import { encode } from '../../proto/message.ts';
-import type { FilterConfig } from './filter-config.ts';
 import { connectionManager } from './network-filter.ts';
 import { routesFaults } from './routes-faults.ts';
 import { ruleFaults } from './rule-faults.ts';
+import type { TypedConfig } from './typed-config.ts';
 
 const NETWORK = 'envoy.extensions.filters.network.';
 const HTTP = 'envoy.extensions.filters.http.';
@@ -40,10 +40,10 @@ const passing: ReadonlySet<string> = new Set(
 /** HTTP filters that may end a chain, by what they are told. */
 const mayEnd: ReadonlySet<string> = new Set(['dynamic_modules', 'composite'].map(name => HTTP + name));
 
-const typeOf = ({ typed_config: config }: FilterConfig): string => typeName(config?.type_url ?? '');
+const typeOf = ({ typed_config: config }: TypedConfig): string => typeName(config?.type_url ?? '');
 const packageOf = (type: string): string => type.replace(/\.v\d\w*\.\w+$/, '');
 
-type Discovered = FilterConfig & { readonly config_discovery?: unknown };
+type Discovered = TypedConfig & { readonly config_discovery?: unknown };
 
 function* unconfigured(filters: readonly Discovered[]): Iterable<string> {
   for (const { name, typed_config, config_discovery } of filters)

@@ -1,4 +1,5 @@
-import type { Filter, FilterChain, Listener } from '../../proto/generated/envoy/config/listener/v3.ts';
+import type { Filter, FilterChain, Listener, ListenerFilter } from '../../proto/generated/envoy/config/listener/v3.ts';
+import type { HttpFilter } from '../../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import { VIRTUAL_INBOUND_LISTENER, VIRTUAL_OUTBOUND_LISTENER } from '../names.ts';
 import type { Patch } from './patch.ts';
 
@@ -39,6 +40,10 @@ export function matchesChain(listener: Listener, chain: FilterChain, { match }: 
 /** Whether a patch says which listener filter it is about. */
 export const choosesListenerFilter = ({ match }: Patch): boolean => Boolean(match.listener?.listenerFilter);
 
+/** Whether a patch is about this listener filter. */
+export const matchesListenerFilter = ({ name = '' }: ListenerFilter, { match }: Patch): boolean =>
+  name === match.listener?.listenerFilter;
+
 /** Whether a patch says which network filter it is about. */
 export const choosesFilter = ({ match }: Patch): boolean => match.listener?.filterChain?.filter !== undefined;
 
@@ -50,6 +55,6 @@ export const matchesFilter = ({ name }: Filter, patch: Patch): boolean =>
 export const choosesHttpFilter = ({ match }: Patch): boolean =>
   match.listener?.filterChain?.filter?.subFilter !== undefined;
 
-/** Whether a patch is about the HTTP filter of this name. */
-export const matchesHttpFilter = (name: string | undefined, patch: Patch): boolean =>
+/** Whether a patch is about this HTTP filter. */
+export const matchesHttpFilter = ({ name }: HttpFilter, patch: Patch): boolean =>
   !choosesHttpFilter(patch) || (patch.match.listener?.filterChain?.filter?.subFilter?.name ?? '') === (name ?? '');

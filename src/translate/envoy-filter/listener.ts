@@ -1,15 +1,22 @@
+import { keptList, sameItems } from '../../lists.ts';
 import { memo } from '../../memo.ts';
 import type { FilterChain, Listener, ListenerFilter } from '../../proto/generated/envoy/config/listener/v3.ts';
 import { EnvoyFilter_Patch_Operation as Operation } from '../../proto/generated/istio/networking/v1alpha3.ts';
-import { mergedConfig } from './filter-config.ts';
-import { edited } from './insertion.ts';
+import { type ElementMatch, editedFilters, withMerges } from './filter-list.ts';
 import { listenerFaults } from './listener-faults.ts';
-import { choosesListenerFilter, matchesChain, matchesListener, matchesWithin } from './listener-match.ts';
-import { merge, mergeAny } from './merge.ts';
+import {
+  choosesListenerFilter,
+  matchesChain,
+  matchesListener,
+  matchesListenerFilter,
+  matchesWithin,
+} from './listener-match.ts';
+import { merge } from './merge.ts';
 import { connectionManager, patchNetworkFilters, withConnectionManager } from './network-filter.ts';
-import { fail, keptName, type Outcome, outcome, type PatchLog } from './outcome.ts';
-import { merges, type Patch, type Patches, replacesLists } from './patch.ts';
+import { keptName, mergedOrRemoved, type Outcome, outcome, type PatchLog, untouched } from './outcome.ts';
+import { type Patch, type Patches, replacesLists } from './patch.ts';
 import { isForRoutes, onlyRoutes, patchedRoutes, type RoutePatches } from './route-configuration.ts';
+import { mergedSocket } from './typed-config.ts';
 
 /** The patches that listeners of one direction are under. */
 export interface ListenerPatches
@@ -18,28 +25,27 @@ export interface ListenerPatches
   readonly inlineRoutes: RoutePatches | undefined;
 }
 
-function patchListenerFilters(
+const listenerFilter: ElementMatch<ListenerFilter> = {
+  chooses: choosesListenerFilter,
+  matches: matchesListenerFilter,
+};
+
+/** Patch by patch, as they stand: a filter that is added later is not merged into. */
+const patchListenerFilters = (
   filters: readonly ListenerFilter[],
   listener: Listener,
   patches: readonly Patch<ListenerFilter>[],
   log: PatchLog,
-): readonly ListenerFilter[] {
-  let list = filters;
-  for (const patch of patches.filter(p => matchesWithin(listener, p))) {
-    const matches = ({ name = '' }: ListenerFilter): boolean => name === patch.match.listener?.listenerFilter;
-    if (patch.operation === Operation.MERGE) {
-      if (!choosesListenerFilter(patch)) continue;
-      list = list.map(filter =>
-        matches(filter) && filter.typed_config ? { ...filter, ...mergedConfig(filter, patch, log) } : filter,
+): readonly ListenerFilter[] =>
+  patches
+    .filter(patch => matchesWithin(listener, patch))
+    .reduce((list, patch) => {
+      const edited = editedFilters(list, [patch], listenerFilter, log);
+      return keptList(
+        edited,
+        edited.map(filter => withMerges(filter, [patch], listenerFilter, log)),
       );
-      continue;
-    }
-    const next = edited(list, patch, choosesListenerFilter(patch), matches);
-    if (next !== list) log.applied.add(patch);
-    list = next;
-  }
-  return list;
-}
+    }, filters);
 
 /** A chain with a patch merged into it: the configuration of a transport socket of the same name as such, and then nothing else (istio: mergeTransportSocketListener). */
 function mergedChain(chain: FilterChain, patch: Patch<FilterChain>, log: PatchLog): FilterChain {
@@ -47,11 +53,8 @@ function mergedChain(chain: FilterChain, patch: Patch<FilterChain>, log: PatchLo
   const added = patch.value.transport_socket;
   if (!own || !added || own.name !== added.name)
     return merge('envoy.config.listener.v3.FilterChain', chain, patch.value, replacesLists(patch));
-  if (!own.typed_config || !added.typed_config) return chain;
-  const merged = mergeAny(own.typed_config, added.typed_config);
-  if (typeof merged !== 'string') return { ...chain, transport_socket: { ...own, typed_config: merged } };
-  fail(log, patch, merged);
-  return chain;
+  const transport_socket = mergedSocket(own, added, patch, log);
+  return transport_socket === own ? chain : { ...chain, transport_socket };
 }
 
 /** Undefined: the chain is removed. Chains without filters are none to istiod. */
@@ -61,17 +64,14 @@ function patchChain(
   patches: ListenerPatches,
   log: PatchLog,
 ): FilterChain | undefined {
-  let chain = original;
-  for (const patch of patches.filterChains) {
-    if (!matchesWithin(listener, patch) || !matchesChain(listener, chain, patch)) continue;
-    if (patch.operation === Operation.REMOVE) {
-      log.applied.add(patch);
-      return undefined;
-    }
-    if (!merges(patch)) continue;
-    log.applied.add(patch);
-    chain = mergedChain(chain, patch, log);
-  }
+  const chain = mergedOrRemoved(
+    original,
+    patches.filterChains,
+    (made, patch) => matchesWithin(listener, patch) && matchesChain(listener, made, patch),
+    (made, patch) => mergedChain(made, patch, log),
+    log.applied,
+  );
+  if (!chain) return undefined;
   const before = chain.filters ?? [];
   const filters = patchNetworkFilters(before, listener, chain, patches, log);
   return filters === before ? chain : { ...chain, filters };
@@ -80,9 +80,8 @@ function patchChain(
 const hasFilters = ({ filters = [] }: FilterChain): boolean => filters.length > 0;
 
 function patchChains(listener: Listener, patches: ListenerPatches, log: PatchLog): Listener {
-  const chains = (listener.filter_chains ?? []).flatMap(chain =>
-    hasFilters(chain) ? (patchChain(chain, listener, patches, log) ?? []) : [],
-  );
+  const before = listener.filter_chains ?? [];
+  const chains = before.flatMap(chain => (hasFilters(chain) ? (patchChain(chain, listener, patches, log) ?? []) : []));
   const fallback = listener.default_filter_chain;
   const last = fallback && hasFilters(fallback) ? patchChain(fallback, listener, patches, log) : fallback;
   for (const patch of patches.filterChains) {
@@ -90,9 +89,9 @@ function patchChains(listener: Listener, patches: ListenerPatches, log: PatchLog
     log.applied.add(patch);
     if (hasFilters(patch.value)) chains.push(patch.value);
   }
-  const before = listener.filter_chains ?? [];
-  const same = chains.length === before.length && chains.every((chain, i) => chain === before[i]);
-  return same && last === fallback ? listener : { ...listener, filter_chains: chains, default_filter_chain: last };
+  return sameItems(chains, before) && last === fallback
+    ? listener
+    : { ...listener, filter_chains: chains, default_filter_chain: last };
 }
 
 /** Route configurations inside of connection managers are patched before the listener is (istio: buildSidecarInboundHTTPRouteConfig). */
@@ -120,22 +119,19 @@ function patchInlineRoutes(listener: Listener, patches: RoutePatches, log: Patch
 }
 
 function patched(original: Listener, patches: ListenerPatches, log: PatchLog): Listener | undefined {
-  let listener = patches.inlineRoutes ? patchInlineRoutes(original, patches.inlineRoutes, log) : original;
-  for (const patch of patches.listeners) {
-    if (!matchesListener(listener, patch)) continue;
-    if (patch.operation === Operation.REMOVE) {
-      log.applied.add(patch);
-      return undefined;
-    }
-    if (!merges(patch)) continue;
-    log.applied.add(patch);
-    const merged = merge('envoy.config.listener.v3.Listener', listener, patch.value, replacesLists(patch));
-    listener = keptName(log, patch, listener, merged);
-  }
-  const before = listener.listener_filters ?? [];
-  const listener_filters = patchListenerFilters(before, listener, patches.listenerFilters, log);
-  if (listener_filters !== before) listener = { ...listener, listener_filters };
-  return patchChains(listener, patches, log);
+  const given = patches.inlineRoutes ? patchInlineRoutes(original, patches.inlineRoutes, log) : original;
+  const merged = mergedOrRemoved(
+    given,
+    patches.listeners,
+    matchesListener,
+    (made, patch) =>
+      keptName(log, patch, made, merge('envoy.config.listener.v3.Listener', made, patch.value, replacesLists(patch))),
+    log.applied,
+  );
+  if (!merged) return undefined;
+  const before = merged.listener_filters ?? [];
+  const listener_filters = patchListenerFilters(before, merged, patches.listenerFilters, log);
+  return patchChains(listener_filters === before ? merged : { ...merged, listener_filters }, patches, log);
 }
 
 const only = (patches: ListenerPatches, keep: (patch: Patch) => boolean): ListenerPatches => ({
@@ -159,8 +155,6 @@ const patchMatched = memo(
       listenerFaults,
     ),
 );
-
-const untouched = memo((message: Listener): Outcome<Listener> => Object.freeze({ message, filters: [], failures: [] }));
 
 /** Applies the patches of a context to a listener and all that it holds, or removes it (istio: patchListener). */
 export function patchListener(listener: Listener, patches: ListenerPatches): Outcome<Listener> {

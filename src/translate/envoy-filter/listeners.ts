@@ -1,22 +1,15 @@
 import { memo } from '../../memo.ts';
 import { TrafficDirection } from '../../proto/generated/envoy/config/core/v3.ts';
 import type { Listener } from '../../proto/generated/envoy/config/listener/v3.ts';
-import { EnvoyFilter_PatchContext as Context } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import type { ListenerResource } from '../resource.ts';
 import { type PatchedList, type PatchedParts, patchedList, patchedResource, withAdditions } from './list.ts';
 import { patchListener } from './listener.ts';
 import { listenerFaults } from './listener-faults.ts';
 import { fail, patchLog } from './outcome.ts';
-import type { Patch } from './patch.ts';
+import { addingIn, type Patch } from './patch.ts';
 import type { ContextPatches } from './patch-set.ts';
 
 const LISTENER = 'envoy.config.listener.v3.Listener';
-
-/** Additions for any context go with the outbound listeners or the gateway's (istio: patchListeners). */
-const added = ({ listeners, context }: ContextPatches): readonly Patch<Listener>[] =>
-  context === Context.SIDECAR_INBOUND
-    ? listeners.listeners.filter(patch => patch.context === context)
-    : listeners.listeners;
 
 /** The address that a listener is for; undefined where it has none that another could have. */
 function addressOf({ address }: Listener): string | undefined {
@@ -59,6 +52,6 @@ export function patchListeners(
   contexts: readonly ContextPatches[],
 ): PatchedParts<Listener> {
   const patched = parts.map(list => patchedListeners(list, contexts));
-  const adding = contexts.flatMap(added);
+  const adding = contexts.flatMap(({ context, listeners }) => addingIn(context, listeners.listeners));
   return withoutDoubles(withAdditions(LISTENER, patched, adding, listenerFaults), adding);
 }

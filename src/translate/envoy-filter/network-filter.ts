@@ -1,3 +1,4 @@
+import { keptList } from '../../lists.ts';
 import { memo } from '../../memo.ts';
 import { typed, typeName, unpackAs } from '../../proto/any.ts';
 import type { Filter, FilterChain, Listener } from '../../proto/generated/envoy/config/listener/v3.ts';
@@ -6,10 +7,8 @@ import type {
   HttpFilter,
 } from '../../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import type { Any } from '../../proto/generated/google/protobuf.ts';
-import { EnvoyFilter_Patch_Operation as Operation } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { HTTP_CONNECTION_MANAGER } from '../filters/well-known.ts';
-import { mergedConfig } from './filter-config.ts';
-import { edited } from './insertion.ts';
+import { type ElementMatch, editedFilters, withMerges } from './filter-list.ts';
 import {
   choosesFilter,
   choosesHttpFilter,
@@ -35,36 +34,16 @@ export const withConnectionManager = ({ name }: Filter, manager: HttpConnectionM
   typed_config: typed(HCM, manager),
 });
 
-function editedHttpFilters(
-  filters: readonly HttpFilter[],
-  patches: readonly Patch<HttpFilter>[],
-  log: PatchLog,
-): readonly HttpFilter[] {
-  let list = filters;
-  for (const patch of patches) {
-    const next = edited(list, patch, choosesHttpFilter(patch), ({ name }) => matchesHttpFilter(name, patch));
-    if (next !== list) log.applied.add(patch);
-    list = next;
-  }
-  const merging = patches.filter(patch => patch.operation === Operation.MERGE);
-  if (!merging.length) return list;
-  return list.map(original => {
-    let filter = original;
-    for (const patch of merging) {
-      if (!matchesHttpFilter(filter.name, patch) || !filter.typed_config) continue;
-      filter = { ...filter, ...mergedConfig(filter, patch, log) };
-    }
-    return filter;
-  });
-}
+const network: ElementMatch<Filter> = { chooses: choosesFilter, matches: matchesFilter };
+const http: ElementMatch<HttpFilter> = { chooses: choosesHttpFilter, matches: matchesHttpFilter };
 
 function withHttpFilters(filter: Filter, patches: readonly Patch<HttpFilter>[], log: PatchLog): Filter {
   const manager = patches.length ? connectionManager(filter) : undefined;
   if (!manager) return filter;
   const before = manager.http_filters ?? [];
-  const http_filters = editedHttpFilters(before, patches, log);
-  const same = http_filters.length === before.length && http_filters.every((item, i) => item === before[i]);
-  return same ? filter : withConnectionManager(filter, { ...manager, http_filters });
+  const edited = editedFilters(before, patches, http, log).map(each => withMerges(each, patches, http, log));
+  const http_filters = keptList(before, edited);
+  return http_filters === before ? filter : withConnectionManager(filter, { ...manager, http_filters });
 }
 
 /** Patches the network filters of a chain, and the HTTP filters inside of its connection manager (istio: patchNetworkFilters). */
@@ -76,26 +55,12 @@ export function patchNetworkFilters(
   log: PatchLog,
 ): readonly Filter[] {
   const isFor = (patch: Patch): boolean => matchesWithin(listener, patch) && matchesChain(listener, chain, patch);
-  const network = patches.networkFilters.filter(isFor);
-  const http = patches.httpFilters.filter(isFor);
-  let list = filters;
-  for (const patch of network) {
-    const next = edited(list, patch, choosesFilter(patch), filter => matchesFilter(filter, patch));
-    if (next !== list) log.applied.add(patch);
-    list = next;
-  }
-  const merging = network.filter(patch => patch.operation === Operation.MERGE);
-  const result = list.map(original => {
-    let filter = original;
-    for (const patch of merging) {
-      if (!matchesFilter(filter, patch) || !filter.typed_config) continue;
-      filter = { ...filter, ...mergedConfig(filter, patch, log) };
-    }
-    return withHttpFilters(
-      filter,
-      http.filter(patch => matchesFilter(filter, patch)),
-      log,
-    );
+  const ofNetwork = patches.networkFilters.filter(isFor);
+  const ofHttp = patches.httpFilters.filter(isFor);
+  const patched = editedFilters(filters, ofNetwork, network, log).map(original => {
+    const filter = withMerges(original, ofNetwork, network, log);
+    const within = ofHttp.filter(patch => matchesFilter(filter, patch));
+    return withHttpFilters(filter, within, log);
   });
-  return result.length === filters.length && result.every((filter, i) => filter === filters[i]) ? filters : result;
+  return keptList(filters, patched);
 }

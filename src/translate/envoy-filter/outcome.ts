@@ -1,7 +1,9 @@
 import type { Problem } from '../../config/problem.ts';
+import { memo } from '../../memo.ts';
 import type { ObjectKey } from '../../object-key.ts';
+import { EnvoyFilter_Patch_Operation as Operation } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { culprits } from './culprits.ts';
-import type { Failure, Patch } from './patch.ts';
+import { type Failure, merges, type Patch } from './patch.ts';
 
 /** The failure as a problem of the patch's EnvoyFilter. */
 export const problemOf = ({ patch, path, message }: Failure): Problem => ({
@@ -38,6 +40,25 @@ export function keptName<M extends { readonly name?: string | undefined }>(
   return before;
 }
 
+/** A message after the patches that merge into it, or remove it: then it is undefined. `merge` is not asked where the operation is another one. */
+export function mergedOrRemoved<M>(
+  original: M,
+  patches: readonly Patch<M>[],
+  matches: (message: M, patch: Patch<M>) => boolean,
+  merge: (message: M, patch: Patch<M>) => M,
+  applied: Set<Patch>,
+): M | undefined {
+  let message = original;
+  for (const patch of patches) {
+    const removes = patch.operation === Operation.REMOVE;
+    if (!(removes || merges(patch)) || !matches(message, patch)) continue;
+    applied.add(patch);
+    if (removes) return undefined;
+    message = merge(message, patch);
+  }
+  return message;
+}
+
 /** A message after its patches: undefined where it was removed, the very message where none applied. */
 export interface Outcome<M> {
   readonly message: M | undefined;
@@ -45,6 +66,11 @@ export interface Outcome<M> {
   readonly filters: readonly ObjectKey[];
   readonly failures: readonly Failure[];
 }
+
+/** A message for which there are no patches. */
+export const untouched: <M extends object>(message: M) => Outcome<M> = memo(<M>(message: M) =>
+  Object.freeze({ message, filters: [], failures: [] }),
+);
 
 /** Applies those patches that it is told to keep. */
 type Apply<M> = (keep: (patch: Patch) => boolean, log: PatchLog) => M | undefined;

@@ -133,6 +133,10 @@ export const compile = memo((filter: EnvoyFilter, chosen: string): FilterPatches
 export const inContext = <M>(patches: readonly Patch<M>[], context: Context): readonly Patch<M>[] =>
   oneList(patches.filter(patch => patch.context === context || patch.context === Context.ANY));
 
+/** Those patches of a context that may add: what is for any context is added with the outbound resources or the gateway's (istio: InsertedClusters). */
+export const addingIn = <M>(context: Context, patches: readonly Patch<M>[]): readonly Patch<M>[] =>
+  context === Context.SIDECAR_INBOUND ? patches.filter(patch => patch.context === context) : patches;
+
 /** Whether a patch merges its value into what it matches. */
 export const merges = ({ operation }: Patch): boolean =>
   operation === Operation.MERGE || operation === Operation.MERGE_AND_REPLACE_LIST;

@@ -1,9 +1,10 @@
+import { keptList } from '../../lists.ts';
 import { memo, oneList } from '../../memo.ts';
 import type { RouteConfiguration, VirtualHost } from '../../proto/generated/envoy/config/route/v3.ts';
 import { EnvoyFilter_Patch_Operation as Operation } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { clusterNameParts } from './cluster.ts';
 import { merge } from './merge.ts';
-import { keptName, type Outcome, outcome, type PatchLog } from './outcome.ts';
+import { keptName, type Outcome, outcome, type PatchLog, untouched } from './outcome.ts';
 import { merges, type Patch, type Patches, replacesLists } from './patch.ts';
 import { routesFaults } from './routes-faults.ts';
 import { ruleFaults } from './rule-faults.ts';
@@ -103,9 +104,9 @@ export function patchedRoutes(
     hosts.push(patch.value);
   }
   // istiod takes away every virtual host with the name of one that is to be removed, also those added.
-  const kept = hosts.filter(({ name = '' }) => !removed.has(name));
-  const same = kept.length === before.length && kept.every((host, i) => host === before[i]);
-  return same ? routes : { ...routes, virtual_hosts: kept };
+  const left = hosts.filter(({ name = '' }) => !removed.has(name));
+  const virtual_hosts = keptList(before, left);
+  return virtual_hosts === before ? routes : { ...routes, virtual_hosts };
 }
 
 function* resourceFaults(routes: RouteConfiguration): Iterable<string> {
@@ -120,10 +121,6 @@ const patchMatched = memo(
       (keep, log) => Object.freeze(patchedRoutes(routes, onlyRoutes(patches, keep), ports, log)),
       resourceFaults,
     ),
-);
-
-const untouched = memo(
-  (message: RouteConfiguration): Outcome<RouteConfiguration> => Object.freeze({ message, filters: [], failures: [] }),
 );
 
 /** Applies the patches of a context to a route configuration. `ports`: the Service ports behind a gateway's. */

@@ -1,11 +1,13 @@
+import { keptList } from '../../lists.ts';
 import { memo } from '../../memo.ts';
 import type { Route, VirtualHost } from '../../proto/generated/envoy/config/route/v3.ts';
 import {
   EnvoyFilter_RouteConfigurationMatch_RouteMatch_Action as Action,
   EnvoyFilter_Patch_Operation as Operation,
 } from '../../proto/generated/istio/networking/v1alpha3.ts';
-import { edited } from './insertion.ts';
+import { type ElementMatch, edited } from './filter-list.ts';
 import { merge } from './merge.ts';
+import { mergedOrRemoved } from './outcome.ts';
 import { merges, type Patch, replacesLists } from './patch.ts';
 
 /** A virtual host after its patches: undefined where it is removed. */
@@ -44,21 +46,7 @@ function matchesRoute(route: Route, { match }: Patch): boolean {
   return action === Action.ANY || actionOf(route) === Action.ANY || actionOf(route) === action;
 }
 
-/** Undefined: the route is removed. */
-function patchRoute(original: Route, patches: readonly Patch<Route>[], applied: Set<Patch>): Route | undefined {
-  let route = original;
-  for (const patch of patches) {
-    if (!matchesRoute(route, patch)) continue;
-    if (patch.operation === Operation.REMOVE) {
-      applied.add(patch);
-      return undefined;
-    }
-    if (!merges(patch)) continue;
-    applied.add(patch);
-    route = merge('envoy.config.route.v3.Route', route, patch.value, replacesLists(patch));
-  }
-  return route;
-}
+const about: ElementMatch<Route> = { chooses: choosesRoute, matches: matchesRoute };
 
 const insertions: ReadonlySet<Operation> = new Set([
   Operation.ADD,
@@ -68,26 +56,33 @@ const insertions: ReadonlySet<Operation> = new Set([
 ]);
 
 function inserted(list: readonly Route[], patch: Patch<Route>): readonly Route[] {
-  const matches = (route: Route): boolean => matchesRoute(route, patch);
   // Where a route is named, it only has to be there for the new one to go first.
-  if (patch.operation === Operation.INSERT_FIRST && choosesRoute(patch) && !list.some(matches)) return list;
-  return edited(list, patch, choosesRoute(patch), matches);
+  if (
+    patch.operation === Operation.INSERT_FIRST &&
+    choosesRoute(patch) &&
+    !list.some(route => matchesRoute(route, patch))
+  )
+    return list;
+  return edited(list, patch, about);
 }
 
 function patchRoutes(host: VirtualHost, all: readonly Patch<Route>[], applied: Set<Patch>): VirtualHost {
   const patches = all.filter(patch => matchesHost(host, patch));
   if (!patches.length) return host;
   const before = host.routes ?? [];
-  const changed = before.map(route => patchRoute(route, patches, applied));
-  let list: readonly Route[] = changed.filter(route => route !== undefined);
+  const merged = (route: Route, patch: Patch<Route>): Route =>
+    merge('envoy.config.route.v3.Route', route, patch.value, replacesLists(patch));
+  let list: readonly Route[] = before.flatMap(
+    route => mergedOrRemoved(route, patches, matchesRoute, merged, applied) ?? [],
+  );
   for (const patch of patches) {
     if (!insertions.has(patch.operation)) continue;
     const next = inserted(list, patch);
     if (next !== list) applied.add(patch);
     list = next;
   }
-  const same = list.length === before.length && list.every((route, i) => route === before[i]);
-  return same ? host : { ...host, routes: list };
+  const routes = keptList(before, list);
+  return routes === before ? host : { ...host, routes };
 }
 
 /** Applies patches of virtual hosts and routes to a virtual host. Both lists are of patches that are for its route configuration. */
