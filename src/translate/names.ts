@@ -27,6 +27,3 @@ export const inboundClusterName = (port: number): string => `inbound|${port}||`;
 
 /** `10.96.0.1_443`, `0.0.0.0_9080` */
 export const listenerName = (address: string, port: number): string => `${address}_${port}`;
-
-/** The DNS cache that a dynamic forward proxy's cluster and filters share. */
-export const dnsCacheName = (hostname: Hostname | string): string => `${hostname}_dfp_dns_cache`;

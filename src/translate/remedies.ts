@@ -4,7 +4,8 @@ import type { FilterChain } from '../proto/generated/envoy/config/listener/v3.ts
 import type { Route, RouteConfiguration, VirtualHost } from '../proto/generated/envoy/config/route/v3.ts';
 import type { AnyMessage } from '../proto/message.ts';
 import type { Step } from '../proto/report.ts';
-import { closingFilters } from './closing-filters.ts';
+import { plainTcpProxy } from './filters/well-known.ts';
+import { BLACKHOLE_CLUSTER } from './names.ts';
 
 /** What is done about a part of a message that Envoy refuses. */
 export interface Remedy {
@@ -42,6 +43,9 @@ function ofVirtualHost(ways: Ways): Remedy {
   };
 }
 
+/** They close every connection: no endpoint stands behind the cluster, whether it is there or not. */
+const CLOSING = Object.freeze([plainTcpProxy(BLACKHOLE_CLUSTER)]);
+
 function ofFilterChain(ways: Ways): Remedy {
   if (!without(['filter_chain_match', 'name'], ways)) return leftOut('the filter chain');
   return {
@@ -49,7 +53,7 @@ function ofFilterChain(ways: Ways): Remedy {
     instead: ({ name, filter_chain_match }: FilterChain) => ({
       ...(name && { name }),
       ...(filter_chain_match && { filter_chain_match }),
-      filters: closingFilters,
+      filters: CLOSING,
     }),
   };
 }

@@ -1,5 +1,6 @@
 import type { Labels } from '../../istio/labels.ts';
 import { compare, selects } from '../../istio/object.ts';
+import { distinctBy } from '../../lists.ts';
 import { memo, one } from '../../memo.ts';
 import type { EndpointIndex } from '../endpoints/endpoint.ts';
 import { endpointsKey, serves } from '../endpoints/endpoint.ts';
@@ -39,13 +40,8 @@ export const selectingServices: (services: readonly Service[], labels: Labels) =
 );
 
 /** Of ports that lead to one target port and protocol only the first counts (istio: GetProxyServiceTargetsByPod). */
-function once(targets: readonly ServiceTarget[]): readonly ServiceTarget[] {
-  const seen = new Set<string>();
-  return targets.filter(({ port, targetPort }) => {
-    const key = `${targetPort} ${port.protocol}`;
-    return !seen.has(key) && seen.add(key);
-  });
-}
+const once = (targets: readonly ServiceTarget[]): readonly ServiceTarget[] =>
+  distinctBy(targets, ({ port, targetPort }) => `${targetPort} ${port.protocol}`);
 
 /** The ports that a workload serves of each Service that selects it; a named port that the workload lacks is left out. */
 export const selectedTargets = (services: readonly Service[], ports: PodShape['ports']): readonly ServiceTarget[] =>

@@ -9,16 +9,20 @@ import {
   Cluster_DnsLookupFamily as Family,
 } from '../../proto/generated/envoy/config/cluster/v3.ts';
 import type { TypedExtensionConfig } from '../../proto/generated/envoy/config/core/v3.ts';
+import type { DnsCacheConfig } from '../../proto/generated/envoy/extensions/common/dynamic_forward_proxy/v3.ts';
 import type { MeshConfig } from '../../proto/generated/istio/mesh/v1alpha1.ts';
-import { dnsCacheName } from '../names.ts';
+import type { MessageTypes } from '../../proto/message.ts';
 import type { ClusterTraits } from './cluster-traits.ts';
 
-const RESOLVER: TypedExtensionConfig = {
+/** Envoy's own resolver of names. */
+export const caresResolver = (
+  config: MessageTypes['envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig'],
+): TypedExtensionConfig => ({
   name: 'envoy.network.dns_resolver.cares',
-  typed_config: typed('envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig', {
-    udp_max_queries: { value: 100 },
-  }),
-};
+  typed_config: typed('envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig', config),
+});
+
+const RESOLVER = caresResolver({ udp_max_queries: { value: 100 } });
 
 /** The family that Envoy asks DNS for; with both it is IPv4, as istiod has it without ISTIO_DUAL_STACK (istio: SelectDNSLookupFamily). */
 export const lookupFamily = ({ ipv4 }: IpFamilies): Family => (ipv4 ? Family.V4_ONLY : Family.V6_ONLY);
@@ -38,12 +42,18 @@ export const dnsFields = (
   respect_dns_ttl: true,
 });
 
+/** The DNS cache that a dynamic forward proxy's cluster and filters share. */
+export const dnsCache = (hostname: string, families: IpFamilies): DnsCacheConfig => ({
+  name: `${hostname}_dfp_dns_cache`,
+  dns_lookup_family: lookupFamily(families),
+});
+
 /** The cluster type that resolves the host of each request. `insecure`: the TLS in force checks no names, which Envoy must be told to allow. */
 export const dynamicForwardProxy = memo(
   (traits: ClusterTraits, hostname: string, insecure: boolean): CustomClusterType => ({
     name: 'envoy.clusters.dynamic_forward_proxy',
     typed_config: typed('envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig', {
-      dns_cache_config: { name: dnsCacheName(hostname), dns_lookup_family: lookupFamily(traits) },
+      dns_cache_config: dnsCache(hostname, traits),
       allow_insecure_cluster_options: insecure || undefined,
     }),
   }),

@@ -7,7 +7,7 @@ import type { Traits } from '../../model/proxy/traits.ts';
 import { typed } from '../../proto/any.ts';
 import type { DnsCacheConfig } from '../../proto/generated/envoy/extensions/common/dynamic_forward_proxy/v3.ts';
 import type { HttpFilter } from '../../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
-import { lookupFamily } from './dns.ts';
+import { caresResolver, lookupFamily } from './dns.ts';
 
 /** Istio's default of PILOT_ALLOW_ANY_DYNAMIC_DNS_MAX_HOSTS. */
 const MAX_HOSTS = 1024;
@@ -35,21 +35,19 @@ export const sharedDnsCache = (families: IpFamilies, agent: string | undefined):
   max_hosts: { value: MAX_HOSTS },
   dns_lookup_family: lookupFamily(families),
   ...(agent !== undefined && {
-    typed_dns_resolver_config: {
-      name: 'envoy.network.dns_resolver.cares',
-      typed_config: typed('envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig', {
-        resolvers: [{ socket_address: resolver(agent) }],
-      }),
-    },
+    typed_dns_resolver_config: caresResolver({ resolvers: [{ socket_address: resolver(agent) }] }),
   }),
 });
 
-/** The filter by which a request's host is looked up; every outbound connection manager has it. */
-export const sharedForwardProxy = memo(
-  (families: IpFamilies, agent: string | undefined): HttpFilter => ({
-    name: 'envoy.filters.http.dynamic_forward_proxy',
-    typed_config: typed('envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig', {
-      dns_cache_config: sharedDnsCache(families, agent),
-    }),
+/** The filter by which a request's host is looked up. */
+export const forwardProxyFilter = (cache: DnsCacheConfig): HttpFilter => ({
+  name: 'envoy.filters.http.dynamic_forward_proxy',
+  typed_config: typed('envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig', {
+    dns_cache_config: cache,
   }),
+});
+
+/** The one that every outbound connection manager has. */
+export const sharedForwardProxy = memo(
+  (families: IpFamilies, agent: string | undefined): HttpFilter => forwardProxyFilter(sharedDnsCache(families, agent)),
 );

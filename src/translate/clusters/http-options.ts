@@ -20,7 +20,8 @@ import type { ClusterTraits } from './cluster-traits.ts';
 
 const TYPE = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
-const PRESERVE_CASE: Http1ProtocolOptions = {
+/** Header names keep the case in which they came. */
+export const PRESERVE_CASE: Http1ProtocolOptions = {
   header_key_format: {
     stateful_formatter: {
       name: 'preserve_case',

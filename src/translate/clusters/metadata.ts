@@ -1,6 +1,7 @@
 /** `filter_metadata.istio` of clusters: what telemetry and istioctl read of where a cluster came from. */
 
 import type { DestinationRule } from '../../istio/config.ts';
+import { distinctBy } from '../../lists.ts';
 import type { Service } from '../../model/services/service.ts';
 import type { Metadata } from '../../proto/generated/envoy/config/core/v3.ts';
 import { ClientTLSSettings_TLSmode as TlsMode } from '../../proto/generated/istio/networking/v1alpha3.ts';
@@ -44,7 +45,6 @@ export function outboundMetadata(about: {
 /** What an inbound cluster says of itself: every Service on the workload's port, each once; nothing where there is none. */
 export function inboundMetadata(services: readonly Service[], rule: DestinationRule | undefined): Metadata | undefined {
   if (services.length === 0) return undefined;
-  const seen = new Set<string>();
-  const once = services.filter(({ hostname }) => !seen.has(hostname) && seen.add(hostname));
+  const once = distinctBy(services, ({ hostname }) => hostname);
   return istio({ services: once.map(describe), config: rule && configPath('DestinationRule', rule.meta) });
 }

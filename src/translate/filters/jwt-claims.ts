@@ -1,6 +1,7 @@
-import type { MetadataMatcher, StringMatcher } from '../../proto/generated/envoy/type/matcher/v3.ts';
+import type { MetadataMatcher } from '../../proto/generated/envoy/type/matcher/v3.ts';
 import type { StringMatch } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { stringMatcher } from '../string-match.ts';
+import { claimsMatcher } from './rbac/matchers.ts';
 
 const PREFIX = '@request.auth.claims';
 
@@ -14,18 +15,9 @@ function claimPath(header: string): readonly string[] | undefined {
   return undefined;
 }
 
-/** A match on a validated JWT's claim: a string, or a list that has the string (istio: authz.MetadataMatcherForJWTClaims). */
-export const claimsMatcher = (claims: readonly string[], value: StringMatcher): MetadataMatcher => ({
-  filter: 'envoy.filters.http.jwt_authn',
-  path: ['payload', ...claims].map(key => ({ key })),
-  value: {
-    or_match: { value_matchers: [{ list_match: { one_of: { string_match: value } } }, { string_match: value }] },
-  },
-});
-
-/** The claim matcher of a VirtualService's header match; undefined where the header is a real one. */
+/** The claim matcher of a VirtualService's header match; undefined where the header is a real one (istio: authz.MetadataMatcherForJWTClaims). */
 export function claimMatcher(header: string, match: StringMatch): MetadataMatcher | undefined {
   const path = claimPath(header);
   const value = path && stringMatcher(match);
-  return path && value ? claimsMatcher(path, value) : undefined;
+  return path && value ? claimsMatcher(path, { string_match: value }) : undefined;
 }

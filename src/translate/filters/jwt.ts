@@ -1,5 +1,7 @@
 import { hasUsableKey } from '../../config/jwks.ts';
 import type { RequestAuthentication } from '../../istio/config.ts';
+import { compare } from '../../istio/object.ts';
+import { onlyItem } from '../../lists.ts';
 import { typed } from '../../proto/any.ts';
 import type { JwtProvider, JwtRequirement } from '../../proto/generated/envoy/extensions/filters/http/jwt_authn/v3.ts';
 import type { HttpFilter } from '../../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
@@ -50,8 +52,8 @@ const anyOf = (requirements: readonly JwtRequirement[]): JwtRequirement => ({ re
 /** A token that is there must be valid; one that is missing is for the AuthorizationPolicies to judge. */
 function requirement(names: readonly string[]): JwtRequirement {
   const optional = names.map(name => anyOf([{ provider_name: name }, { allow_missing: {} }]));
-  const [only] = optional;
-  if (only && optional.length === 1) return only;
+  const only = onlyItem(optional);
+  if (only) return only;
   // Any single provider will do as well: several may look for their token in the same place.
   return anyOf([...names.map(provider_name => ({ provider_name })), { requires_all: { requirements: optional } }]);
 }
@@ -61,9 +63,7 @@ export function jwtFilters(
   policies: readonly RequestAuthentication[],
   clearRouteCache: boolean,
 ): readonly HttpFilter[] {
-  const rules = policies
-    .flatMap(p => p.spec.jwtRules ?? [])
-    .sort((a, b) => ((a.issuer ?? '') < (b.issuer ?? '') ? -1 : (a.issuer ?? '') > (b.issuer ?? '') ? 1 : 0));
+  const rules = policies.flatMap(p => p.spec.jwtRules ?? []).sort((a, b) => compare(a.issuer ?? '', b.issuer ?? ''));
   if (rules.length === 0) return [];
   const names = rules.map((_, i) => `origins-${i}`);
   return [

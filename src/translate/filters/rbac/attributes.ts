@@ -1,5 +1,7 @@
 /** What each attribute of an AuthorizationPolicy means to Envoy's RBAC filter (istio: security/authz/model/generator.go). */
 
+import { onlyItem } from '../../../lists.ts';
+import type { CidrRange } from '../../../proto/generated/envoy/config/core/v3.ts';
 import type { Permission, Principal } from '../../../proto/generated/envoy/config/rbac/v3.ts';
 import type { StringMatcher } from '../../../proto/generated/envoy/type/matcher/v3.ts';
 import { lowerCase } from '../../../proto/hostname.ts';
@@ -25,23 +27,36 @@ export interface RuleContext {
   readonly restricts: boolean;
 }
 
-/** One matcher for each value, or one for all of them; undefined where a value cannot be evaluated. */
-export type Attribute<T> = (values: readonly string[], context: RuleContext) => readonly (T | undefined)[];
+/** What is asked of the values of an attribute. */
+export interface Attribute<T> {
+  /** Whether all values come to one matcher; else each has its own. */
+  readonly isWhole: boolean;
+  /** Undefined where a value cannot be evaluated. */
+  readonly matchers: (values: readonly string[], context: RuleContext) => readonly (T | undefined)[];
+}
 
-const each =
-  <T>(one: (value: string, context: RuleContext) => T | undefined): Attribute<T> =>
-  (values, context) =>
-    values.map(value => one(value, context));
+const each = <T>(one: (value: string, context: RuleContext) => T | undefined): Attribute<T> => ({
+  isWhole: false,
+  matchers: (values, context) => values.map(value => one(value, context)),
+});
 
 /** All values in one matcher. */
-const all =
-  <T>(make: (values: readonly string[]) => T | undefined): Attribute<T> =>
-  values => [make(values)];
+const all = <T>(make: (values: readonly string[]) => T | undefined): Attribute<T> => ({
+  isWhole: true,
+  matchers: values => [make(values)],
+});
 
-const httpOnly =
-  <T>(attribute: Attribute<T>): Attribute<T> =>
-  (values, context) =>
-    context.tcp ? values.map(() => undefined) : attribute(values, context);
+const httpOnly = <T>({ isWhole, matchers }: Attribute<T>): Attribute<T> => ({
+  isWhole,
+  matchers: (values, context) => (context.tcp ? values.map(() => undefined) : matchers(values, context)),
+});
+
+/** Blocks of addresses. */
+const blocks = <T>(make: (range: CidrRange) => T): Attribute<T> =>
+  each(value => {
+    const range = cidrRange(value);
+    return range && make(range);
+  });
 
 const authenticated = (principal_name: StringMatcher): Principal => ({ authenticated: { principal_name } });
 
@@ -89,8 +104,7 @@ function requestPrincipals(values: readonly string[]): Principal {
       },
     };
   });
-  const [only] = pairs;
-  return only && pairs.length === 1 ? only : { or_ids: { ids: pairs } };
+  return onlyItem(pairs) ?? { or_ids: { ids: pairs } };
 }
 
 const claims =
@@ -103,18 +117,10 @@ function bracketed(text: string): readonly string[] | undefined {
   return text.startsWith('[') && text.endsWith(']') ? [text.slice(1, -1)] : undefined;
 }
 
-const ip =
-  (field: 'direct_remote_ip' | 'remote_ip') =>
-  (value: string): Principal | undefined => {
-    const range = cidrRange(value);
-    if (!range) return undefined;
-    return field === 'remote_ip' ? { remote_ip: range } : { direct_remote_ip: range };
-  };
-
 /** Who calls. */
 export const PRINCIPALS = {
-  'source.ip': each<Principal>(ip('direct_remote_ip')),
-  'remote.ip': each<Principal>(ip('remote_ip')),
+  'source.ip': blocks<Principal>(direct_remote_ip => ({ direct_remote_ip })),
+  'remote.ip': blocks<Principal>(remote_ip => ({ remote_ip })),
   'source.namespace': each<Principal>(value =>
     authenticated(regexMatcher(`.*/ns/${value.split('*').map(literally).join('.*')}/.*`)),
   ),
@@ -133,13 +139,14 @@ function port(value: string): Permission | undefined {
 
 /** What is called. */
 export const PERMISSIONS = {
-  'destination.ip': each<Permission>(value => {
-    const range = cidrRange(value);
-    return range && { destination_ip: range };
-  }),
+  'destination.ip': blocks<Permission>(destination_ip => ({ destination_ip })),
   'destination.port': each<Permission>(port),
   // Envoy reads a client's server name in small letters.
   'connection.sni': each<Permission>(value => ({ requested_server_name: valueMatcher(lowerCase(value)) })),
+} as const satisfies Readonly<Record<string, Attribute<Permission>>>;
+
+/** What is asked for, by the fields of an operation. */
+export const OPERATION = {
   hosts: httpOnly(each<Permission>((value, { restricts }) => hostPermission(value, restricts))),
   methods: httpOnly(each<Permission>(value => ({ header: headerMatcher(':method', value) }))),
   paths: httpOnly(each<Permission>((value, { restricts }) => pathPermission(value, restricts))),
@@ -151,12 +158,8 @@ const isKey = <T extends object>(table: T, key: string): key is Extract<keyof T,
 export function principalAttribute(key: string): Attribute<Principal> | undefined {
   if (isKey(PRINCIPALS, key)) return PRINCIPALS[key];
   if (key.startsWith('request.headers')) {
-    const [name, ...more] = [key.slice('request.headers'.length)].map(t =>
-      t.startsWith('[') && t.endsWith(']') ? t.slice(1, -1) : undefined,
-    );
-    return httpOnly(
-      each(value => (name === undefined || more.length > 0 ? undefined : { header: headerMatcher(name, value) })),
-    );
+    const name = /^\[(.*)\]$/s.exec(key.slice('request.headers'.length))?.[1];
+    return httpOnly(each(value => (name === undefined ? undefined : { header: headerMatcher(name, value) })));
   }
   if (key.startsWith('request.auth.claims')) {
     const path = bracketed(key.slice('request.auth.claims'.length));
@@ -167,7 +170,7 @@ export function principalAttribute(key: string): Attribute<Principal> | undefine
 
 /** What a key of `when` asks about the destination; undefined where it does not. */
 export function permissionAttribute(key: string): Attribute<Permission> | undefined {
-  if (key !== 'hosts' && key !== 'methods' && key !== 'paths' && isKey(PERMISSIONS, key)) return PERMISSIONS[key];
+  if (isKey(PERMISSIONS, key)) return PERMISSIONS[key];
   if (!key.startsWith('experimental.envoy.filters.')) return undefined;
   const [filter = '', field] = key
     .slice('experimental.'.length)

@@ -1,7 +1,9 @@
 /** Envoy's matchers for the values of AuthorizationPolicies: exact, `prefix*`, `*suffix`, and `*` for any that is there. */
 
+import { onlyItem } from '../../../lists.ts';
 import type { HeaderMatcher } from '../../../proto/generated/envoy/config/route/v3.ts';
 import type { MetadataMatcher, StringMatcher, ValueMatcher } from '../../../proto/generated/envoy/type/matcher/v3.ts';
+import { JWT_AUTHN } from '../well-known.ts';
 
 /** The text with RE2's special characters taken literally. */
 export const literally = (text: string): string => text.replace(/[\\.+*?()|[\]{}^$]/g, '\\$&');
@@ -24,16 +26,12 @@ export function headerMatcher(name: string, value: string, ignoreCase = false): 
   return { name, string_match: { ...valueMatcher(value), ...(ignoreCase ? { ignore_case: true } : {}) } };
 }
 
-const either = (matchers: readonly ValueMatcher[]): ValueMatcher => {
-  const [only] = matchers;
-  return only && matchers.length === 1 ? only : { or_match: { value_matchers: matchers } };
-};
+const either = (matchers: readonly ValueMatcher[]): ValueMatcher =>
+  onlyItem(matchers) ?? { or_match: { value_matchers: matchers } };
 
 /** Any of the values, as a metadata value. */
 export const anyValue = (values: readonly string[]): ValueMatcher =>
   either(values.map(value => ({ string_match: valueMatcher(value) })));
-
-const JWT_AUTHN = 'envoy.filters.http.jwt_authn';
 
 /** One claim of a verified token as a string. */
 export const claimMatcher = (claim: string, value: StringMatcher): MetadataMatcher => ({

@@ -1,7 +1,8 @@
 import type { Permission, Policy, Principal } from '../../../proto/generated/envoy/config/rbac/v3.ts';
-import type { Rule, Source } from '../../../proto/generated/istio/security/v1beta1.ts';
+import type { Operation, Rule, Source } from '../../../proto/generated/istio/security/v1beta1.ts';
 import {
   type Attribute,
+  OPERATION,
   PERMISSIONS,
   PRINCIPALS,
   permissionAttribute,
@@ -26,13 +27,6 @@ interface Logic<T> {
 const PERMISSION: Logic<Permission> = { or: rules => ({ or_rules: { rules } }), not: rule => ({ not_rule: rule }) };
 const PRINCIPAL: Logic<Principal> = { or: ids => ({ or_ids: { ids } }), not: id => ({ not_id: id }) };
 
-/** Attributes that put all their values into one matcher need no further OR around it. */
-const WHOLE: ReadonlySet<unknown> = new Set([
-  PRINCIPALS['request.auth.principal'],
-  PRINCIPALS['request.auth.audiences'],
-  PRINCIPALS['request.auth.presenter'],
-]);
-
 const condition = <T>(
   attribute: Attribute<T>,
   values: readonly string[] | undefined,
@@ -52,31 +46,28 @@ export interface RuleOptions extends Omit<RuleContext, 'restricts'> {
 
 /** The matchers of some conditions; undefined where the rule must be dropped. */
 function matchersOf<T>(
-  conditions: readonly (Condition<T> & { readonly whole: boolean })[],
+  conditions: readonly Condition<T>[],
   logic: Logic<T>,
   options: RuleOptions,
 ): readonly T[] | undefined {
   const found: T[] = [];
-  for (const { attribute, values, notValues, whole } of conditions) {
+  for (const { attribute, values, notValues } of conditions) {
     for (const [list, negated] of [
       [values, false],
       [notValues, true],
     ] as const) {
       if (list.length === 0) continue;
-      const made = attribute(list, { ...options, restricts: negated === options.allows });
+      const made = attribute.matchers(list, { ...options, restricts: negated === options.allows });
       const known = made.filter(m => m !== undefined);
       if (known.length < made.length && options.allows) return undefined;
       const [first] = known;
       if (first === undefined) continue;
-      const any = whole ? first : logic.or(known);
+      const any = attribute.isWhole ? first : logic.or(known);
       found.push(negated ? logic.not(any) : any);
     }
   }
   return found;
 }
-
-const isWhole = (key: string): boolean =>
-  key.startsWith('request.auth.') || key.startsWith('experimental.envoy.filters.');
 
 function sourceConditions(source: Source | undefined, domains: TrustDomains): readonly Condition<Principal>[] {
   if (!source) return [];
@@ -94,43 +85,38 @@ function sourceConditions(source: Source | undefined, domains: TrustDomains): re
   ];
 }
 
+const operationConditions = (o: Operation | undefined): readonly Condition<Permission>[] => [
+  ...condition(OPERATION.hosts, o?.hosts, o?.notHosts),
+  ...condition(OPERATION.methods, o?.methods, o?.notMethods),
+  ...condition(OPERATION.paths, o?.paths, o?.notPaths),
+  ...condition(PERMISSIONS['destination.port'], o?.ports, o?.notPorts),
+];
+
 /** The RBAC policy of a rule; undefined where it cannot be had on these terms (istio: authz model.New and Generate). */
 export function rbacPolicy(rule: Rule, options: RuleOptions): Policy | undefined {
   const { trustDomains } = options;
-  const whenPrincipals: (Condition<Principal> & { readonly whole: boolean })[] = [];
-  const whenPermissions: (Condition<Permission> & { readonly whole: boolean })[] = [];
+  const whenPrincipals: Condition<Principal>[] = [];
+  const whenPermissions: Condition<Permission>[] = [];
   for (const { key = '', values, notValues } of rule.when ?? []) {
     const migrate = (list: readonly string[] | undefined) => {
       if (list && key === 'source.principal') return withAliases(list, trustDomains);
       return list && key === 'source.trustDomain' ? expandDomains(list, trustDomains) : list;
     };
-    const whole = isWhole(key);
     const permission = permissionAttribute(key);
     const principal = principalAttribute(key);
-    if (permission) whenPermissions.push(...condition(permission, values, notValues).map(c => ({ ...c, whole })));
-    else if (principal) {
-      const migrated = condition(principal, migrate(values), migrate(notValues));
-      whenPrincipals.push(...migrated.map(c => ({ ...c, whole })));
-    } else if (options.allows) return undefined;
+    if (permission) whenPermissions.push(...condition(permission, values, notValues));
+    else if (principal) whenPrincipals.push(...condition(principal, migrate(values), migrate(notValues)));
+    else if (options.allows) return undefined;
   }
-  const froms = rule.from?.length ? rule.from : [{}];
-  const tos = rule.to?.length ? rule.to : [{}];
   const principals: Principal[] = [];
-  for (const { source } of froms) {
-    const own = sourceConditions(source, trustDomains).map(c => ({ ...c, whole: WHOLE.has(c.attribute) }));
-    const ids = matchersOf([...own, ...whenPrincipals], PRINCIPAL, options);
+  for (const { source } of rule.from?.length ? rule.from : [{}]) {
+    const ids = matchersOf([...sourceConditions(source, trustDomains), ...whenPrincipals], PRINCIPAL, options);
     if (!ids) return undefined;
     principals.push({ and_ids: { ids: ids.length > 0 ? ids : [{ any: true }] } });
   }
   const permissions: Permission[] = [];
-  for (const { operation: o } of tos) {
-    const own = [
-      ...condition(PERMISSIONS.hosts, o?.hosts, o?.notHosts),
-      ...condition(PERMISSIONS.methods, o?.methods, o?.notMethods),
-      ...condition(PERMISSIONS.paths, o?.paths, o?.notPaths),
-      ...condition(PERMISSIONS['destination.port'], o?.ports, o?.notPorts),
-    ].map(c => ({ ...c, whole: false }));
-    const rules = matchersOf([...own, ...whenPermissions], PERMISSION, options);
+  for (const { operation } of rule.to?.length ? rule.to : [{}]) {
+    const rules = matchersOf([...operationConditions(operation), ...whenPermissions], PERMISSION, options);
     if (!rules) return undefined;
     permissions.push({ and_rules: { rules: rules.length > 0 ? rules : [{ any: true }] } });
   }

@@ -17,6 +17,7 @@ import {
 } from '../../../proto/generated/istio/mesh/v1alpha1.ts';
 import type { PluginConfig } from '../../../proto/generated/stats.ts';
 import { bool, seconds, uint32 } from '../../../proto/wellknown.ts';
+import { PRESERVE_CASE } from '../../clusters/http-options.ts';
 import { alpn, httpMetadataExchange, httpStats } from '../../filters/istio-build.ts';
 import { orderedHttpFilters } from '../../filters/order.ts';
 import {
@@ -58,13 +59,6 @@ export interface HttpOptions {
   readonly base?: Omit<HttpConnectionManager, 'rds' | 'route_config' | 'scoped_routes'>;
   readonly dynamicForwardProxy?: readonly HttpFilter[];
 }
-
-const PRESERVE_CASE = {
-  stateful_formatter: {
-    name: 'preserve_case',
-    typed_config: typed('envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig', {}),
-  },
-};
 
 const REQUEST_ID = { true: requestIdExtension(true), false: requestIdExtension(false) };
 
@@ -170,7 +164,7 @@ function httpConnectionManager(context: HttpContext, options: HttpOptions): Http
   const http1 = {
     ...base.http_protocol_options,
     ...(traits.options['HTTP10'] === '1' ? { accept_http_10: true } : {}),
-    ...(headers.preserveCase ? { header_key_format: PRESERVE_CASE } : {}),
+    ...(headers.preserveCase ? PRESERVE_CASE : {}),
   };
   return {
     server_name: headers.serverName,

@@ -1,5 +1,4 @@
 import type { DestinationRule } from '../../../istio/config.ts';
-import { isWildcard } from '../../../istio/hosts.ts';
 import type { Protocol } from '../../../istio/protocol.ts';
 import type { MeshSettings } from '../../../istio/settings.ts';
 import { memo } from '../../../memo.ts';
@@ -16,7 +15,8 @@ import {
   type DestinationRule as DestinationRuleSpec,
   ClientTLSSettings_TLSmode as TlsMode,
 } from '../../../proto/generated/istio/networking/v1alpha3.ts';
-import { lookupFamily } from '../../clusters/dns.ts';
+import { dnsCache } from '../../clusters/dns.ts';
+import { forwardProxyFilter } from '../../clusters/dynamic-dns.ts';
 import { statName } from '../../clusters/stat-name.ts';
 import { portPolicy, subsetPolicy } from '../../destinations/traffic-policy.ts';
 import { tcpMetadataExchange } from '../../filters/istio-build.ts';
@@ -157,22 +157,13 @@ const mongo = ({ protocol, statPrefix }: TcpTarget, traits: Traits): readonly Fi
       ]
     : [];
 
-/** Whether a Service's names are resolved by the proxy itself, from the request's host or SNI. */
-export const isDynamic = (service: Service): boolean =>
-  service.resolution === 'DynamicDNS' && isWildcard(service.hostname);
-
-const dnsCache = (service: Service, traits: Traits) => ({
-  name: `${service.hostname}_dfp_dns_cache`,
-  dns_lookup_family: lookupFamily(traits),
-});
-
 const sniForwardProxy = (service: Service, port: number, traits: Traits): readonly Filter[] =>
   hasExtension(traits.build, 'envoy.filters.network.sni_dynamic_forward_proxy')
     ? [
         {
           name: SNI_DYNAMIC_FORWARD_PROXY,
           typed_config: typed('envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3.FilterConfig', {
-            dns_cache_config: dnsCache(service, traits),
+            dns_cache_config: dnsCache(service.hostname, traits),
             port_value: port,
           }),
         },
@@ -181,12 +172,7 @@ const sniForwardProxy = (service: Service, port: number, traits: Traits): readon
 
 /** The HTTP filter that resolves a wildcard host from the request's authority. */
 export const httpForwardProxy = memo(
-  (service: Service, traits: Traits): HttpFilter => ({
-    name: 'envoy.filters.http.dynamic_forward_proxy',
-    typed_config: typed('envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig', {
-      dns_cache_config: dnsCache(service, traits),
-    }),
-  }),
+  (service: Service, traits: Traits): HttpFilter => forwardProxyFilter(dnsCache(service.hostname, traits)),
 );
 
 /** The stat prefix of an outbound TCP chain: the cluster's name, or MeshConfig.outboundClusterStatName filled in. */

@@ -1,3 +1,4 @@
+import { onlyItem } from '../../../lists.ts';
 import type {
   FilterChain,
   ListenerFilter,
@@ -15,8 +16,7 @@ function onPorts(ports: readonly number[]): ListenerFilterChainMatchPredicate {
   const rules = [...ports]
     .sort((a, b) => a - b)
     .map((port): ListenerFilterChainMatchPredicate => ({ destination_port_range: { start: port, end: port + 1 } }));
-  const [only] = rules;
-  return only && rules.length === 1 ? only : { or_match: { rules } };
+  return onlyItem(rules) ?? { or_match: { rules } };
 }
 
 /** What each destination port (0: every port without chains of its own) has to inspect. */

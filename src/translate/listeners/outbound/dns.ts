@@ -12,6 +12,7 @@ import { SocketAddress_Protocol, TrafficDirection } from '../../../proto/generat
 import type { Listener } from '../../../proto/generated/envoy/config/listener/v3.ts';
 import type { DnsTable_DnsVirtualDomain } from '../../../proto/generated/envoy/data/dns/v3.ts';
 import { uint32 } from '../../../proto/wellknown.ts';
+import { caresResolver } from '../../clusters/dns.ts';
 import { resolverAddress } from '../../clusters/dynamic-dns.ts';
 import { ORIGINAL_DESTINATION, plainTcpProxy } from '../../filters/well-known.ts';
 import type { NameTableResource } from '../../name-table.ts';
@@ -76,12 +77,7 @@ const upstream = {
   // An Envoy that gives up says that there is no such name: let those who ask give up first.
   resolver_timeout: { seconds: 10 },
   max_pending_lookups: 1024,
-  typed_dns_resolver_config: {
-    name: 'envoy.network.dns_resolver.cares',
-    typed_config: typed('envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig', {
-      dns_resolver_options: { no_default_search_domain: true },
-    }),
-  },
+  typed_dns_resolver_config: caresResolver({ dns_resolver_options: { no_default_search_domain: true } }),
 };
 
 type Named = readonly [host: string, addresses: readonly string[]];

@@ -1,10 +1,11 @@
 import type { MeshSettings } from '../../../istio/settings.ts';
 import type { Traits } from '../../../model/proxy/traits.ts';
 import type { Service, ServicePort } from '../../../model/services/service.ts';
+import { isDynamicForwardProxy } from '../../destinations/cluster-targets.ts';
 import { listenerName } from '../../names.ts';
 import { type ChainSpec, PLAINTEXT_HTTP_ALPN } from '../chains/filter-chain.ts';
 import { type HttpContext, httpConnectionManagerFilter } from '../chains/http-connection-manager.ts';
-import { httpForwardProxy, isDynamic } from '../chains/network-filters.ts';
+import { httpForwardProxy } from '../chains/network-filters.ts';
 
 /** The RDS name of the HTTP proxy's routes. */
 export const HTTP_PROXY_ROUTES = 'http_proxy';
@@ -31,7 +32,7 @@ export function outboundHttpChain(
     statPrefix: `outbound_${listenerName(bind, port.port)};`,
     routes: outboundRouteName(service, port, bind, options.wildcard),
     grpcWeb: port.protocol === 'GRPCWeb',
-    dynamicForwardProxy: isDynamic(service) ? [httpForwardProxy(service, context.traits)] : [],
+    dynamicForwardProxy: isDynamicForwardProxy(service) ? [httpForwardProxy(service, context.traits)] : [],
   });
   return {
     sniHosts: [],

@@ -5,18 +5,13 @@ import type { Traits } from '../../../model/proxy/traits.ts';
 import type { Service, ServicePort } from '../../../model/services/service.ts';
 import type { L4MatchAttributes, TLSMatchAttributes } from '../../../proto/generated/istio/networking/v1alpha3.ts';
 import { configMetadata } from '../../config-metadata.ts';
+import { isDynamicForwardProxy } from '../../destinations/cluster-targets.ts';
 import { outboundClusterName } from '../../names.ts';
 import { alternateNames } from '../../routes/domains.ts';
 import type { OwnedChain } from '../chains/distinct-chains.ts';
 import type { ChainSpec } from '../chains/filter-chain.ts';
 import { type L4Input, type L4Route, routeFilters } from '../chains/l4-routes.ts';
-import {
-  isDynamic,
-  isWithinMesh,
-  networkFilters,
-  outboundStatPrefix,
-  type TcpContext,
-} from '../chains/network-filters.ts';
+import { isWithinMesh, networkFilters, outboundStatPrefix, type TcpContext } from '../chains/network-filters.ts';
 
 /** Where the TCP chains of a Service port stand. */
 export interface TcpPlace {
@@ -63,7 +58,7 @@ function serviceChain(
     protocol: port.protocol,
     rule,
     withinMesh: isWithinMesh(service, rule, '', number),
-    dynamic: isDynamic(service) ? { service, port: port.port } : undefined,
+    dynamic: isDynamicForwardProxy(service) ? { service, port: port.port } : undefined,
   });
   return opaque({ sniHosts, cidrs, filters });
 }
@@ -72,7 +67,7 @@ function serviceChain(
 function sniOf(place: TcpPlace, traits: Traits): readonly string[] {
   const { service, bind, cidrs, address } = place;
   const isShared = cidrs.length > 0 || address.includes('/') || (address === '' && bind === wildcards(traits)[0]);
-  if (!isShared && !isDynamic(service)) return [];
+  if (!isShared && !isDynamicForwardProxy(service)) return [];
   const names = service.aliases.flatMap(({ hostname }) => [
     hostname,
     ...alternateNames(hostname, { dnsDomain: traits.dnsDomain, port: undefined }),
