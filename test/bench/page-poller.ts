@@ -37,7 +37,7 @@ async function overXds(xds: string, type: string, name: string): Promise<number>
   const client = new AdsClient(xds, 'sotw', { id: 'sidecar~10.9.9.9~test-1.default~x' });
   client.subscribe(type, name ? [name] : []);
   try {
-    const { resources } = await client.next(type, 60_000);
+    const { resources } = await client.next(type);
     return resources.reduce((sum, { any }) => sum + (any.value?.length ?? 0), 0);
   } finally {
     client.close();

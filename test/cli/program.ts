@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { program } from '../../src/cli/program.ts';
 import type { Io } from '../../src/command.ts';
+import { HANGING_MS } from '../support/until.ts';
 
 export const repository = join(import.meta.dirname, '../..');
 export const main = join(repository, 'src/main.ts');
@@ -50,7 +51,7 @@ export async function inThisProcess(args: readonly string[]): Promise<Ended> {
     err: text => {
       err += text;
     },
-    signal: AbortSignal.timeout(60_000),
+    signal: AbortSignal.timeout(HANGING_MS),
   };
   return { code: await program(args, io), out, err };
 }

@@ -51,9 +51,6 @@ const bootstrap = (folder: string): Bootstrap => ({
   },
 });
 
-/** Milliseconds after which a test that hangs ends. */
-const patience = 60_000;
-
 /** A network of its own, in which every address can be bound: proxies listen on their pods' addresses and on well-known ports. */
 const isolated = [
   'unshare',
@@ -122,7 +119,7 @@ export class Quarantine {
     const quarantine = new Quarantine(folder, server, port, envoy, rejections, next => {
       current = next;
     });
-    await until('Envoy to subscribe', () => quarantine.ended || quarantine.#holds(), patience);
+    await until('Envoy to subscribe', () => quarantine.ended || quarantine.#holds());
     return quarantine;
   }
 
@@ -137,7 +134,7 @@ export class Quarantine {
     const before = this.#rejections.length;
     this.#now = next;
     this.#server.push();
-    await until('Envoy to answer', () => this.ended || this.#rejections.length > before || this.#holds(), patience);
+    await until('Envoy to answer', () => this.ended || this.#rejections.length > before || this.#holds());
     if (!this.ended) return this.#rejections.slice(before);
     return [`Envoy has ended: ${await readFile(join(this.#folder, 'envoy.log'), 'utf8')}`];
   }

@@ -135,11 +135,11 @@ export class Canary {
     const canary = new Canary(target);
     const client = canary.#client;
     client.subscribe('cluster');
-    await client.next('cluster', 60_000);
+    await client.next('cluster');
     client.subscribe('endpoint', ['outbound|80||svc-0.load.svc.cluster.local']);
-    await client.next('endpoint', 60_000);
+    await client.next('endpoint');
     client.subscribe('listener');
-    await client.next('listener', 60_000);
+    await client.next('listener');
     return canary;
   }
 
@@ -151,7 +151,7 @@ export class Canary {
     await this.#target.change(slice(0, 5, moved));
     const address = `10.250.${Math.floor(moved / 250)}.${1 + (moved % 250)}`;
     for (;;) {
-      const { resources } = await this.#client.next('endpoint', 60_000);
+      const { resources } = await this.#client.next('endpoint');
       if (resources.some(({ any }) => Buffer.from(any.value ?? []).includes(address)))
         return { ms: performance.now() - began, work: this.#target.worked - worked };
     }

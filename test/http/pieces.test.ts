@@ -114,7 +114,7 @@ describe('no page is made in one piece, however long the lists are that it shows
       most = nothing();
       const asking = new AdsClient(plane.xds, 'sotw', { id: 'sidecar~10.9.9.9~test-1.load~x' });
       asking.subscribe('istio.io/debug', [page]);
-      const [answer] = (await asking.next('istio.io/debug', 60_000)).resources;
+      const [answer] = (await asking.next('istio.io/debug')).resources;
       asking.close();
       held(`${page} over xDS`);
       const timeless = (of: string): string => of.replaceAll(/"(at|ms|\w*[mM]s|cpu\w*|waited)": [\d.]+/g, '');
@@ -133,7 +133,7 @@ describe('no page is made in one piece, however long the lists are that it shows
       most = nothing();
       const asking = new AdsClient(plane.xds, 'sotw', { id: 'sidecar~10.9.9.9~test-1.load~x' });
       asking.subscribe('istio.io/debug/config_dump', [proxy]);
-      const { resources } = await asking.next('istio.io/debug/config_dump', 60_000);
+      const { resources } = await asking.next('istio.io/debug/config_dump');
       asking.close();
       held(proxy);
       const { configs } = JSON.parse(await read(`/debug/config_dump?proxyID=${proxy}`)) as { configs: unknown[] };

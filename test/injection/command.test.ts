@@ -8,6 +8,7 @@ import { type Command, readArguments, UsageError } from '../../src/command.ts';
 import { findContainer } from '../../src/injection/pod.ts';
 import { podIn } from '../../src/injection/workloads.ts';
 import { parseYaml } from '../../src/yaml/documents.ts';
+import { HANGING_MS } from '../support/until.ts';
 import { objectsIn } from './case.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'inject-'));
@@ -30,7 +31,7 @@ async function run(command: Command, argv: readonly string[]) {
     err: (text: string) => {
       said.err += text;
     },
-    signal: AbortSignal.timeout(60_000),
+    signal: AbortSignal.timeout(HANGING_MS),
   };
   const code = await command.run(readArguments(command, argv), io);
   return { code, ...said };

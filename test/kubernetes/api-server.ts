@@ -76,12 +76,9 @@ export class ApiServer {
       { stdio: 'ignore' },
     );
     // It makes its certificate itself, which the client's kubeconfig names.
-    await until(async () => existsSync(join(pki, 'apiserver.crt')), 60_000);
+    await until(async () => existsSync(join(pki, 'apiserver.crt')));
     const client = await this.client();
-    await until(
-      async () => (await client.json('/api/v1/namespaces/default').catch(() => undefined)) !== undefined,
-      60_000,
-    );
+    await until(async () => (await client.json('/api/v1/namespaces/default').catch(() => undefined)) !== undefined);
   }
 
   /** Ends the API server at once, as a crash does. */

@@ -1,5 +1,5 @@
 import { until as resolved } from '../support/until.ts';
 
 /** Waits until `condition` holds; its own text says what was waited for in vain. */
-export const until = (condition: () => boolean | Promise<boolean>, ms?: number): Promise<boolean> =>
-  resolved(condition.toString(), condition, ms);
+export const until = (condition: () => boolean | Promise<boolean>): Promise<boolean> =>
+  resolved(condition.toString(), condition);

@@ -5,6 +5,7 @@ import { decode, encode } from '../../src/proto/message.ts';
 import { adsMethods } from '../../src/xds/ads-server.ts';
 import type { Protocol } from '../../src/xds/frame.ts';
 import { resourceTypes, type XdsMessage, type XdsType } from '../../src/xds/resource-types.ts';
+import { HANGING_MS } from './until.ts';
 
 /** A response, in the same shape for both protocols. */
 export interface AdsResponse {
@@ -144,7 +145,7 @@ export class AdsClient {
   }
 
   /** The next response that has not been taken yet; of `type` only, if given: then what came before it counts as taken too. */
-  next(type?: XdsType | string, timeoutMs = 10_000): Promise<AdsResponse> {
+  next(type?: XdsType | string): Promise<AdsResponse> {
     const wants = (r: AdsResponse): boolean => type === undefined || r.typeUrl === urlOf(type);
     while (this.#taken < this.received.length) {
       const response = this.received[this.#taken++];
@@ -153,7 +154,7 @@ export class AdsClient {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(
         () => done(reject)(new Error(`no response of ${type ?? 'any type'} in time`)),
-        timeoutMs,
+        HANGING_MS,
       );
       const waiting: Waiting = { wants, resolve: r => done(resolve)(r), reject: e => done(reject)(e) };
       const done = <T>(then: (value: T) => void) => {

@@ -65,18 +65,18 @@ export class LocalPlane {
     const client = this.client({ id: `${type}~10.128.0.1~${name}.load~load.svc.cluster.local`, metadata });
     client.autoAck = true;
     client.subscribe('cluster');
-    const { resources } = await client.next('cluster', 60_000);
+    const { resources } = await client.next('cluster');
     client.subscribe(
       'endpoint',
       resources.flatMap(({ name }) => (name.startsWith('outbound') ? name : [])),
     );
-    await client.next('endpoint', 60_000);
+    await client.next('endpoint');
     client.subscribe('listener');
-    await client.next('listener', 60_000);
+    await client.next('listener');
     client.subscribe('route', [type === 'router' ? 'http.80' : '80']);
-    await client.next('route', 60_000);
+    await client.next('route');
     client.subscribe('nameTable');
-    await client.next('nameTable', 60_000);
+    await client.next('nameTable');
     return client;
   }
 

@@ -2,10 +2,17 @@ import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
 
 /**
- * Waits until `probe` resolves to something truthy, and resolves to that. A probe that throws has not succeeded yet. The limit only ends a
- * test that hangs: no test is about how long something takes.
+ * Milliseconds after which what has not come will not come. It ends a test that hangs, and nothing else: no test is about how long something
+ * takes, and a machine that is slow or busy with other things takes many times as long as is usual.
  */
-export async function until<T>(what: string, probe: () => T | Promise<T>, limitMs = 60_000): Promise<NonNullable<T>> {
+export const HANGING_MS = 180_000;
+
+/** Waits until `probe` resolves to something truthy, and resolves to that. A probe that throws has not succeeded yet. */
+export async function until<T>(
+  what: string,
+  probe: () => T | Promise<T>,
+  limitMs = HANGING_MS,
+): Promise<NonNullable<T>> {
   const deadline = performance.now() + limitMs;
   let last: unknown;
   while (performance.now() < deadline) {

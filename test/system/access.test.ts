@@ -202,7 +202,7 @@ describe('credentials of gateways, with the rights of deploy/', { skip: noApiSer
         });
       });
     const serial = ({ certificate }: KeyPair) => new X509Certificate(certificate).serialNumber;
-    await until('the certificate', async () => (await shown(port)) === serial(first), 120_000);
+    await until('the certificate', async () => (await shown(port)) === serial(first));
     const second = await selfSigned('h0.test');
     await cluster.apply(secret('web', second, { 'ca.crt': `${second.certificate}` }), 'ingress');
     await until('the new certificate', async () => (await shown(port)) === serial(second));

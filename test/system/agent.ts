@@ -129,7 +129,7 @@ export class Agent {
   async isReady(): Promise<void> {
     const probe = async (): Promise<boolean> =>
       (await fetch(`http://127.0.0.1:${this.#ports.status}/healthz/ready`)).ok;
-    await until('the agent to be ready', probe, 120_000).catch((error: Error) => {
+    await until('the agent to be ready', probe).catch((error: Error) => {
       throw new Error(`${error.message}\n${this.log()}`);
     });
   }

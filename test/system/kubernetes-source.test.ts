@@ -82,13 +82,11 @@ describe('with a real API server', { skip: noApiServer, timeout: 3_600_000 }, ()
     crds = parseAllDocuments(await istioCrds()).flatMap(document => (document.toJSON() as RawObject | null) ?? []);
     for (const crd of crds) await apply(crd);
     for (const name of ['contract', 'istio-system']) await apply(object('v1', 'Namespace', name, undefined));
-    await until(
-      async () =>
-        admin.json('/apis/networking.istio.io/v1/sidecars').then(
-          () => true,
-          () => false,
-        ),
-      20_000,
+    await until(async () =>
+      admin.json('/apis/networking.istio.io/v1/sidecars').then(
+        () => true,
+        () => false,
+      ),
     );
   });
   after(() => api?.close());
@@ -135,10 +133,7 @@ describe('with a real API server', { skip: noApiServer, timeout: 3_600_000 }, ()
       await api.up();
       await remove(service('before'));
       await apply(service('after'));
-      await until(
-        () => !world.get('Service', 'default', 'before') && !!world.get('Service', 'default', 'after'),
-        30_000,
-      );
+      await until(() => !world.get('Service', 'default', 'before') && !!world.get('Service', 'default', 'after'));
       await until(() => source.status().every(({ state }) => state === 'watching'));
       await until(() => said(lines, /watching the API server again/).length > 0);
       const repeated = world.changes
@@ -165,7 +160,6 @@ describe('with a real API server', { skip: noApiServer, timeout: 3_600_000 }, ()
       proxy.mend();
       await until(
         () => portOf(world.get('Service', 'default', 'kept-1')) === 8080 && !world.get('Service', 'default', 'gone-1'),
-        30_000,
       );
       await until(() => source.status().every(({ state }) => state === 'watching'));
       assert.ok((source.status().find(({ name }) => name === 'Service')?.relists ?? 0) >= 1);
@@ -250,21 +244,17 @@ describe('with a real API server', { skip: noApiServer, timeout: 3_600_000 }, ()
       await watching(async second =>
         assert.equal(second.source.status().find(({ name }) => name === 'Sidecar')?.state, 'absent'),
       );
-      await until(
-        async () =>
-          apply(crd).then(
-            () => true,
-            () => false,
-          ),
-        30_000,
+      await until(async () =>
+        apply(crd).then(
+          () => true,
+          () => false,
+        ),
       );
-      await until(
-        async () =>
-          apply(sidecar('mine')).then(
-            () => true,
-            () => false,
-          ),
-        30_000,
+      await until(async () =>
+        apply(sidecar('mine')).then(
+          () => true,
+          () => false,
+        ),
       );
       await until(() => world.get('Sidecar', 'default', 'mine') !== undefined);
       assert.equal(stateOf('Sidecar'), 'watching');
@@ -280,13 +270,11 @@ describe('with a real API server', { skip: noApiServer, timeout: 3_600_000 }, ()
       for (let i = 0; i < 1000; i += 50)
         await Promise.all(Array.from({ length: 50 }, (_, j) => apply(entry(j, `h${i}-${j}.test`))));
       const hostOf = (raw: RawObject | undefined) => (raw?.['spec'] as { hosts: string[] } | undefined)?.hosts[0];
-      await until(
-        () =>
-          Array.from(
-            { length: 50 },
-            (_, j) => hostOf(world.get('ServiceEntry', 'default', `many-${j}`)) === `h950-${j}.test`,
-          ).every(Boolean),
-        20_000,
+      await until(() =>
+        Array.from(
+          { length: 50 },
+          (_, j) => hostOf(world.get('ServiceEntry', 'default', `many-${j}`)) === `h950-${j}.test`,
+        ).every(Boolean),
       );
     });
   });
@@ -387,11 +375,8 @@ describe('with a real API server', { skip: noApiServer, timeout: 3_600_000 }, ()
       async ({ world, source }) => {
         assert.ok(world.get('Service', 'default', 'old'));
         await api.wipe();
-        await until(
-          () => !world.get('Service', 'default', 'old') && !!world.get('Service', 'default', 'kubernetes'),
-          60_000,
-        );
-        await until(() => source.status().every(({ state }) => state === 'watching' || state === 'absent'), 60_000);
+        await until(() => !world.get('Service', 'default', 'old') && !!world.get('Service', 'default', 'kubernetes'));
+        await until(() => source.status().every(({ state }) => state === 'watching' || state === 'absent'));
       },
       undefined,
       { silenceMs: 5_000 },
