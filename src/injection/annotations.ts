@@ -2,10 +2,12 @@ import { isIP } from 'node:net';
 import { hostFault, isDnsLabel } from '../config/host.ts';
 import { isDeeperThan } from '../config/json.ts';
 import { checkProxySettings } from '../config/parse/proxy-settings.ts';
+import { regexFault } from '../config/regex.ts';
 import { entry, Report } from '../config/report.ts';
 import { reserved } from '../istio/reserved-ports.ts';
 import { defaultProxyConfig } from '../istio/settings.ts';
 import { objectKey } from '../object-key.ts';
+import { milliseconds, parseDuration } from '../proto/duration.ts';
 import { textOf } from '../unknown.ts';
 import { annotationsOf, type Json, type JsonObject, own, type Pod, type StringMap } from './pod.ts';
 import { PROXY_CONFIG, readProxyConfig } from './proxy-config.ts';
@@ -171,6 +173,42 @@ const proxyConfig: Check = value => {
   return report.problems.map(({ path, message }) => `${path.slice(PROXY_CONFIG.length + 1)}: ${message}`)[0];
 };
 
+/** `HOST:PORT` of a control plane. */
+const discoveryAddress: Check = value => {
+  const report = new Report(objectKey('Pod', '', ''));
+  checkProxySettings({ ...defaultProxyConfig, discoveryAddress: value }, '', report);
+  return report.problems[0]?.message;
+};
+
+/** How often Envoy may flush its statistics. */
+const flushInterval: Check = value => {
+  const duration = parseDuration(value);
+  const fits = duration && milliseconds(duration) >= 1 && milliseconds(duration) < 300_000;
+  return fits ? undefined : 'expected a duration of 1ms to less than 5m, such as 10s';
+};
+
+/** When Envoy forgets statistics that nothing counts. */
+const evictionInterval: Check = value => {
+  const duration = parseDuration(value);
+  return duration && milliseconds(duration) >= 1 ? undefined : 'expected a duration, such as 60s';
+};
+
+/** Bounds of buckets by the beginnings of histograms' names. */
+const buckets: Check = value => {
+  const rises = (bounds: Json | undefined): boolean =>
+    bounds !== undefined &&
+    isList(bounds) &&
+    bounds.length > 0 &&
+    bounds.every((bound, i) => typeof bound === 'number' && bound > Number(bounds[i - 1] ?? 0));
+  const json = jsonObject(value);
+  return json && Object.values(json).every(rises)
+    ? undefined
+    : 'expected an object of JSON with rising numbers above 0, such as {"cluster.":[1,5,10]}';
+};
+
+const regexps: Check = value =>
+  value === '' ? undefined : first(value.split(','), regex => (regex ? regexFault(regex) : 'an empty expression'));
+
 /** Annotations that are checked before anything is injected (inject/validate.go), and those whose value a template could not use. */
 const checks: { readonly [name: string]: Check } = {
   'sidecar.istio.io/interceptionMode': oneOf('REDIRECT', 'TPROXY', 'NONE'),
@@ -198,6 +236,11 @@ const checks: { readonly [name: string]: Check } = {
   'sidecar.istio.io/bootstrapOverride': configMap,
   'sidecar.istio.io/logLevel': logLevel,
   'sidecar.istio.io/componentLogLevel': componentLogLevel,
+  'sidecar.istio.io/discoveryAddress': discoveryAddress,
+  'sidecar.istio.io/statsFlushInterval': flushInterval,
+  'sidecar.istio.io/statsEvictionInterval': evictionInterval,
+  'sidecar.istio.io/statsHistogramBuckets': buckets,
+  'sidecar.istio.io/statsInclusionRegexps': regexps,
   'apm.datadoghq.com/env': object,
   'proxy.istio.io/overrides': overrides,
 };
@@ -215,6 +258,20 @@ export function checkAnnotations(pod: Pod, report: Report): void {
       report.error(entry('metadata.annotations', name), `'${short(value ?? '')}': ${short(fault)}`);
   }
   for (const resource of ['CPU', 'Memory']) checkLimit(`sidecar.istio.io/proxy${resource}`, annotations, report);
+  checkEviction(annotations, report);
+}
+
+/** Reports an eviction that is not after so many flushes, which Envoy does not start with. */
+function checkEviction(annotations: StringMap, report: Report): void {
+  const name = 'sidecar.istio.io/statsEvictionInterval';
+  const [evicts, flushes] = [name, 'sidecar.istio.io/statsFlushInterval'].map(of =>
+    milliseconds(parseDuration(own(annotations, of) ?? '5s') ?? {}),
+  );
+  if (own(annotations, name) !== undefined && evicts && flushes && evicts % flushes)
+    report.error(
+      entry('metadata.annotations', name),
+      `'${own(annotations, name)}': expected a multiple of ${flushes}ms`,
+    );
 }
 
 /** Reports a request of more than its limit, which no container can have. */

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
-import type { JsonObject } from './pod.ts';
+import { type JsonObject, withoutNulls } from './pod.ts';
+import { statsFields } from './stats.ts';
 
 /** A host and a port. */
 export interface Endpoint {
@@ -22,8 +23,10 @@ export interface Bootstrap {
   /** How it connects over TLS; in plaintext without. */
   readonly secure?: Secure | undefined;
   readonly admin: Endpoint;
-  /** Settings of Envoy's runtime. */
+  /** Settings of Envoy's runtime; null takes a default away. */
   readonly runtime?: JsonObject | undefined;
+  /** Other fields. */
+  readonly settings?: JsonObject | undefined;
   readonly listeners?: readonly JsonObject[] | undefined;
   readonly clusters?: readonly JsonObject[] | undefined;
 }
@@ -81,6 +84,7 @@ const XDS = 'xds-grpc';
 
 const inPlaintext = (xds: Endpoint): JsonObject => ({
   name: XDS,
+  alt_stat_name: `${XDS};`,
   type: isIP(xds.host) ? 'STATIC' : 'STRICT_DNS',
   connect_timeout: '1s',
   typed_extension_protocol_options: http2,
@@ -92,7 +96,16 @@ const inPlaintext = (xds: Endpoint): JsonObject => ({
 });
 
 /** A bootstrap for stock Envoy: everything but what is said here comes over ADS. */
-export function bootstrapOf({ node, xds, secure, admin, runtime, listeners, clusters = [] }: Bootstrap): JsonObject {
+export function bootstrapOf({
+  node,
+  xds,
+  secure,
+  admin,
+  runtime,
+  settings = statsFields(undefined),
+  listeners,
+  clusters = [],
+}: Bootstrap): JsonObject {
   const all = [...(secure ? [] : [inPlaintext(xds)]), ...clusters];
   return {
     node,
@@ -110,10 +123,11 @@ export function bootstrapOf({ node, xds, secure, admin, runtime, listeners, clus
     layered_runtime: {
       layers: [
         // As Istio's own bootstrap has it: Envoy's default refuses regular expressions of a size that VirtualServices do have.
-        { name: 'static', static_layer: { 're2.max_program_size.error_level': 32768, ...runtime } },
+        { name: 'static', static_layer: withoutNulls({ 're2.max_program_size.error_level': 32768, ...runtime }) },
         { name: 'admin', admin_layer: {} },
       ],
     },
+    ...settings,
     ...((listeners || all.length > 0) && {
       static_resources: { ...(listeners && { listeners }), ...(all.length > 0 && { clusters: all }) },
     }),

@@ -137,6 +137,7 @@ function inject(pod: Pod, settings: InjectionSettings, where: Surroundings, repo
   const result = withMeta(ordered, { annotations: { ...annotationsOf(ordered), [STATUS]: status } });
   warnOfDns(pod, report);
   warnOfOwn(original, report);
+  for (const template of templates) template.warn?.(context, report);
   return { kind: 'inject', pod: result, patch: jsonPatch(pod, result), problems: report.problems };
 }
 

@@ -1,3 +1,4 @@
+import type { Report } from '../config/report.ts';
 import type { MeshConfig, ProxyConfig } from '../proto/generated/istio/mesh/v1alpha1.ts';
 import type { Container, JsonObject, Pod } from './pod.ts';
 import type { Values } from './values.ts';
@@ -34,6 +35,8 @@ export interface Template {
   image?(context: TemplateContext): string;
   /** Its image is not that of Istio's settings. */
   readonly otherImage?: true;
+  /** Warns of settings that it does not follow. */
+  warn?(context: TemplateContext, report: Report): void;
   /** The proxy's container once all is known of the pod that it is in, other templates and the user's own words included. */
   finish?(proxy: Container, context: TemplateContext, injected: Pod): Container;
 }

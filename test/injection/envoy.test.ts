@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import { createServer as createGrpcServer } from 'node:http2';
 import { createServer as createTlsServer } from 'node:https';
-import { type AddressInfo, createServer as createTcpServer, type Server as NetServer } from 'node:net';
+import { type AddressInfo, connect, createServer as createTcpServer, type Server as NetServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -161,6 +161,34 @@ describe('an Envoy that is started as the kubelet would start that of an injecte
     await answers('/app-health/rpc/livez', 200);
   });
 
+  test('a name of a statistic is what was counted, and what it is of is a label; only what is asked for is counted', async () => {
+    const page = async (query = '') => (await ask(`/stats/prometheus${query}`, 15090)).text();
+    const blackHole = 'envoy_cluster_membership_total{cluster_name="BlackHoleCluster"} 0';
+    await until('the cluster', async () => (await page('?all')).includes(blackHole));
+    const [used, all] = [await page(), await page('?all')];
+    assert.ok(!used.includes(blackHole));
+    assert.match(used, /^envoy_server_live\{\} 1$/m);
+    assert.match(all, /^envoy_cluster_membership_healthy\{cluster_name="app\/app-health\/db\/readyz"\} [01]$/m);
+    assert.doesNotMatch(all, /cluster_name="PassthroughCluster"|_admin_/);
+  });
+
+  test('metrics are compressed for who takes that', async () => {
+    for (const port of [15020, 15090]) {
+      const { headers } = await ask('/stats/prometheus', port);
+      assert.equal(headers.get('content-encoding'), 'gzip', String(port));
+    }
+  });
+
+  test("settings of Envoy's runtime are what they say", async () => {
+    const answer = await fetch(`http://${localhost}:15000/runtime`);
+    const { entries } = (await answer.json()) as { entries: { [name: string]: { final_value: string } } };
+    assert.equal(entries['overload.global_downstream_max_connections'], undefined);
+    const fragments = 'envoy.reloadable_features.http_reject_path_with_fragment';
+    assert.equal(entries[fragments]?.final_value, 'false');
+    // A text `"false"` would be shown the same, and would mean nothing.
+    assert.equal((await rawRequest(pod, 15021, '/healthz/ready#part')).split(' ')[1], '200');
+  });
+
   test("metrics are the app's and the proxy's on one port, the proxy's on the other", async () => {
     const page = async (port: number) => {
       const lines = (await (await ask('/stats/prometheus', port)).text()).split('\n');
@@ -177,6 +205,14 @@ describe('an Envoy that is started as the kubelet would start that of an injecte
   });
 });
 
+/** The first line that answers a request for such a path, which no client would send as it is. */
+async function rawRequest(host: string, port: number, path: string): Promise<string> {
+  const socket = connect(port, host);
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+  const [first] = (await socket.setEncoding('utf8').toArray()).join('').split('\r\n', 1);
+  return first ?? '';
+}
+
 /** A pod with a probe of each kind. */
 const podWith = (
   { web = 0, tls = 0, tcp = 0, rpc = 0 }: { readonly [name: string]: number | undefined },
@@ -189,7 +225,8 @@ const podWith = (
     annotations: {
       'sidecar.istio.io/interceptionMode': 'NONE',
       'sidecar.istio.io/logLevel': 'error,router:critical',
-      'proxy.istio.io/config': `{controlPlaneAuthPolicy: NONE, discoveryAddress: "${xds}", proxyMetadata: {ISTIO_META_a-b: c, ISTIO_META_QUOTED: 'a"b\\\\c'}}`,
+      'proxy.istio.io/config': `{controlPlaneAuthPolicy: NONE, discoveryAddress: "${xds}", proxyMetadata: {ISTIO_META_a-b: c, ISTIO_META_QUOTED: 'a"b\\\\c'}, runtimeValues: {envoy.reloadable_features.http_reject_path_with_fragment: "false", overload.global_downstream_max_connections: "5000"}}`,
+      'sidecar.istio.io/statsInclusionPrefixes': 'cluster.BlackHole',
       'prometheus.io/scrape': 'true',
       'prometheus.io/port': String(metrics),
       'prometheus.io/path': 'm\u0001#part',

@@ -1,5 +1,5 @@
 import { toJson } from '../../proto/json.ts';
-import { bootstrapOf, type Secure } from '../bootstrap.ts';
+import { bootstrapOf, type Endpoint, type Secure } from '../bootstrap.ts';
 import {
   allContainersOf,
   annotation,
@@ -7,13 +7,13 @@ import {
   type EnvVar,
   type JsonObject,
   labelsOf,
-  own,
   type Pod,
-  PROXY,
 } from '../pod.ts';
 import { PROBERS, periodOf, readProbers } from '../probes.ts';
 import { readScrape, SCRAPE } from '../prometheus.ts';
 import type { TemplateContext } from '../template.ts';
+import { endpointIn, envoySettings, runtimeOf, serviceCluster, sinkClusters } from './envoy-settings.ts';
+import { setting } from './proxy-container.ts';
 import { statusResources } from './status-listener.ts';
 
 /** The files of the token and of the mesh's roots, where they are mounted. */
@@ -61,42 +61,43 @@ export function withBootstrap(
     probers: readProbers(value(PROBERS)),
     periodOf: path => periodOf(containers, path),
     scrape: readScrape(value(SCRAPE)),
+    compressed: context.proxy.statsCompression?.value !== false,
   });
   const bootstrap = bootstrapOf({
     node: nodeOf(proxy, context, pod, type),
     ...discovery(context),
     admin: { host: '127.0.0.1', port: adminPort },
-    runtime: context.proxy.runtimeValues,
-    ...status,
+    runtime: runtimeOf(context.proxy),
+    settings: envoySettings(context, podIp),
+    listeners: status.listeners,
+    clusters: [...status.clusters, ...sinkClusters(context.proxy)],
   });
   return { ...proxy, args: [...(proxy.args ?? []), CONFIG, forKubelet(JSON.stringify(bootstrap))] };
 }
 
 /** Where the control plane is, and whether it is asked over TLS. */
-function discovery({ proxy }: TemplateContext): {
-  readonly xds: { readonly host: string; readonly port: number };
-  readonly secure: Secure | undefined;
-} {
-  const [, host = '', port = ''] = /^\[?(.*?)\]?:(\d+)$/.exec(proxy.discoveryAddress ?? '') ?? [];
-  const plaintext = !proxy.controlPlaneAuthPolicy || port === '15010';
+function discovery(context: TemplateContext): { readonly xds: Endpoint; readonly secure: Secure | undefined } {
+  const { controlPlaneAuthPolicy, discoveryAddress = '' } = context.proxy;
+  const xds = endpointIn(setting(context, 'sidecar.istio.io/discoveryAddress', discoveryAddress));
+  const plaintext = !controlPlaneAuthPolicy || xds.port === 15010;
   const secure = {
     root: { filename: `${mounts.roots}/root-cert.pem` },
     token: `${mounts.token}/istio-token`,
-    serverName: host,
+    serverName: xds.host,
   };
-  return { xds: { host, port: Number(port) }, secure: plaintext ? undefined : secure };
+  return { xds, secure: plaintext ? undefined : secure };
 }
 
 const META = 'ISTIO_META_';
 
 /** Who the Envoy is, as Istio's agent says it, but for the version of an agent: there is none that would hand it certificates. */
 function nodeOf(proxy: Container, context: TemplateContext, pod: Pod, type: 'sidecar' | 'router'): JsonObject {
-  const { values, workload } = context;
+  const { values } = context;
   const namespace = known('POD_NAMESPACE');
   const meta = (proxy.env ?? []).filter(({ name }) => name.startsWith(META));
   return {
     id: `${type}~${known('INSTANCE_IP')}~${known('POD_NAME')}.${namespace}~${namespace}.svc.${values.global.proxy.clusterDomain}`,
-    cluster: `${own(labelsOf(pod), 'app') || workload.name || PROXY}.${namespace}`,
+    cluster: serviceCluster(context, pod, namespace),
     metadata: {
       NAME: known('POD_NAME'),
       NAMESPACE: namespace,

@@ -2,6 +2,7 @@ import { milliseconds } from '../../config/duration.ts';
 import { annotation, type JsonObject, labelsOf, own, PROXY } from '../pod.ts';
 import { PROXY_IMAGE } from '../status.ts';
 import type { Template, TemplateContext } from '../template.ts';
+import { warnOfAgentOnly } from './agent-only.ts';
 import { captureArguments, captureContainers, validationArguments } from './capture.ts';
 import { mounts, statusPorts, withBootstrap } from './envoy-bootstrap.ts';
 import { gatewayPatch, sidecarPatch } from './patch.ts';
@@ -25,6 +26,7 @@ export const envoy: Template = {
     const proxy = { ...sidecar(context, 'sidecar'), ...lifecycle(context, native), ...container.healthProbes(context) };
     return sidecarPatch(context, { init: capture(context), proxy, volumes: volumes(context), native });
   },
+  warn: warnOfAgentOnly,
   finish: (proxy, context, pod) => withBootstrap(proxy, context, pod, 'sidecar'),
 };
 
@@ -41,6 +43,7 @@ export const envoyGateway: Template = {
     };
     return gatewayPatch(context, { proxy, volumes: volumes(context) });
   },
+  warn: warnOfAgentOnly,
   finish: (proxy, context, pod) => withBootstrap(proxy, context, pod, 'router'),
 };
 
@@ -60,9 +63,12 @@ function sidecar(context: TemplateContext, type: Type): JsonObject {
     image: image(context),
     command: ['/usr/local/bin/envoy'],
     args: [
-      ...bootstrapOverrides(context).flatMap(({ file }) => ['-c', file]),
+      ...overrides(context).flatMap(({ file }) => ['-c', file]),
       ...logFlags(context),
       ...(threads === '0' ? [] : ['--concurrency', threads]),
+      // So that a call is in the log after a second, as with Istio, not after Envoy's ten.
+      ...['--file-flush-interval-msec', String(milliseconds(proxy.fileFlushInterval ?? { seconds: 1 }))],
+      ...(proxy.fileFlushMinSizeKb ? ['--file-flush-min-size-kb', String(proxy.fileFlushMinSizeKb)] : []),
       ...['--drain-time-s', String(seconds), '--drain-strategy', 'immediate', '--disable-hot-restart'],
     ],
     ports: [container.metricsPort],
@@ -73,11 +79,14 @@ function sidecar(context: TemplateContext, type: Type): JsonObject {
     volumeMounts: [
       { name: 'istio-token', mountPath: mounts.token },
       { name: 'istiod-ca-cert', mountPath: mounts.roots },
-      ...bootstrapOverrides(context).map(({ mount }) => mount),
+      ...overrides(context).map(({ mount }) => mount),
       ...userMounts(context),
     ],
   };
 }
+
+/** Ours is laid over it. */
+const overrides = (context: TemplateContext) => bootstrapOverrides(context, 'custom_bootstrap.yaml');
 
 /** How loud Envoy is: a level, and levels by component, which may stand beside it (istio: envoy.splitComponentLog). */
 function logFlags(context: TemplateContext): readonly string[] {
@@ -127,7 +136,7 @@ function lifecycle(context: TemplateContext, native: boolean): JsonObject {
 const volumes = (context: TemplateContext): readonly JsonObject[] => [
   tokenVolume(context),
   rootsVolume(context),
-  ...bootstrapOverrides(context).map(({ volume }) => volume),
+  ...overrides(context).map(({ volume }) => volume),
   ...userVolumes(context),
 ];
 

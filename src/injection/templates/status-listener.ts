@@ -23,6 +23,8 @@ export interface Status {
   /** How often what has this path is asked, in seconds. */
   periodOf(path: string): number;
   readonly scrape: Partial<Scrape>;
+  /** Whether metrics are compressed. */
+  readonly compressed: boolean;
 }
 
 const typed = (name: string, type: string, fields: JsonObject = {}): JsonObject => ({
@@ -34,6 +36,7 @@ const ADMIN = 'admin';
 
 const cluster = (name: string, host: string, port: number, more: JsonObject = {}): JsonObject => ({
   name,
+  alt_stat_name: `${name};`,
   type: 'STATIC',
   connect_timeout: '1s',
   load_assignment: {
@@ -64,7 +67,7 @@ function listener(
     'envoy.filters.network.http_connection_manager',
     'filters.network.http_connection_manager.v3.HttpConnectionManager',
     {
-      stat_prefix: name,
+      stat_prefix: `status_${port};`,
       generate_request_id: false,
       route_config: { name, virtual_hosts: [{ name, domains: ['*'], routes }] },
       http_filters: [...filters, router],
@@ -77,6 +80,9 @@ function listener(
     additional_addresses: [{ address: socketAddress({ host: '127.0.0.1', port }) }],
     // A large mesh has megabytes of metrics, which are held while the app's are asked for.
     per_connection_buffer_limit_bytes: 64 << 20,
+    // Who asks whether the proxy is alive is answered also when it has as many connections as it takes.
+    ignore_global_conn_limit: true,
+    bypass_overload_manager: true,
     filter_chains: [{ filters: [connections] }],
   };
 }
@@ -88,7 +94,27 @@ const toAdmin = (path: string, page: string, more: JsonObject = {}): JsonObject 
 });
 
 const ready = toAdmin('/healthz/ready', '/ready');
-const metrics = toAdmin('/stats/prometheus', '/stats/prometheus');
+
+/** What was counted; with a query (`?filter=…`, `?all`) what that asks for. Zeros of every cluster would be megabytes in a large mesh. */
+const metrics = (more: JsonObject): readonly JsonObject[] => [
+  toAdmin('/stats/prometheus', '/stats/prometheus?usedonly', {
+    match: { path: '/stats/prometheus', headers: [{ name: ':path', string_match: { exact: '/stats/prometheus' } }] },
+    ...more,
+  }),
+  toAdmin('/stats/prometheus', '/stats/prometheus', more),
+];
+
+/** Metrics are compressed for who takes that, as Istio's proxy does. */
+const compressor = (): JsonObject =>
+  typed('envoy.filters.http.compressor', 'filters.http.compressor.v3.Compressor', {
+    compressor_library: {
+      name: 'gzip',
+      typed_config: { '@type': 'type.googleapis.com/envoy.extensions.compression.gzip.compressor.v3.Gzip' },
+    },
+    response_direction_config: {
+      common_config: { content_type: ['text/plain', 'application/openmetrics-text'] },
+    },
+  });
 
 /** The listeners and clusters of it. */
 export function statusResources(status: Status): {
@@ -103,17 +129,19 @@ export function statusResources(status: Status): {
   const merged = mergedWith(status.scrape);
   const routes = [
     ready,
-    { ...metrics, ...(merged && { typed_per_filter_config: { [LUA]: merged.perRoute } }) },
+    ...metrics(merged ? { typed_per_filter_config: { [LUA]: merged.perRoute } } : {}),
     ...passed.map(({ path, prober, name }) => passOn(path, prober, name)),
   ];
+  const compressors = status.compressed ? [compressor()] : [];
   const filters = [
+    ...compressors,
     ...checked.map(({ path, name }) => answerOfCheck(path, name)),
     ...(merged ? [typed(LUA, 'filters.http.lua.v3.Lua')] : []),
   ];
   return {
     listeners: [
       listener(status, 15021, [ready]),
-      listener(status, 15090, [metrics]),
+      listener(status, 15090, metrics({}), compressors),
       ...[...new Set(status.statusPorts)].map(port => listener(status, port, routes, filters)),
     ],
     clusters: [

@@ -29,13 +29,19 @@ export const podInfoVolume = {
   },
 };
 
-/** The user's own bootstrap, from a ConfigMap: none, or one file with its mount and its volume. */
-export function bootstrapOverrides({ pod }: TemplateContext) {
+const OVERRIDE = 'custom_bootstrap.json';
+
+/**
+ * The user's own bootstrap, from a ConfigMap: none, or one file with its mount and its volume. Istio's agent reads YAML in it, whatever its name says; Envoy goes by
+ * the name `as` which it is mounted.
+ */
+export function bootstrapOverrides({ pod }: TemplateContext, as = OVERRIDE) {
   const configMap = annotation(pod, 'sidecar.istio.io/bootstrapOverride');
   if (configMap === undefined) return [];
   const [name, mountPath] = ['custom-bootstrap-volume', '/etc/istio/custom-bootstrap'];
-  const volume = { name, configMap: { name: configMap } };
-  return [{ file: `${mountPath}/custom_bootstrap.json`, mount: { name, mountPath }, volume }];
+  const items = as === OVERRIDE ? {} : { items: [{ key: OVERRIDE, path: as }] };
+  const volume = { name, configMap: { name: configMap, ...items } };
+  return [{ file: `${mountPath}/${as}`, mount: { name, mountPath }, volume }];
 }
 
 /** An annotation that holds an object of JSON, as entries sorted by name; refused before if it holds anything else. */
