@@ -110,7 +110,7 @@ function answering(
       if (names.length !== 1) return told([]);
       const connection = connectionOf(view, name, right);
       if (connection) return collect(configDumpParts(connection));
-      const asksOthers = isLoopback(peer.address) && hasOthers(view, revision);
+      const asksOthers = isLoopback(peer.address) && hasNext(view, revision);
       return told(asksOthers && isPod(view, name, right) ? [page(name, [Buffer.from(NOT_CONNECTED)])] : []);
     }
     if (type !== PAGE) return told([]);
@@ -179,12 +179,15 @@ function isPod(view: DebugView, wanted: string, right: DebugRight): boolean {
   return mayKnow && view.world()?.mesh.contents.Pod.has(objectKey('Pod', namespace, pod)) === true;
 }
 
-/** Whether istioctl finds another replica to ask. It takes the sentence of the last one for what the proxy has, and prints all that it lacks. */
-function hasOthers(view: DebugView, revision: string): boolean {
+/**
+ * Whether istioctl finds another replica to ask: it goes by their names. The sentence of the last one it takes for what the proxy has, and prints
+ * all that it lacks.
+ */
+function hasNext(view: DebugView, revision: string): boolean {
   const pods = view.world()?.mesh.contents.Pod.values() ?? [];
   return [...pods].some(
     ({ meta: { name, labels }, phase }) =>
-      name !== REPLICA && phase === 'Running' && labels['app'] === 'istiod' && labels['istio.io/rev'] === revision,
+      name > REPLICA && phase === 'Running' && labels['app'] === 'istiod' && labels['istio.io/rev'] === revision,
   );
 }
 

@@ -80,16 +80,19 @@ export function controlZPages(scopes: LogScopes): Pages {
   };
 }
 
+const NO_REQUEST = 'unable to decode request: expected JSON such as {"output_level": "debug"}';
+
 /** The level that a request asks for; undefined where it asks for none. */
 function levelIn(body: Buffer): { readonly level: LogLevel | undefined } | { readonly problem: string } {
   let asked: unknown;
   try {
     asked = JSON.parse(body.toString());
   } catch {
-    return { problem: 'unable to decode request: expected JSON such as {"output_level": "debug"}' };
+    return { problem: NO_REQUEST };
   }
-  const word = typeof asked === 'object' && asked !== null ? Reflect.get(asked, 'output_level') : undefined;
-  if (word === undefined || word === '') return { level: undefined };
+  if (typeof asked !== 'object' || Array.isArray(asked)) return { problem: NO_REQUEST };
+  const word = asked && Reflect.get(asked, 'output_level');
+  if (word === null || word === undefined || word === '') return { level: undefined };
   const level = typeof word === 'string' && Object.hasOwn(LEVELS, word) ? LEVELS[word] : undefined;
   return level ? { level } : { problem: `output_level is one of ${Object.keys(LEVELS).join(', ')}` };
 }

@@ -98,6 +98,8 @@ describe('levels of the log, as istioctl admin log shows and sets them', () => {
       [await put('ads', { output_level: 'loud' }), /none, error, warn, info, debug/],
       [await put('ads', { output_level: 'toString' }), /none, error/],
       [await put('ads', '{'), /unable to decode request/],
+      [await put('ads', '[]'), /unable to decode request/],
+      [await put('ads', '"info"'), /unable to decode request/],
       [await put('ads', 'null'), undefined],
     ] as const) {
       assert.equal(answer.status, said ? 400 : 202);

@@ -26,19 +26,19 @@ const node = {
 describe('what istioctl asks over xDS', () => {
   let serve: Serve;
   /** Has a pod in the mesh that may be of another replica. */
-  let haveReplica: (labels?: object, phase?: string) => void;
+  let haveReplica: (labels?: object, phase?: string, name?: string) => void;
   const proxies: AdsClient[] = [];
   before(async () => {
     const folder = mkdtempSync(join(tmpdir(), 'debug-xds-'));
     process.once('exit', () => rmSync(folder, { recursive: true }));
-    haveReplica = (labels = {}, phase = 'Running') => {
-      const metadata = { name: 'istiod-2', namespace: 'istio-system', labels: { app: 'istiod', ...labels } };
+    haveReplica = (labels = {}, phase = 'Running', name = 'istiod-2') => {
+      const metadata = { name, namespace: 'istio-system', labels: { app: 'istiod', ...labels } };
       const pods = [{ metadata: { name: 'web.2', namespace: 'shop' } }, { metadata, status: { phase } }];
       const texts = pods.map(pod => JSON.stringify({ apiVersion: 'v1', kind: 'Pod', ...pod }));
       writeFileSync(join(folder, 'pods.yaml'), texts.join('\n---\n'));
     };
     haveReplica();
-    serve = await startServe(folder, { host: '0.0.0.0' });
+    serve = await startServe(folder, { host: '0.0.0.0', env: { POD_NAME: 'istiod-1' } });
     for (const name of ['web-1.shop', 'web-10.shop', 'web-1.bank']) {
       const metadata = struct({ CLUSTER_ID: 'Kubernetes', ISTIO_VERSION: '1.31.0' });
       const proxy = new AdsClient(serve.xds, 'delta', { id: `sidecar~10.0.0.1~${name}~x`, metadata });
@@ -144,15 +144,17 @@ describe('what istioctl asks over xDS', () => {
       return resources.map(({ any }) => Buffer.from(any.value ?? '').toString()).join();
     };
     assert.equal(await others(), '', 'of no revision');
-    for (const [revision, phase] of [
-      ['canary', 'Running'],
-      ['default', 'Succeeded'],
+    for (const [revision, phase, name] of [
+      ['canary', 'Running', 'istiod-2'],
+      ['default', 'Succeeded', 'istiod-2'],
+      // Was asked before.
+      ['default', 'Running', 'istiod-0'],
     ] as const) {
       haveReplica({ 'istio.io/rev': 'default' });
       const sentence = await until('the other replica', others);
       assert.match(sentence, /^Proxy not connected to this Pilot instance\. /);
-      for (const name of ['web.2.bank', 'web.2']) assert.deepEqual((await ask(CONFIG_DUMP, [name])).resources, []);
-      haveReplica({ 'istio.io/rev': revision }, phase);
+      for (const pod of ['web.2.bank', 'web.2']) assert.deepEqual((await ask(CONFIG_DUMP, [pod])).resources, []);
+      haveReplica({ 'istio.io/rev': revision }, phase, name);
       await until('it to be none', async () => (await others()) === '');
     }
   });

@@ -7,16 +7,7 @@ import { toCamelJson } from '../../src/proto/json.ts';
 import { AdsClient } from '../support/ads-client.ts';
 import { type Serve, startServe } from '../support/serve.ts';
 import { until } from '../support/until.ts';
-import {
-  connectDetails,
-  connectReviews,
-  DUMPS,
-  differences,
-  keysLacking,
-  PAGES,
-  type Recorded,
-  settled,
-} from './pages.ts';
+import { connectProxies, DUMPS, differences, keysLacking, PAGES, type Recorded, settled } from './pages.ts';
 
 /** What istiod answered on the same mesh, which test/system/istioctl.test.ts writes. */
 const recorded = JSON.parse(readFileSync(join(import.meta.dirname, 'istiod-pages.json'), 'utf8')) as Recorded;
@@ -29,7 +20,7 @@ describe("istiod's debug pages", () => {
     process.once('exit', () => rmSync(folder, { recursive: true }));
     cpSync(join(import.meta.dirname, 'mesh.yaml'), join(folder, 'mesh.yaml'));
     serve = await startServe(folder);
-    for (const connect of [connectDetails, connectReviews]) proxies.push(await connect(serve.xds));
+    proxies.push(...(await connectProxies(serve.xds)));
     await until('all to be acknowledged', async () => !(await (await ask('syncz')).text()).includes('STALE'));
   });
   after(async () => {
@@ -79,7 +70,7 @@ describe("istiod's debug pages", () => {
 
   /** Status and the beginning of the answer. */
   const others: readonly (readonly [page: string, status: number, body: RegExp])[] = [
-    ['adsz?push=true', 200, /^Pushed to 2 servers\n$/],
+    ['adsz?push=true', 200, /^Pushed to 4 servers\n$/],
     [
       'adsz?proxyID=nobody',
       404,

@@ -19,11 +19,13 @@ export const PAGES = [
   'pushcontext',
   'registryz',
   'sidecarz?proxyID=details-v1.default',
+  'sidecarz?proxyID=edge.v1.istio-system',
   'sidecarz?proxyID=reviews-v1.shop',
   'syncz',
   'syncz?namespace=none',
   'telemetryz',
   'telemetryz?proxyID=details-v1.default',
+  'telemetryz?proxyID=edge.v1.istio-system',
   'telemetryz?proxyID=reviews-v1.shop',
 ] as const;
 
@@ -176,7 +178,7 @@ export interface Recorded {
 }
 
 /** Another one, of which a Sidecar narrows what it sees; by delta, with the names of its DNS. */
-export async function connectReviews(address: string): Promise<AdsClient> {
+async function connectReviews(address: string): Promise<AdsClient> {
   const metadata = struct({
     CLUSTER_ID: 'Kubernetes',
     ISTIO_VERSION: '1.31.0',
@@ -196,7 +198,7 @@ export async function connectReviews(address: string): Promise<AdsClient> {
 }
 
 /** A proxy of the mesh, connected, with all that a sidecar asks for. */
-export async function connectDetails(address: string): Promise<AdsClient> {
+async function connectDetails(address: string): Promise<AdsClient> {
   const metadata = struct({
     CLUSTER_ID: 'Kubernetes',
     ISTIO_VERSION: '1.31.0',
@@ -220,4 +222,44 @@ export async function connectDetails(address: string): Promise<AdsClient> {
   proxy.subscribe('route', ['9080']);
   await proxy.next('route');
   return proxy;
+}
+
+/** A gateway with a name with dots and an address of IPv6, which is not given the secret that it asks for. */
+async function connectEdge(address: string): Promise<AdsClient> {
+  const metadata = struct({
+    CLUSTER_ID: 'Kubernetes',
+    ISTIO_VERSION: '1.30.2',
+    NAMESPACE: 'istio-system',
+    LABELS: { istio: 'ingressgateway' },
+    PROXY_CONFIG: {},
+  });
+  const id = 'router~2001:db8::1~edge.v1.istio-system~istio-system.svc.cluster.local';
+  const proxy = new AdsClient(address, 'sotw', { id, metadata });
+  proxy.autoAck = true;
+  for (const type of ['cluster', 'listener'] as const) {
+    proxy.subscribe(type);
+    await proxy.next(type);
+  }
+  proxy.subscribe('secret', ['kubernetes://shop']);
+  return proxy;
+}
+
+/** A proxy that has rejected what it was sent. */
+async function connectRejecting(address: string): Promise<AdsClient> {
+  const metadata = struct({ CLUSTER_ID: 'Kubernetes', ISTIO_VERSION: '1.31.0', NAMESPACE: 'shop', PROXY_CONFIG: {} });
+  const proxy = new AdsClient(address, 'delta', {
+    id: 'sidecar~10.1.7.13~rejects.shop~shop.svc.cluster.local',
+    metadata,
+  });
+  proxy.subscribe('cluster');
+  proxy.nack(await proxy.next('cluster'), 'no "such" <cluster>\nis known: ü');
+  return proxy;
+}
+
+/** The proxies of the mesh, connected. */
+export async function connectProxies(address: string): Promise<readonly AdsClient[]> {
+  const proxies: AdsClient[] = [];
+  for (const connect of [connectDetails, connectReviews, connectEdge, connectRejecting])
+    proxies.push(await connect(address));
+  return proxies;
 }

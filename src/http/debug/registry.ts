@@ -216,14 +216,19 @@ function ruleJson({ rule, sources }: EffectiveDestinationRule): LateJson {
 export function sidecarScope(mesh: MeshModel, proxy: Proxy): object {
   const { scope } = identify(mesh, proxy);
   const services = (list: readonly Service[]) => each(list, service => serviceJson(mesh, service));
+  const { mode } = scope.outboundPolicy;
+  // istiod leaves out what is zero, and what is for the listeners of sidecars.
+  const [policy, egress] =
+    proxy.class.type === 'router'
+      ? [null, [null]]
+      : [mode === 'REGISTRY_ONLY' ? {} : { mode }, each(scope.egress, listener => services(listener.services))];
   return {
     version: '',
     name: scope.sidecar?.meta.name ?? 'default-sidecar',
     namespace: scope.namespace,
-    // istiod leaves out what is zero.
-    outboundTrafficPolicy: scope.outboundPolicy.mode === 'REGISTRY_ONLY' ? {} : { mode: scope.outboundPolicy.mode },
+    outboundTrafficPolicy: policy,
     services: services(scope.services),
-    egressListenerServices: each(scope.egress, listener => services(listener.services)),
+    egressListenerServices: egress,
     servicesByHostname: new Members(
       each(scope.serviceByHost, ([host, service]) => [host, serviceJson(mesh, service)] as const),
     ),

@@ -50,8 +50,9 @@ export function syncStatus(connection: Connection<Proxy>, withheld: readonly Pro
       types.map(t => [
         t.typeUrl,
         {
-          ...told({ sent: t.nonceSent, acked: t.nonceAcked }),
-          sentTime: time(t.sentAt) ?? NEVER,
+          ...(stateOf(connection, t) === 'NOT_SENT'
+            ? { sentTime: NEVER }
+            : { ...told({ sent: t.nonceSent, acked: t.nonceAcked }), sentTime: time(t.sentAt) }),
           ...told({ lastError: t.rejection?.message }),
         },
       ]),
