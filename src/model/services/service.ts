@@ -1,6 +1,8 @@
-import type { Protocol } from '../../istio/protocol.ts';
+import { type Protocol, parseProtocol } from '../../istio/protocol.ts';
 import type { Visibility } from '../../istio/visibility.ts';
+import { memo } from '../../memo.ts';
 import type { ObjectKey } from '../../object-key.ts';
+import type { SidecarPort } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import type { Hostname } from '../../proto/hostname.ts';
 
 export type { Hostname } from '../../proto/hostname.ts';
@@ -21,6 +23,12 @@ export interface ServicePort {
   /** 0 where there is none. */
   readonly nodePort: number;
 }
+
+/** The port of a Sidecar's listener as the ports of Services are. */
+export const sidecarPort = memo(
+  ({ name = '', number: port = 0, protocol = '' }: SidecarPort): ServicePort =>
+    Object.freeze({ name, port, protocol: parseProtocol(protocol), targetPort: port, nodePort: 0 }),
+);
 
 /**
  * A host that the mesh knows: a Kubernetes Service, or one host of a ServiceEntry. It has no endpoints: those change far more often

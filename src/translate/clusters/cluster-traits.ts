@@ -4,6 +4,7 @@ import { memo, one } from '../../memo.ts';
 import type { CertificateSource, Traits } from '../../model/proxy/traits.ts';
 import { exchangesTcpMetadata } from '../filters/istio-build.ts';
 import { proxyConfigOf } from '../proxy-config.ts';
+import { hasCredentialSocket, hasFileSocket } from './sds.ts';
 
 /** Client certificate files that the Node's metadata names, used in place of the workload's own for mutual TLS. */
 export interface MetadataCerts {
@@ -42,8 +43,8 @@ export const clusterTraits = memo((mesh: MeshSettings, traits: Traits): ClusterT
           caCertificates: options['TLS_CLIENT_ROOT_CERT'] ?? '',
         })
       : undefined,
-    credentialSocket: options['credential'] === 'true',
-    fileCredentialSocket: options['file-credential'] === 'true',
+    credentialSocket: hasCredentialSocket(traits),
+    fileCredentialSocket: hasFileSocket(traits),
     metadataExchange: exchangesTcpMetadata(build),
     preserveCase: proxyConfigOf(mesh, traits).proxyHeaders?.preserveHttp1HeaderCase?.value === true,
   });

@@ -2,14 +2,13 @@
 
 import { type IpFamilies, isOfFamilies, loopbacks } from '../../istio/ip-families.ts';
 import { compare } from '../../istio/object.ts';
-import { parseProtocol } from '../../istio/protocol.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import { memo } from '../../memo.ts';
 import type { Traits } from '../../model/proxy/traits.ts';
 import type { Workload } from '../../model/proxy/workload.ts';
 import type { EffectiveDestinationRule } from '../../model/routing/destination-rules.ts';
 import type { Scope } from '../../model/scope/scope.ts';
-import type { Service, ServicePort, ServiceTarget } from '../../model/services/service.ts';
+import { type Service, type ServicePort, type ServiceTarget, sidecarPort } from '../../model/services/service.ts';
 import {
   type Cluster,
   Cluster_LbPolicy as LbPolicy,
@@ -26,7 +25,7 @@ import { connectionPool } from './connection-pool.ts';
 import { inboundBindConfig } from './fallback.ts';
 import { httpOptions, upstreamProtocol } from './http-options.ts';
 import { inboundMetadata } from './metadata.ts';
-import { delimited, statName } from './stat-name.ts';
+import { delimited, inboundStatName, type StatService, statService } from './stat-name.ts';
 
 /** Never: connections of an inbound cluster stay as long as they are used. The largest duration that Go can hold. */
 const NO_CLEANUP = { seconds: 9223372035 } as const;
@@ -38,19 +37,12 @@ interface Destination {
   readonly port: number;
 }
 
-interface Named {
-  readonly hostname: string;
-  readonly name: string;
-  readonly namespace: string;
-  readonly kubernetes: boolean;
-}
-
 const isLoopback = (address: string): boolean => loopbacks({ ipv4: true, ipv6: true }).includes(address);
 
 /** A port of the application with the Services behind it; the first one shapes the cluster. */
 interface Target {
   readonly services: readonly { readonly service: Service; readonly port: ServicePort }[];
-  readonly named: Named;
+  readonly named: StatService;
   readonly port: Pick<ServicePort, 'name' | 'port' | 'protocol' | 'targetPort'>;
 }
 
@@ -66,16 +58,7 @@ function build(
   const spec = rule?.rule.spec;
   const policy = withMeshDefaults(mesh.config, portPolicy(spec?.trafficPolicy, target.port.port));
   const pool = sidecarPool ?? policy?.connectionPool;
-  const pattern = mesh.config.inboundClusterStatName;
   const { named, port } = target;
-  const stat = pattern
-    ? statName(pattern, {
-        service: { ...named, hostname: named.hostname as Service['hostname'] },
-        port,
-        subset: '',
-        targetPort: to.clusterPort,
-      })
-    : name;
   const first = target.services[0]?.service;
   const describe = first && !first.meshExternal;
   const onPort = target.services.filter(other => other.port.port === port.port).map(other => other.service);
@@ -86,7 +69,7 @@ function build(
       : undefined;
   return {
     name,
-    alt_stat_name: delimited(stat),
+    alt_stat_name: delimited(inboundStatName(mesh, named, port, to.clusterPort, name)),
     ...connectionPool(mesh.config, pool, policy?.retryBudget),
     common_lb_config: {},
     typed_extension_protocol_options: httpOptions(protocol, pool, undefined),
@@ -115,13 +98,6 @@ const originalDestination = ({ port }: Destination, override: number | string | 
   return typeof value === 'number' ? { upstream_port_override: { value } } : undefined;
 };
 
-const namedOf = ({ hostname, name, namespace, registry }: Service): Named => ({
-  hostname,
-  name,
-  namespace,
-  kubernetes: registry === 'Kubernetes',
-});
-
 /** The cluster of a port that Services send to; it lives as long as `targets` do. */
 const serviceCluster = memo(
   (
@@ -136,7 +112,7 @@ const serviceCluster = memo(
     if (!first) return undefined;
     const { targetPort } = first;
     const to = { clusterPort: targetPort, address, port: address ? targetPort : 0 };
-    const target = { services: targets, named: namedOf(first.service), port: first.port };
+    const target = { services: targets, named: statService(first.service), port: first.port };
     const sources = new Set([...targets.map(({ service }) => service.source), ...(rule?.sources ?? [])]);
     return clusterResource(build(mesh, traits, rule, sidecarPool, to, target), [...sources]);
   },
@@ -156,12 +132,7 @@ const inboundRule = ({ destinationRules }: Context, service: Service): Effective
 function fromServices(context: Context): readonly ClusterResource[] {
   const { mesh, workload, traits } = context;
   const local = mesh.config.inboundTrafficPolicy?.mode === InboundMode.LOCALHOST;
-  const byPort = new Map<number, ServiceTarget[]>();
-  for (const target of workload.targets) {
-    const targets = byPort.get(target.targetPort);
-    if (targets) targets.push(target);
-    else byPort.set(target.targetPort, [target]);
-  }
+  const byPort = Map.groupBy(workload.targets, ({ targetPort }) => targetPort);
   return [...byPort.values()].flatMap(targets => {
     const [first] = targets;
     if (!first) return [];
@@ -206,17 +177,11 @@ function ingressCluster(context: Context, listener: IstioIngressListener): Clust
   const { sidecar } = workload;
   const to = endpointOf(listener.defaultEndpoint ?? '', context);
   if (!sidecar || !to) return undefined;
-  const clusterPort = listener.port?.number ?? 0;
-  const port: ServicePort = {
-    name: listener.port?.name ?? '',
-    port: clusterPort,
-    protocol: parseProtocol(listener.port?.protocol ?? ''),
-    targetPort: clusterPort,
-    nodePort: 0,
-  };
+  const port = sidecarPort(listener.port ?? {});
+  const clusterPort = port.port;
   const service = workload.targets.find(target => target.targetPort === clusterPort)?.service;
   const { name, namespace, key } = sidecar.meta;
-  const named = service ? namedOf(service) : { hostname: `${name}.${namespace}`, name, namespace, kubernetes: false };
+  const named = service ? statService(service) : { hostname: `${name}.${namespace}`, kubernetes: undefined };
   const rule = service && inboundRule(context, service);
   const message = build(
     mesh,

@@ -14,7 +14,7 @@ import {
   Cluster_LbPolicy as LbPolicy,
   Cluster_DiscoveryType as Type,
 } from '../../proto/generated/envoy/config/cluster/v3.ts';
-import { ApiVersion, HealthStatus } from '../../proto/generated/envoy/config/core/v3.ts';
+import { HealthStatus } from '../../proto/generated/envoy/config/core/v3.ts';
 import type { LocalityLbEndpoints } from '../../proto/generated/envoy/config/endpoint/v3.ts';
 import {
   type ClusterMode,
@@ -43,7 +43,8 @@ import { loadBalancer, localityConfig } from './load-balancer.ts';
 import { outboundMetadata } from './metadata.ts';
 import { metadataExchange } from './metadata-exchange.ts';
 import { outlierDetection } from './outlier-detection.ts';
-import { delimited, statName } from './stat-name.ts';
+import { OVER_ADS } from './sds.ts';
+import { delimited, outboundStatName } from './stat-name.ts';
 import { type UpstreamTls, upstreamTls, withProxyProtocol } from './tls.ts';
 
 /** What the clusters of one Service are made from. */
@@ -66,7 +67,7 @@ const OVERRIDE_HOST_STATUS = {
 
 const eds = (name: string): EdsClusterConfig => ({
   service_name: name,
-  eds_config: { ads: {}, initial_fetch_timeout: {}, resource_api_version: ApiVersion.V3 },
+  eds_config: OVER_ADS,
 });
 
 /**
@@ -84,19 +85,6 @@ function modeOfServer(context: Context, target: ClusterTarget): MutualTlsMode | 
 function policyOf({ rule, mesh }: Context, { port, subset }: ClusterTarget): PortPolicy | undefined {
   const own = withMeshDefaults(mesh.config, portPolicy(rule?.rule.spec.trafficPolicy, port.port));
   return subset ? subsetPolicy(own, subset.trafficPolicy, port.port) : own;
-}
-
-function altStatName({ service, mesh }: Context, { name, port, subset }: ClusterTarget): string {
-  const pattern = mesh.config.outboundClusterStatName;
-  if (!pattern || isDynamicForwardProxy(service)) return delimited(name);
-  return delimited(
-    statName(pattern, {
-      service: { ...service, kubernetes: service.registry === 'Kubernetes' },
-      port,
-      subset: subset?.name ?? '',
-      targetPort: 0,
-    }),
-  );
 }
 
 function tlsOf(
@@ -243,7 +231,7 @@ function build(context: Context, target: ClusterTarget, problems: Problem[]): Cl
   const lacksSni = options !== undefined && !(tls.auto?.sni && tls.auto.sanValidation);
   return {
     name,
-    alt_stat_name: altStatName(context, target),
+    alt_stat_name: delimited(outboundStatName(mesh, dynamic ? undefined : service, port, subset?.name ?? '', name)),
     ...connectionPool(mesh.config, pool, policy?.retryBudget),
     ...(dynamic
       ? dynamicBalancing(context, policy, tls.insecure === true || lacksSni)

@@ -1,6 +1,6 @@
 /** Where Envoy fetches certificates: from the agent beside it, or from the control plane over ADS. */
 
-import type { CertificateSource } from '../../model/proxy/traits.ts';
+import type { CertificateSource, Traits } from '../../model/proxy/traits.ts';
 import {
   ApiConfigSource_ApiType as ApiType,
   ApiVersion,
@@ -20,14 +20,20 @@ const grpc = (cluster: string, initial_fetch_timeout?: Duration): ConfigSource =
   resource_api_version: ApiVersion.V3,
 });
 
+/** Resources that come over the stream which the proxy has open: Envoy waits for them without a limit. */
+export const OVER_ADS: ConfigSource = Object.freeze({
+  ads: {},
+  initial_fetch_timeout: {},
+  resource_api_version: ApiVersion.V3,
+});
+
 /** The names of the workload's own certificate and of the roots that the mesh trusts. */
 export const WORKLOAD_CERTIFICATE = 'default';
 export const MESH_ROOTS = 'ROOTCA';
 
 /** Envoy waits for these without a limit: nothing works before they are there. */
 const fromAgent = (name: string): SdsSecretConfig => Object.freeze({ name, sds_config: grpc('sds-grpc', {}) });
-const overAds = (name: string): SdsSecretConfig =>
-  Object.freeze({ name, sds_config: { ads: {}, initial_fetch_timeout: {}, resource_api_version: ApiVersion.V3 } });
+const overAds = (name: string): SdsSecretConfig => Object.freeze({ name, sds_config: OVER_ADS });
 
 const workloadCertificates = { agent: fromAgent(WORKLOAD_CERTIFICATE), ads: overAds(WORKLOAD_CERTIFICATE) };
 const meshRootsOf = { agent: fromAgent(MESH_ROOTS), ads: overAds(MESH_ROOTS) };
@@ -40,11 +46,22 @@ export const workloadCertificate = (source: CertificateSource): SdsSecretConfig 
 export const meshRoots = (source: CertificateSource): SdsSecretConfig =>
   meshRootsOf[source === 'ads' ? 'ads' : 'agent'];
 
-/** Certificate files, which the agent reads so that they can be rotated. */
-export const agentFiles = (name: string, ownSocket: boolean): SdsSecretConfig => ({
+/** Whether the pod has a socket of its own for `sds://` credentials, or for certificate files. */
+export const hasCredentialSocket = ({ options }: Pick<Traits, 'options'>): boolean => options['credential'] === 'true';
+export const hasFileSocket = ({ options }: Pick<Traits, 'options'>): boolean => options['file-credential'] === 'true';
+
+const agentFiles = (name: string, ownSocket: boolean): SdsSecretConfig => ({
   name,
   sds_config: grpc(ownSocket ? 'sds-files-grpc' : 'sds-grpc'),
 });
+
+/** A certificate in files, which the agent reads so that it can be rotated. */
+export const certificateFiles = (chain: string, key: string, ownSocket: boolean): SdsSecretConfig =>
+  agentFiles(`file-cert:${chain}~${key}`, ownSocket);
+
+/** Roots in a file, which the agent reads as well; `system` for those of its image. */
+export const rootFile = (path: string, ownSocket: boolean): SdsSecretConfig =>
+  agentFiles(`file-root:${path}`, ownSocket);
 
 /** The cluster of an SDS server on a socket in the pod. */
 export const SDS_EXTERNAL_CLUSTER = 'sds-external';

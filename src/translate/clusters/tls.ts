@@ -20,7 +20,7 @@ import { struct } from '../../proto/wellknown.ts';
 import type { MutualTlsMode } from '../endpoints/peer-authentication.ts';
 import type { ClusterTraits } from './cluster-traits.ts';
 import type { AutoNames } from './http-options.ts';
-import { agentFiles, credential, meshRoots, workloadCertificate } from './sds.ts';
+import { certificateFiles, credential, meshRoots, rootFile, workloadCertificate } from './sds.ts';
 
 /** What decides the TLS of one cluster. */
 export interface TlsInput {
@@ -128,8 +128,8 @@ function certificates(input: TlsInput, settings: ClientTLSSettings): Certificate
     const file = { certificate_chain: { filename: clientCertificate }, private_key: { filename: privateKey } };
     return { tls_certificates: [file] };
   }
-  const name = `file-cert:${clientCertificate}~${privateKey}`;
-  return { tls_certificate_sds_secret_configs: [agentFiles(name, traits.fileCredentialSocket)] };
+  const files = certificateFiles(clientCertificate, privateKey, traits.fileCredentialSocket);
+  return { tls_certificate_sds_secret_configs: [files] };
 }
 
 function validation(input: TlsInput, settings: ClientTLSSettings): Validation {
@@ -156,7 +156,7 @@ function validation(input: TlsInput, settings: ClientTLSSettings): Validation {
   return {
     combined_validation_context: {
       default_validation_context: checks,
-      validation_context_sds_secret_config: agentFiles(`file-root:${root}`, traits.fileCredentialSocket),
+      validation_context_sds_secret_config: rootFile(root, traits.fileCredentialSocket),
     },
   };
 }

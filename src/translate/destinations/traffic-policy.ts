@@ -1,3 +1,4 @@
+import type { DestinationRule } from '../../istio/config.ts';
 import type { MeshConfig } from '../../proto/generated/istio/mesh/v1alpha1.ts';
 import {
   type LoadBalancerSettings,
@@ -8,12 +9,12 @@ import {
 /** The settings in force for one port of a cluster. */
 export type PortPolicy = Omit<TrafficPolicy, 'portLevelSettings'>;
 
-const levelOf = (policy: TrafficPolicy, port: number) =>
-  policy.portLevelSettings?.find(level => level.port?.number === port);
+const levelOf = (policy: TrafficPolicy | undefined, port: number | undefined) =>
+  port === undefined ? undefined : policy?.portLevelSettings?.find(level => level.port?.number === port);
 
 /** The policy of a port: its own level where there is one, which inherits nothing from the policy around it. */
 export function portPolicy(policy: TrafficPolicy | undefined, port: number): PortPolicy | undefined {
-  const level = policy && levelOf(policy, port);
+  const level = levelOf(policy, port);
   if (!level) return policy;
   const { connectionPool, loadBalancer, outlierDetection, tls } = level;
   return { connectionPool, loadBalancer, outlierDetection, tls };
@@ -38,6 +39,18 @@ export function subsetPolicy(
     proxyProtocol: over.proxyProtocol ?? rule.proxyProtocol,
     retryBudget: over.retryBudget ?? rule.retryBudget,
   };
+}
+
+/** What a rule says of load balancing, the narrowest first: the subset's port, the subset, the port, all of it. */
+export function balancersOf(
+  rule: DestinationRule['spec'] | undefined,
+  subset: string,
+  port: number | undefined,
+): readonly LoadBalancerSettings[] {
+  const policies = [rule?.subsets?.find(({ name }) => name === subset)?.trafficPolicy, rule?.trafficPolicy];
+  return policies
+    .flatMap(policy => [levelOf(policy, port)?.loadBalancer, policy?.loadBalancer])
+    .filter(balancer => balancer !== undefined);
 }
 
 /** Whether the settings send connections to the address that the client asked for. */

@@ -10,6 +10,7 @@ import { nameTable } from '../name-table.ts';
 import type { ListenerResource, Translated } from '../resource.ts';
 import { catchAll } from '../routes/catch-all.ts';
 import { addressesTaken, othersBeside } from './addresses.ts';
+import { listenerResource } from './chains/listener.ts';
 import { inboundContext, listenerContext, outboundContext } from './context.ts';
 import { gatewayListeners } from './gateway/gateway.ts';
 import { inboundListeners } from './inbound/inbound.ts';
@@ -17,7 +18,7 @@ import { mutualTlsFor } from './inbound/mutual-tls.ts';
 import { answersDns, dnsListeners, resolvingOf } from './outbound/dns.ts';
 import { egressProxyProblems } from './outbound/egress-proxy.ts';
 import { httpProxy } from './outbound/http-proxy.ts';
-import { listenerResource, outboundListeners } from './outbound/outbound.ts';
+import { outboundListeners } from './outbound/outbound.ts';
 import { dynamicDnsFilter, virtualOutbound } from './outbound/virtual-outbound.ts';
 
 function sidecarListeners(

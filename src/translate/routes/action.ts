@@ -17,7 +17,7 @@ import {
 import { fittingWeights } from '../weights.ts';
 import { destinationCluster, type RouteContext } from './destination.ts';
 import { percentage, wholePercent } from './fault.ts';
-import { hashOfDestination, hashPolicy } from './hash-policy.ts';
+import { consistentHashOf, hashPolicy } from './hash-policy.ts';
 import { authorityOf, type HeaderOperations, headerOperations } from './headers.ts';
 import { retryPolicy } from './retry.ts';
 
@@ -112,12 +112,10 @@ const hashesOf = (
   destinations: readonly HTTPRouteDestination[],
   context: RouteContext,
 ): NonNullable<RouteAction['hash_policy']> =>
-  destinations.flatMap(
-    ({ destination }) =>
-      hashPolicy(
-        destination?.host && hashOfDestination(context.destinations.get(destination.host)?.rule, destination),
-      ) ?? [],
-  );
+  destinations.flatMap(({ destination: { host, subset = '', port } = {} }) => {
+    const rule = host && context.destinations.get(host)?.rule;
+    return hashPolicy(consistentHashOf(rule, subset, port?.number)) ?? [];
+  });
 
 /**
  * Where a route of a VirtualService sends its requests: one cluster, or clusters by weight (a weight of 0 beside others is left out), with

@@ -11,22 +11,30 @@ import {
 import { timeouts } from './action.ts';
 import { countsAttempts } from './virtual-host.ts';
 
+/** The cluster of what no listener or virtual host takes: what the Sidecar names, else the one that goes where the client meant to. */
+export const egressCluster = ({ egressProxy }: Scope['outboundPolicy']): string =>
+  egressProxy ? outboundClusterName(egressProxy.host, egressProxy.port, egressProxy.subset) : PASSTHROUGH_CLUSTER;
+
+const toCluster = (name: string, cluster: string): Route => ({ name, route: { cluster, ...timeouts(undefined) } });
+
+function catchAllRoute(policy: Scope['outboundPolicy']): Route {
+  switch (policy.mode) {
+    case 'REGISTRY_ONLY':
+      return { name: 'block_all', direct_response: { status: 502 } };
+    case 'ALLOW_ANY_DYNAMIC_DNS':
+      return toCluster(ALLOW_ANY_DYNAMIC_DNS, ALLOW_ANY_DYNAMIC_DNS_CLUSTER);
+    default:
+      return toCluster('allow_any', egressCluster(policy));
+  }
+}
+
 /** Where requests go that no virtual host takes: on to where they were going, to the egress proxy, or nowhere (istio: buildCatchAllVirtualHost). */
 export const catchAll = memo((policy: Scope['outboundPolicy'], mesh: MeshSettings): VirtualHost => {
-  const { mode, egressProxy } = policy;
-  const counted = countsAttempts(mesh) && { include_request_attempt_count: true };
-  if (mode === 'REGISTRY_ONLY') {
-    const route: Route = { name: 'block_all', match: { prefix: '/' }, direct_response: { status: 502 } };
-    return { name: 'block_all', domains: ['*'], routes: [route], ...counted };
-  }
-  const cluster = egressProxy
-    ? outboundClusterName(egressProxy.host, egressProxy.port, egressProxy.subset)
-    : PASSTHROUGH_CLUSTER;
-  if (mode === 'ALLOW_ANY_DYNAMIC_DNS') {
-    const action = { cluster: ALLOW_ANY_DYNAMIC_DNS_CLUSTER, ...timeouts(undefined) };
-    const route: Route = { name: ALLOW_ANY_DYNAMIC_DNS, match: { prefix: '/' }, route: action };
-    return { name: ALLOW_ANY_DYNAMIC_DNS, domains: ['*'], routes: [route], ...counted };
-  }
-  const route: Route = { name: 'allow_any', match: { prefix: '/' }, route: { cluster, ...timeouts(undefined) } };
-  return { name: 'allow_any', domains: ['*'], routes: [route], ...counted };
+  const route = catchAllRoute(policy);
+  return {
+    name: route.name,
+    domains: ['*'],
+    routes: [{ ...route, match: { prefix: '/' } }],
+    ...(countsAttempts(mesh) && { include_request_attempt_count: true }),
+  };
 });

@@ -29,8 +29,8 @@ export interface RouteContext {
   readonly port: number;
   /** The listener ends TLS: redirects default to https. */
   readonly tls: boolean;
-  /** `mesh`, or the gateways (`namespace/name`) that the routes are for. */
-  readonly gateways: ReadonlySet<string>;
+  /** `mesh`, or the gateway (`namespace/name`) that the routes are for. */
+  readonly gateway: string;
   /** Services where they have this port (for sidecars), or any (for gateways); what an alias stands for in any case. */
   readonly destinations: Destinations;
 }

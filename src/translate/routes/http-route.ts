@@ -7,7 +7,7 @@ import { directResponse, forwards, redirectAction, routeAction, routeHeaders, ti
 import { cors } from './cors.ts';
 import type { RouteContext } from './destination.ts';
 import { fault } from './fault.ts';
-import { catchesAll, routeMatch } from './match.ts';
+import { appliesTo, catchesAll, routeMatch } from './match.ts';
 import { retryPolicy } from './retry.ts';
 
 const pathText = (match: RouteMatch): string => {
@@ -27,9 +27,6 @@ function operation(
     ? `${virtualService.meta.name}:${port}${pathText(match)}`
     : `${host}:${clusterPort}${pathText(match)}`;
 }
-
-const applies = (match: HTTPMatchRequest, { port, gateways }: RouteContext): boolean =>
-  (!match.port || match.port === port) && (!match.gateways?.length || match.gateways.some(g => gateways.has(g)));
 
 function filterConfig(http: HTTPRoute): Readonly<Record<string, Any>> {
   const injected = http.fault && fault(http.fault);
@@ -72,7 +69,7 @@ export function httpRoutes(virtualService: VirtualService, context: RouteContext
   for (const http of virtualService.spec.http ?? []) {
     if (!http.match?.length) return [...routes, translateRoute(http, undefined, virtualService, context)];
     for (const match of http.match) {
-      if (!applies(match, context)) continue;
+      if (!appliesTo(match, context.gateway, context.port)) continue;
       const route = translateRoute(http, match, virtualService, context);
       routes.push(route);
       if (route.match && catchesAll(route.match)) return routes;

@@ -4,6 +4,16 @@ import type { HTTPMatchRequest, StringMatch } from '../../proto/generated/istio/
 import { claimMatcher } from '../filters/jwt-claims.ts';
 import { asksPresence, stringMatcher } from '../string-match.ts';
 
+/** The conditions that matches of HTTP, TLS and TCP have in common. */
+export interface RouteCondition {
+  readonly port?: number | undefined;
+  readonly gateways?: readonly string[] | undefined;
+}
+
+/** Whether a match is for the routes of a gateway (`namespace/name`, `mesh` for sidecars) on a port; what it asks of clients is decided by the scope. */
+export const appliesTo = ({ port, gateways }: RouteCondition, gateway: string, on: number | undefined): boolean =>
+  (!port || port === on) && (!gateways?.length || gateways.includes(gateway));
+
 function headerMatcher(name: string, match: StringMatch): HeaderMatcher {
   return asksPresence(match) ? { name, present_match: true } : { name, string_match: stringMatcher(match) };
 }

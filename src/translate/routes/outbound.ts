@@ -63,7 +63,7 @@ const routesOf = memo(
     tls: boolean,
     destinations: Destinations,
   ): Routes => ({
-    routes: lookedAt(httpRoutes(virtualService, { mesh, port, tls, gateways: new Set([gateway]), destinations })),
+    routes: lookedAt(httpRoutes(virtualService, { mesh, port, tls, gateway, destinations })),
     sources: [...objectSources(virtualService), ...ruleSources(httpDestinationHosts(virtualService), destinations)],
   }),
 );

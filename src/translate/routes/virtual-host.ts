@@ -8,7 +8,7 @@ import type { ObjectKey } from '../../object-key.ts';
 import type { Route, VirtualHost } from '../../proto/generated/envoy/config/route/v3.ts';
 import { outboundClusterName } from '../names.ts';
 import { serviceDomains } from './domains.ts';
-import { hashOfPort, hashPolicy } from './hash-policy.ts';
+import { consistentHashOf, hashPolicy } from './hash-policy.ts';
 import { defaultRoute } from './http-route.ts';
 import { type Naming, namingFor } from './naming.ts';
 import { lookedAt, virtualHost } from './route-resource.ts';
@@ -43,7 +43,7 @@ const hostOf = (name: string, domains: readonly string[], routes: readonly Route
 /** The default route to a Service's port: to its cluster, by the hash that its DestinationRule asks for. */
 export const serviceRoutes = memo(
   (mesh: MeshSettings, rule: EffectiveDestinationRule | undefined, service: Service, port: ServicePort): Routes => {
-    const hash = hashPolicy(hashOfPort(rule, port.port));
+    const hash = hashPolicy(consistentHashOf(rule, '', port.port));
     const cluster = outboundClusterName(service.hostname, port.port);
     return {
       routes: lookedAt([

@@ -13,7 +13,7 @@ import {
   type TrafficPolicy,
 } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { fromStruct, type Json } from '../../proto/wellknown.ts';
-import { credential } from '../clusters/sds.ts';
+import { credential, hasCredentialSocket } from '../clusters/sds.ts';
 
 /** A field of an object that names a credential. */
 export interface CredentialUse {
@@ -134,7 +134,7 @@ const joined = memo((...lists: readonly (readonly CredentialUse[])[]) => oneList
 
 /** The fields that name credentials, of all objects that a proxy is configured by; the same list while they are the same. */
 export function credentialUses({ scope, workload, traits }: Identity): readonly CredentialUse[] {
-  const external = traits.options['credential'] === 'true';
+  const external = hasCredentialSocket(traits);
   return joined(
     ofGateways(external, scope.gateways),
     ofRules(external, traits.type === 'sidecar', scope.destinationRules),

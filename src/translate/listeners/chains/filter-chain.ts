@@ -15,6 +15,15 @@ export interface ChainSpec {
   readonly tls?: TransportSocket | undefined;
 }
 
+/** A chain of these filters; it takes every connection unless a condition is given. */
+export const chainSpec = (part: Pick<ChainSpec, 'filters'> & Partial<ChainSpec>): ChainSpec => ({
+  sniHosts: [],
+  cidrs: [],
+  applicationProtocols: [],
+  transportProtocol: '',
+  ...part,
+});
+
 /** What the HTTP inspector finds on plaintext connections. */
 export const PLAINTEXT_HTTP_ALPN: readonly string[] = ['http/1.1', 'h2c'];
 /** What Istio's clients offer for HTTP within mutual TLS. */

@@ -3,7 +3,7 @@ import type { Traits } from '../../../model/proxy/traits.ts';
 import { hasExtension } from '../../../model/proxy/traits.ts';
 import { typed } from '../../../proto/any.ts';
 import type { AccessLog } from '../../../proto/generated/envoy/config/accesslog/v3.ts';
-import { ApiVersion, type HttpProtocolOptions } from '../../../proto/generated/envoy/config/core/v3.ts';
+import type { HttpProtocolOptions } from '../../../proto/generated/envoy/config/core/v3.ts';
 import type { Filter } from '../../../proto/generated/envoy/config/listener/v3.ts';
 import type { RouteConfiguration } from '../../../proto/generated/envoy/config/route/v3.ts';
 import {
@@ -18,6 +18,7 @@ import {
 import type { PluginConfig } from '../../../proto/generated/stats.ts';
 import { bool, seconds, uint32 } from '../../../proto/wellknown.ts';
 import { PRESERVE_CASE } from '../../clusters/http-options.ts';
+import { OVER_ADS } from '../../clusters/sds.ts';
 import { alpn, httpMetadataExchange, httpStats } from '../../filters/istio-build.ts';
 import { orderedHttpFilters } from '../../filters/order.ts';
 import {
@@ -187,10 +188,7 @@ function httpConnectionManager(context: HttpContext, options: HttpOptions): Http
     request_id_extension: context.tracing.useRequestId ? REQUEST_ID.true : REQUEST_ID.false,
     ...(typeof routes === 'string'
       ? {
-          rds: {
-            route_config_name: routes,
-            config_source: { ads: {}, initial_fetch_timeout: seconds(0), resource_api_version: ApiVersion.V3 },
-          },
+          rds: { route_config_name: routes, config_source: OVER_ADS },
         }
       : { route_config: routes }),
   };

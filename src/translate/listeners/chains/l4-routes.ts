@@ -1,4 +1,4 @@
-import { objectSources, type VirtualService } from '../../../istio/config.ts';
+import { objectSources, type VirtualService, writtenPath } from '../../../istio/config.ts';
 import { overlaps } from '../../../istio/hosts.ts';
 import { opaqueDestinationHosts } from '../../../istio/virtual-service.ts';
 import { memo, one, oneList } from '../../../memo.ts';
@@ -9,6 +9,7 @@ import type { Service, ServicePort } from '../../../model/services/service.ts';
 import type { ObjectKey } from '../../../object-key.ts';
 import type { Filter } from '../../../proto/generated/envoy/config/listener/v3.ts';
 import type { RouteDestination } from '../../../proto/generated/istio/networking/v1alpha3.ts';
+import { outboundStatName } from '../../clusters/stat-name.ts';
 import {
   type Destinations,
   destinationCluster,
@@ -17,7 +18,9 @@ import {
   ruleSources,
 } from '../../routes/destination.ts';
 import { fittingWeights } from '../../weights.ts';
-import { isWithinMesh, networkFilters, outboundStatPrefix, type TcpContext } from './network-filters.ts';
+import type { OwnedChain } from './distinct-chains.ts';
+import type { ChainSpec } from './filter-chain.ts';
+import { isWithinMesh, networkFilters, type TcpContext } from './network-filters.ts';
 
 /** A VirtualService with `tcp` or `tls` routes, together with what its destinations are. Interned. */
 export interface L4Route {
@@ -63,6 +66,12 @@ export function l4Input(service: Service, virtualServices: readonly VirtualServi
   return one({ rule: scope.destinationRules.get(service.hostname), routes });
 }
 
+/** A chain with the place in its VirtualService that asks for it. */
+export const ownedByRoute = ({ virtualService }: L4Route, path: string, chain: ChainSpec): OwnedChain => ({
+  chain,
+  owner: { object: virtualService.meta.key, path: writtenPath(virtualService, path) },
+});
+
 const NOTHING: Reached = Object.freeze({ service: undefined, rule: undefined });
 
 /** The filters of a VirtualService's TCP or TLS route: one cluster, or several by weight (istio: buildOutboundNetworkFilters). */
@@ -88,7 +97,7 @@ export function routeFilters(
   if (first && others.length === 0) {
     const name = cluster(first);
     const subset = first.destination?.subset ?? '';
-    const statPrefix = outboundStatPrefix(context.mesh, service, port, subset, name);
+    const statPrefix = outboundStatName(context.mesh, service, port, subset, name);
     return networkFilters(context, { ...common, statPrefix, clusters: [{ name }], subset });
   }
   const weighted = destinations.filter(d => (d.weight ?? 0) > 0);

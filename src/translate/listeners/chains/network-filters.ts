@@ -4,21 +4,17 @@ import type { MeshSettings } from '../../../istio/settings.ts';
 import { memo } from '../../../memo.ts';
 import { hasExtension, type Traits } from '../../../model/proxy/traits.ts';
 import type { EffectiveDestinationRule } from '../../../model/routing/destination-rules.ts';
-import type { Service, ServicePort } from '../../../model/services/service.ts';
+import type { Service } from '../../../model/services/service.ts';
 import { typed } from '../../../proto/any.ts';
 import type { AccessLog } from '../../../proto/generated/envoy/config/accesslog/v3.ts';
 import type { Filter } from '../../../proto/generated/envoy/config/listener/v3.ts';
 import { FilterStateValue_SharedWithUpstream as SharedWithUpstream } from '../../../proto/generated/envoy/extensions/filters/common/set_filter_state/v3.ts';
 import type { HttpFilter } from '../../../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import type { TcpProxy } from '../../../proto/generated/envoy/extensions/filters/network/tcp_proxy/v3.ts';
-import {
-  type DestinationRule as DestinationRuleSpec,
-  ClientTLSSettings_TLSmode as TlsMode,
-} from '../../../proto/generated/istio/networking/v1alpha3.ts';
+import { ClientTLSSettings_TLSmode as TlsMode } from '../../../proto/generated/istio/networking/v1alpha3.ts';
 import { dnsCache } from '../../clusters/dns.ts';
 import { forwardProxyFilter } from '../../clusters/dynamic-dns.ts';
-import { statName } from '../../clusters/stat-name.ts';
-import { portPolicy, subsetPolicy } from '../../destinations/traffic-policy.ts';
+import { balancersOf, portPolicy, subsetPolicy } from '../../destinations/traffic-policy.ts';
 import { tcpMetadataExchange } from '../../filters/istio-build.ts';
 import { SNI_DYNAMIC_FORWARD_PROXY, TCP_PROXY } from '../../filters/well-known.ts';
 import { goDuration, type ListenerClass } from '../../proxy-config.ts';
@@ -55,17 +51,11 @@ export interface TcpTarget {
   readonly exchangesMetadata?: boolean;
 }
 
-/** Whether connections of one client go to one endpoint: the subset's port says so, else the subset, the port, the rule. */
-const sourceIpHash = (rule: DestinationRuleSpec | undefined, subsetName: string, port: number | undefined): boolean => {
-  const subset = rule?.subsets?.find(s => s.name === subsetName);
-  const balancers = [subset?.trafficPolicy, rule?.trafficPolicy].flatMap(policy => [
-    policy?.portLevelSettings?.find(setting => setting.port?.number === port)?.loadBalancer,
-    policy?.loadBalancer,
-  ]);
-  return balancers.find(balancer => balancer !== undefined)?.consistentHash?.useSourceIp ?? false;
-};
+/** Whether connections of one client go to one endpoint, as the narrowest settings of the rule say. */
+const sourceIpHash = (rule: DestinationRule['spec'] | undefined, subset: string, port: number | undefined): boolean =>
+  balancersOf(rule, subset, port)[0]?.consistentHash?.useSourceIp ?? false;
 
-const tunnel = (rule: DestinationRuleSpec | undefined, subsetName: string): TcpProxy['tunneling_config'] => {
+const tunnel = (rule: DestinationRule['spec'] | undefined, subsetName: string): TcpProxy['tunneling_config'] => {
   const policy =
     subsetName === '' ? rule?.trafficPolicy : rule?.subsets?.find(s => s.name === subsetName)?.trafficPolicy;
   const settings = policy?.tunnel;
@@ -174,22 +164,3 @@ const sniForwardProxy = (service: Service, port: number, traits: Traits): readon
 export const httpForwardProxy = memo(
   (service: Service, traits: Traits): HttpFilter => forwardProxyFilter(dnsCache(service.hostname, traits)),
 );
-
-/** The stat prefix of an outbound TCP chain: the cluster's name, or MeshConfig.outboundClusterStatName filled in. */
-export function outboundStatPrefix(
-  mesh: MeshSettings,
-  service: Service | undefined,
-  port: Pick<ServicePort, 'port' | 'name'>,
-  subset: string,
-  cluster: string,
-): string {
-  const pattern = mesh.config.outboundClusterStatName;
-  if (!pattern || !service) return cluster;
-  const { hostname, name, namespace, registry } = service;
-  return statName(pattern, {
-    service: { hostname, name, namespace, kubernetes: registry === 'Kubernetes' },
-    port,
-    subset,
-    targetPort: 0,
-  });
-}

@@ -10,7 +10,7 @@ import {
 } from '../../../proto/generated/envoy/extensions/transport_sockets/tls/v3.ts';
 import { MeshConfig_TLSConfig_TLSProtocol } from '../../../proto/generated/istio/mesh/v1alpha1.ts';
 import { bool } from '../../../proto/wellknown.ts';
-import { agentFiles, meshRoots, workloadCertificate } from '../../clusters/sds.ts';
+import { certificateFiles, hasFileSocket, meshRoots, rootFile, workloadCertificate } from '../../clusters/sds.ts';
 import { exchangesTcpMetadata } from '../../filters/istio-build.ts';
 
 /** Cipher suites that Istio's servers accept. */
@@ -32,15 +32,12 @@ export const tlsSocket = (context: DownstreamTlsContext): TransportSocket => ({
   typed_config: typed('envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext', context),
 });
 
-/** Whether the agent serves certificate files on a socket of their own. */
-export const filesHaveOwnSocket = (traits: Traits): boolean => traits.options['file-credential'] === 'true';
-
 /** The certificate of a proxy: files that its metadata names to the agent, else its own of the mesh. */
 export function serverCertificate(traits: Traits): SdsSecretConfig {
   const chain = traits.options['TLS_SERVER_CERT_CHAIN'];
   const key = traits.options['TLS_SERVER_KEY'];
   return traits.certificates === 'agent' && chain && key
-    ? agentFiles(`file-cert:${chain}~${key}`, filesHaveOwnSocket(traits))
+    ? certificateFiles(chain, key, hasFileSocket(traits))
     : workloadCertificate(traits.certificates);
 }
 
@@ -48,7 +45,7 @@ export function serverCertificate(traits: Traits): SdsSecretConfig {
 export function clientRoots(traits: Traits): SdsSecretConfig {
   const root = traits.options['TLS_SERVER_ROOT_CERT'];
   return traits.certificates === 'agent' && root
-    ? agentFiles(`file-root:${root}`, filesHaveOwnSocket(traits))
+    ? rootFile(root, hasFileSocket(traits))
     : meshRoots(traits.certificates);
 }
 

@@ -1,4 +1,4 @@
-import { type VirtualService, writtenPath } from '../../../istio/config.ts';
+import type { VirtualService } from '../../../istio/config.ts';
 import { covers } from '../../../istio/hosts.ts';
 import type { Protocol } from '../../../istio/protocol.ts';
 import { memo, oneList } from '../../../memo.ts';
@@ -8,30 +8,19 @@ import type { Scope } from '../../../model/scope/scope.ts';
 import type { Service, ServicePort } from '../../../model/services/service.ts';
 import type { TransportSocket } from '../../../proto/generated/envoy/config/core/v3.ts';
 import { HttpConnectionManager_ForwardClientCertDetails as Forward } from '../../../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
-import {
-  type L4MatchAttributes,
-  ServerTLSSettings_TLSmode as Mode,
-  type Server,
-  type TLSMatchAttributes,
-} from '../../../proto/generated/istio/networking/v1alpha3.ts';
+import { ServerTLSSettings_TLSmode as Mode, type Server } from '../../../proto/generated/istio/networking/v1alpha3.ts';
 import { bool } from '../../../proto/wellknown.ts';
+import { outboundStatName } from '../../clusters/stat-name.ts';
 import { outboundSni } from '../../names.ts';
 import { forwardClientCertDetails, proxyConfigOf } from '../../proxy-config.ts';
 import { commonHosts, virtualServicesOf } from '../../routes/gateway.ts';
+import { appliesTo, type RouteCondition } from '../../routes/match.ts';
 import type { OwnedChain } from '../chains/distinct-chains.ts';
-import { type ChainSpec, MTLS_ALPN } from '../chains/filter-chain.ts';
+import { type ChainSpec, chainSpec, MTLS_ALPN } from '../chains/filter-chain.ts';
 import { type HttpContext, httpConnectionManagerFilter } from '../chains/http-connection-manager.ts';
-import { type L4Route, l4Route, l4VirtualServices, routeFilters } from '../chains/l4-routes.ts';
-import { networkFilters, outboundStatPrefix, type TcpContext } from '../chains/network-filters.ts';
+import { type L4Route, l4Route, l4VirtualServices, ownedByRoute, routeFilters } from '../chains/l4-routes.ts';
+import { networkFilters, type TcpContext } from '../chains/network-filters.ts';
 import { serverTlsSocket } from './server-tls.ts';
-
-const chain = (part: Pick<ChainSpec, 'filters'> & Partial<ChainSpec>): ChainSpec => ({
-  sniHosts: [],
-  cidrs: [],
-  applicationProtocols: [],
-  transportProtocol: '',
-  ...part,
-});
 
 const tlsOf = (
   server: Server,
@@ -57,7 +46,7 @@ const edgeOptions = memo((context: HttpContext) => {
 /** The chain of plain HTTP on a port, for all servers that share its routes. */
 export const plainHttpChain = memo(
   (context: HttpContext, listener: string, routeName: string, protocol: Protocol): ChainSpec =>
-    chain({
+    chainSpec({
       filters: [
         httpConnectionManagerFilter(context, {
           statPrefix: `outbound_${listener};`,
@@ -73,7 +62,7 @@ export const plainHttpChain = memo(
 /** The chain of an HTTPS server that ends TLS here. */
 export const httpsChain = memo(
   (context: HttpContext, server: Server, hosts: readonly string[], listener: string, routeName: string): ChainSpec =>
-    chain({
+    chainSpec({
       sniHosts: sniHosts(hosts),
       tls: tlsOf(server, context, false),
       filters: [
@@ -87,14 +76,15 @@ export const httpsChain = memo(
     }),
 );
 
-const applies = (match: L4MatchAttributes | TLSMatchAttributes, server: GatewayServer): boolean => {
-  const port = match.port ?? 0;
-  const gateways = match.gateways ?? [];
-  return (
-    (port === 0 || port === server.server.port?.number) &&
-    (gateways.length === 0 || gateways.includes(server.gatewayName))
-  );
-};
+const isFor = ({ gatewayName, server }: GatewayServer, match: RouteCondition): boolean =>
+  appliesTo(match, gatewayName, server.port?.number);
+
+/** The port of a server as the ports of Services are. */
+const portOf = ({ port }: Server, protocol: Protocol) => ({
+  name: port?.name ?? '',
+  port: port?.number ?? 0,
+  protocol,
+});
 
 /** The VirtualServices of a server that speak of TCP, with what their destinations are. */
 const l4RoutesOf = (server: GatewayServer, scope: Scope): readonly L4Route[] =>
@@ -112,27 +102,18 @@ const tcpRouteChain = memo(
     index: number,
     protocol: Protocol,
   ): ChainSpec =>
-    chain({
+    chainSpec({
       sniHosts: server.tls ? sniHosts(hosts) : [],
       tls: tlsOf(server, context, protocol !== 'HTTPS'),
       filters: routeFilters(
         context,
         route,
         route.virtualService.spec.tcp?.[index]?.route ?? [],
-        {
-          name: server.port?.name ?? '',
-          port: server.port?.number ?? 0,
-          protocol,
-        },
+        portOf(server, protocol),
         server.tls?.mode === Mode.ISTIO_MUTUAL,
       ),
     }),
 );
-
-const routed = (chain: ChainSpec, { virtualService }: L4Route, path: string): OwnedChain => ({
-  chain,
-  owner: { object: virtualService.meta.key, path: writtenPath(virtualService, path) },
-});
 
 /**
  * The chains of a TCP server, or of TLS that ends here: of each VirtualService the first TCP route that applies. All ask for the same
@@ -141,23 +122,19 @@ const routed = (chain: ChainSpec, { virtualService }: L4Route, path: string): Ow
 export const tcpChains = (context: TcpContext, server: GatewayServer, scope: Scope): readonly OwnedChain[] =>
   l4RoutesOf(server, scope).flatMap(route => {
     const index = (route.virtualService.spec.tcp ?? []).findIndex(
-      tcp => tcp.route?.length && (!tcp.match?.length || tcp.match.some(m => applies(m, server))),
+      tcp => tcp.route?.length && (!tcp.match?.length || tcp.match.some(m => isFor(server, m))),
     );
     if (index < 0) return [];
     const chain = tcpRouteChain(context, route, server.server, oneList(server.hosts), index, server.protocol);
-    return [routed(chain, route, `spec.tcp[${index}]`)];
+    return [ownedByRoute(route, `spec.tcp[${index}]`, chain)];
   });
 
 const tlsRouteChain = memo(
   (context: TcpContext, route: L4Route, server: Server, index: number, matchIndex: number, protocol: Protocol) => {
     const tls = route.virtualService.spec.tls?.[index];
-    return chain({
+    return chainSpec({
       sniHosts: tls?.match?.[matchIndex]?.sniHosts ?? [],
-      filters: routeFilters(context, route, tls?.route ?? [], {
-        name: server.port?.name ?? '',
-        port: server.port?.number ?? 0,
-        protocol,
-      }),
+      filters: routeFilters(context, route, tls?.route ?? [], portOf(server, protocol)),
     });
   },
 );
@@ -181,9 +158,9 @@ export function passThroughChains(
     for (const [index, tls] of (route.virtualService.spec.tls ?? []).entries()) {
       if (!tls.route?.length) continue;
       for (const [matchIndex, match] of (tls.match ?? []).entries()) {
-        if (!applies(match, server)) continue;
+        if (!isFor(server, match)) continue;
         const chain = tlsRouteChain(context, route, server.server, index, matchIndex, server.protocol);
-        chains.push(routed(chain, route, `spec.tls[${index}].match[${matchIndex}].sniHosts`));
+        chains.push(ownedByRoute(route, `spec.tls[${index}].match[${matchIndex}].sniHosts`, chain));
       }
     }
   }
@@ -200,12 +177,12 @@ const sniChains = memo(
   ): readonly ChainSpec[] =>
     ['', ...(rule?.rule.spec.subsets ?? []).map(s => s.name ?? '')].map(subset => {
       const cluster = outboundSni(service.hostname, port.port, subset);
-      return chain({
+      return chainSpec({
         sniHosts: [cluster],
         // Only mutual TLS of the mesh gets through, so that nothing is reached without it.
         applicationProtocols: MTLS_ALPN,
         filters: networkFilters(context, {
-          statPrefix: outboundStatPrefix(context.mesh, service, port, subset, cluster),
+          statPrefix: outboundStatName(context.mesh, service, port, subset, cluster),
           clusters: [{ name: cluster }],
           subset,
           port: port.port,

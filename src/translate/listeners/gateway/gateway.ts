@@ -1,7 +1,7 @@
 import type { Problem } from '../../../config/problem.ts';
 import { writtenPath } from '../../../istio/config.ts';
 import { canonicalAddress, wildcards } from '../../../istio/ip-families.ts';
-import { isHttp, type Protocol } from '../../../istio/protocol.ts';
+import { isHttp } from '../../../istio/protocol.ts';
 import { memo, oneList } from '../../../memo.ts';
 import type { Traits } from '../../../model/proxy/traits.ts';
 import type { Workload } from '../../../model/proxy/workload.ts';
@@ -24,9 +24,9 @@ import type { ListenerResource, Translated } from '../../resource.ts';
 import { listenAddress } from '../chains/address.ts';
 import { type ChainOverlap, distinctChains, type OwnedChain, overlapProblems } from '../chains/distinct-chains.ts';
 import { type ChainSpec, chainMatch, filterChain } from '../chains/filter-chain.ts';
+import { connectionBalance, listenerResource, ONE_AT_A_TIME } from '../chains/listener.ts';
 import type { TcpContext } from '../chains/network-filters.ts';
 import { type ListenerContext, listenerContext } from '../context.ts';
-import { listenerResource, ONE_AT_A_TIME } from '../outbound/outbound.ts';
 import {
   autoPassThroughChains,
   httpsChain,
@@ -56,8 +56,7 @@ const gatewayListener = memo(
       listener_filters: [...(proxyProtocol ? [PROXY_PROTOCOL] : []), ...(tls ? [TLS_INSPECTOR] : [])],
       traffic_direction: TrafficDirection.OUTBOUND,
       per_connection_buffer_limit_bytes: limit === undefined || limit < 0 ? undefined : uint32(limit),
-      connection_balance_config:
-        traits.options['OUTBOUND_LISTENER_EXACT_BALANCE'] === 'true' ? { exact_balance: {} } : undefined,
+      connection_balance_config: connectionBalance(traits, 'OUTBOUND'),
       access_log: accessLogs,
       max_connections_to_accept_per_socket_event: ONE_AT_A_TIME,
     };
@@ -66,9 +65,7 @@ const gatewayListener = memo(
 
 /** Servers of a port in the order of istiod: those of one protocol together, protocols in the order in which they were first named. */
 function byProtocol(servers: readonly GatewayServer[]): readonly GatewayServer[] {
-  const order = new Map<Protocol, GatewayServer[]>();
-  for (const server of servers) order.set(server.protocol, [...(order.get(server.protocol) ?? []), server]);
-  return [...order.values()].flat();
+  return [...Map.groupBy(servers, ({ protocol }) => protocol).values()].flat();
 }
 
 interface Open {

@@ -16,12 +16,19 @@ import {
   type ServerTLSSettings,
 } from '../../../proto/generated/istio/networking/v1alpha3.ts';
 import { bool } from '../../../proto/wellknown.ts';
-import { agentFiles, credential, meshRoots, workloadCertificate } from '../../clusters/sds.ts';
+import {
+  certificateFiles,
+  credential,
+  hasCredentialSocket,
+  hasFileSocket,
+  meshRoots,
+  rootFile,
+  workloadCertificate,
+} from '../../clusters/sds.ts';
 import {
   ALPN_HTTP,
   ALPN_WITH_METADATA_EXCHANGE,
   clientRoots,
-  filesHaveOwnSocket,
   serverCertificate,
   tlsSocket,
 } from '../chains/tls-context.ts';
@@ -32,7 +39,7 @@ const untrusted = (tls: ServerTLSSettings) => (tls.insecureSkipVerify?.value ? T
 
 /** Certificates by `credentialName`, which the control plane serves (istio: ApplyCredentialSDSToServerCommonTLSContext). */
 function credentials(tls: ServerTLSSettings, names: readonly string[], traits: Traits): CommonTlsContext {
-  const source = { certificates: traits.certificates, credentialSocket: traits.options['credential'] === 'true' };
+  const source = { certificates: traits.certificates, credentialSocket: hasCredentialSocket(traits) };
   const certificates = names.map(name => credential(name, source));
   if (tls.mode === Mode.MUTUAL || tls.mode === Mode.OPTIONAL_MUTUAL) {
     const ca = tls.caCertCredentialName || `${names[0] ?? ''}-cacert`;
@@ -49,10 +56,10 @@ function credentials(tls: ServerTLSSettings, names: readonly string[], traits: T
       },
     };
   }
-  const names_ = exact(tls.subjectAltNames);
+  const match_subject_alt_names = exact(tls.subjectAltNames);
   return {
     tls_certificate_sds_secret_configs: certificates,
-    ...(names_.length > 0 ? { validation_context: { match_subject_alt_names: names_ } } : {}),
+    ...(match_subject_alt_names.length > 0 && { validation_context: { match_subject_alt_names } }),
   };
 }
 
@@ -63,24 +70,20 @@ const checksOf = (tls: ServerTLSSettings): CertificateValidationContext => ({
 });
 
 /** Certificates in files, which the agent reads, or the workload's own (istio: ApplyToCommonTLSContext). */
-function fetched(
+const fetched = (
   tls: ServerTLSSettings,
   certificates: readonly SdsSecretConfig[],
   root: SdsSecretConfig,
   validates: boolean,
-): CommonTlsContext {
-  return {
-    tls_certificate_sds_secret_configs: certificates,
-    ...(validates
-      ? {
-          combined_validation_context: {
-            default_validation_context: checksOf(tls),
-            validation_context_sds_secret_config: root,
-          },
-        }
-      : {}),
-  };
-}
+): CommonTlsContext => ({
+  tls_certificate_sds_secret_configs: certificates,
+  ...(validates && {
+    combined_validation_context: {
+      default_validation_context: checksOf(tls),
+      validation_context_sds_secret_config: root,
+    },
+  }),
+});
 
 /** Certificates in files that Envoy reads by itself, for want of an agent. */
 function files(tls: ServerTLSSettings, validates: boolean): CommonTlsContext {
@@ -100,14 +103,14 @@ function certificates(tls: ServerTLSSettings, traits: Traits, validates: boolean
   const names = tls.credentialNames?.length ? tls.credentialNames : tls.credentialName ? [tls.credentialName] : [];
   if (names.length > 0) return credentials(tls, names, traits);
   if (traits.certificates !== 'agent') return files(tls, validates);
-  const own = filesHaveOwnSocket(traits);
+  const own = hasFileSocket(traits);
   const pairs = tls.tlsCertificates?.length ? tls.tlsCertificates : [tls];
   const found = pairs.map(({ serverCertificate, privateKey }) =>
     serverCertificate && privateKey
-      ? agentFiles(`file-cert:${serverCertificate}~${privateKey}`, own)
+      ? certificateFiles(serverCertificate, privateKey, own)
       : workloadCertificate(traits.certificates),
   );
-  const root = tls.caCertificates ? agentFiles(`file-root:${tls.caCertificates}`, own) : meshRoots(traits.certificates);
+  const root = tls.caCertificates ? rootFile(tls.caCertificates, own) : meshRoots(traits.certificates);
   return fetched(tls, found, root, validates);
 }
 

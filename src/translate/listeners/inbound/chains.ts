@@ -1,12 +1,11 @@
 import type { Protocol } from '../../../istio/protocol.ts';
 import { isHttp2 } from '../../../istio/protocol.ts';
 import { memo } from '../../../memo.ts';
-import type { Hostname } from '../../../model/services/service.ts';
 import type { Metadata, TransportSocket } from '../../../proto/generated/envoy/config/core/v3.ts';
 import type { Filter, FilterChain } from '../../../proto/generated/envoy/config/listener/v3.ts';
 import type { RouteConfiguration } from '../../../proto/generated/envoy/config/route/v3.ts';
 import { bool, seconds, uint32 } from '../../../proto/wellknown.ts';
-import { statName } from '../../clusters/stat-name.ts';
+import { inboundStatName, type StatService } from '../../clusters/stat-name.ts';
 import { tcpMetadataExchange } from '../../filters/istio-build.ts';
 import { INBOUND_PASSTHROUGH_CLUSTER, listenerName, VIRTUAL_INBOUND_LISTENER } from '../../names.ts';
 import { proxyHeaders } from '../../proxy-config.ts';
@@ -14,8 +13,8 @@ import { type HttpContext, httpConnectionManagerFilter } from '../chains/http-co
 import { networkFilters, type TcpContext } from '../chains/network-filters.ts';
 import type { InboundMatch } from './match.ts';
 
-/** A port of a workload as its inbound chains need it (istio: inboundChainConfig). */
-export interface InboundPort {
+/** A port of a workload as its inbound chains need it; a Sidecar's own has `name.namespace` of the Sidecar for a host (istio: inboundChainConfig). */
+export interface InboundPort extends StatService {
   readonly cluster: string;
   /** The port that connections arrive at; 0 for the chains that take every other port. */
   readonly targetPort: number;
@@ -24,10 +23,6 @@ export interface InboundPort {
   readonly portName: string;
   readonly protocol: Protocol;
   readonly bind: string;
-  /** Of the Service; a Sidecar's own port has `name.namespace` of the Sidecar. */
-  readonly hostname: string;
-  /** The Kubernetes Service; undefined for a Sidecar's own port. */
-  readonly service: { readonly name: string; readonly namespace: string } | undefined;
   readonly passthrough: boolean;
   readonly metadata: Metadata | undefined;
 }
@@ -98,18 +93,8 @@ const httpFilters = memo((context: HttpContext, port: InboundPort): readonly Fil
 });
 
 const tcpFilters = memo((context: TcpContext, port: InboundPort): readonly Filter[] => {
-  const pattern = context.mesh.config.inboundClusterStatName;
-  const service = port.service
-    ? { ...port.service, kubernetes: true }
-    : { name: port.hostname, namespace: '', kubernetes: false };
-  const statPrefix = pattern
-    ? statName(pattern, {
-        service: { hostname: port.hostname as Hostname, ...service },
-        port: { port: port.port, name: port.portName },
-        subset: '',
-        targetPort: port.targetPort,
-      })
-    : port.cluster;
+  const called = { port: port.port, name: port.portName };
+  const statPrefix = inboundStatName(context.mesh, port, called, port.targetPort, port.cluster);
   return networkFilters(context, {
     statPrefix,
     clusters: [{ name: port.cluster }],
@@ -152,7 +137,7 @@ export const passthroughPort = memo(
       protocol: 'Unsupported',
       bind: '',
       hostname: '',
-      service: undefined,
+      kubernetes: undefined,
       passthrough: true,
       metadata: undefined,
     }),

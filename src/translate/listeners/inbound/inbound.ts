@@ -1,27 +1,27 @@
 import type { Problem } from '../../../config/problem.ts';
 import type { Sidecar } from '../../../istio/config.ts';
 import { isGlobalUnicast, wildcards } from '../../../istio/ip-families.ts';
-import { type Protocol, parseProtocol } from '../../../istio/protocol.ts';
 import type { MeshSettings } from '../../../istio/settings.ts';
 import { memo } from '../../../memo.ts';
 import type { Traits } from '../../../model/proxy/traits.ts';
 import type { Workload } from '../../../model/proxy/workload.ts';
-import type { ServiceTarget } from '../../../model/services/service.ts';
+import { type ServiceTarget, sidecarPort } from '../../../model/services/service.ts';
 import type { ObjectKey } from '../../../object-key.ts';
 import type { AccessLog } from '../../../proto/generated/envoy/config/accesslog/v3.ts';
 import { TrafficDirection } from '../../../proto/generated/envoy/config/core/v3.ts';
 import type { FilterChain, Listener } from '../../../proto/generated/envoy/config/listener/v3.ts';
 import { CaptureMode, type IstioIngressListener } from '../../../proto/generated/istio/networking/v1alpha3.ts';
 import { bool, uint32 } from '../../../proto/wellknown.ts';
+import { statService } from '../../clusters/stat-name.ts';
 import { configMetadata } from '../../config-metadata.ts';
 import { tcpMetadataExchange } from '../../filters/istio-build.ts';
 import { plainTcpProxy } from '../../filters/well-known.ts';
 import { BLACKHOLE_CLUSTER, inboundClusterName, listenerName, VIRTUAL_INBOUND_LISTENER } from '../../names.ts';
 import type { Translated } from '../../resource.ts';
 import { listenAddress } from '../chains/address.ts';
+import { connectionBalance, listenerResource, ONE_AT_A_TIME } from '../chains/listener.ts';
 import { meshTlsSockets } from '../chains/tls-context.ts';
 import { listenerProtocol } from '../outbound/conflict.ts';
-import { listenerResource, ONE_AT_A_TIME } from '../outbound/outbound.ts';
 import { canBind } from '../outbound/plan.ts';
 import { type InboundContext, type InboundPort, inboundChains, passthroughPort } from './chains.ts';
 import { inboundListenerFilters } from './inspectors.ts';
@@ -37,24 +37,23 @@ const targetOf = memo((target: ServiceTarget, bind: string): InboundPort => {
     portName: port.name,
     protocol: port.protocol,
     bind,
-    hostname: service.hostname,
-    service: service.registry === 'Kubernetes' ? { name: service.name, namespace: service.namespace } : undefined,
+    ...statService(service),
     passthrough: false,
     metadata: undefined,
   });
 });
 
 const ingressOf = memo((sidecar: Sidecar, ingress: IstioIngressListener, bind: string): InboundPort => {
-  const number = ingress.port?.number ?? 0;
+  const { port, name, protocol } = sidecarPort(ingress.port ?? {});
   return Object.freeze({
-    cluster: inboundClusterName(number),
-    targetPort: number,
-    port: number,
-    portName: ingress.port?.name ?? '',
-    protocol: parseProtocol(ingress.port?.protocol ?? ''),
+    cluster: inboundClusterName(port),
+    targetPort: port,
+    port,
+    portName: name,
+    protocol,
     bind,
     hostname: `${sidecar.meta.name}.${sidecar.meta.namespace}`,
-    service: undefined,
+    kubernetes: undefined,
     passthrough: false,
     metadata: configMetadata(sidecar.meta, 'Sidecar'),
   });
@@ -72,15 +71,14 @@ const byTargetPort = (a: Placed, b: Placed): number => a.port.targetPort - b.por
 function sidecarPorts(mesh: MeshSettings, traits: Traits, workload: Workload, sidecar: Sidecar): readonly Placed[] {
   const placed = new Map<number, Placed>();
   for (const ingress of sidecar.spec.ingress ?? []) {
-    const number = ingress.port?.number ?? 0;
+    const { port, protocol } = sidecarPort(ingress.port ?? {});
     const capture = ingress.captureMode ?? CaptureMode.DEFAULT;
     const bindToPort = capture === CaptureMode.DEFAULT ? traits.interception === 'NONE' : capture === CaptureMode.NONE;
     const given = ingress.bind ?? '';
-    const protocol: Protocol = parseProtocol(ingress.port?.protocol ?? '');
     // istiod asks for the bind as it is written, before it falls back to the pod's own address.
-    if (!canBind(mesh, traits, { bindToPort, bind: given, port: number, protocol }) || placed.has(number)) continue;
+    if (!canBind(mesh, traits, { bindToPort, bind: given, port, protocol }) || placed.has(port)) continue;
     const bind = given || workload.ownAddresses.find(isGlobalUnicast) || wildcards(traits)[0];
-    placed.set(number, { port: ingressOf(sidecar, ingress, bind), bindToPort, sources: [sidecar.meta.key] });
+    placed.set(port, { port: ingressOf(sidecar, ingress, bind), bindToPort, sources: [sidecar.meta.key] });
   }
   return [...placed.values()].sort(byTargetPort);
 }
@@ -174,8 +172,7 @@ function listener(
     continue_on_listener_filters_timeout: true,
     transparent: !place.bindToPort && transparent ? bool(true) : undefined,
     traffic_direction: TrafficDirection.INBOUND,
-    connection_balance_config:
-      traits.options['INBOUND_LISTENER_EXACT_BALANCE'] === 'true' ? { exact_balance: {} } : undefined,
+    connection_balance_config: connectionBalance(traits, 'INBOUND'),
     access_log: inbound.accessLogs,
     max_connections_to_accept_per_socket_event: ONE_AT_A_TIME,
   };

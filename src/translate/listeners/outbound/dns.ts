@@ -18,7 +18,7 @@ import { ORIGINAL_DESTINATION, plainTcpProxy } from '../../filters/well-known.ts
 import type { NameTableResource } from '../../name-table.ts';
 import { DNS_LISTENER, DNS_TCP_LISTENER, PASSTHROUGH_CLUSTER } from '../../names.ts';
 import { type ListenerResource, resource, type Translated } from '../../resource.ts';
-import { listenerResource } from './outbound.ts';
+import { listenerResource } from '../chains/listener.ts';
 
 /** Whether Envoy is to answer what is captured of DNS: there is no agent that does. */
 export const answersDns = ({ type, certificates, dnsCapture }: Traits): boolean =>

@@ -3,9 +3,11 @@ import { memo } from '../../../memo.ts';
 import { bool } from '../../../proto/wellknown.ts';
 import { listenerName } from '../../names.ts';
 import type { ListenerResource } from '../../resource.ts';
+import { chainSpec } from '../chains/filter-chain.ts';
 import { type HttpContext, httpConnectionManagerFilter } from '../chains/http-connection-manager.ts';
+import { listenerResource } from '../chains/listener.ts';
 import { HTTP_PROXY_ROUTES, httpProxyPort } from './http.ts';
-import { listenerResource, outboundListener } from './outbound.ts';
+import { outboundListener } from './outbound.ts';
 
 /** The listener of MeshConfig.proxyHttpPort: applications that know of HTTP proxies use the sidecar as one. None by default. */
 export const httpProxy = memo((context: HttpContext): readonly ListenerResource[] => {
@@ -18,6 +20,6 @@ export const httpProxy = memo((context: HttpContext): readonly ListenerResource[
     routes: HTTP_PROXY_ROUTES,
     base: { http_protocol_options: { allow_absolute_url: bool(true) } },
   });
-  const chain = { sniHosts: [], cidrs: [], applicationProtocols: [], transportProtocol: '', filters: [filter] };
-  return [listenerResource(outboundListener(context, { binds, port, bindToPort: true }, [chain], []))];
+  const place = { binds, port, bindToPort: true };
+  return [listenerResource(outboundListener(context, place, [chainSpec({ filters: [filter] })], []))];
 });

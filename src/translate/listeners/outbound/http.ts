@@ -3,7 +3,7 @@ import type { Traits } from '../../../model/proxy/traits.ts';
 import type { Service, ServicePort } from '../../../model/services/service.ts';
 import { isDynamicForwardProxy } from '../../destinations/cluster-targets.ts';
 import { listenerName } from '../../names.ts';
-import { type ChainSpec, PLAINTEXT_HTTP_ALPN } from '../chains/filter-chain.ts';
+import { type ChainSpec, chainSpec, PLAINTEXT_HTTP_ALPN } from '../chains/filter-chain.ts';
 import { type HttpContext, httpConnectionManagerFilter } from '../chains/http-connection-manager.ts';
 import { httpForwardProxy } from '../chains/network-filters.ts';
 
@@ -34,11 +34,6 @@ export function outboundHttpChain(
     grpcWeb: port.protocol === 'GRPCWeb',
     dynamicForwardProxy: isDynamicForwardProxy(service) ? [httpForwardProxy(service, context.traits)] : [],
   });
-  return {
-    sniHosts: [],
-    cidrs: [],
-    applicationProtocols: options.sniffed ? PLAINTEXT_HTTP_ALPN : [],
-    transportProtocol: options.sniffed ? 'raw_buffer' : '',
-    filters: [filter],
-  };
+  const sniffed = options.sniffed && { applicationProtocols: PLAINTEXT_HTTP_ALPN, transportProtocol: 'raw_buffer' };
+  return chainSpec({ ...sniffed, filters: [filter] });
 }

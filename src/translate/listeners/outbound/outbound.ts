@@ -5,13 +5,12 @@ import type { EndpointIndex } from '../../../model/endpoints/endpoint.ts';
 import { endpointsKey } from '../../../model/endpoints/endpoint.ts';
 import type { Traits } from '../../../model/proxy/traits.ts';
 import type { EgressListener, Scope } from '../../../model/scope/scope.ts';
-import type { ObjectKey } from '../../../object-key.ts';
 import { TrafficDirection } from '../../../proto/generated/envoy/config/core/v3.ts';
 import type { Filter, FilterChain, Listener } from '../../../proto/generated/envoy/config/listener/v3.ts';
-import { bool, seconds, uint32 } from '../../../proto/wellknown.ts';
+import { bool, seconds } from '../../../proto/wellknown.ts';
 import { HTTP_INSPECTOR, SNI_DYNAMIC_FORWARD_PROXY, TLS_INSPECTOR } from '../../filters/well-known.ts';
 import { listenerName } from '../../names.ts';
-import { type ListenerResource, resource, type Translated } from '../../resource.ts';
+import type { ListenerResource, Translated } from '../../resource.ts';
 import type { NamedRoutes } from '../../routes/outbound.ts';
 import { additionalAddresses, listenAddress } from '../chains/address.ts';
 import {
@@ -24,6 +23,7 @@ import {
 import { type ChainSpec, chainMatch, filterChain, matchesAll } from '../chains/filter-chain.ts';
 import type { HttpContext } from '../chains/http-connection-manager.ts';
 import { type L4Input, type L4Scope, l4Input, l4VirtualServices, routeSources } from '../chains/l4-routes.ts';
+import { connectionBalance, listenerResource, ONE_AT_A_TIME } from '../chains/listener.ts';
 import type { TcpContext } from '../chains/network-filters.ts';
 import { listenerProtocol } from './conflict.ts';
 import { HTTP_PROXY_ROUTES, httpProxyPort, outboundHttpChain, outboundRouteName } from './http.ts';
@@ -37,9 +37,6 @@ export interface OutboundContext {
   /** The filters of connections that no chain of a listener takes. */
   readonly catchAll: readonly Filter[];
 }
-
-/** Connections that a process of the proxy itself accepts are taken one at a time, so that workers share them. */
-export const ONE_AT_A_TIME = uint32(1);
 
 function chainsOf(
   tcp: TcpContext,
@@ -99,8 +96,7 @@ export function outboundListener(
     listener_filters_timeout: sniffs ? mesh.config.protocolDetectionTimeout : seconds(0),
     continue_on_listener_filters_timeout: true,
     traffic_direction: TrafficDirection.OUTBOUND,
-    connection_balance_config:
-      traits.options['OUTBOUND_LISTENER_EXACT_BALANCE'] === 'true' ? { exact_balance: {} } : undefined,
+    connection_balance_config: connectionBalance(traits, 'OUTBOUND'),
     ...(place.bindToPort
       ? { max_connections_to_accept_per_socket_event: ONE_AT_A_TIME }
       : { bind_to_port: bool(false) }),
@@ -155,12 +151,6 @@ function sourcesOf(steps: readonly Step[], inputs: readonly L4Input[]): Listener
   }
   return [...keys];
 }
-
-/** One value for a message and its sources, so that an unchanged listener is an unchanged resource. */
-export const listenerResource = memo(
-  (message: Listener, ...sources: readonly ObjectKey[]): ListenerResource =>
-    resource('envoy.config.listener.v3.Listener', message.name ?? '', message, sources),
-);
 
 interface Planned {
   readonly listener: ListenerResource;

@@ -1,13 +1,12 @@
 import { isIP } from 'node:net';
 import { isUnspecified, loopbacks, reachable, wildcards } from '../../../istio/ip-families.ts';
-import { isHttp, isTcp, isUnsupported, type Protocol, parseProtocol } from '../../../istio/protocol.ts';
+import { isHttp, isTcp, isUnsupported, type Protocol } from '../../../istio/protocol.ts';
 import type { MeshSettings } from '../../../istio/settings.ts';
 import { memo, one } from '../../../memo.ts';
 import { type ServiceEndpoints, serves } from '../../../model/endpoints/endpoint.ts';
 import type { Traits } from '../../../model/proxy/traits.ts';
 import type { EgressListener } from '../../../model/scope/scope.ts';
-import type { Service, ServicePort } from '../../../model/services/service.ts';
-import type { SidecarPort } from '../../../proto/generated/istio/networking/v1alpha3.ts';
+import { type Service, type ServicePort, sidecarPort } from '../../../model/services/service.ts';
 import { isUnixSocket } from '../chains/address.ts';
 import { conflict, type Effect, listenerProtocol } from './conflict.ts';
 
@@ -55,17 +54,6 @@ const contributionOf = memo(
     ...binds: readonly string[]
   ): Contribution =>
     Object.freeze({ service, port, address, cidrs: cidrs === '' ? [] : cidrs.split(' '), bindToPort, binds }),
-);
-
-/** The port of a Sidecar's egress listener as the ports of Services are. */
-const sidecarPort = memo(
-  (port: SidecarPort): ServicePort => ({
-    name: port.name ?? '',
-    port: port.number ?? 0,
-    protocol: parseProtocol(port.protocol ?? ''),
-    targetPort: port.number ?? 0,
-    nodePort: 0,
-  }),
 );
 
 /**
@@ -138,12 +126,7 @@ const perEndpoint = (service: Service, port: ServicePort, addresses: readonly st
 
 /** The Services of egress listeners whose endpoints decide about listeners. */
 export const headlessServices = memo((services: readonly Service[]): readonly Service[] =>
-  services.filter(
-    s =>
-      s.resolution === 'Passthrough' &&
-      s.addresses.length === 0 &&
-      s.ports.some(p => isTcp(p.protocol) || isUnsupported(p.protocol)),
-  ),
+  services.filter(service => service.ports.some(port => perEndpoint(service, port, service.addresses))),
 );
 
 /**

@@ -1,17 +1,17 @@
-import { writtenPath } from '../../../istio/config.ts';
 import { wildcards } from '../../../istio/ip-families.ts';
 import { isTls } from '../../../istio/protocol.ts';
 import type { Traits } from '../../../model/proxy/traits.ts';
 import type { Service, ServicePort } from '../../../model/services/service.ts';
-import type { L4MatchAttributes, TLSMatchAttributes } from '../../../proto/generated/istio/networking/v1alpha3.ts';
+import { outboundStatName } from '../../clusters/stat-name.ts';
 import { configMetadata } from '../../config-metadata.ts';
 import { isDynamicForwardProxy } from '../../destinations/cluster-targets.ts';
 import { outboundClusterName } from '../../names.ts';
 import { alternateNames } from '../../routes/domains.ts';
+import { appliesTo } from '../../routes/match.ts';
 import type { OwnedChain } from '../chains/distinct-chains.ts';
-import type { ChainSpec } from '../chains/filter-chain.ts';
-import { type L4Input, type L4Route, routeFilters } from '../chains/l4-routes.ts';
-import { isWithinMesh, networkFilters, outboundStatPrefix, type TcpContext } from '../chains/network-filters.ts';
+import { type ChainSpec, chainSpec } from '../chains/filter-chain.ts';
+import { type L4Input, ownedByRoute, routeFilters } from '../chains/l4-routes.ts';
+import { isWithinMesh, networkFilters, type TcpContext } from '../chains/network-filters.ts';
 
 /** Where the TCP chains of a Service port stand. */
 export interface TcpPlace {
@@ -23,21 +23,6 @@ export interface TcpPlace {
   readonly address: string;
   readonly cidrs: readonly string[];
 }
-
-const opaque = (part: Pick<ChainSpec, 'filters'> & Partial<ChainSpec>): ChainSpec => ({
-  sniHosts: [],
-  cidrs: [],
-  applicationProtocols: [],
-  transportProtocol: '',
-  ...part,
-});
-
-/** Whether a match holds for every sidecar on a port; conditions on the client are already decided by the scope. */
-const applies = (match: L4MatchAttributes | TLSMatchAttributes, port: number): boolean => {
-  const gateways = match.gateways ?? [];
-  const ports = match.port ?? 0;
-  return (gateways.length === 0 || gateways.includes('mesh')) && (ports === 0 || ports === port);
-};
 
 /** The chain of a Service that no VirtualService routes: straight to its cluster. */
 function serviceChain(
@@ -51,7 +36,7 @@ function serviceChain(
   const number = only && others.length === 0 ? only.port : port.port;
   const cluster = outboundClusterName(service.hostname, number);
   const filters = networkFilters(context, {
-    statPrefix: outboundStatPrefix(context.mesh, service, { port: number, name: '' }, '', cluster),
+    statPrefix: outboundStatName(context.mesh, service, { port: number, name: '' }, '', cluster),
     clusters: [{ name: cluster }],
     subset: '',
     port: number,
@@ -60,7 +45,7 @@ function serviceChain(
     withinMesh: isWithinMesh(service, rule, '', number),
     dynamic: isDynamicForwardProxy(service) ? { service, port: port.port } : undefined,
   });
-  return opaque({ sniHosts, cidrs, filters });
+  return chainSpec({ sniHosts, cidrs, filters });
 }
 
 /** SNI is needed only where the address does not tell which Service is meant. */
@@ -74,15 +59,6 @@ function sniOf(place: TcpPlace, traits: Traits): readonly string[] {
   ]);
   return [service.hostname, ...names];
 }
-
-const routed = (
-  { virtualService }: L4Route,
-  path: string,
-  part: Pick<ChainSpec, 'filters'> & Partial<ChainSpec>,
-): OwnedChain => ({
-  chain: opaque(part),
-  owner: { object: virtualService.meta.key, path: writtenPath(virtualService, path) },
-});
 
 const ofService = (place: TcpPlace, chain: ChainSpec): OwnedChain => ({
   chain,
@@ -98,16 +74,20 @@ function tlsChains(context: TcpContext, place: TcpPlace, input: L4Input): readon
     for (const [index, tls] of (route.virtualService.spec.tls ?? []).entries()) {
       if (!tls.route?.length) continue;
       for (const [at, match] of (tls.match ?? []).entries()) {
-        if (!applies(match, port.port)) continue;
+        if (!appliesTo(match, 'mesh', port.port)) continue;
         const subnets = match.destinationSubnets ?? [];
         if (subnets.length > 0 && port.port > 0) cidrs = subnets;
         chains.push(
-          routed(route, `spec.tls[${index}].match[${at}].sniHosts`, {
-            sniHosts: match.sniHosts ?? [],
-            cidrs,
-            metadata: configMetadata(route.virtualService.meta, 'VirtualService'),
-            filters: routeFilters(context, route, tls.route, port),
-          }),
+          ownedByRoute(
+            route,
+            `spec.tls[${index}].match[${at}].sniHosts`,
+            chainSpec({
+              sniHosts: match.sniHosts ?? [],
+              cidrs,
+              metadata: configMetadata(route.virtualService.meta, 'VirtualService'),
+              filters: routeFilters(context, route, tls.route, port),
+            }),
+          ),
         );
       }
     }
@@ -127,17 +107,18 @@ function plainChains(context: TcpContext, place: TcpPlace, input: L4Input): read
       if (!tcp.route?.length) continue;
       const filters = () => routeFilters(context, route, tcp.route ?? [], port);
       const matches = tcp.match ?? [];
-      const applying = matches.filter(m => applies(m, port.port));
+      const applying = matches.filter(m => appliesTo(m, 'mesh', port.port));
       if (matches.length === 0 || applying.some(m => !m.destinationSubnets?.length || port.port === 0)) {
         const metadata = configMetadata(route.virtualService.meta, 'VirtualService');
-        chains.push(routed(route, `spec.tcp[${index}]`, { cidrs, metadata, filters: filters() }));
+        chains.push(ownedByRoute(route, `spec.tcp[${index}]`, chainSpec({ cidrs, metadata, filters: filters() })));
         isTaken = true;
         continue;
       }
       const subnets = applying.flatMap(m => m.destinationSubnets ?? []).sort();
       // Nothing gets past a route that takes every connection.
       if (subnets.length === 0 || isTaken) continue;
-      chains.push(routed(route, `spec.tcp[${index}].match`, { cidrs: subnets, filters: filters() }));
+      const chain = chainSpec({ cidrs: subnets, filters: filters() });
+      chains.push(ownedByRoute(route, `spec.tcp[${index}].match`, chain));
       // The Service's own chain must not repeat the condition.
       if (subnets.join(' ') === [...cidrs].sort().join(' ')) hasDefault = true;
     }

@@ -8,26 +8,17 @@ import type { Filter, Listener } from '../../../proto/generated/envoy/config/lis
 import type { VirtualHost } from '../../../proto/generated/envoy/config/route/v3.ts';
 import { bool, uint32 } from '../../../proto/wellknown.ts';
 import { HTTP_INSPECTOR, plainTcpProxy } from '../../filters/well-known.ts';
-import {
-  ALLOW_ANY_DYNAMIC_DNS,
-  BLACKHOLE_CLUSTER,
-  outboundClusterName,
-  PASSTHROUGH_CLUSTER,
-  VIRTUAL_OUTBOUND_LISTENER,
-} from '../../names.ts';
+import { ALLOW_ANY_DYNAMIC_DNS, BLACKHOLE_CLUSTER, VIRTUAL_OUTBOUND_LISTENER } from '../../names.ts';
+import { egressCluster } from '../../routes/catch-all.ts';
 import { listenAddress } from '../chains/address.ts';
 import { PLAINTEXT_HTTP_ALPN } from '../chains/filter-chain.ts';
 import { type HttpContext, httpConnectionManagerFilter } from '../chains/http-connection-manager.ts';
+import { ONE_AT_A_TIME } from '../chains/listener.ts';
 import { networkFilters, type TcpContext } from '../chains/network-filters.ts';
-import { ONE_AT_A_TIME } from './outbound.ts';
 
 /** Where connections to unknown destinations go: on, to the egress proxy that the Sidecar names, or nowhere. */
-export function catchAllCluster({ mode, egressProxy }: Scope['outboundPolicy']): string {
-  if (mode === 'REGISTRY_ONLY') return BLACKHOLE_CLUSTER;
-  return egressProxy
-    ? outboundClusterName(egressProxy.host, egressProxy.port, egressProxy.subset)
-    : PASSTHROUGH_CLUSTER;
-}
+export const catchAllCluster = (policy: Scope['outboundPolicy']): string =>
+  policy.mode === 'REGISTRY_ONLY' ? BLACKHOLE_CLUSTER : egressCluster(policy);
 
 /** The filters of connections that nothing else takes (istio: buildOutboundCatchAllNetworkFiltersOnly). */
 export const catchAllFilters = memo((context: TcpContext, cluster: string): readonly Filter[] =>
