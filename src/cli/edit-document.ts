@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { isMap, parseDocument, stringify } from 'yaml';
+import { parseDocument, stringify } from 'yaml';
 import { type JsonObject, withoutNulls } from '../injection/pod.ts';
 import { inOneGo } from '../slices.ts';
 import { readPart } from '../yaml/documents.ts';
@@ -31,8 +31,8 @@ const isInWindowsLines = (text: string): boolean => /\r\n/.test(text) && !/(?<!\
 /** The text with its changes in their places; undefined where that would not come to the same, as with what an anchor stands for in several places. */
 function inPlace(text: string, before: JsonObject, after: JsonObject, layout: Layout): string | undefined {
   const document = parseDocument(text, { ...kubectls, merge: true, uniqueKeys: false });
-  if (document.errors.length > 0 || !isMap(document.contents)) return undefined;
-  const edited = splice(text, document.contents, before, after, layout);
+  if (document.errors.length > 0) return undefined;
+  const edited = splice(text, document, before, after, layout);
   return edited !== undefined && says(edited, after) ? edited : undefined;
 }
 
@@ -49,7 +49,7 @@ function anew(object: JsonObject, { json, ...layout }: Layout): string {
 }
 
 /** kubectl takes what begins as JSON for JSON alone. */
-function isJson(text: string): boolean {
+export function isJson(text: string): boolean {
   if (!text.trimStart().startsWith('{')) return false;
   try {
     JSON.parse(text);

@@ -7,8 +7,8 @@ import { type PodInObject, podIn } from '../injection/workloads.ts';
 import { inOneGo } from '../slices.ts';
 import { decode } from '../sources/encoding.ts';
 import { textOf } from '../unknown.ts';
-import { type Part, partsOf, readPart } from '../yaml/documents.ts';
-import { editDocument } from './edit-document.ts';
+import { lineOf, type Part, partsOf, readPart } from '../yaml/documents.ts';
+import { editDocument, isJson } from './edit-document.ts';
 import { osError } from './os-error.ts';
 
 /** A file's text; standard input's for `-`. Throws a UsageError. */
@@ -51,17 +51,44 @@ function withPod(object: JsonObject, path: readonly string[], pod: Pod): JsonObj
   return { ...object, [field]: withPod(isObject(inner) ? inner : {}, rest, pod) };
 }
 
+/** An item of a list of one kind, which leaves that to the list: `DeploymentList`, as `kubectl get --raw` prints it. */
+function itemOf(list: JsonObject, item: JsonObject): JsonObject {
+  const kind = textOf(list['kind']).slice(0, -'List'.length);
+  return kind && !item['kind'] && !item['apiVersion'] ? { apiVersion: list['apiVersion'] ?? '', ...item, kind } : item;
+}
+
+const tokens = /"(?:[^"\\]|\\.)*"|[{}]/g;
+
+/** JSON objects one behind the other, as jq writes them and kubectl reads them, each a part; any other part is one. */
+function objectsIn(part: Part): readonly Part[] {
+  if (!part.text.trimStart().startsWith('{')) return [part];
+  const starts: number[] = [];
+  let depth = 0;
+  for (const { 0: token, index } of part.text.matchAll(tokens)) {
+    if (token === '{' && depth++ === 0) starts.push(starts.length === 0 ? 0 : index);
+    if (token === '}') depth--;
+  }
+  if (starts.length < 2) return [part];
+  const parts = starts.map((from, i) => ({
+    line: part.line + lineOf(part.text, from),
+    from: part.from + from,
+    text: part.text.slice(from, starts[i + 1]),
+  }));
+  return parts.every(({ text }) => isJson(text)) ? parts : [part];
+}
+
 /**
  * The text with every pod in it as `change` makes it, in workloads of any kind and in lists; undefined leaves a pod alone. Documents without a pod,
  * and what did not change, stay as they are written. Throws a UsageError where the text is no YAML.
  */
 export function mapPods(text: string, file: string, change: (pod: PodInText) => Pod | undefined): string {
-  const changed = (object: JsonObject): JsonObject => {
-    const { kind, items } = object;
+  const changed = (object: JsonObject, known = object): JsonObject => {
+    const { kind, items } = known;
     if (typeof kind === 'string' && kind.endsWith('List') && isList(items))
-      return { ...object, items: items.map(item => (isObject(item) ? changed(item) : item)) };
-    const found = podIn(object);
-    const pod = found && change({ ...found, object: nameOf(object) });
+      return { ...object, items: items.map(item => (isObject(item) ? changed(item, itemOf(known, item)) : item)) };
+    const found = podIn(known);
+    const own = found?.path.length === 0 ? object : found?.pod;
+    const pod = found && own && change({ ...found, pod: own, object: nameOf(known) });
     return pod ? withPod(object, found.path, pod) : object;
   };
   const edited = (part: Part): string => {
@@ -79,7 +106,7 @@ export function mapPods(text: string, file: string, change: (pod: PodInText) => 
   };
   let result = '';
   let at = 0;
-  for (const part of partsOf(text)) {
+  for (const part of [...partsOf(text)].flatMap(objectsIn)) {
     const end = Math.min(text.length, part.from + part.text.length);
     const isCut = end - part.from < part.text.length;
     // The last line of a text may have no end; what is made of it has none either.

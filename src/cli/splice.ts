@@ -1,7 +1,19 @@
 /** Changes of an object in the text that its author wrote: what is the same keeps its letters, spaces and comments. */
 
 import { isDeepStrictEqual } from 'node:util';
-import { isMap, isScalar, isSeq, type Node, type Pair, Scalar, stringify, type YAMLMap, type YAMLSeq } from 'yaml';
+import {
+  type Document,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  type Node,
+  type Pair,
+  Scalar,
+  stringify,
+  type YAMLMap,
+  type YAMLSeq,
+} from 'yaml';
 import { type Json, type JsonObject, own } from '../injection/pod.ts';
 import { isList, isObject } from '../injection/strategic-merge.ts';
 
@@ -36,6 +48,9 @@ class Unknown extends Error {}
 const unknown = (): never => {
   throw new Unknown();
 };
+
+/** Whether it is `<<: *base`. */
+const isMerge = ({ key }: Pair): boolean => isScalar(key) && typeof key.value === 'symbol';
 
 const keyOf = ({ key }: Pair): string => String(isScalar(key) ? key.value : key);
 
@@ -73,11 +88,13 @@ function longestRise(numbers: readonly number[]): readonly number[] {
 
 class Splicer {
   readonly #text: string;
+  readonly #document: Document.Parsed;
   readonly #layout: Layout;
   readonly #edits: Edit[] = [];
 
-  constructor(text: string, layout: Layout) {
+  constructor(text: string, document: Document.Parsed, layout: Layout) {
     this.#text = text;
+    this.#document = document;
     this.#layout = layout;
   }
 
@@ -87,14 +104,18 @@ class Splicer {
 
   /** Changes a map; false where nothing of it stays. */
   map(map: YAMLMap, before: JsonObject, after: JsonObject): boolean {
-    // A field that is null is none already.
-    const stays = (pair: Pair): boolean => own(after, keyOf(pair)) !== undefined || own(before, keyOf(pair)) === null;
+    const written = new Set(map.items.map(keyOf));
+    const isSame = (key: string): boolean => written.has(key) || isDeepStrictEqual(own(before, key), own(after, key));
+    // A map that is merged into this one stays where nothing that it brings is to be another; a field that is null is none already.
+    const brought = new Map(map.items.filter(isMerge).map(pair => [pair, Object.keys(this.#merged(pair))]));
+    const stays = (pair: Pair): boolean =>
+      brought.get(pair)?.every(isSame) ?? (own(after, keyOf(pair)) !== undefined || own(before, keyOf(pair)) === null);
     if (!map.items.some(stays)) return false;
     for (const pair of map.items) {
       const [had, has] = [own(before, keyOf(pair)), own(after, keyOf(pair))];
       if (has !== undefined && !isDeepStrictEqual(had, has)) this.#value(pair, had, has);
     }
-    const known = new Set(map.items.map(keyOf));
+    const known = new Set([...written, ...map.items.filter(stays).flatMap(pair => brought.get(pair) ?? [])]);
     const added = Object.entries(after).filter(([key, value]) => value !== undefined && !known.has(key));
     const items = map.items.map(pair => this.#itemOf(pair));
     const kept = map.items.map(stays);
@@ -110,6 +131,12 @@ class Splicer {
       items.map((_, i) => (i === last ? texts : [])),
     );
     return true;
+  }
+
+  /** What `<<: *base` brings. */
+  #merged({ value }: Pair): JsonObject {
+    const merged = isNode(value) ? value.toJS(this.#document) : undefined;
+    return isObject(merged) ? merged : isList(merged) ? Object.assign({}, ...merged) : unknown();
   }
 
   #value(pair: Pair, before: Json | undefined, after: Json): void {
@@ -317,17 +344,17 @@ const startOf = (node: unknown): number => {
   return range?.[0] ?? unknown();
 };
 
-/** The text of a map with what is another in it in the place of what was; undefined where it is written in a way that is not known here. */
+/** The text of a document with what is another in its map in the place of what was; undefined where it is written in a way that is not known here. */
 export function splice(
   text: string,
-  map: YAMLMap,
+  document: Document.Parsed,
   before: JsonObject,
   after: JsonObject,
   layout: Layout,
 ): string | undefined {
-  const splicer = new Splicer(text, layout);
+  const splicer = new Splicer(text, document, layout);
   try {
-    return splicer.map(map, before, after) ? splicer.result() : undefined;
+    return isMap(document.contents) && splicer.map(document.contents, before, after) ? splicer.result() : undefined;
   } catch (error) {
     if (error instanceof Unknown) return undefined;
     throw error;

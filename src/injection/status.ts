@@ -50,9 +50,14 @@ export interface Before {
   /** Volumes and secrets that were there under names of injected ones. */
   readonly volumes: readonly string[];
   readonly imagePullSecrets: readonly string[];
+  /** What was there with nothing in it, of the metadata and of lists: `volumes: []`. */
+  readonly empty: readonly string[];
 }
 
 const lists = ['initContainers', 'containers', 'volumes', 'imagePullSecrets'] as const;
+
+/** What may have nothing in it once nothing injected is there; and goes then, unless it was there before. */
+export const EMPTIED = ['metadata', 'labels', 'annotations', 'initContainers', 'volumes', 'imagePullSecrets'] as const;
 
 const listsOfSpec: ReadonlySet<string> = new Set(lists);
 
@@ -90,6 +95,7 @@ export function statusOf(pod: Pod): InjectionStatus | undefined {
           spec: fields(before['spec'], field => !listsOfSpec.has(field)) as Before['spec'],
           volumes: names(before['volumes']),
           imagePullSecrets: names(before['imagePullSecrets']),
+          empty: names(before['empty']),
         }
       : undefined,
   };
@@ -113,12 +119,14 @@ function beforeOf(original: Pod, injected: Pod, patch: Pod): JsonObject {
     (patch.spec?.[list] ?? [])
       .map(({ name }) => name)
       .filter(name => original.spec?.[list]?.some(item => item.name === name));
+  const places = { metadata: original.metadata, ...original.metadata, ...original.spec };
   const all = {
     labels: changes(labelsOf(original), labelsOf(injected)),
     annotations: changes(annotationsOf(original), annotations),
     spec: changes(without(original), without(injected)),
     volumes: had('volumes'),
     imagePullSecrets: had('imagePullSecrets'),
+    empty: EMPTIED.filter(field => Object.keys(own(places, field) ?? [0]).length === 0),
   };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => Object.keys(value).length > 0));
 }

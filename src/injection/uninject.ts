@@ -18,6 +18,7 @@ import { PROBERS, restoreProbes } from './probes.ts';
 import { restoreMetrics, SCRAPE } from './prometheus.ts';
 import {
   type Before,
+  EMPTIED,
   type InjectionStatus,
   OVERRIDES,
   overridesOf,
@@ -69,15 +70,13 @@ export function uninject(pod: Pod, workload = workloadOf(pod, '').name): Pod {
   };
   const meta = { labels: labelsOf(asked), annotations: annotationsOf(asked) };
   const before = status.before ?? likelyBefore(meta, status, containers[0]?.name, workload);
-  return {
-    ...pod,
-    metadata: withoutEmpty({
-      ...pod.metadata,
-      labels: restored(meta.labels, before.labels),
-      annotations: restored(meta.annotations, { ...before.annotations, [STATUS]: null, [OVERRIDES]: null }),
-    }),
-    spec: withoutEmpty(restored(spec, before.spec)),
-  };
+  const gone = new Set<string>(EMPTIED.filter(field => !status.before?.empty.includes(field)));
+  const metadata = withoutEmpty(gone, {
+    ...pod.metadata,
+    labels: restored(meta.labels, before.labels),
+    annotations: restored(meta.annotations, { ...before.annotations, [STATUS]: null, [OVERRIDES]: null }),
+  });
+  return withoutEmpty(gone, { ...pod, metadata, spec: withoutEmpty(gone, restored(spec, before.spec)) });
 }
 
 /** Of a pod whose status says nothing: what was kept of the user's own containers is all that is known. */
@@ -87,7 +86,7 @@ const nothing: InjectionStatus = {
   volumes: [],
   imagePullSecrets: [],
   revision: 'default',
-  before: { labels: {}, annotations: {}, spec: {}, volumes: [], imagePullSecrets: [] },
+  before: { labels: {}, annotations: {}, spec: {}, volumes: [], imagePullSecrets: [], empty: [] },
 };
 
 /** The object with fields as they were; null is none. */
@@ -96,16 +95,14 @@ const restored = <T extends JsonObject>(object: T, before: { readonly [name: str
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== null && value !== undefined)) as T;
 };
 
-/** Without the lists and maps that are empty once nothing injected is in them. */
-const withoutEmpty = <T extends JsonObject>(object: T): T =>
+/** Without the lists and maps of these names that are empty once nothing injected is in them. */
+const withoutEmpty = <T extends JsonObject>(names: ReadonlySet<string>, object: T): T =>
   Object.fromEntries(
     Object.entries(object).filter(
       ([field, value]) =>
-        !(emptied.has(field) && value !== null && typeof value === 'object' && !Object.keys(value).length),
+        !(names.has(field) && value !== null && typeof value === 'object' && !Object.keys(value).length),
     ),
   ) as T;
-
-const emptied = new Set(['labels', 'annotations', 'initContainers', 'volumes', 'imagePullSecrets']);
 
 /** The volumes without those that were injected; where it is not told which were there before, what is still mounted stays. */
 function volumesWithout(status: InjectionStatus, containers: readonly Container[], pod: Pod): readonly Named[] {

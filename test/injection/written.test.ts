@@ -99,8 +99,10 @@ spec:
 apiVersion: v1
 metadata:
   name: &name web
-  labels: &labels {app: *name}
-  annotations: {same: *name}
+  labels: &labels
+    <<: &team {team: "yes"} # whose it is
+    app: *name
+  annotations: {<<: [*team, {other: *name}], same: *name}
 spec:
   containers:
   - &web
@@ -134,6 +136,22 @@ items:
           - name: web # the one
             image: nginx
 `,
+  'a list of one kind, whose items leave it to the list': `apiVersion: batch/v1
+kind: JobList
+items:
+- metadata: {name: web}
+  spec:
+    template:
+      spec:
+        containers: [{name: web, image: nginx}]
+        restartPolicy: Never
+        volumes: []
+- metadata: {name: other}
+  spec:
+    template:
+      metadata: {}
+      spec: {containers: [{name: web, image: nginx}], restartPolicy: Never, initContainers: []}
+`,
   'everything in brackets': `{kind: Pod, apiVersion: v1, metadata: {name: web, labels: {app: web}}, spec: {containers: [
     {name: web, image: nginx},
     {name: other,   image: other}
@@ -142,6 +160,8 @@ items:
   'JSON in lines': `${JSON.stringify({ kind: 'Pod', apiVersion: 'v1', metadata: { name: 'web', labels: { app: 'web' } }, spec: { containers: [{ name: 'web', image: 'nginx' }] } }, null, 4)}\n`,
   'JSON without spaces':
     '{"kind":"Pod","apiVersion":"v1","metadata":{"name":"web","labels":{"app":"web"}},"spec":{"containers":[{"name":"web","image":"nginx"}]}}\n',
+  'JSON objects one behind the other': `${['{', '"'].map(name => JSON.stringify({ kind: 'Pod', apiVersion: 'v1', metadata: { name, labels: { app: 'web' } }, spec: { containers: [{ name: 'web', image: 'nginx' }] } })).join('\n')}
+`,
   'probes and metrics in quotes': `kind: Pod
 apiVersion: v1
 metadata:

@@ -101,7 +101,8 @@ function nodeOf(proxy: Container, context: TemplateContext, pod: Pod, type: 'sid
     metadata: {
       NAME: known('POD_NAME'),
       NAMESPACE: namespace,
-      LABELS: labelsOf(pod),
+      // In the order in which the API server gives them back, so that a pod that was read there has the same bootstrap.
+      LABELS: Object.fromEntries(Object.entries(labelsOf(pod)).sort(([a], [b]) => (a < b ? -1 : 1))),
       SERVICE_ACCOUNT: known('SERVICE_ACCOUNT'),
       INSTANCE_IPS: known('INSTANCE_IPS'),
       ...Object.fromEntries(meta.map(variable => [variable.name.slice(META.length), metaValue(variable)])),
