@@ -245,7 +245,8 @@ export class LeaderElection {
       acquireTime: at,
       renewTime: at,
     };
-    const signal = AbortSignal.timeout(this.#timing.retryMs);
+    // client-go's: an API server that is slow is not left to others to wait for.
+    const signal = AbortSignal.timeout(this.#timing.renewMs);
     this.#seen = undefined;
     await client
       .json(pathOf(LEASES, lease.metadata), { method: 'PUT', body: { ...lease, spec }, signal })

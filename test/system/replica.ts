@@ -37,7 +37,7 @@ export class Replica {
     const cluster = {
       follow: source.follow.bind(source),
       writer: (permit: ConstructorParameters<typeof Writer>[0]['permit']) =>
-        new Writer({ client: counted, fieldManager: 'pilotlight', permit, retryMs: [50, 500, 20_000] }),
+        new Writer({ client: counted, fieldManager: 'pilotlight', permit, retryMs: [50, 500, 180_000] }),
       namespace: 'istio-system',
       clock: systemClock,
       leaderTiming: { leaseMs: 15_000, renewMs: 10_000, retryMs: 300 },

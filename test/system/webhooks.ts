@@ -19,9 +19,12 @@ export interface Webhook {
   readonly clientConfig: JsonObject & { readonly caBundle?: string };
 }
 
-/** The webhooks of deploy/, which ask the process at an address in place of a Service. */
+/**
+ * The webhooks of deploy/, which ask the process at an address in place of a Service, and wait for it as long as the API server lets any: who is slow
+ * is the machine.
+ */
 export function webhooksAt(address: string): KubeObject & { readonly webhooks: readonly Webhook[] } {
   const { webhooks, ...rest } = manifest('webhook.yaml') as KubeObject & { readonly webhooks: readonly Webhook[] };
   const url = `https://${address}/inject/cluster/east--slash--1/net/n1`;
-  return { ...rest, webhooks: webhooks.map(webhook => ({ ...webhook, clientConfig: { url } })) };
+  return { ...rest, webhooks: webhooks.map(webhook => ({ ...webhook, clientConfig: { url }, timeoutSeconds: 30 })) };
 }
