@@ -137,6 +137,8 @@ export async function answer(
   const isText = typeof body === 'string';
   response.writeHead(status, {
     'content-type': answered.type ?? (isText ? 'text/plain; charset=utf-8' : 'application/json'),
+    // What a page repeats of a request or an object is no HTML, whatever it looks like.
+    'x-content-type-options': 'nosniff',
     ...(isText && { 'content-length': Buffer.byteLength(body) }),
   });
   if (request.method === 'HEAD') response.end();

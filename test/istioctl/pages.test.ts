@@ -62,6 +62,13 @@ describe("istiod's debug pages", () => {
     assert.ok(JSON.stringify(page).includes('"virtualHosts":[{'));
   });
 
+  test('objects are in the order of their kinds, namespaces and names', async () => {
+    const objects = (await answerTo('configz')) as { kind: string; metadata: { namespace: string; name: string } }[];
+    const names = objects.map(({ kind, metadata: { namespace, name } }) => `${kind}/${namespace}/${name}`);
+    assert.deepEqual(names, names.toSorted());
+    assert.ok(new Set(objects.map(({ metadata }) => metadata.namespace)).size > 2);
+  });
+
   test('most pages have something to compare', () => {
     const sizes = PAGES.map(page => JSON.stringify(recorded.pages[page]).length);
     assert.ok(sizes.filter(size => size > 300).length > 12);
@@ -104,6 +111,8 @@ describe("istiod's debug pages", () => {
     assert.ok(!/<td>[^<]*[&?]\w+=[^<]*&(?!amp;|lt;|gt;|quot;)/.test(html));
     const terminal = await fetch(`http://${serve.http}/debug`);
     assert.equal(terminal.headers.get('content-type'), 'text/plain; charset=utf-8');
+    const echo = await fetch(`http://${serve.http}/debug/%3Cscript%3E`);
+    assert.equal(echo.headers.get('x-content-type-options'), 'nosniff');
   });
 
   test('/version is what istioctl takes apart', async () => {

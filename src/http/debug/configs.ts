@@ -8,6 +8,7 @@ import type { Proxy } from '../../model/proxy/proxy.ts';
 import { each, type LateJson, type LateList, lateCamelJson, Members, pause, toCamelJson } from '../../proto/json.ts';
 import type { MessageName } from '../../proto/message.ts';
 import type { Json } from '../../proto/wellknown.ts';
+import { sortedBy } from './sorted.ts';
 
 /** Istio's kinds with the messages of their specs, in the order of istiod's pages. */
 const MESSAGES = {
@@ -61,10 +62,12 @@ export function configObject(object: Shown): ObjectJson {
   return { kind, apiVersion: `${group}/${versions[0]}`, metadata: metadataJson(meta), spec: lateSpec(object) };
 }
 
-/** Istio's objects in force: /debug/configz. */
+/** Istio's objects in force, in the same order of every replica: /debug/configz. */
 export const configs = ({ contents }: MeshModel): LateList => ({
   *[Symbol.iterator]() {
-    for (const kind of shownKinds) for (const object of contents[kind].values()) yield configObject(object as Shown);
+    for (const kind of shownKinds)
+      for (const object of sortedBy<Shown>(contents[kind].values(), ({ meta }) => `${meta.namespace}/${meta.name}`))
+        yield object === pause ? pause : configObject(object);
   },
 });
 
@@ -77,9 +80,9 @@ export const resourceKinds = (): unknown =>
 
 const byNamespace = (objects: Iterable<Shown>): LateJson =>
   Object.fromEntries(
-    Array.from(
-      Map.groupBy(objects, ({ meta }) => meta.namespace),
-      ([namespace, list]) => [
+    [...Map.groupBy(objects, ({ meta }) => meta.namespace)]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([namespace, list]) => [
         namespace,
         each(list.sort(byAge), object => ({
           name: object.meta.name,
@@ -89,8 +92,7 @@ const byNamespace = (objects: Iterable<Shown>): LateJson =>
           }),
           spec: lateSpec(object),
         })),
-      ],
-    ),
+      ]),
   );
 
 /** /debug/authorizationz */
