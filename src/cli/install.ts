@@ -39,12 +39,21 @@ function nameIn(revision: string, kind: Json | undefined, name: string): string 
 
 const pilot = 'pilot';
 
-/** Labels and selectors of the revision's own: the Service of another one selects nothing of it. */
+/**
+ * Labels and selectors of the revision's own: the Service of another one selects none of its pods. What is no pod has the label of Istio's chart in
+ * every revision: by it Istio's ServiceMonitor finds the Service.
+ */
 function labelsIn(revision: string, object: JsonObject, path: readonly string[]): JsonObject {
   const { istio, ...others } = object;
   const field = path.at(-1);
-  if (field === 'labels' && 'istio.io/rev' in object)
-    return { ...others, 'istio.io/rev': revision, ...(istio && { istio: istio === pilot ? 'istiod' : istio }) };
+  if (field === 'labels' && 'istio.io/rev' in object) {
+    const isPod = path.includes('template');
+    return {
+      ...others,
+      'istio.io/rev': revision,
+      ...(istio && { istio: isPod && istio === pilot ? 'istiod' : istio }),
+    };
+  }
   if (istio === pilot && (field === 'matchLabels' || field === 'selector'))
     return { ...others, app: 'istiod', 'istio.io/rev': revision };
   return object;

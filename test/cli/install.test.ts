@@ -85,11 +85,15 @@ describe('pilotlight install', () => {
     const own = objects.filter(object => !shared.has(keyOf(object)));
     for (const object of own) {
       const json = JSON.stringify(object);
-      assert.doesNotMatch(json, /istio\.io\/rev":"default"|"values":\["default"\]|"istio":"pilot"/, keyOf(object));
+      assert.doesNotMatch(json, /istio\.io\/rev":"default"|"values":\["default"\]/, keyOf(object));
+      // As in Istio's chart: its ServiceMonitor goes by a Service's own label, the default revision's Service by its pods'.
+      assert.doesNotMatch(JSON.stringify(object['spec'] ?? {}), /"istio":"pilot"/, keyOf(object));
       assert.doesNotMatch(json, /"name":"istiod"|istiod\.istio-system|"serviceAccountName":"istiod"/, keyOf(object));
     }
     assert.match(text(objects, 'Deployment istiod-canary'), /"--revision","canary"/);
     assert.match(text(objects, 'Service istiod-canary'), /"selector":{"app":"istiod","istio.io\/rev":"canary"}/);
+    assert.match(text(objects, 'Service istiod-canary'), /"istio":"pilot"/);
+    assert.match(text(objects, 'Deployment istiod-canary'), /"template":{"metadata":{"labels":{[^}]*"istio":"istiod"/);
     assert.match(text(objects, 'ConfigMap istio-canary'), /istiod-canary\.istio-system\.svc:15012/);
     assert.match(text(objects, 'Role istiod-canary'), /"istio-canary","istio-sidecar-injector-canary"/);
     assert.match(text(objects, 'Role istiod-canary'), /"cacerts","istio-ca-secret"/);
