@@ -30,6 +30,13 @@ test('metadata wins over the id', () => {
   assert.deepEqual(parsed(id, { INSTANCE_IPS: ['nonsense'] }).addresses, ['10.1.0.1']);
 });
 
+test('what proxies say of themselves can be printed', () => {
+  const { class: proxyClass } = parsed(id, { CLUSTER_ID: 'ea\u001b[1mst\n', ISTIO_VERSION: '1.31.0\r\u2028' });
+  assert.deepEqual([proxyClass.metadata['CLUSTER_ID'], proxyClass.istioVersion], ['ea[1mst', '1.31.0']);
+  const refused = parseNode(node(id, { NAMESPACE: 'shop\u0000' }));
+  assert.match(refused.ok ? '' : refused.message, /has characters that cannot be shown/);
+});
+
 test('what is no proxy is refused in words', () => {
   const cases = [
     ['', /is not type~ip~name\.namespace~domain/],
@@ -40,6 +47,9 @@ test('what is no proxy is refused in words', () => {
     ['constructor~10.1.0.1~a.b~x', /names the type "constructor"/],
     ['sidecar~~a.b~x', /has an IP address/],
     ['sidecar~localhost~a.b~x', /has an IP address/],
+    ['sidecar~10.1.0.1~a\u001b[2J.b~x', /name "a\\u001b\[2J\.b" has characters that cannot be shown/],
+    ['sidecar~10.1.0.1~a.b\n~x', /name "a\.b\\n" has characters/],
+    ['sidecar~10.1.0.1~\u202ea.b~x', /has characters that cannot be shown/],
   ] as const;
   for (const [text, expected] of cases) {
     const result = parseNode(node(text));

@@ -37,6 +37,11 @@ const structJson = (struct: Struct | undefined): { readonly [name: string]: Json
 const textOf = (value: Json | undefined): string =>
   value === undefined || value === null ? '' : typeof value === 'object' ? JSON.stringify(value) : String(value);
 
+/** What a terminal would obey rather than show: whoever connects in plaintext is named to whoever runs `istioctl proxy-status`. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+const printable = (text: string): string => text.replaceAll(UNPRINTABLE, '');
+
 const labelsOf = (value: Json | undefined): Labels =>
   isObject(value) ? Object.fromEntries(Object.entries(value).map(([name, text]) => [name, textOf(text)])) : {};
 
@@ -88,7 +93,7 @@ const structures: ReadonlySet<string> = new Set(['POD_PORTS', 'PROXY_CONFIG', 'S
 const LONGEST_TEXT = 1_024;
 
 function metadataText(name: string, value: Json): string {
-  if (name !== 'PROXY_CONFIG') return textOf(value);
+  if (name !== 'PROXY_CONFIG') return printable(textOf(value));
   // istiod refuses such a Node; here it is as if it said nothing.
   if (!isObject(value)) return '';
   return JSON.stringify(Object.fromEntries(Object.entries(value).filter(([field]) => !agentConfig.has(field))));
@@ -148,6 +153,8 @@ export function parseNode(node: Node): ParsedNode {
   const name = dot < 0 ? instance : instance.slice(0, dot);
   const namespace = textOf(metadata['NAMESPACE']) || (dot < 0 ? '' : instance.slice(dot + 1));
   if (!name || !namespace) return refuse(`the Node's id "${id}" is not type~ip~name.namespace~domain`);
+  if (printable(name + namespace) !== name + namespace)
+    return refuse(`the Node's name ${JSON.stringify(`${name}.${namespace}`)} has characters that cannot be shown`);
 
   const labels = internLabels(labelsOf(metadata['LABELS']));
   const shared = Object.fromEntries(
@@ -156,7 +163,7 @@ export function parseNode(node: Node): ParsedNode {
       .map(([key, value]) => [key, metadataText(key, value)] as const)
       .filter(([key, text]) => structures.has(key) || text.length <= LONGEST_TEXT),
   );
-  const istioVersion = textOf(metadata['ISTIO_VERSION']);
+  const istioVersion = printable(textOf(metadata['ISTIO_VERSION']));
   const proxyClass = one<ProxyClass>({
     type,
     namespace,
