@@ -9,18 +9,14 @@ import { inRevision } from '../istio/revision.ts';
 import { ApiClient } from '../kubernetes/api-client.ts';
 import { readMeshOptions } from '../settings/settings.ts';
 import { project } from '../sources/kubernetes/projection.ts';
-import { isObject, textOf } from '../unknown.ts';
+import { fieldsOf, type JsonObject, listOf, textOf } from '../unknown.ts';
 import { VERSION } from '../version.ts';
 import { type ClusterState, checkCluster, type Unpulled, type WebhookConfiguration } from './cluster-check.ts';
 import { clusterError, requestError } from './cluster-error.ts';
 import { meshOf } from './inject.ts';
 import { type ClusterSettings, settingsFrom } from './injection-settings.ts';
 
-type Fields = { readonly [field: string]: unknown };
-
-const fields = (value: unknown): Fields => (isObject(value) ? value : {});
-const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
-const nameOf = (object: Fields): string => textOf(fields(object['metadata'])['name']);
+const nameOf = (object: JsonObject): string => textOf(fieldsOf(object['metadata'])['name']);
 
 /** So many objects are asked for at once. */
 const PAGE = '500';
@@ -29,7 +25,7 @@ const PAGE = '500';
 async function all<T>(
   client: ApiClient,
   path: string,
-  read: (object: Fields) => readonly T[],
+  read: (object: JsonObject) => readonly T[],
   query: Readonly<Record<string, string>> = {},
 ): Promise<readonly T[]> {
   const found: T[] = [];
@@ -40,49 +36,49 @@ async function all<T>(
       .catch((error: unknown) => {
         throw requestError(client, path, error);
       });
-    for (const object of list(fields(page)['items'])) found.push(...read(fields(object)));
-    next = textOf(fields(fields(page)['metadata'])['continue']);
+    for (const object of listOf(fieldsOf(page)['items'])) found.push(...read(fieldsOf(object)));
+    next = textOf(fieldsOf(fieldsOf(page)['metadata'])['continue']);
   } while (next);
   return found;
 }
 
-function podOf(object: Fields): readonly KubePod[] {
+function podOf(object: JsonObject): readonly KubePod[] {
   const parsed = kinds.Pod.parse(project(object, 'Pod', 'v1'));
   return parsed.ok ? [parsed.value] : [];
 }
 
-const configurationOf = (object: Fields): WebhookConfiguration => ({
+const configurationOf = (object: JsonObject): WebhookConfiguration => ({
   name: nameOf(object),
   webhooks: webhooksIn(object, webhook => {
-    const { caBundle, service } = fields(webhook['clientConfig']);
+    const { caBundle, service } = fieldsOf(webhook['clientConfig']);
     return {
       caBundle: Buffer.from(textOf(caBundle), 'base64').toString(),
-      service: textOf(fields(service)['name']),
+      service: textOf(fieldsOf(service)['name']),
       failurePolicy: textOf(webhook['failurePolicy']),
     };
   }),
 });
 
 /** The revision that a configuration brings pods to. */
-const revisionOf = (object: Fields): readonly string[] => [
-  textOf(fields(fields(object['metadata'])['labels'])['istio.io/rev']),
+const revisionOf = (object: JsonObject): readonly string[] => [
+  textOf(fieldsOf(fieldsOf(object['metadata'])['labels'])['istio.io/rev']),
 ];
 
-const servicesAsked = (object: Fields, namespace: string): readonly string[] =>
-  list(object['webhooks'])
-    .map(webhook => fields(fields(fields(webhook)['clientConfig'])['service']))
+const servicesAsked = (object: JsonObject, namespace: string): readonly string[] =>
+  listOf(object['webhooks'])
+    .map(webhook => fieldsOf(fieldsOf(fieldsOf(webhook)['clientConfig'])['service']))
     .filter(service => service['namespace'] === namespace)
     .map(({ name }) => textOf(name));
 
 /** Reasons of the kubelet for which a container waits: its image does not come. */
 const UNPULLED = /^(ErrImagePull|ImagePullBackOff|ErrImageNeverPull|InvalidImageName|RegistryUnavailable)$/;
 
-function unpulledIn(object: Fields): readonly Unpulled[] {
-  const status = fields(object['status']);
-  const { name, namespace } = fields(object['metadata']);
-  return [...list(status['initContainerStatuses']), ...list(status['containerStatuses'])]
-    .map(fields)
-    .filter(({ state }) => UNPULLED.test(textOf(fields(fields(state)['waiting'])['reason'])))
+function unpulledIn(object: JsonObject): readonly Unpulled[] {
+  const status = fieldsOf(object['status']);
+  const { name, namespace } = fieldsOf(object['metadata']);
+  return [...listOf(status['initContainerStatuses']), ...listOf(status['containerStatuses'])]
+    .map(fieldsOf)
+    .filter(({ state }) => UNPULLED.test(textOf(fieldsOf(fieldsOf(state)['waiting'])['reason'])))
     .map(container => ({
       namespace: textOf(namespace),
       pod: textOf(name),
@@ -92,19 +88,19 @@ function unpulledIn(object: Fields): readonly Unpulled[] {
 }
 
 /** What is kept of a pod that is not going. */
-const staying = (object: Fields) =>
-  fields(object['metadata'])['deletionTimestamp'] ? [] : [{ pod: podOf(object), unpulled: unpulledIn(object) }];
+const staying = (object: JsonObject) =>
+  fieldsOf(object['metadata'])['deletionTimestamp'] ? [] : [{ pod: podOf(object), unpulled: unpulledIn(object) }];
 
 /** A namespace and its labels; what is going has no need of anything. */
-function namespaceOf(object: Fields): readonly (readonly [string, Readonly<Record<string, string>>])[] {
-  if (fields(object['status'])['phase'] === 'Terminating') return [];
-  return [[nameOf(object), fields(fields(object['metadata'])['labels']) as Readonly<Record<string, string>>]];
+function namespaceOf(object: JsonObject): readonly (readonly [string, Readonly<Record<string, string>>])[] {
+  if (fieldsOf(object['status'])['phase'] === 'Terminating') return [];
+  return [[nameOf(object), fieldsOf(fieldsOf(object['metadata'])['labels']) as Readonly<Record<string, string>>]];
 }
 
 /** The roots in a ConfigMap, by its namespace. */
-function rootIn(map: Fields): readonly (readonly [string, string])[] {
-  const root = textOf(fields(map['data'])['root-cert.pem']);
-  return root === '' ? [] : [[textOf(fields(map['metadata'])['namespace']), root]];
+function rootIn(map: JsonObject): readonly (readonly [string, string])[] {
+  const root = textOf(fieldsOf(map['data'])['root-cert.pem']);
+  return root === '' ? [] : [[textOf(fieldsOf(map['metadata'])['namespace']), root]];
 }
 
 /** The settings as far as they can be read, and what is wrong with the rest. */

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { parseDocument, stringify } from 'yaml';
-import { type JsonObject, withoutNulls } from '../injection/pod.ts';
+import { withoutNulls } from '../injection/pod.ts';
 import { inOneGo } from '../slices.ts';
+import { type JsonObject, jsonIn } from '../unknown.ts';
 import { readPart } from '../yaml/documents.ts';
 import { kubectls, type Layout, splice } from './splice.ts';
 
@@ -49,12 +50,4 @@ function anew(object: JsonObject, { json, ...layout }: Layout): string {
 }
 
 /** kubectl takes what begins as JSON for JSON alone. */
-export function isJson(text: string): boolean {
-  if (!text.trimStart().startsWith('{')) return false;
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
+export const isJson = (text: string): boolean => text.trimStart().startsWith('{') && jsonIn(text) !== undefined;

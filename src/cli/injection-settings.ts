@@ -1,9 +1,9 @@
 import type { Arguments } from '../command.ts';
-import { isObject } from '../injection/strategic-merge.ts';
 import { inRevision } from '../istio/revision.ts';
 import { ApiClient } from '../kubernetes/api-client.ts';
 import { ApiError } from '../kubernetes/api-error.ts';
 import { readMeshOptions } from '../settings/settings.ts';
+import { fieldsOf, type JsonObject, listOf, textOf } from '../unknown.ts';
 import { clusterError, requestError } from './cluster-error.ts';
 
 /** What a cluster says of injection, as texts. */
@@ -40,9 +40,9 @@ export async function settingsFrom(client: ApiClient, args: Arguments): Promise<
       if (isMissing(error)) return undefined;
       throw requestError(client, path, error);
     });
-  const map = async (name: string): Promise<{ readonly [key: string]: unknown }> => {
+  const map = async (name: string): Promise<JsonObject> => {
     const object = await get(`/api/v1/namespaces/${rootNamespace}/configmaps/${inRevision(name, revision)}`);
-    return isObject(object) && isObject(object['data']) ? object['data'] : {};
+    return fieldsOf(fieldsOf(object)['data']);
   };
   const [mesh, injector, nodes] = await Promise.all([
     map('istio'),
@@ -61,7 +61,7 @@ export async function settingsFrom(client: ApiClient, args: Arguments): Promise<
 /** A server that is none of Kubernetes says 404 without that word. */
 const isMissing = (error: unknown): boolean => error instanceof ApiError && error.reason === 'NotFound';
 
-function kubeletsOf(list: unknown): readonly string[] {
-  const items = isObject(list) && Array.isArray(list['items']) ? list['items'] : [];
-  return items.map(node => String(node?.status?.nodeInfo?.kubeletVersion ?? ''));
-}
+const kubeletsOf = (list: unknown): readonly string[] =>
+  listOf(fieldsOf(list)['items']).map(node =>
+    textOf(fieldsOf(fieldsOf(fieldsOf(node)['status'])['nodeInfo'])['kubeletVersion']),
+  );

@@ -1,10 +1,9 @@
 import { parseDocument, stringify } from 'yaml';
 import { type Arguments, type Io, suggestion, UsageError } from '../command.ts';
 import { isDnsLabel } from '../config/host.ts';
-import type { Json, JsonObject } from '../injection/pod.ts';
-import { isList } from '../injection/strategic-merge.ts';
 import { type Sidecar, sidecars } from '../injection/templates/templates.ts';
-import { DEPLOY, fieldsOf, kustomize, mapObject } from './kustomization.ts';
+import { fieldsOf, isList, type Json, type JsonObject } from '../unknown.ts';
+import { DEPLOY, kustomize, mapObject } from './kustomization.ts';
 
 /** What is changed of an installation by one setting. Throws a UsageError where its value makes no sense. */
 interface Setting {

@@ -2,10 +2,8 @@
 
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Json, JsonObject } from '../injection/pod.ts';
-import { isList, isObject } from '../injection/strategic-merge.ts';
 import { inOneGo } from '../slices.ts';
-import { textOf } from '../unknown.ts';
+import { fieldsOf, isList, isObject, type Json, type JsonObject, listOf, textOf } from '../unknown.ts';
 import { partsOf, readPart } from '../yaml/documents.ts';
 
 const FILE = 'kustomization.yaml';
@@ -45,10 +43,6 @@ export function mapObject(object: JsonObject, change: Change, path: readonly str
   const fields = Object.entries(object).map(([field, value]) => [field, walk(value ?? null, [...path, field])]);
   return change(Object.fromEntries(fields), path);
 }
-
-/** The fields of an object; none of anything else. */
-export const fieldsOf = (value: Json | undefined): JsonObject => (isObject(value) ? value : {});
-const listOf = (value: Json | undefined): readonly Json[] => (isList(value) ? value : []);
 
 type Transformer = (object: JsonObject) => JsonObject;
 

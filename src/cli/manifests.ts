@@ -1,12 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import { UsageError } from '../command.ts';
-import type { JsonObject, Pod } from '../injection/pod.ts';
-import { isList, isObject } from '../injection/strategic-merge.ts';
+import type { Pod } from '../injection/pod.ts';
 import { type PodInObject, podIn } from '../injection/workloads.ts';
 import { inOneGo } from '../slices.ts';
 import { decode } from '../sources/encoding.ts';
-import { textOf } from '../unknown.ts';
+import { fieldsOf, textOf } from '../unknown.ts';
 import { lineOf, type Part, partsOf, readPart } from '../yaml/documents.ts';
 import { editDocument, isJson } from './edit-document.ts';
 import { osError } from './os-error.ts';
@@ -39,7 +38,7 @@ export interface PodInText extends PodInObject {
 }
 
 const nameOf = (object: JsonObject): string => {
-  const meta = isObject(object['metadata']) ? object['metadata'] : {};
+  const meta = fieldsOf(object['metadata']);
   return `${textOf(object['kind']) || 'object'} ${meta['name'] ?? meta['generateName'] ?? '(no name)'}`;
 };
 
@@ -47,8 +46,7 @@ const nameOf = (object: JsonObject): string => {
 function withPod(object: JsonObject, path: readonly string[], pod: Pod): JsonObject {
   const [field, ...rest] = path;
   if (field === undefined) return pod;
-  const inner = object[field];
-  return { ...object, [field]: withPod(isObject(inner) ? inner : {}, rest, pod) };
+  return { ...object, [field]: withPod(fieldsOf(object[field]), rest, pod) };
 }
 
 /** An item of a list of one kind, which leaves that to the list: `DeploymentList`, as `kubectl get --raw` prints it. */

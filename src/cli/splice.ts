@@ -14,8 +14,7 @@ import {
   type YAMLMap,
   type YAMLSeq,
 } from 'yaml';
-import { type Json, type JsonObject, own } from '../injection/pod.ts';
-import { isList, isObject } from '../injection/strategic-merge.ts';
+import { isList, isObject, type Json, type JsonObject, own } from '../unknown.ts';
 
 /** How the text is laid out, as far as that is alike in all of it. */
 export interface Layout {

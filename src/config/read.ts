@@ -1,4 +1,4 @@
-import { isObject } from '../unknown.ts';
+import { isObject, own } from '../unknown.ts';
 import { entry, type Report } from './report.ts';
 
 /**
@@ -12,8 +12,6 @@ const empty: readonly never[] = Object.freeze([]);
 
 /** Whether a value is an object with fields. */
 export const isFields = (value: unknown): value is Fields => isObject(value) && !ArrayBuffer.isView(value);
-
-const own = (from: Fields, name: string): unknown => (Object.hasOwn(from, name) ? from[name] : undefined);
 
 const join = (at: string, name: string): string => (at ? `${at}.${name}` : name);
 

@@ -1,6 +1,7 @@
 import { hostname, tmpdir } from 'node:os';
 import type { LogLevel } from '../log/log-level.ts';
 import type { LogScopes, Scope } from '../log/log-scopes.ts';
+import { fieldsOf, isObject, jsonIn } from '../unknown.ts';
 import { BUILD_INFO } from '../version.ts';
 import type { Answer, PageRequest, Pages } from './page.ts';
 
@@ -84,15 +85,10 @@ const NO_REQUEST = 'unable to decode request: expected JSON such as {"output_lev
 
 /** The level that a request asks for; undefined where it asks for none. */
 function levelIn(body: Buffer): { readonly level: LogLevel | undefined } | { readonly problem: string } {
-  let asked: unknown;
-  try {
-    asked = JSON.parse(body.toString());
-  } catch {
-    return { problem: NO_REQUEST };
-  }
-  if (typeof asked !== 'object' || Array.isArray(asked)) return { problem: NO_REQUEST };
-  const word = asked && Reflect.get(asked, 'output_level');
-  if (word === null || word === undefined || word === '') return { level: undefined };
+  const asked = jsonIn(body.toString());
+  if (asked !== null && !isObject(asked)) return { problem: NO_REQUEST };
+  const { output_level: word = '' } = fieldsOf(asked);
+  if (word === null || word === '') return { level: undefined };
   const level = typeof word === 'string' && Object.hasOwn(LEVELS, word) ? LEVELS[word] : undefined;
   return level ? { level } : { problem: `output_level is one of ${Object.keys(LEVELS).join(', ')}` };
 }

@@ -8,12 +8,11 @@ import { reserved } from '../istio/reserved-ports.ts';
 import { defaultProxyConfig } from '../istio/settings.ts';
 import { objectKey } from '../object-key.ts';
 import { milliseconds, parseDuration } from '../proto/duration.ts';
-import { textOf } from '../unknown.ts';
-import { annotationsOf, type Json, type JsonObject, own, type Pod, type StringMap } from './pod.ts';
+import { fieldsOf, isList, isObject, type Json, jsonIn, own, textOf } from '../unknown.ts';
+import { annotationsOf, type Pod, type StringMap } from './pod.ts';
 import { PROXY_CONFIG, readProxyConfig } from './proxy-config.ts';
 import { quantity } from './quantity.ts';
 import { containerFault, DEEPEST } from './shape.ts';
-import { isList, isObject } from './strategic-merge.ts';
 
 /** What is wrong with a value, in words that say what was expected; undefined where nothing is. */
 type Check = (value: string) => string | undefined;
@@ -81,27 +80,18 @@ const amount: Check = value =>
   (quantity(value) ?? -1) < 0 ? 'expected a quantity of Kubernetes, 0 or more, such as 100m or 128Mi' : undefined;
 
 /** What a text of JSON holds; undefined where there is none, or what is deeper than any pod. */
-function jsonIn(text: string): Json | undefined {
-  try {
-    const json: Json = JSON.parse(text);
-    return isDeeperThan(DEEPEST, json) ? undefined : json;
-  } catch {
-    return undefined;
-  }
-}
-
-function jsonObject(text: string): JsonObject | undefined {
+function shallowJson(text: string): Json | undefined {
   const json = jsonIn(text);
-  return json !== undefined && isObject(json) ? json : undefined;
+  return isDeeperThan(DEEPEST, json) ? undefined : json;
 }
 
 /** An object of JSON whose fields are objects, or a list of objects with names, which Istio's samples have. */
 const objects: Check = value => {
   const expected = 'expected an object of JSON, by the names of volumes, such as {"certs":{"mountPath":"/certs"}}';
-  const json = jsonIn(value) ?? null;
+  const json = shallowJson(value);
   const isRead = isList(json)
     ? json.every(item => isObject(item) && typeof item['name'] === 'string')
-    : isObject(json) && Object.values(json).every(field => field !== undefined && isObject(field));
+    : isObject(json) && Object.values(json).every(isObject);
   return isRead ? undefined : expected;
 };
 
@@ -116,9 +106,9 @@ const volumes: Check = value =>
 const mounts: Check = value => {
   const fault = objects(value);
   if (fault !== undefined) return fault;
-  const json = JSON.parse(value) as { readonly [name: string]: JsonObject };
+  const json = JSON.parse(value);
   return first(Object.keys(json), name =>
-    textOf(json[name]?.['mountPath']) ? undefined : `'${name}' has no mountPath`,
+    textOf(fieldsOf(json[name])['mountPath']) ? undefined : `'${name}' has no mountPath`,
   );
 };
 
@@ -130,8 +120,8 @@ const configMap: Check = value => {
 
 /** What `proxy.istio.io/overrides` holds. */
 const overrides: Check = value => {
-  const json = jsonObject(value);
-  if (!json) return 'expected an object of JSON';
+  const json = shallowJson(value);
+  if (!isObject(json)) return 'expected an object of JSON';
   for (const field of ['containers', 'initContainers']) {
     const list = json[field] ?? [];
     if (!isList(list)) return `${field}: expected a list of containers`;
@@ -159,7 +149,7 @@ const componentLogLevel: Check = value =>
     : 'expected levels of components, such as http:debug,router:trace';
 
 /** An object of JSON with anything. */
-const object: Check = value => (jsonObject(value) ? undefined : 'expected an object of JSON');
+const object: Check = value => (isObject(shallowJson(value)) ? undefined : 'expected an object of JSON');
 
 /** The first fault of a list. */
 const first = (items: readonly string[], check: Check): string | undefined =>
@@ -195,13 +185,12 @@ const evictionInterval: Check = value => {
 
 /** Bounds of buckets by the beginnings of histograms' names. */
 const buckets: Check = value => {
-  const rises = (bounds: Json | undefined): boolean =>
-    bounds !== undefined &&
+  const rises = (bounds: unknown): boolean =>
     isList(bounds) &&
     bounds.length > 0 &&
     bounds.every((bound, i) => typeof bound === 'number' && bound > Number(bounds[i - 1] ?? 0));
-  const json = jsonObject(value);
-  return json && Object.values(json).every(rises)
+  const json = shallowJson(value);
+  return isObject(json) && Object.values(json).every(rises)
     ? undefined
     : 'expected an object of JSON with rising numbers above 0, such as {"cluster.":[1,5,10]}';
 };

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
-import { type JsonObject, withoutNulls } from './pod.ts';
+import type { JsonObject } from '../unknown.ts';
+import { withoutNulls } from './pod.ts';
 import { statsFields } from './stats.ts';
 
 /** A host and a port. */

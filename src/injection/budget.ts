@@ -1,21 +1,12 @@
-import {
-  type Container,
-  containersOf,
-  initContainersOf,
-  type Json,
-  type JsonObject,
-  type Pod,
-  withSpec,
-} from './pod.ts';
+import { fieldsOf, isObject, type Json, type JsonObject } from '../unknown.ts';
+import { type Container, containersOf, initContainersOf, type Pod, withSpec } from './pod.ts';
 import { quantity } from './quantity.ts';
-import { isObject } from './strategic-merge.ts';
 
 /** Amounts by the name of a resource: `{cpu: 0.1, memory: 134217728}`. */
 type Amounts = ReadonlyMap<string, number>;
 
 const amountsIn = (resources: Json | undefined, field: 'requests' | 'limits'): Amounts => {
-  const found = isObject(resources ?? null) ? (resources as JsonObject)[field] : undefined;
-  const entries = Object.entries(found !== undefined && isObject(found) ? found : {});
+  const entries = Object.entries(fieldsOf(fieldsOf(resources)[field]));
   return new Map(entries.map(([name, amount]) => [name, quantity(String(amount)) ?? 0]));
 };
 
@@ -44,7 +35,7 @@ const written = (name: string, amount: number): string =>
  */
 export function withBudget(injected: Pod, original: Pod): Pod {
   const budget = injected.spec?.['resources'];
-  if (budget === undefined || !isObject(budget)) return injected;
+  if (!isObject(budget)) return injected;
   const grown = (field: 'requests' | 'limits'): Amounts =>
     new Map(
       [...amountsIn(budget, field)].map(([name, amount]) => {
@@ -62,7 +53,7 @@ export function withBudget(injected: Pod, original: Pod): Pod {
     const larger = [...amounts].filter(([name, amount]) => amount > (before.get(name) ?? 0));
     if (!larger.length) return {};
     const texts = Object.fromEntries(larger.map(([name, amount]) => [name, written(name, amount)]));
-    return { [field]: { ...(budget[field] as JsonObject), ...texts } };
+    return { [field]: { ...fieldsOf(budget[field]), ...texts } };
   };
   return withSpec(injected, {
     resources: { ...budget, ...changed('requests', requests), ...changed('limits', limits) },

@@ -1,3 +1,4 @@
+import { fieldsOf, isObject, type Json, type JsonObject } from '../unknown.ts';
 import {
   annotation,
   annotationsOf,
@@ -7,7 +8,6 @@ import {
   findContainer,
   type Handler,
   initContainersOf,
-  type Json,
   mapContainers,
   type Pod,
   PROXY,
@@ -18,7 +18,7 @@ import {
 import { handlersOf, withHandlers } from './probes.ts';
 import { quantity } from './quantity.ts';
 import { OVERRIDES } from './status.ts';
-import { isObject, strategicMerge } from './strategic-merge.ts';
+import { strategicMerge } from './strategic-merge.ts';
 import type { TemplateContext } from './template.ts';
 import { holds, interceptionOf } from './templates/proxy-container.ts';
 
@@ -128,11 +128,8 @@ function withEachPort(container: Container, user: Container): Container {
   return { ...container, ports: [...own, ...others] } as Container;
 }
 
-const amounts = (container: Container, field: 'requests' | 'limits'): { readonly [name: string]: Json | undefined } => {
-  const resources = container['resources'];
-  const found = isObject(resources) ? resources[field] : undefined;
-  return isObject(found) ? found : {};
-};
+const amounts = ({ resources }: Container, field: 'requests' | 'limits'): JsonObject =>
+  fieldsOf(fieldsOf(resources)[field]);
 
 /** Where the user's request is more than the template's limit, or the user's limit less than its request, both are as the user says. */
 function agreed(container: Container, user: Container): Container {
@@ -149,7 +146,7 @@ function agreed(container: Container, user: Container): Container {
   return {
     ...container,
     resources: {
-      ...(isObject(container['resources']) ? container['resources'] : {}),
+      ...fieldsOf(container['resources']),
       requests: {
         ...requests,
         ...as(

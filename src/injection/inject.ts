@@ -2,6 +2,7 @@ import type { Problem } from '../config/problem.ts';
 import { Report } from '../config/report.ts';
 import { reserved } from '../istio/reserved-ports.ts';
 import { objectKey } from '../object-key.ts';
+import { own } from '../unknown.ts';
 import { checkAnnotations } from './annotations.ts';
 import { withBudget } from './budget.ts';
 import { checkArguments, checkMounts, checkNames, checkVolumes } from './conflicts.ts';
@@ -22,7 +23,6 @@ import {
   type EnvVar,
   findContainer,
   labelsOf,
-  own,
   type Pod,
   PROXY,
   type StringMap,

@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type Json, own } from './pod.ts';
-import { isList, isObject } from './strategic-merge.ts';
+import { isList, isObject, type Json, own } from '../unknown.ts';
 
 /** An operation of a JSON patch (RFC 6902). */
 export type PatchOperation =

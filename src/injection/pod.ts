@@ -1,10 +1,4 @@
-/** A value of JSON. */
-export type Json = string | number | boolean | null | readonly Json[] | JsonObject;
-
-/** An object of JSON. Objects are never changed, only made anew. */
-export interface JsonObject {
-  readonly [field: string]: Json | undefined;
-}
+import { type Json, type JsonObject, own } from '../unknown.ts';
 
 /** What of a pod injection reads and writes. Every other field is passed on as it is. */
 export interface Pod extends JsonObject {
@@ -128,10 +122,6 @@ export const labelsOf = (pod: Pod): StringMap => pod.metadata?.labels ?? {};
 
 /** The annotation, also where it is empty; undefined where there is none. */
 export const annotation = (pod: Pod, name: string): string | undefined => own(annotationsOf(pod), name);
-
-/** A value of a map by its own key: a user's may be `constructor`, which every object inherits. */
-export const own = <V>(map: { readonly [key: string]: V } | undefined, key: string): V | undefined =>
-  map && Object.hasOwn(map, key) ? map[key] : undefined;
 
 /** The first container of that name: as with istiod, one beside the app before one before it. */
 export const findContainer = (pod: Pod, name: string): Container | undefined =>

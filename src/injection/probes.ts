@@ -1,18 +1,16 @@
+import { fieldsOf, type JsonObject, jsonIn, own } from '../unknown.ts';
 import { truth } from './annotations.ts';
 import {
   allContainersOf,
   annotation,
   type Container,
   type Handler,
-  type JsonObject,
   mapContainers,
-  own,
   type Pod,
   PROXY,
   type Probe,
 } from './pod.ts';
 import { isHandler } from './shape.ts';
-import { isObject } from './strategic-merge.ts';
 
 /** What of an app is asked in its place, by the path under which the proxy's status port answers for it. */
 export type AppProbers = { readonly [path: string]: Prober };
@@ -133,16 +131,8 @@ export function restoreProbes(pod: Pod, text: string | undefined): Pod {
 }
 
 /** The probers in a variable's text, but for those that cannot be read. */
-export function readProbers(text: string | undefined): AppProbers {
-  if (text === undefined) return {};
-  try {
-    const json: unknown = JSON.parse(text);
-    if (!isObject(json)) return {};
-    return Object.fromEntries(Object.entries(json).filter(([, prober]) => isHandler(prober))) as AppProbers;
-  } catch {
-    return {};
-  }
-}
+export const readProbers = (text: string | undefined): AppProbers =>
+  Object.fromEntries(Object.entries(fieldsOf(jsonIn(text))).filter(([, prober]) => isHandler(prober))) as AppProbers;
 
 /** How often, in seconds, the kubelet asks what has this path among the containers. */
 export function periodOf(containers: readonly Container[], path: string): number {

@@ -1,9 +1,9 @@
 import { entry, type Report } from '../config/report.ts';
 import { reserved } from '../istio/reserved-ports.ts';
 import type { MeshConfig } from '../proto/generated/istio/mesh/v1alpha1.ts';
+import { fieldsOf, isList, isObject, type Json, jsonIn } from '../unknown.ts';
 import { truth } from './annotations.ts';
-import { annotation, annotationsOf, type Json, type Pod, type StringMap, withMeta } from './pod.ts';
-import { isList, isObject } from './strategic-merge.ts';
+import { annotation, annotationsOf, type Pod, type StringMap, withMeta } from './pod.ts';
 
 /** Where an app says that it has metrics. */
 export interface Scrape {
@@ -103,16 +103,10 @@ export function restoreMetrics(pod: Pod, text: string | undefined): Pod {
 
 /** Where the app has metrics, in a variable's text, as far as it can be read. */
 export function readScrape(text: string | undefined): Partial<Scrape> {
-  if (text === undefined) return {};
-  try {
-    const json: unknown = JSON.parse(text);
-    if (!isObject(json)) return {};
-    const { targets } = json;
-    const told = Object.fromEntries(Object.entries(json).filter(([, value]) => typeof value === 'string'));
-    return { ...told, ...(isList(targets) && { targets: targets.filter(isTarget) }) };
-  } catch {
-    return {};
-  }
+  const json = fieldsOf(jsonIn(text));
+  const { targets } = json;
+  const told = Object.fromEntries(Object.entries(json).filter(([, value]) => typeof value === 'string'));
+  return { ...told, ...(isList(targets) && { targets: targets.filter(isTarget) }) };
 }
 
 type Target = NonNullable<Scrape['targets']>[number];

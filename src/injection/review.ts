@@ -1,9 +1,8 @@
 import { problemLine } from '../config/problem.ts';
-import { messageOf, textOf } from '../unknown.ts';
+import { fieldsOf, isObject, type JsonObject, messageOf, own, textOf } from '../unknown.ts';
 import { injectPod } from './inject.ts';
-import { own, type Pod, type StringMap } from './pod.ts';
+import type { Pod, StringMap } from './pod.ts';
 import type { InjectionSettings } from './settings.ts';
-import { isObject } from './strategic-merge.ts';
 
 /** What the API server, or `istioctl kube-inject`, asks of the webhook. */
 export interface ReviewRequest {
@@ -97,9 +96,9 @@ export function review({ path, contentType, body }: ReviewRequest, injector: Rev
   const { request } = asked;
   const other = otherThanPod(request);
   if (other !== undefined) return allow('', other);
-  const object = fieldsOf(request['object']);
-  if (!object) return refuse('*', 'the pod cannot be read: there is no object');
-  const { name, generateName, namespace: of } = fieldsOf(object['metadata']) ?? {};
+  const { object } = request;
+  if (!isObject(object)) return refuse('*', 'the pod cannot be read: there is no object');
+  const { name, generateName, namespace: of } = fieldsOf(object['metadata']);
   const namespace = textOf(request['namespace']) || textOf(of);
   const title = `${namespace}/${textOf(name) || `${textOf(generateName)}*`}`;
   if (!injector)
@@ -108,7 +107,7 @@ export function review({ path, contentType, body }: ReviewRequest, injector: Rev
       'the control plane does not know yet what to inject: its /ready?verbose says what it waits for',
     );
   const environment = environmentIn(path);
-  const native = injector.native(textOf(fieldsOf(object['spec'])?.['nodeName']));
+  const native = injector.native(textOf(fieldsOf(object['spec'])['nodeName']));
   // Whether it is a pod is the first thing that is looked at.
   const injection = injectPod(object as Pod, injector.settings, { namespace, native, environment });
   if (injection.kind === 'skip') return allow(title, injection.reason);
@@ -122,12 +121,8 @@ export function review({ path, contentType, body }: ReviewRequest, injector: Rev
   );
 }
 
-type JsonFields = { readonly [field: string]: unknown };
-
-const fieldsOf = (value: unknown): JsonFields | undefined => (isObject(value) ? value : undefined);
-
 type Asked = { readonly apiVersion: string; readonly uid: string } & (
-  | { readonly request: JsonFields }
+  | { readonly request: JsonObject }
   | { readonly fault: string }
 );
 
@@ -139,8 +134,8 @@ function read(body: Buffer): Asked {
     const fault = `the AdmissionReview cannot be read: ${messageOf(error)}`;
     return { apiVersion: '', uid: '', fault };
   }
-  const { apiVersion, kind, request } = isObject(value) ? value : {};
-  const uid = isObject(request) ? textOf(request['uid']) : '';
+  const { apiVersion, kind, request } = fieldsOf(value);
+  const uid = textOf(fieldsOf(request)['uid']);
   const head = { apiVersion: textOf(apiVersion), uid };
   if (kind !== 'AdmissionReview' || !VERSIONS.includes(head.apiVersion))
     return {
@@ -159,9 +154,9 @@ function read(body: Buffer): Asked {
 const pods = ['', 'Pod', 'AdmissionRequest'];
 
 /** Why a request is none to make a pod; undefined where it is one, as far as it says. */
-function otherThanPod(request: JsonFields): string | undefined {
+function otherThanPod(request: JsonObject): string | undefined {
   const { operation, subResource, requestSubResource } = request;
-  const of = (field: string): JsonFields => fieldsOf(request[field]) ?? {};
+  const of = (field: string): JsonObject => fieldsOf(request[field]);
   if (textOf(operation) && operation !== 'CREATE')
     return `it is to ${textOf(operation).toLowerCase()} what is there already`;
   const below = textOf(subResource) || textOf(requestSubResource);

@@ -1,6 +1,7 @@
 import { picks } from '../istio/label-selector.ts';
 import type { LabelSelector } from '../proto/generated/istio/mesh/v1alpha1.ts';
-import { annotation, labelsOf, own, type Pod } from './pod.ts';
+import { own } from '../unknown.ts';
+import { annotation, labelsOf, type Pod } from './pod.ts';
 
 /** Who is injected, where nothing else is said. */
 export interface Policy {

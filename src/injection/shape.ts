@@ -1,7 +1,7 @@
 import { isDeeperThan } from '../config/json.ts';
 import { entry, type Report } from '../config/report.ts';
+import { isList, isObject } from '../unknown.ts';
 import type { Pod } from './pod.ts';
-import { isList, isObject } from './strategic-merge.ts';
 
 /** What a value has to be. */
 type Shape =

@@ -1,4 +1,4 @@
-import type { Json, JsonObject } from './pod.ts';
+import type { Json, JsonObject } from '../unknown.ts';
 
 /** How an Envoy counts, told in its bootstrap. */
 

@@ -1,18 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
-import {
-  annotation,
-  annotationsOf,
-  type Container,
-  findContainer,
-  type Json,
-  type JsonObject,
-  labelsOf,
-  own,
-  type Pod,
-  PROXY,
-} from './pod.ts';
+import { fieldsOf, isObject, type Json, type JsonObject, jsonIn, listOf, own } from '../unknown.ts';
+import { annotation, annotationsOf, type Container, findContainer, labelsOf, type Pod, PROXY } from './pod.ts';
 import { containerFault } from './shape.ts';
-import { isList, isObject } from './strategic-merge.ts';
 
 /** The annotation that says what was injected; there is none in a pod that was not. */
 export const STATUS = 'sidecar.istio.io/status';
@@ -61,26 +50,17 @@ export const EMPTIED = ['metadata', 'labels', 'annotations', 'initContainers', '
 
 const listsOfSpec: ReadonlySet<string> = new Set(lists);
 
-const parsed = (text: string | undefined): unknown => {
-  if (text === undefined) return undefined;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-};
-
 /** What an earlier injection says that it added; undefined where there was none, or its words cannot be read. */
 export function statusOf(pod: Pod): InjectionStatus | undefined {
-  const json = parsed(annotation(pod, STATUS));
+  const json = jsonIn(annotation(pod, STATUS));
   if (!isObject(json)) return undefined;
-  const names = (list: unknown) => (isList(list) ? list.filter(name => typeof name === 'string') : []);
+  const names = (list: unknown) => listOf(list).filter(name => typeof name === 'string');
   const [initContainers = [], containers = [], volumes = [], imagePullSecrets = []] = lists.map(list =>
     names(own(json, list)),
   );
   const { revision, before } = json;
   const fields = (value: unknown, isOne: (field: string, inner: Json | undefined) => boolean) =>
-    Object.fromEntries(Object.entries(isObject(value) ? value : {}).filter(([field, inner]) => isOne(field, inner)));
+    Object.fromEntries(Object.entries(fieldsOf(value)).filter(([field, inner]) => isOne(field, inner)));
   const texts = (value: unknown) => fields(value, (_, text) => text === null || typeof text === 'string');
   return {
     initContainers,
@@ -151,11 +131,9 @@ interface Overrides {
 }
 
 export function overridesOf(pod: Pod): Overrides {
-  const json = parsed(annotation(pod, OVERRIDES));
-  const containers = (list: unknown) =>
-    isList(list) ? list.filter((c): c is Container => containerFault(c, '') === undefined) : [];
-  const found = isObject(json) ? json : {};
-  return { containers: containers(found['containers']), initContainers: containers(found['initContainers']) };
+  const { containers, initContainers } = fieldsOf(jsonIn(annotation(pod, OVERRIDES)));
+  const read = (list: unknown) => listOf(list).filter((c): c is Container => containerFault(c, '') === undefined);
+  return { containers: read(containers), initContainers: read(initContainers) };
 }
 
 /** The value of a variable of the proxy's container, where that was injected. */

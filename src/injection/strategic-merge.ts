@@ -1,4 +1,4 @@
-import { type Json, type JsonObject, own } from './pod.ts';
+import { isList, isObject, type Json, type JsonObject, own } from '../unknown.ts';
 
 /** How the lists of a type of object are merged; what is not named here is replaced as a whole (lists) or merged by field (objects). */
 export interface MergeSchema {
@@ -43,11 +43,6 @@ const directive = '$patch';
 const retainKeys = '$retainKeys';
 const deleteFrom = '$deleteFromPrimitiveList/';
 const elementOrder = '$setElementOrder/';
-
-export const isObject = (value: unknown): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-export const isList = (value: unknown): value is readonly Json[] => Array.isArray(value);
 
 /** The items of a list in a patch that are not there to say what becomes of the others. */
 const withoutDirected = (list: readonly Json[]): readonly Json[] =>

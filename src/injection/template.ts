@@ -1,6 +1,7 @@
 import type { Report } from '../config/report.ts';
 import type { MeshConfig, ProxyConfig } from '../proto/generated/istio/mesh/v1alpha1.ts';
-import type { Container, JsonObject, Pod } from './pod.ts';
+import type { JsonObject } from '../unknown.ts';
+import type { Container, Pod } from './pod.ts';
 import type { Values } from './values.ts';
 
 /** What a pod belongs to, as far as its proxy says so: a Deployment rather than its ReplicaSet. */

@@ -1,11 +1,10 @@
+import type { Json, JsonObject } from '../unknown.ts';
 import {
   annotation,
   annotationsOf,
   type Container,
   containersOf,
   initContainersOf,
-  type Json,
-  type JsonObject,
   labelsOf,
   type Named,
   type Pod,

@@ -1,8 +1,7 @@
 import { entry, type Report } from '../config/report.ts';
-import { messageOf } from '../unknown.ts';
+import { isList, isObject, type Json, type JsonObject, messageOf, own } from '../unknown.ts';
 import { parseYaml } from '../yaml/documents.ts';
-import { type Json, type JsonObject, own } from './pod.ts';
-import { isList, isObject, type MergeSchema, podSchema } from './strategic-merge.ts';
+import { type MergeSchema, podSchema } from './strategic-merge.ts';
 import type { Template } from './template.ts';
 
 /** A template of the user's, or why it cannot be used. */

@@ -1,6 +1,5 @@
 import { entry, type Report } from '../config/report.ts';
-import type { Json, JsonObject } from './pod.ts';
-import { isObject } from './strategic-merge.ts';
+import { isObject, type Json, type JsonObject } from '../unknown.ts';
 
 /** What is passed on as it is: what it holds is Kubernetes' business. */
 const nothing: JsonObject = {};

@@ -1,8 +1,7 @@
 import { picks } from '../istio/label-selector.ts';
 import type { LabelSelector } from '../proto/generated/istio/mesh/v1alpha1.ts';
-import { textOf } from '../unknown.ts';
+import { fieldsOf, isObject, listOf, textOf } from '../unknown.ts';
 import type { StringMap } from './pod.ts';
-import { isList, isObject } from './strategic-merge.ts';
 
 /** A webhook of the MutatingWebhookConfiguration: pods with such labels, in namespaces with such labels, are brought to it. */
 export interface Webhook {
@@ -51,15 +50,15 @@ export function webhooksOf(revision: string): readonly Webhook[] {
 /** Webhooks whose names end so are those that inject sidecars (istiod: pkg/webhooks/webhookpatch.go). */
 const INJECTS = 'sidecar-injector.istio.io';
 
-const selector = (value: unknown): LabelSelector => (isObject(value) ? (value as LabelSelector) : {});
+const selector = (value: unknown): LabelSelector => fieldsOf(value) as LabelSelector;
 
 /** The webhooks that inject of a MutatingWebhookConfiguration as the API server has it; `read` takes what else is wanted of one. */
 export function webhooksIn<T>(
   { webhooks }: { readonly [field: string]: unknown },
   read: (webhook: { readonly [field: string]: unknown }) => T,
 ): readonly (Webhook & T)[] {
-  const all = isList(webhooks) ? webhooks.filter(isObject) : [];
-  return all
+  return listOf(webhooks)
+    .filter(isObject)
     .filter(({ name }) => textOf(name).endsWith(INJECTS))
     .map(webhook => ({
       name: textOf(webhook['name']),

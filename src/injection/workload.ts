@@ -1,4 +1,5 @@
-import { labelsOf, own, type Pod } from './pod.ts';
+import { own } from '../unknown.ts';
+import { labelsOf, type Pod } from './pod.ts';
 import type { Workload } from './template.ts';
 
 /**

@@ -1,6 +1,5 @@
-import { textOf } from '../unknown.ts';
-import { type JsonObject, own, type Pod } from './pod.ts';
-import { isList, isObject } from './strategic-merge.ts';
+import { fieldsOf, isList, isObject, type JsonObject, own, textOf } from '../unknown.ts';
+import type { Pod } from './pod.ts';
 import type { Workload } from './template.ts';
 
 /** A pod in an object, or the object itself. */
@@ -15,7 +14,7 @@ export interface PodInObject {
 }
 
 const at = (object: JsonObject, path: readonly string[]): unknown =>
-  path.reduce<unknown>((value, field) => (isObject(value) ? own(value, field) : undefined), object);
+  path.reduce<unknown>((value, field) => own(fieldsOf(value), field), object);
 
 /** Templates of pods, in the order in which they are looked for: a CronJob's, and that of every workload. */
 const paths = [
@@ -33,7 +32,7 @@ const takesNoSidecar = (apiVersion: string): boolean => apiVersion.startsWith('s
 export function podIn(object: JsonObject): PodInObject | undefined {
   const [apiVersion, kind] = [textOf(object['apiVersion']), textOf(object['kind'])];
   if (takesNoSidecar(apiVersion)) return undefined;
-  const meta = isObject(object['metadata']) ? object['metadata'] : {};
+  const meta = fieldsOf(object['metadata']);
   const [name, namespace] = [textOf(meta['name']), textOf(meta['namespace'])];
   if (kind === 'Pod') return isPod(object) ? { path: [], pod: object, workload: undefined, namespace } : undefined;
   const path = paths.find(way => isPod(at(object, way)));

@@ -1,4 +1,4 @@
-import { isObject, messageOf } from '../unknown.ts';
+import { isObject, type Json, messageOf } from '../unknown.ts';
 import { findType } from './bundle.ts';
 import { parseDuration } from './duration.ts';
 import { type AnyMessage, encodeMessage, type MessageName, type MessageTypes } from './message.ts';
@@ -6,7 +6,7 @@ import { describe, readMapKey, readScalar, zero } from './scalar.ts';
 import { type FieldSchema, type FieldType, isAbsence, type MessageSchema, schemaOf, snake } from './schema.ts';
 import { parseTimestamp } from './timestamp.ts';
 import { typeName } from './type-url.ts';
-import { type Json, value as toValue } from './wellknown.ts';
+import { value as toValue } from './wellknown.ts';
 
 /** What is wrong in a JSON form, and where: `http[0].route[1].weight`. */
 export interface JsonProblem {

@@ -1,3 +1,4 @@
+import { isList, type Json } from '../unknown.ts';
 import { typeName } from './any.ts';
 import { findType } from './bundle.ts';
 import { formatDuration } from './duration.ts';
@@ -5,7 +6,7 @@ import { type AnyMessage, decodeMessage, type MessageName, type MessageTypes } f
 import { shownJson, shownScalar, withheld } from './redact.ts';
 import { type FieldSchema, type FieldType, isAbsence, lowerCamel, schemaOf } from './schema.ts';
 import { formatTimestamp } from './timestamp.ts';
-import { fromStruct, fromValue, isList, type Json } from './wellknown.ts';
+import { fromStruct, fromValue } from './wellknown.ts';
 
 /**
  * A message as proto3 JSON with the bundle's field names, like protojson with UseProtoNames. Throws on an Any whose type the bundle lacks.

@@ -1,11 +1,12 @@
 import protobuf from 'protobufjs';
+import { isList, type Json } from '../unknown.ts';
 import { typeName } from './any.ts';
 import { findType } from './bundle.ts';
 import type { Any, Struct } from './generated/google/protobuf.ts';
 import { type AnyMessage, decodeMessage, encodeMessage } from './message.ts';
 import { type FieldSchema, type FieldType, schemaOf } from './schema.ts';
 import { sensitiveNames } from './sensitive-fields.ts';
-import { fromStruct, isList, type Json, struct } from './wellknown.ts';
+import { fromStruct, struct } from './wellknown.ts';
 
 /** Envoy's and istiod's words in place of what is not shown. */
 const WITHHELD = '[redacted]';

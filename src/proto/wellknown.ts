@@ -1,10 +1,8 @@
+import { isList, type Json } from '../unknown.ts';
 import type { ListValue, Struct, Value } from './generated/google/protobuf.ts';
 
 export { duration, milliseconds, seconds } from './duration.ts';
 export { timestamp } from './timestamp.ts';
-
-/** What a google.protobuf.Value can hold; undefined members of objects are left out. */
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
 
 const wrap = <T>(value: T): { readonly value: T } => Object.freeze({ value });
 
@@ -51,9 +49,6 @@ export function value(json: Json): Value {
       return isList(json) ? { list_value: { values: json.map(value) } } : { struct_value: struct(json) };
   }
 }
-
-/** Tells a JSON list from the other JSON values. */
-export const isList = (json: Json): json is readonly Json[] => Array.isArray(json);
 
 /** The object that a Struct stands for. */
 export function fromStruct(s: Struct): { readonly [key: string]: Json } {

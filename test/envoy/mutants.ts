@@ -5,7 +5,7 @@ import type { AnyMessage } from '../../src/proto/message.ts';
 import type { Rules } from '../../src/proto/rules.ts';
 import { type FieldSchema, schemaOf } from '../../src/proto/schema.ts';
 import { typeName } from '../../src/proto/type-url.ts';
-import type { Json } from '../../src/proto/wellknown.ts';
+import type { Json } from '../../src/unknown.ts';
 import { original } from './original.ts';
 
 const BOOTSTRAP = 'envoy.config.bootstrap.v3.Bootstrap';

@@ -1,4 +1,4 @@
-import type { Json } from '../../src/proto/wellknown.ts';
+import type { Json } from '../../src/unknown.ts';
 
 const any = (name: string, fields: object = {}): object => ({ '@type': `type.googleapis.com/${name}`, ...fields });
 

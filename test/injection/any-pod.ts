@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import type { JsonObject, Pod, StringMap } from '../../src/injection/pod.ts';
+import type { Pod, StringMap } from '../../src/injection/pod.ts';
+import type { JsonObject } from '../../src/unknown.ts';
 
 /** Arbitrary pods that an API server would take, as far as injection looks at them. */
 

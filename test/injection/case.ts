@@ -2,11 +2,11 @@ import { existsSync, globSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { parseMeshConfig } from '../../src/config/parse/mesh-config.ts';
 import { type Injection, injectPod } from '../../src/injection/inject.ts';
-import type { JsonObject } from '../../src/injection/pod.ts';
 import { type InjectionSettings, readSettings } from '../../src/injection/settings.ts';
 import type { Sidecar } from '../../src/injection/templates/templates.ts';
 import { podIn } from '../../src/injection/workloads.ts';
 import { meshSettings } from '../../src/istio/settings.ts';
+import type { JsonObject } from '../../src/unknown.ts';
 import { parseYaml, partsOf } from '../../src/yaml/documents.ts';
 
 /** A folder of `cases/`: pods, and the settings that they are injected by. */

@@ -1,4 +1,5 @@
-import type { JsonObject, Pod, StringMap } from '../../src/injection/pod.ts';
+import type { Pod, StringMap } from '../../src/injection/pod.ts';
+import type { JsonObject } from '../../src/unknown.ts';
 
 /** A pod that an API server would take, but for what injection is asked in it; and why it is refused a sidecar, where it is. */
 export interface OddPod {

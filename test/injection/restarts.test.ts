@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { kinds } from '../../src/config/kinds.ts';
 import { injectPod } from '../../src/injection/inject.ts';
-import type { JsonObject, Pod } from '../../src/injection/pod.ts';
+import type { Pod } from '../../src/injection/pod.ts';
 import { type Restart, restarts, restartsAmong } from '../../src/injection/restarts.ts';
 import type { InjectionSettings } from '../../src/injection/settings.ts';
 import { type Webhook, webhooksOf } from '../../src/injection/webhooks.ts';
 import type { KubeNamespace, KubePod } from '../../src/istio/kubernetes.ts';
 import { project } from '../../src/sources/kubernetes/projection.ts';
+import type { JsonObject } from '../../src/unknown.ts';
 import { settingsOf } from './case.ts';
 
 const settings = settingsOf({ values: '{}', mesh: '' });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { JsonObject, Pod } from '../../src/injection/pod.ts';
+import type { Pod } from '../../src/injection/pod.ts';
 import { environmentIn, type Reviewed, review } from '../../src/injection/review.ts';
+import type { JsonObject } from '../../src/unknown.ts';
 import { settingsOf } from './case.ts';
 import { patched } from './patched.ts';
 

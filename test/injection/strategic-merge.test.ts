@@ -4,8 +4,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { JsonObject } from '../../src/injection/pod.ts';
 import { strategicMerge } from '../../src/injection/strategic-merge.ts';
+import type { JsonObject } from '../../src/unknown.ts';
 
 // `kubectl patch --local --type strategic` says what is right. Its answers are kept; UPDATE_GOLDEN=1 asks it anew, where test/lab/build.sh has built it.
 

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { findAllFaults, pathText } from '../../src/proto/faults.ts';
 import type { AnyMessage } from '../../src/proto/message.ts';
-import { type Json, struct } from '../../src/proto/wellknown.ts';
+import { struct } from '../../src/proto/wellknown.ts';
+import type { Json } from '../../src/unknown.ts';
 
 const said = (name: string, message: AnyMessage): readonly string[] =>
   findAllFaults(`envoy.extensions.filters.${name}`, message).map(({ path }) => pathText(path));

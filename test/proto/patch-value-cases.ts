@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { patchMessages } from '../../src/istio/patch-value.ts';
 import { EnvoyFilter_ApplyTo as ApplyTo } from '../../src/proto/generated/istio/networking/v1alpha3.ts';
 import { messageJson } from '../../src/proto/json-writer.ts';
-import type { Json } from '../../src/proto/wellknown.ts';
+import type { Json } from '../../src/unknown.ts';
 import { message } from './arbitrary-message.ts';
 
 /** The value of an EnvoyFilter's patch. */

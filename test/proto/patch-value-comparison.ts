@@ -7,7 +7,8 @@ import { EnvoyFilter_ApplyTo as ApplyTo } from '../../src/proto/generated/istio/
 import { messageJson } from '../../src/proto/json-writer.ts';
 import type { AnyMessage } from '../../src/proto/message.ts';
 import { schemaOf } from '../../src/proto/schema.ts';
-import { type Json, struct } from '../../src/proto/wellknown.ts';
+import { struct } from '../../src/proto/wellknown.ts';
+import type { Json } from '../../src/unknown.ts';
 import type { Answer, Case } from './patch-value-cases.ts';
 
 /** What reading a value comes to, in the shape of istiod's answer. */

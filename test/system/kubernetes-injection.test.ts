@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
-import { containersOf, findContainer, initContainersOf, type JsonObject, type Pod } from '../../src/injection/pod.ts';
+import { containersOf, findContainer, initContainersOf, type Pod } from '../../src/injection/pod.ts';
 import { ApiError } from '../../src/kubernetes/api-error.ts';
 import type { Resource } from '../../src/kubernetes/object.ts';
+import type { JsonObject } from '../../src/unknown.ts';
 import { inThisProcess } from '../cli/program.ts';
 import { anyPod } from '../injection/any-pod.ts';
 import { noApiServer } from '../kubernetes/api-server.ts';

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import type { JsonObject } from '../../src/injection/pod.ts';
 import type { KubeObject, Resource } from '../../src/kubernetes/object.ts';
+import type { JsonObject } from '../../src/unknown.ts';
 
 const deploy = join(import.meta.dirname, '../../deploy/istiod');
 

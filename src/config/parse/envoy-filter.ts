@@ -9,7 +9,8 @@ import {
   EnvoyFilter_Patch_Operation as Operation,
 } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { walk } from '../../proto/walk.ts';
-import { fromStruct, type Json } from '../../proto/wellknown.ts';
+import { fromStruct } from '../../proto/wellknown.ts';
+import type { Json } from '../../unknown.ts';
 import type { Parsed } from '../problem.ts';
 import type { RawObject } from '../raw.ts';
 import { checkRegex } from '../regex.ts';

@@ -7,7 +7,7 @@ import type { MeshModel } from '../../model/mesh.ts';
 import type { Proxy } from '../../model/proxy/proxy.ts';
 import { each, type LateJson, type LateList, lateCamelJson, Members, pause, toCamelJson } from '../../proto/json.ts';
 import type { MessageName } from '../../proto/message.ts';
-import type { Json } from '../../proto/wellknown.ts';
+import type { Json } from '../../unknown.ts';
 import { sortedBy } from './sorted.ts';
 
 /** Istio's kinds with the messages of their specs, in the order of istiod's pages. */

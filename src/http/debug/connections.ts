@@ -4,7 +4,7 @@ import type { MeshModel } from '../../model/mesh.ts';
 import type { Proxy } from '../../model/proxy/proxy.ts';
 import { each, type LateJson } from '../../proto/json.ts';
 import { shownJson } from '../../proto/redact.ts';
-import type { Json } from '../../proto/wellknown.ts';
+import type { Json } from '../../unknown.ts';
 import type { Connection } from '../../xds/connection.ts';
 import { byName, connectionId } from './view.ts';
 

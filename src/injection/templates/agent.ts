@@ -5,7 +5,8 @@ import {
   type ProxyConfig,
 } from '../../proto/generated/istio/mesh/v1alpha1.ts';
 import { toJson } from '../../proto/json.ts';
-import { annotation, containersOf, type JsonObject, labelsOf } from '../pod.ts';
+import type { JsonObject } from '../../unknown.ts';
+import { annotation, containersOf, labelsOf } from '../pod.ts';
 import { PROXY_IMAGE } from '../status.ts';
 import type { TemplateContext } from '../template.ts';
 import * as container from './proxy-container.ts';

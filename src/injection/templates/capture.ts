@@ -1,4 +1,5 @@
-import { annotation, CAPTURE, type JsonObject, VALIDATION } from '../pod.ts';
+import type { JsonObject } from '../../unknown.ts';
+import { annotation, CAPTURE, VALIDATION } from '../pod.ts';
 import type { TemplateContext } from '../template.ts';
 import { interceptionOf, proxyMetadata, pullPolicy, resourcesOf, seccomp, setting, when } from './proxy-container.ts';
 

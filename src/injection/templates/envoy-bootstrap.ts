@@ -1,14 +1,7 @@
 import { toJson } from '../../proto/json.ts';
+import type { JsonObject } from '../../unknown.ts';
 import { bootstrapOf, type Endpoint, type Secure } from '../bootstrap.ts';
-import {
-  allContainersOf,
-  annotation,
-  type Container,
-  type EnvVar,
-  type JsonObject,
-  labelsOf,
-  type Pod,
-} from '../pod.ts';
+import { allContainersOf, annotation, type Container, type EnvVar, labelsOf, type Pod } from '../pod.ts';
 import { PROBERS, periodOf, readProbers } from '../probes.ts';
 import { readScrape, SCRAPE } from '../prometheus.ts';
 import type { TemplateContext } from '../template.ts';

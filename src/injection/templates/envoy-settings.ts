@@ -4,8 +4,9 @@ import {
   type ProxyConfig,
   ProxyConfig_TracingServiceName as ServiceName,
 } from '../../proto/generated/istio/mesh/v1alpha1.ts';
+import { type Json, type JsonObject, own } from '../../unknown.ts';
 import { type Endpoint, http2, socketAddress } from '../bootstrap.ts';
-import { annotation, type Json, type JsonObject, labelsOf, own, type Pod, PROXY } from '../pod.ts';
+import { annotation, labelsOf, type Pod, PROXY } from '../pod.ts';
 import { type StatsMatcher, statsFields } from '../stats.ts';
 import type { TemplateContext } from '../template.ts';
 

@@ -1,5 +1,6 @@
 import { milliseconds } from '../../config/duration.ts';
-import { annotation, type JsonObject, labelsOf, own, PROXY } from '../pod.ts';
+import { type JsonObject, own } from '../../unknown.ts';
+import { annotation, labelsOf, PROXY } from '../pod.ts';
 import { PROXY_IMAGE } from '../status.ts';
 import type { Template, TemplateContext } from '../template.ts';
 import { warnOfAgentOnly } from './agent-only.ts';

@@ -1,4 +1,5 @@
-import { type JsonObject, labelsOf, own, PROXY } from '../pod.ts';
+import { type JsonObject, own } from '../../unknown.ts';
+import { labelsOf, PROXY } from '../pod.ts';
 import type { Template, TemplateContext } from '../template.ts';
 import * as agent from './agent.ts';
 import { captureArguments, captureContainers, validationArguments } from './capture.ts';

@@ -1,4 +1,5 @@
-import { annotation, type JsonObject, labelsOf, own, type StringMap } from '../pod.ts';
+import { type JsonObject, own } from '../../unknown.ts';
+import { annotation, labelsOf, type StringMap } from '../pod.ts';
 import type { TemplateContext } from '../template.ts';
 import { excludedInbound } from './capture.ts';
 import { networksWith } from './multus.ts';

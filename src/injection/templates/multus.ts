@@ -1,5 +1,3 @@
-import { isList, isObject } from '../strategic-merge.ts';
-
 /**
  * Multus' annotation of networks, in JSON or as a list of names, with one more (inject/template.go appendMultusNetwork). What cannot be read is left
  * as it is.
@@ -12,15 +10,12 @@ export function networksWith(existing: string, network: string): string {
     const known = existing.split(',').some(item => item.trim() === network);
     return known ? existing : `${existing}, ${network}`;
   }
-  let networks: unknown;
-  try {
-    networks = JSON.parse(existing);
-  } catch {
-    return existing;
-  }
+  const networks = jsonIn(existing);
   if (!isList(networks)) return existing;
   const has = networks.some(item => isObject(item) && item['name'] === name && (item['namespace'] ?? '') === namespace);
   if (has) return existing;
   const added = `, {"name": "${name}"${namespace && `, "namespace": "${namespace}"`}}`;
   return existing.slice(0, end) + added + existing.slice(end);
 }
+
+import { isList, isObject, jsonIn } from '../../unknown.ts';

@@ -1,4 +1,4 @@
-import type { JsonObject } from '../pod.ts';
+import type { JsonObject } from '../../unknown.ts';
 import type { TemplateContext } from '../template.ts';
 import { canonicalMetadata, metadata } from './metadata.ts';
 import { isEmpty, when } from './proxy-container.ts';

@@ -1,5 +1,6 @@
 import { ProxyConfig_InboundInterceptionMode as Mode } from '../../proto/generated/istio/mesh/v1alpha1.ts';
-import { annotation, type Container, containersOf, type JsonObject, PROXY, withoutNulls } from '../pod.ts';
+import type { JsonObject } from '../../unknown.ts';
+import { annotation, type Container, containersOf, PROXY, withoutNulls } from '../pod.ts';
 import type { TemplateContext, Workload } from '../template.ts';
 import type { ProxyValues } from '../values.ts';
 

@@ -1,5 +1,6 @@
+import type { JsonObject } from '../../unknown.ts';
 import { http2, socketAddress } from '../bootstrap.ts';
-import type { HttpGet, JsonObject } from '../pod.ts';
+import type { HttpGet } from '../pod.ts';
 import type { AppProbers, Prober } from '../probes.ts';
 import type { Scrape } from '../prometheus.ts';
 

@@ -1,4 +1,5 @@
-import { annotation, type JsonObject } from '../pod.ts';
+import type { JsonObject } from '../../unknown.ts';
+import { annotation } from '../pod.ts';
 import type { TemplateContext } from '../template.ts';
 
 /** What the proxy reads of files: volumes, and where they are mounted. */

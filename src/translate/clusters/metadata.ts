@@ -5,7 +5,8 @@ import { distinctBy } from '../../lists.ts';
 import type { Service } from '../../model/services/service.ts';
 import type { Metadata } from '../../proto/generated/envoy/config/core/v3.ts';
 import { ClientTLSSettings_TLSmode as TlsMode } from '../../proto/generated/istio/networking/v1alpha3.ts';
-import { type Json, struct } from '../../proto/wellknown.ts';
+import { struct } from '../../proto/wellknown.ts';
+import type { Json } from '../../unknown.ts';
 import { configPath } from '../config-metadata.ts';
 import type { PortPolicy } from '../destinations/traffic-policy.ts';
 

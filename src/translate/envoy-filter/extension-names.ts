@@ -1,7 +1,6 @@
 import { type EnvoyBuild, hasExtension, packageOf } from '../../model/proxy/traits.ts';
 import { typeName } from '../../proto/any.ts';
-import type { Json } from '../../proto/wellknown.ts';
-import { isObject } from '../../unknown.ts';
+import { isObject, type Json } from '../../unknown.ts';
 
 /** Filters of Istio's own build of Envoy, by the messages that configure them. */
 const istio: Readonly<Record<string, readonly string[]>> = {

@@ -7,7 +7,8 @@ import type { Filter } from '../../proto/generated/envoy/config/listener/v3.ts';
 import type { HttpFilter } from '../../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import { FilterConfig_Protocol as Upstream } from '../../proto/generated/istio/envoy/config/filter/http/alpn/v2alpha1.ts';
 import type { PluginConfig } from '../../proto/generated/stats.ts';
-import { type Json, struct } from '../../proto/wellknown.ts';
+import { struct } from '../../proto/wellknown.ts';
+import type { Json } from '../../unknown.ts';
 
 /** Whether the Node lists one of the names: an unlisted build counts as upstream Envoy. */
 const lists = (build: EnvoyBuild, ...names: readonly string[]): boolean =>

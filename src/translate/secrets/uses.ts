@@ -12,7 +12,8 @@ import {
   type ServerTLSSettings,
   type TrafficPolicy,
 } from '../../proto/generated/istio/networking/v1alpha3.ts';
-import { fromStruct, type Json } from '../../proto/wellknown.ts';
+import { fromStruct } from '../../proto/wellknown.ts';
+import type { Json } from '../../unknown.ts';
 import { credential, hasCredentialSocket } from '../clusters/sds.ts';
 
 /** A field of an object that names a credential. */

@@ -6,7 +6,8 @@ import type {
 import type { SubstitutionFormatString } from '../../../src/proto/generated/envoy/config/core/v3.ts';
 import type { CommonGrpcAccessLogConfig } from '../../../src/proto/generated/envoy/extensions/access_loggers/grpc/v3.ts';
 import type { Any } from '../../../src/proto/generated/google/protobuf.ts';
-import { fromStruct, type Json } from '../../../src/proto/wellknown.ts';
+import { fromStruct } from '../../../src/proto/wellknown.ts';
+import type { Json } from '../../../src/unknown.ts';
 import type { Outcome } from '../call.ts';
 
 /** Where a line about a call is written, and what it says. */

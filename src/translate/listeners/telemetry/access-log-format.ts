@@ -5,8 +5,8 @@ import type { AccessLog } from '../../../proto/generated/envoy/config/accesslog/
 import type { SubstitutionFormatString, TypedExtensionConfig } from '../../../proto/generated/envoy/config/core/v3.ts';
 import type { Struct } from '../../../proto/generated/google/protobuf.ts';
 import { MeshConfig_AccessLogEncoding } from '../../../proto/generated/istio/mesh/v1alpha1.ts';
-import { type Json, struct } from '../../../proto/wellknown.ts';
-import { isObject } from '../../../unknown.ts';
+import { struct } from '../../../proto/wellknown.ts';
+import { isObject, type Json } from '../../../unknown.ts';
 
 /** Istio's default line, known to every dashboard that reads these logs (istio: EnvoyTextLogFormat). */
 export const TEXT_LOG_FORMAT =
