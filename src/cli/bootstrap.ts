@@ -7,7 +7,7 @@ import type { Locality } from '../model/endpoints/endpoint.ts';
 import { nodeLocality, nowhere } from '../model/endpoints/locality.ts';
 import { workloadName } from '../model/endpoints/pods.ts';
 import type { Address } from '../settings/address.ts';
-import { address, peerAddress } from '../settings/option-values.ts';
+import { address, oneOf, peerAddress } from '../settings/option-values.ts';
 import { readMeshOptions } from '../settings/settings.ts';
 import { findPod } from './pod.ts';
 
@@ -86,18 +86,13 @@ export async function run(args: Arguments, io: Io): Promise<number> {
     throw new UsageError(`pod ${pod.meta.name}: its status has no podIP: a proxy is known by its address`);
   const mesh = readMeshOptions(args);
   const node = [...contents.Node.values()].find(n => n.meta.name === pod.node);
-  const type = options['type'];
-  if (type !== 'sidecar' && type !== 'router') throw new UsageError(`--type: '${type}'; expected sidecar or router`);
-  const interception = options['interception'] ?? '';
-  if (!['REDIRECT', 'TPROXY', 'NONE'].includes(interception))
-    throw new UsageError(`--interception: '${interception}'; expected REDIRECT, TPROXY or NONE`);
   const bootstrap = bootstrapOf({
     pod,
-    type,
+    type: oneOf('type', options['type'] ?? '', ['sidecar', 'router']),
     domain: mesh.domain,
     clusterId: mesh.clusterId,
     locality: node ? nodeLocality(node) : nowhere,
-    interception,
+    interception: oneOf('interception', options['interception'] ?? '', ['REDIRECT', 'TPROXY', 'NONE']),
     dnsCapture: flags.has('dns-capture'),
     xds: peerAddress('xds-address', options['xds-address'] ?? (flags.has('secure') ? SECURE : PLAINTEXT)),
     secure: await secureOf(args, `istiod.${mesh.rootNamespace}.svc`),

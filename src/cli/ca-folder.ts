@@ -5,7 +5,7 @@ import { type CertificateAuthority, readAuthority } from '../security/authority.
 import { pemOf } from '../security/certificate.ts';
 import { PrivateKey } from '../security/private-key.ts';
 import { makeRoot } from '../security/root.ts';
-import { osError } from './os-error.ts';
+import { orOsError, osError } from './os-error.ts';
 
 /** An authority in a folder of this machine: the root that signs, and the key that callers' tokens are signed with. */
 export interface FolderAuthority {
@@ -40,9 +40,7 @@ async function readOwn(folder: string, name: string): Promise<string> {
   if (!found.isFile()) throw wrong(path, 'it is no file: restore the folder');
   checkAccess(path, found, '600');
   if (found.size > MOST_BYTES) throw wrong(path, `it has ${found.size} bytes, at most ${MOST_BYTES} are read`);
-  const file = await open(path).catch((error: unknown) => {
-    throw osError(`--ca: ${path}`, error);
-  });
+  const file = await orOsError(`--ca: ${path}`, open(path));
   try {
     return await file.readFile('utf8');
   } finally {
@@ -112,10 +110,7 @@ const placeOf = (folder: string): Promise<string> => realpath(folder).catch(() =
  */
 export async function openFolderAuthority(folder: string, trustDomain: string, now: number): Promise<FolderAuthority> {
   const place = await placeOf(folder);
-  if (!(await isFilled(place)))
-    await make(place, trustDomain, now).catch((error: unknown) => {
-      throw osError(`--ca: ${folder}`, error);
-    });
+  if (!(await isFilled(place))) await orOsError(`--ca: ${folder}`, make(place, trustDomain, now));
   return readFolderAuthority(folder, now);
 }
 

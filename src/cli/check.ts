@@ -1,18 +1,18 @@
 import { type Arguments, type Io, UsageError } from '../command.ts';
-import { isDnsLabel } from '../config/host.ts';
 import { kinds } from '../config/kinds.ts';
 import { type Problem, problemLine } from '../config/problem.ts';
 import { readSettings } from '../injection/settings.ts';
 import { webhooksIn } from '../injection/webhooks.ts';
 import type { KubePod } from '../istio/kubernetes.ts';
 import { inRevision } from '../istio/revision.ts';
-import { ApiClient } from '../kubernetes/api-client.ts';
+import type { ApiClient } from '../kubernetes/api-client.ts';
+import { revisionName } from '../settings/option-values.ts';
 import { readMeshOptions } from '../settings/settings.ts';
 import { project } from '../sources/kubernetes/projection.ts';
 import { fieldsOf, type JsonObject, listOf, textOf } from '../unknown.ts';
 import { VERSION } from '../version.ts';
+import { connect, requestError } from './cluster.ts';
 import { type ClusterState, checkCluster, type Unpulled, type WebhookConfiguration } from './cluster-check.ts';
-import { clusterError, requestError } from './cluster-error.ts';
 import { meshOf } from './inject.ts';
 import { type ClusterSettings, settingsFrom } from './injection-settings.ts';
 
@@ -138,17 +138,9 @@ function settingsIn(
 
 /** Reads what is looked at. Throws a UsageError where the cluster cannot be read. */
 async function stateOf(args: Arguments): Promise<ClusterState> {
-  const { kubeconfig, context, revision = 'default' } = args.options;
   const { rootNamespace } = readMeshOptions(args);
-  if (!isDnsLabel(revision) || revision !== revision.toLowerCase())
-    throw new UsageError(`--revision: '${revision}' cannot be a revision; expected one such as canary or 1-31`);
-  const client = await ApiClient.create({ kubeconfig, context }).catch((error: Error) => {
-    throw clusterError(
-      kubeconfig,
-      error,
-      'there is no cluster to check: name one with --kubeconfig FILE or $KUBECONFIG',
-    );
-  });
+  const revision = revisionName(args.options['revision'] ?? 'default');
+  const client = await connect(args, 'there is no cluster to check: name one with --kubeconfig FILE or $KUBECONFIG');
   const configurations = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations';
   const validators = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations';
   const [namespaces, pods, webhooks, validating, services, roots, texts] = await Promise.all([

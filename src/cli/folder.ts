@@ -2,13 +2,11 @@ import { readdir } from 'node:fs/promises';
 import { type ConfigContents, ConfigStore } from '../config/store.ts';
 import { silentLog } from '../log/log.ts';
 import { directorySource } from '../sources/directory.ts';
-import { osError } from './os-error.ts';
+import { orOsError } from './os-error.ts';
 
 /** Throws a UsageError where `--config` names no folder that can be read. */
 export async function checkFolder(folder: string): Promise<void> {
-  await readdir(folder).catch((error: unknown) => {
-    throw osError(`--config: ${folder}`, error);
-  });
+  await orOsError(`--config: ${folder}`, readdir(folder));
 }
 
 /** Reads the objects of the folder that `--config` names once. Throws a UsageError where there is none. */

@@ -15,10 +15,11 @@ import type { Values } from '../injection/values.ts';
 import { meshSettings } from '../istio/settings.ts';
 import { objectKey } from '../object-key.ts';
 import type { MeshConfig } from '../proto/generated/istio/mesh/v1alpha1.ts';
+import { oneOf } from '../settings/option-values.ts';
 import { readMeshOptions } from '../settings/settings.ts';
 import { type ClusterSettings, clusterSettings, OFFLINE } from './injection-settings.ts';
 import { joined, mapPods, readInput } from './manifests.ts';
-import { osError } from './os-error.ts';
+import { orOsError } from './os-error.ts';
 
 /** Texts of the settings, and whether the nodes run native sidecars. */
 async function textsOf(args: Arguments): Promise<ClusterSettings> {
@@ -36,9 +37,7 @@ async function textsOf(args: Arguments): Promise<ClusterSettings> {
     files.map(async name => {
       const file = options[name];
       if (file === undefined) return undefined;
-      return readFile(file, 'utf8').catch((error: unknown) => {
-        throw osError(`--${name}: ${file}`, error);
-      });
+      return orOsError(`--${name}: ${file}`, readFile(file, 'utf8'));
     }),
   );
   return { mesh, values, config, kubelets: [] };
@@ -62,20 +61,10 @@ export function meshOf(
   return meshSettings(parsed.value, options, '').config;
 }
 
-function sidecarOf(args: Arguments): Sidecar | undefined {
-  const { template } = args.options;
-  const known = Object.keys(sidecars) as Sidecar[];
-  if (template === undefined) return undefined;
-  const found = known.find(name => name === template);
-  if (!found) throw new UsageError(`--template: '${template}'; expected one of ${known.join(', ')}`);
-  return found;
-}
-
 function nativeOf({ options }: Arguments, values: Values, kubelets: readonly string[]): boolean {
   const told = options['native-sidecars'];
   if (told === undefined) return nativeSidecarsTold(values) ?? runNativeSidecars(kubelets);
-  if (told !== 'true' && told !== 'false') throw new UsageError(`--native-sidecars: '${told}'; expected true or false`);
-  return told === 'true';
+  return oneOf('native-sidecars', told, ['true', 'false']) === 'true';
 }
 
 /** Who asks by this command wants injection; the cluster's policy is for those who do not ask. */
@@ -89,7 +78,9 @@ const asked = (settings: InjectionSettings): InjectionSettings => ({
 /** `pilotlight inject`. Resolves to the exit code; rejects with a UsageError. */
 export async function inject(args: Arguments, io: Io): Promise<number> {
   const files = filesOf(args);
-  const sidecar = sidecarOf(args);
+  const { template } = args.options;
+  const sidecar =
+    template === undefined ? undefined : oneOf('template', template, Object.keys(sidecars) as readonly Sidecar[]);
   const texts = await Promise.all(files.map(file => readInput('--filename', file)));
   const { mesh, values, config, kubelets } = await textsOf(args);
   const tell = (problems: readonly Problem[]) => {

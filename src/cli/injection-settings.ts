@@ -1,10 +1,10 @@
 import type { Arguments } from '../command.ts';
 import { inRevision } from '../istio/revision.ts';
-import { ApiClient } from '../kubernetes/api-client.ts';
+import type { ApiClient } from '../kubernetes/api-client.ts';
 import { ApiError } from '../kubernetes/api-error.ts';
 import { readMeshOptions } from '../settings/settings.ts';
 import { fieldsOf, type JsonObject, listOf, textOf } from '../unknown.ts';
-import { clusterError, requestError } from './cluster-error.ts';
+import { connect, requestError } from './cluster.ts';
 
 /** What a cluster says of injection, as texts. */
 export interface ClusterSettings {
@@ -20,15 +20,8 @@ export const OFFLINE = 'without one, give --mesh-config FILE (an empty file for 
 
 /** Reads the ConfigMaps of Istio's names and the nodes' versions from the cluster of the kubeconfig. Throws a UsageError. */
 export async function clusterSettings(args: Arguments): Promise<ClusterSettings> {
-  const { kubeconfig, context } = args.options;
-  const client = await ApiClient.create({ kubeconfig, context }).catch((error: Error) => {
-    throw clusterError(
-      kubeconfig,
-      error,
-      `there is no cluster whose settings could be read; ${OFFLINE}, or --kubeconfig FILE`,
-    );
-  });
-  return settingsFrom(client, args);
+  const nothing = `there is no cluster whose settings could be read; ${OFFLINE}, or --kubeconfig FILE`;
+  return settingsFrom(await connect(args, nothing), args);
 }
 
 /** The same by a client that is there already. */

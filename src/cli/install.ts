@@ -1,7 +1,7 @@
 import { parseDocument, stringify } from 'yaml';
 import { type Arguments, type Io, suggestion, UsageError } from '../command.ts';
-import { isDnsLabel } from '../config/host.ts';
 import { type Sidecar, sidecars } from '../injection/templates/templates.ts';
+import { either, isNamespace } from '../settings/option-values.ts';
 import { fieldsOf, isList, type Json, type JsonObject } from '../unknown.ts';
 import { DEPLOY, kustomize, mapObject } from './kustomization.ts';
 
@@ -26,7 +26,7 @@ const withText = (name: string, key: string, change: (text: string) => string) =
 
 const one = (value: string, known: readonly string[], setting: string): string => {
   if (known.includes(value)) return value;
-  throw wrong(setting, value, `${known.slice(0, -1).join(', ')} or ${known.at(-1)}${suggestion(value, known)}`);
+  throw wrong(setting, value, `${either(known)}${suggestion(value, known)}`);
 };
 
 /** What has a name of its own in each revision, as Istio's chart names it. */
@@ -95,7 +95,7 @@ const LONGEST_REVISION = 63 - 'istiod-'.length;
 
 /** A control plane beside others: everything of it but the namespace and the CRDs, which they share, has names of its own. */
 function inRevision(objects: readonly JsonObject[], revision: string): readonly JsonObject[] {
-  if (!isDnsLabel(revision) || revision !== revision.toLowerCase() || revision.length > LONGEST_REVISION)
+  if (!isNamespace(revision) || revision.length > LONGEST_REVISION)
     throw wrong('revision', revision, `a name such as canary or 1-31, of at most ${LONGEST_REVISION} letters`);
   if (revision === 'default') return objects;
   const address = (text: string) => text.replaceAll(/\bistiod\.(?=[\w-]+\.svc)/g, `istiod-${revision}.`);

@@ -4,6 +4,7 @@ import type { Leftovers } from '../iptables/change.ts';
 import { type Cidr, cidrOf, type IpVersion } from '../iptables/cidr.ts';
 import type { Addresses } from '../iptables/host.ts';
 import type { Probe } from '../iptables/validation.ts';
+import { either } from '../settings/option-values.ts';
 
 /** What the flags are read on. */
 export interface Machine {
@@ -134,7 +135,7 @@ function duration(typed: Typed): number {
 
 function oneOf<T extends string>(typed: Typed, values: readonly T[]): T | undefined {
   const value = values.find(each => each === typed.text);
-  if (value === undefined && typed.text !== '') throw wrong(typed, typed.text, values.join(' or '));
+  if (value === undefined && typed.text !== '') throw wrong(typed, typed.text, either(values));
   return value;
 }
 

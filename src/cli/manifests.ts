@@ -5,19 +5,16 @@ import type { Pod } from '../injection/pod.ts';
 import { type PodInObject, podIn } from '../injection/workloads.ts';
 import { inOneGo } from '../slices.ts';
 import { decode } from '../sources/encoding.ts';
-import { fieldsOf, textOf } from '../unknown.ts';
+import { fieldsOf, isList, isObject, type JsonObject, textOf } from '../unknown.ts';
 import { lineOf, type Part, partsOf, readPart } from '../yaml/documents.ts';
 import { editDocument, isJson } from './edit-document.ts';
-import { osError } from './os-error.ts';
+import { orOsError } from './os-error.ts';
 
 /** A file's text; standard input's for `-`. Throws a UsageError. */
 export async function readInput(option: string, file: string): Promise<string> {
   if (/^https?:\/\//.test(file))
     throw new UsageError(`${option}: ${file}: files are read, not addresses; expected - behind: curl -fsSL ${file} |`);
-  const bytes = file === '-' ? buffer(process.stdin) : readFile(file);
-  const read = await bytes.catch((error: unknown) => {
-    throw osError(`${option}: ${file}`, error);
-  });
+  const read = await orOsError(`${option}: ${file}`, file === '-' ? buffer(process.stdin) : readFile(file));
   const decoded = decode(read);
   if (!('text' in decoded)) throw new UsageError(`${file}: line ${decoded.line}: ${decoded.message}`);
   return read.indexOf('\ufeff') === 0 ? `\ufeff${decoded.text}` : decoded.text;

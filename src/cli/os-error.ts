@@ -35,6 +35,12 @@ export function osError(subject: string, error: unknown): UsageError {
   return new UsageError(`${subject}: ${reasons[code] ?? (error as Error).message}`);
 }
 
+/** What the work comes to; an error of the operating system as {@link osError}. */
+export const orOsError = <T>(subject: string, work: Promise<T>): Promise<T> =>
+  work.catch((error: unknown) => {
+    throw osError(subject, error);
+  });
+
 /** As osError, for an address to listen on. */
 export function listenError(
   option: string,

@@ -28,17 +28,14 @@ import { meshConfigFile } from '../sources/mesh-config-file.ts';
 import { isObject } from '../unknown.ts';
 import { VERSION } from '../version.ts';
 import { checkFolder } from './folder.ts';
-import { kubeconfigError, listenError, osError } from './os-error.ts';
+import { kubeconfigError, listenError, orOsError, osError } from './os-error.ts';
 
 /** What the control plane is fed with. Throws a UsageError where that cannot be read. */
 async function inputsOf(
   { source, meshConfig, mesh, revision, jwks, rotationPace }: Settings,
   scopes: LogScopes,
 ): Promise<Omit<Dependencies, 'log' | 'jwtRule' | 'scopes'>> {
-  if (meshConfig !== undefined)
-    await readFile(meshConfig).catch((error: unknown) => {
-      throw osError(`--mesh-config: ${meshConfig}`, error);
-    });
+  if (meshConfig !== undefined) await orOsError(`--mesh-config: ${meshConfig}`, readFile(meshConfig));
   if (jwks.ca !== undefined)
     await readCertificates(jwks.ca).catch((error: Error) => {
       throw 'code' in error && 'syscall' in error

@@ -11,7 +11,7 @@ import type { Translation } from '../translate/translate.ts';
 import { messageOf } from '../unknown.ts';
 import { World } from '../world.ts';
 import { readFolder } from './folder.ts';
-import { osError } from './os-error.ts';
+import { orOsError } from './os-error.ts';
 
 type MessageName =
   | 'envoy.config.cluster.v3.Cluster'
@@ -37,9 +37,7 @@ const translationJson = (t: Translation): object => ({
 });
 
 async function readNode(file: string): Promise<Proxy> {
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw osError(`--node: ${file}`, error);
-  });
+  const text = await orOsError(`--node: ${file}`, readFile(file, 'utf8'));
   if (!text.trim()) throw new UsageError(`--node: ${file} is empty`);
   let json: unknown;
   try {
@@ -68,9 +66,6 @@ export async function run(args: Arguments, io: Io): Promise<number> {
     io.err(`${problem.severity}: ${problemLine(problem)}\n`);
   const text = `${JSON.stringify(translationJson(translation), null, 1)}\n`;
   if (!out || out === '-') io.out(text);
-  else
-    await writeFile(out, text).catch((error: unknown) => {
-      throw osError(`--out: ${out}`, error);
-    });
+  else await orOsError(`--out: ${out}`, writeFile(out, text));
   return 0;
 }

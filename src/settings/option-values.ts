@@ -23,6 +23,22 @@ export function address(option: string, text: string, everywhere = everyAddress(
   return { host: bracketed ?? (plain || everywhere), port };
 }
 
+/** Words for people to choose from: `a, b or c`. */
+export const either = (words: readonly string[]): string => `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
+
+/** Reads one of some words. */
+export function oneOf<const W extends string>(option: string, text: string, words: readonly W[]): W {
+  const found = words.find(word => word === text);
+  if (found === undefined) throw new UsageError(`--${option}: '${text}'; expected ${either(words)}`);
+  return found;
+}
+
+/** Reads the name of a revision. */
+export function revisionName(text: string): string {
+  if (isNamespace(text)) return text;
+  throw new UsageError(`--revision: '${text}' cannot be a revision; expected one such as canary or 1-31`);
+}
+
 /** Reads a share: more than 0, at most 1. */
 export function share(option: string, text: string): number {
   const value = Number(text);

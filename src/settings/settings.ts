@@ -1,5 +1,5 @@
 import { type Arguments, type Option, UsageError } from '../command.ts';
-import { hostFault, isDnsLabel } from '../config/host.ts';
+import { hostFault } from '../config/host.ts';
 import type { MeshOptions } from '../istio/settings.ts';
 import { LOG_LEVELS, type LogLevel } from '../log/log-level.ts';
 import type { Pace } from '../security/rotation.ts';
@@ -13,8 +13,10 @@ import {
   hosts,
   isNamespace,
   namespaces,
+  oneOf,
   pace,
   ranges,
+  revisionName,
   share,
 } from './option-values.ts';
 
@@ -224,12 +226,8 @@ export function serveSettings(args: Arguments): Settings {
     throw new UsageError('--config reads a folder and --kubeconfig a cluster: choose one');
   if (config === undefined && ca !== undefined)
     throw new UsageError('--ca is for --config: in a cluster the authority of the mesh is in its Secrets');
-  const revision = options['revision'] ?? serveOptions.revision.default;
-  if (!isDnsLabel(revision) || revision !== revision.toLowerCase())
-    throw new UsageError(`--revision: '${revision}' cannot be a revision; expected one such as canary or 1-31`);
-  const logLevel = LOG_LEVELS.find(level => level === options['log-level']);
-  if (!logLevel)
-    throw new UsageError(`--log-level: '${options['log-level']}'; expected one of ${LOG_LEVELS.join(', ')}`);
+  const revision = revisionName(options['revision'] ?? serveOptions.revision.default);
+  const logLevel = oneOf('log-level', options['log-level'] ?? '', LOG_LEVELS);
   const addresses = proxyAddresses(args);
   return {
     source:

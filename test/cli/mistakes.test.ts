@@ -92,7 +92,7 @@ const mistakes: readonly (readonly [() => readonly string[], RegExp])[] = [
     () => ['serve', '--config', objects, '--kubeconfig', 'x'],
     /--config reads a folder and --kubeconfig a cluster: choose one$/,
   ],
-  [() => [...serve, '--log-level', 'loud'], /--log-level: 'loud'; expected one of trace, debug,/],
+  [() => [...serve, '--log-level', 'loud'], /--log-level: 'loud'; expected trace, debug,.* or /],
   ...['x', '0', '1.5', '-1'].map((text): (typeof mistakes)[number] => [
     () => [...serve, `--push-share=${text}`],
     /--push-share: '.*' is no share; expected a number above 0 and at most 1, such as 0\.25$/,

@@ -205,7 +205,7 @@ const mistakes: readonly (readonly [readonly string[], RegExp])[] = [
   [['-f', '/none'], /--filename: \/none: there is no such file/],
   [['-f', file('a.yaml', 'a: [')], /a\.yaml: line 2: /],
   [['-f', file('b.yaml', `${deployment}...\n${service}`)], /b\.yaml: line \d+: .*---/],
-  [['-f', mesh, '--template', 'istoi-proxy'], /--template: 'istoi-proxy'; expected one of envoy, istio-proxy/],
+  [['-f', mesh, '--template', 'istoi-proxy'], /--template: 'istoi-proxy'; expected envoy or istio-proxy/],
   [['-f', mesh, '--native-sidecars', 'maybe'], /--native-sidecars: 'maybe'; expected true or false/],
   [['-f', mesh, '--mesh-config', file('c.yaml', 'a: [')], /^the mesh's settings: /],
   [['-f', mesh, '--mesh-config', file('d.yaml', 'outboundTrafficPolicy: {mode: ANY}')], /outboundTrafficPolicy/],

@@ -1,12 +1,14 @@
-import { UsageError } from '../command.ts';
-import type { ApiClient } from '../kubernetes/api-client.ts';
+import { type Arguments, UsageError } from '../command.ts';
+import { ApiClient } from '../kubernetes/api-client.ts';
 import { ApiError, failureLine } from '../kubernetes/api-error.ts';
 import { NO_CLUSTER } from '../kubernetes/credentials.ts';
 import { kubeconfigError } from './os-error.ts';
 
-/** Why there is no client: `nothing` where no cluster is named anywhere, else what is wrong with how one is. */
-export const clusterError = (kubeconfig: string | undefined, error: Error, nothing: string): UsageError =>
-  error.message === NO_CLUSTER ? new UsageError(nothing) : kubeconfigError(kubeconfig, error);
+/** A client of the cluster that the kubeconfig names. Throws a UsageError: it says `nothing` where no cluster is named anywhere. */
+export const connect = ({ options: { kubeconfig, context } }: Arguments, nothing: string): Promise<ApiClient> =>
+  ApiClient.create({ kubeconfig, context }).catch((error: Error) => {
+    throw error.message === NO_CLUSTER ? new UsageError(nothing) : kubeconfigError(kubeconfig, error);
+  });
 
 /** How kubectl asks whether its user may read what is at a path: `/api/v1/namespaces/shop/pods` and `/api/v1/namespaces/shop/pods/web`. */
 function mayRead(path: string): string {
