@@ -71,5 +71,11 @@ export function familyOf(capture: Capture, version: IpVersion): Family {
   };
 }
 
+/** Who the proxy is, by user and by group, as a condition of a rule each. */
+export const ownersOf = ({ proxyUsers, proxyGroups }: Pick<Capture, 'proxyUsers' | 'proxyGroups'>) => [
+  ...proxyUsers.map(id => `--uid-owner ${id}`),
+  ...proxyGroups.map(id => `--gid-owner ${id}`),
+];
+
 /** Whether DNS is captured at all, of either family. */
 export const capturesDns = ({ dns }: Capture): boolean => dns.length > 0;

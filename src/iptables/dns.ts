@@ -1,4 +1,4 @@
-import { type Capture, capturesDns, type Family } from './capture.ts';
+import { type Capture, capturesDns, type Family, ownersOf } from './capture.ts';
 import { type Rule, ruleOf } from './rule.ts';
 
 const nat = ruleOf('nat');
@@ -35,12 +35,10 @@ export function dnsRedirects(capture: Capture, family: Family): readonly Rule[] 
 /** The raw table: UDP of applications and of the resolver is tracked apart. */
 export function dnsZones(capture: Capture, family: Family): readonly Rule[] {
   if (!capturesDns(capture)) return [];
-  const { proxyUsers, proxyGroups } = capture;
-  const owners = [...proxyUsers.map(id => `--uid-owner ${id}`), ...proxyGroups.map(id => `--gid-owner ${id}`)];
   const [questions, answers] = [each(family, '-d'), each(family, '-s')];
   return [
     raw('OUTPUT', '-j ISTIO_OUTPUT_DNS'),
-    ...owners.flatMap(owner => [
+    ...ownersOf(capture).flatMap(owner => [
       raw('ISTIO_OUTPUT_DNS', `-p udp --dport ${DNS_PORT} -m owner ${owner} -j ${UPSTREAM}`),
       raw('ISTIO_OUTPUT_DNS', `-p udp --sport ${RESOLVER_PORT} -m owner ${owner} -j ${CLIENT}`),
     ]),

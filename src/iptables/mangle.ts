@@ -1,4 +1,4 @@
-import type { Capture, Family } from './capture.ts';
+import { type Capture, type Family, ownersOf } from './capture.ts';
 import { type Rule, ruleOf } from './rule.ts';
 
 const mangle = ruleOf('mangle');
@@ -51,15 +51,21 @@ function inbound(capture: Capture, { loopback }: Family): readonly Rule[] {
   ];
 }
 
+/** What TPROXY needs to know to make use of its mark. */
+type Marked = Pick<Capture, 'tproxyMark' | 'proxyUsers' | 'proxyGroups'>;
+
 /** The mark of a connection goes with its packets in both directions, and keeps them out of the proxy a second time. */
-function marks({ tproxyMark, proxyUsers, proxyGroups }: Capture, { loopback, passthrough }: Family): readonly Rule[] {
-  const owners = [...proxyUsers.map(id => `--uid-owner ${id}`), ...proxyGroups.map(id => `--gid-owner ${id}`)];
+export function marks(
+  capture: Marked,
+  { loopback, passthrough }: Pick<Family, 'loopback' | 'passthrough'>,
+): readonly Rule[] {
+  const { tproxyMark } = capture;
   return [
     // Envoy's original_src filter marks what it sends to the application; the answers must come back through it.
     mangle('PREROUTING', `-p tcp -m mark --mark ${tproxyMark} -j CONNMARK --save-mark`),
     mangle('OUTPUT', `-p tcp -o lo -m mark --mark ${tproxyMark} -j RETURN`),
     // The application called its own Service: the outbound proxy's connection to the inbound one.
-    ...owners.map(owner =>
+    ...ownersOf(capture).map(owner =>
       mangle('OUTPUT', `! -d ${loopback} -p tcp -o lo -m owner ${owner} -j MARK --set-mark ${OUTBOUND_MARK}`),
     ),
     mangle('OUTPUT', `-p tcp -m connmark --mark ${tproxyMark} -j CONNMARK --restore-mark`),

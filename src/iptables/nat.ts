@@ -1,4 +1,4 @@
-import { type Capture, capturesDns, type Family } from './capture.ts';
+import { type Capture, capturesDns, type Family, ownersOf } from './capture.ts';
 import { DNS_PORT, dnsRedirects } from './dns.ts';
 import { type Rule, ruleOf } from './rule.ts';
 
@@ -40,7 +40,7 @@ function inbound({ interception, inboundPorts, excludedInboundPorts }: Capture):
 
 /** ISTIO_OUTPUT. */
 function outbound(capture: Capture, family: Family): readonly Rule[] {
-  const { excludedOutboundPorts, outboundPorts, proxyUsers, proxyGroups } = capture;
+  const { excludedOutboundPorts, outboundPorts } = capture;
   return [
     nat('OUTPUT', '-j ISTIO_OUTPUT'),
     ...excludedOutboundPorts.flatMap(port => [
@@ -49,8 +49,7 @@ function outbound(capture: Capture, family: Family): readonly Rule[] {
     ]),
     // What the inbound proxy passes on to the application.
     nat('ISTIO_OUTPUT', `-o lo -s ${family.passthrough} -j RETURN`),
-    ...proxyUsers.flatMap(user => proxysOwn(capture, family, '--uid-owner', user)),
-    ...proxyGroups.flatMap(group => proxysOwn(capture, family, '--gid-owner', group)),
+    ...ownersOf(capture).flatMap(owner => proxysOwn(capture, family, owner)),
     ...byOwnerGroup(capture),
     ...dnsRedirects(capture, family),
     // Who says localhost means it.
@@ -62,29 +61,24 @@ function outbound(capture: Capture, family: Family): readonly Rule[] {
 }
 
 /** What the proxy itself sends, known by its user or its group. */
-function proxysOwn(
-  capture: Capture,
-  { loopback }: Family,
-  owner: '--uid-owner' | '--gid-owner',
-  id: string,
-): readonly Rule[] {
+function proxysOwn(capture: Capture, { loopback }: Family, owner: string): readonly Rule[] {
   const { tunnelPort, outboundRanges } = capture;
   const dns = capturesDns(capture);
   // The resolver's own questions must not come in again as the application's. Istio asks that of the user's rule alone.
   const but =
-    dns && owner === '--uid-owner' ? `-m multiport ! --dports ${DNS_PORT},${tunnelPort}` : `! --dport ${tunnelPort}`;
+    dns && owner.startsWith('--uid-owner')
+      ? `-m multiport ! --dports ${DNS_PORT},${tunnelPort}`
+      : `! --dport ${tunnelPort}`;
   const capturesLoopback = outboundRanges !== '*' && outboundRanges.some(range => range.isLoopback);
   return [
     // The application called its own Service: proxy (client) to proxy (server) to application.
-    nat('ISTIO_OUTPUT', `-o lo ! -d ${loopback} -p tcp ${but} -m owner ${owner} ${id} -j ISTIO_IN_REDIRECT`),
+    nat('ISTIO_OUTPUT', `-o lo ! -d ${loopback} -p tcp ${but} -m owner ${owner} -j ISTIO_IN_REDIRECT`),
     // The application calls itself by the pod's address. A DNS server on the loopback interface is captured all the same.
     ...(capturesLoopback
       ? []
-      : [
-          nat('ISTIO_OUTPUT', `-o lo ${dns ? `-p tcp ! --dport ${DNS_PORT} ` : ''}-m owner ! ${owner} ${id} -j RETURN`),
-        ]),
+      : [nat('ISTIO_OUTPUT', `-o lo ${dns ? `-p tcp ! --dport ${DNS_PORT} ` : ''}-m owner ! ${owner} -j RETURN`)]),
     // All else that the proxy sends, of any protocol, is on its way.
-    nat('ISTIO_OUTPUT', `-m owner ${owner} ${id} -j RETURN`),
+    nat('ISTIO_OUTPUT', `-m owner ${owner} -j RETURN`),
   ];
 }
 

@@ -1,33 +1,7 @@
-import { type Capture, familyOf } from './capture.ts';
-import { mangleRules } from './mangle.ts';
+import { marks } from './mangle.ts';
 import { type Accounts, meaningOf, nobody, optionsOf } from './meaning.ts';
 import { isOwn, jumpOf, type Rule, type Table } from './rule.ts';
 import type { Chains } from './saved.ts';
-
-/** A capture of which nothing is left in the kernel's chains but what TPROXY makes with its mark. */
-const transparent = (tproxyMark: number): Capture => ({
-  outboundPort: 1,
-  inboundPort: 1,
-  tunnelPort: 1,
-  proxyUsers: ['1'],
-  proxyGroups: ['1'],
-  interception: 'TPROXY',
-  tproxyMark,
-  tproxyRouteTable: 1,
-  inboundPorts: [],
-  excludedInboundPorts: [],
-  outboundPorts: [],
-  excludedOutboundPorts: [],
-  outboundRanges: [],
-  excludedOutboundRanges: [],
-  excludedInterfaces: [],
-  virtualInterfaces: [],
-  ownerGroups: '*',
-  excludedOwnerGroups: [],
-  loopback: { version: 4, text: '127.0.0.1/32', bits: 32, isLoopback: true },
-  dns: [],
-  dropInvalid: false,
-});
 
 /** A rule without addresses and owners, which flags fill in. */
 const shapeOf = ({ chain, spec }: Pick<Rule, 'chain' | 'spec'>, accounts: Accounts): string =>
@@ -45,13 +19,16 @@ export const marksIn = (chains: Chains): ReadonlySet<number> =>
       }),
   );
 
+/** A proxy as any other for the shape of its rules, and addresses. */
+const anybody = { proxyUsers: ['1'], proxyGroups: ['1'] };
+const anywhere = { loopback: '127.0.0.1/32', passthrough: '127.0.0.6/32' };
+
 /** What TPROXY makes with these marks in the kernel's chains of the mangle table. */
-const shapesWith = (marks: Iterable<number>): ReadonlySet<string> =>
+const shapesWith = (tproxyMarks: Iterable<number>): ReadonlySet<string> =>
   new Set(
-    [...marks].flatMap(mark => {
-      const capture = transparent(mark);
-      return mangleRules(capture, familyOf(capture, 4)).map(rule => shapeOf(rule, nobody));
-    }),
+    [...tproxyMarks].flatMap(tproxyMark =>
+      marks({ tproxyMark, ...anybody }, anywhere).map(rule => shapeOf(rule, nobody)),
+    ),
   );
 
 /** A chain of the kernel's, and which of its rules are known for ours. */
