@@ -10,30 +10,24 @@ import type { Resource } from '../translate/resource.ts';
 import type { Translation } from '../translate/translate.ts';
 import { messageOf } from '../unknown.ts';
 import { World } from '../world.ts';
+import { resourceTypes, type XdsType } from '../xds/resource-types.ts';
 import { readFolder } from './folder.ts';
 import { orOsError } from './os-error.ts';
 
-type MessageName =
-  | 'envoy.config.cluster.v3.Cluster'
-  | 'envoy.config.core.v3.TypedExtensionConfig'
-  | 'envoy.config.endpoint.v3.ClusterLoadAssignment'
-  | 'envoy.config.listener.v3.Listener'
-  | 'envoy.config.route.v3.RouteConfiguration'
-  | 'istio.networking.nds.v1.NameTable';
-
-function section(name: MessageName, resources: readonly Resource<object>[]): object {
+function section(type: XdsType, resources: readonly Resource<object>[]): object {
   const sorted = [...resources].sort((a, b) => compare(a.name, b.name));
-  return { resources: Object.fromEntries(sorted.map(r => [r.name, toJson(name, r.message as never)])) };
+  const { message } = resourceTypes[type];
+  return { resources: Object.fromEntries(sorted.map(r => [r.name, toJson(message, r.message as never)])) };
 }
 
 /** A translation by type and name, as proto JSON with proto field names: what an ADS client would be sent. */
 const translationJson = (t: Translation): object => ({
-  cds: section('envoy.config.cluster.v3.Cluster', t.clusters),
-  eds: section('envoy.config.endpoint.v3.ClusterLoadAssignment', t.endpoints),
-  lds: section('envoy.config.listener.v3.Listener', t.listeners),
-  rds: section('envoy.config.route.v3.RouteConfiguration', t.routes),
-  ...(t.extensions.length && { ecds: section('envoy.config.core.v3.TypedExtensionConfig', t.extensions) }),
-  ...(t.nameTables.length && { nds: section('istio.networking.nds.v1.NameTable', t.nameTables) }),
+  cds: section('cluster', t.clusters),
+  eds: section('endpoint', t.endpoints),
+  lds: section('listener', t.listeners),
+  rds: section('route', t.routes),
+  ...(t.extensions.length && { ecds: section('extension', t.extensions) }),
+  ...(t.nameTables.length && { nds: section('nameTable', t.nameTables) }),
 });
 
 async function readNode(file: string): Promise<Proxy> {

@@ -4,28 +4,15 @@ import type { KindCounts } from '../config/kind-table.ts';
 import type { Kind } from '../config/kinds.ts';
 import type { Restart } from '../injection/restarts.ts';
 import type { Lane } from '../rounds/rounds.ts';
-import { resourceTypes, type XdsType } from '../xds/resource-types.ts';
+import { pushOrder, resourceTypes, type XdsType } from '../xds/resource-types.ts';
 import { type AuthorityReading, authorityMetrics } from './authority-metrics.ts';
 import { CertificateMetrics } from './certificate-metrics.ts';
 import { InjectionMetrics } from './injection-metrics.ts';
 import { Instruments } from './instruments.ts';
 import { objectMetrics } from './object-metrics.ts';
 
-/** Istio's short names of xDS types, as its dashboards have them. */
-const SHORT_NAMES: Readonly<Record<XdsType, string>> = {
-  cluster: 'cds',
-  endpoint: 'eds',
-  listener: 'lds',
-  route: 'rds',
-  secret: 'sds',
-  extension: 'ecds',
-  nameTable: 'nds',
-  trustBundle: 'pcds',
-};
-
-const byUrl = new Map(
-  Object.entries(SHORT_NAMES).map(([type, name]) => [resourceTypes[type as XdsType].typeUrl, name] as const),
-);
+/** A type by its short name, as Istio's dashboards have it. */
+const shortName = (type: XdsType): string => resourceTypes[type].shortName;
 
 const SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 3, 5, 10, 20, 30];
 
@@ -154,12 +141,15 @@ export class Metrics {
       () => [...readings.watches()].map(([kind, up]) => [{ kind }, up ? 1 : 0]),
     );
     instruments.countEach('pilot_xds_pushes', 'Responses sent, by type', ['type'], () =>
-      [...this.#configSize.counts].map(([url, count]) => [{ type: byUrl.get(url) ?? url }, count]),
+      pushOrder.flatMap(type => {
+        const count = this.#configSize.counts.get(resourceTypes[type].typeUrl);
+        return count === undefined ? [] : [[{ type: shortName(type) }, count] as const];
+      }),
     );
     authorityMetrics(instruments, readings.authority);
     objectMetrics(instruments, readings.objects);
     this.injection = new InjectionMetrics(instruments, readings.restarts);
-    for (const type of Object.values(SHORT_NAMES)) this.#rejects.inc({ type }, 0);
+    for (const type of pushOrder) this.#rejects.inc({ type: shortName(type) }, 0);
     for (const type of ['config', 'endpoint', 'service']) this.#triggers.inc({ type }, 0);
   }
 
@@ -193,11 +183,11 @@ export class Metrics {
   sent(type: XdsType, bytes: number, seconds: number | undefined): void {
     // istiod names the type by its URL in this one.
     this.#configSize.observe(bytes, resourceTypes[type].typeUrl);
-    if (seconds !== undefined) this.#pushTime.observe(seconds, SHORT_NAMES[type]);
+    if (seconds !== undefined) this.#pushTime.observe(seconds, shortName(type));
   }
 
   rejected(type: XdsType): void {
-    this.#rejects.inc({ type: SHORT_NAMES[type] });
+    this.#rejects.inc({ type: shortName(type) });
   }
 
   acknowledged(kind: string, seconds: number): void {

@@ -20,6 +20,8 @@ export interface Fragments {
 
 /** All that the protocol needs to know about a type of resource. Adding a type is adding a row. */
 interface ResourceType {
+  /** As tools and metrics call it: `cds`. */
+  readonly shortName: string;
   readonly message: keyof MessageTypes;
   readonly typeUrl: string;
   /** Root types are whole in every State-of-the-World response: what is absent is removed. Leaf types may be partial. */
@@ -44,20 +46,23 @@ interface ResourceType {
 const prefix = 'type.googleapis.com/';
 
 const row = <M extends keyof MessageTypes>(
+  shortName: string,
   message: M,
-  columns: Omit<ResourceType, 'message' | 'typeUrl'> & { readonly nameOf: (message: MessageTypes[M]) => string },
-) => ({ message, typeUrl: prefix + message, ...columns });
+  columns: Omit<ResourceType, 'shortName' | 'message' | 'typeUrl'> & {
+    readonly nameOf: (message: MessageTypes[M]) => string;
+  },
+) => ({ shortName, message, typeUrl: prefix + message, ...columns });
 
 /** One row a type. */
 export const resourceTypes = {
-  cluster: row('envoy.config.cluster.v3.Cluster', {
+  cluster: row('cds', 'envoy.config.cluster.v3.Cluster', {
     root: true,
     wildcard: true,
     gated: false,
     removal: ['listener', 'route'],
     nameOf: m => m.name ?? '',
   }),
-  endpoint: row('envoy.config.endpoint.v3.ClusterLoadAssignment', {
+  endpoint: row('eds', 'envoy.config.endpoint.v3.ClusterLoadAssignment', {
     root: false,
     wildcard: false,
     gated: false,
@@ -65,28 +70,28 @@ export const resourceTypes = {
     warms: 'cluster',
     nameOf: m => m.cluster_name ?? '',
   }),
-  secret: row('envoy.extensions.transport_sockets.tls.v3.Secret', {
+  secret: row('sds', 'envoy.extensions.transport_sockets.tls.v3.Secret', {
     root: false,
     wildcard: false,
     gated: false,
     removal: 'at once',
     nameOf: m => m.name ?? '',
   }),
-  extension: row('envoy.config.core.v3.TypedExtensionConfig', {
+  extension: row('ecds', 'envoy.config.core.v3.TypedExtensionConfig', {
     root: false,
     wildcard: false,
     gated: false,
     removal: 'never',
     nameOf: m => m.name ?? '',
   }),
-  listener: row('envoy.config.listener.v3.Listener', {
+  listener: row('lds', 'envoy.config.listener.v3.Listener', {
     root: true,
     wildcard: true,
     gated: true,
     removal: 'at once',
     nameOf: m => m.name ?? '',
   }),
-  route: row('envoy.config.route.v3.RouteConfiguration', {
+  route: row('rds', 'envoy.config.route.v3.RouteConfiguration', {
     root: false,
     wildcard: false,
     gated: true,
@@ -94,14 +99,14 @@ export const resourceTypes = {
     fragments: { field: 'virtual_hosts', number: 2, message: 'envoy.config.route.v3.VirtualHost' },
     nameOf: m => m.name ?? '',
   }),
-  nameTable: row('istio.networking.nds.v1.NameTable', {
+  nameTable: row('nds', 'istio.networking.nds.v1.NameTable', {
     root: false,
     wildcard: true,
     gated: false,
     removal: 'at once',
     nameOf: () => 'nameTable',
   }),
-  trustBundle: row('istio.mesh.v1alpha1.ProxyConfig', {
+  trustBundle: row('pcds', 'istio.mesh.v1alpha1.ProxyConfig', {
     root: false,
     wildcard: true,
     gated: false,

@@ -6,25 +6,13 @@ import { redactedInParts } from '../../proto/redact.ts';
 import type { Connection, Held } from '../../xds/connection.ts';
 import type { LongResource } from '../../xds/long-answer.ts';
 import type { EncodedResource } from '../../xds/resource.ts';
-import { resourceTypes, type XdsType } from '../../xds/resource-types.ts';
+import { pushOrder, resourceTypes, type XdsType, xdsTypeOf } from '../../xds/resource-types.ts';
 import type { Answer } from '../page.ts';
 import { DumpMessage } from './dump-message.ts';
 
-/** istiod's short names of types, as `types` has them. */
-const SHORT_NAMES: Readonly<Record<string, XdsType>> = {
-  cds: 'cluster',
-  lds: 'listener',
-  rds: 'route',
-  eds: 'endpoint',
-  sds: 'secret',
-  ecds: 'extension',
-  nds: 'nameTable',
-  pcds: 'trustBundle',
-};
-
+/** A type by its short name or its URL, as `types` has it. */
 const typeOf = (text: string): XdsType | undefined =>
-  SHORT_NAMES[text.toLowerCase()] ??
-  Object.values(SHORT_NAMES).find(type => resourceTypes[type].typeUrl === text.trim());
+  pushOrder.find(type => resourceTypes[type].shortName === text.toLowerCase()) ?? xdsTypeOf(text.trim());
 
 const ENVOY_FILTER = /^EnvoyFilter\//;
 /** What is in all messages with the token of a tracer. */

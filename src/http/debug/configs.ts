@@ -8,6 +8,7 @@ import type { Proxy } from '../../model/proxy/proxy.ts';
 import { each, type LateJson, type LateList, lateCamelJson, Members, pause, toCamelJson } from '../../proto/json.ts';
 import type { MessageName } from '../../proto/message.ts';
 import type { Json } from '../../unknown.ts';
+import { goTime, nullIfEmpty } from './go-json.ts';
 import { sortedBy } from './sorted.ts';
 
 /** Istio's kinds with the messages of their specs, in the order of istiod's pages. */
@@ -50,7 +51,7 @@ function metadataJson({ name, namespace, labels, annotations, createdAt, resourc
     name,
     ...(namespace && { namespace }),
     ...(resourceVersion && { resourceVersion }),
-    creationTimestamp: createdAt ? new Date(createdAt).toISOString().replace('.000Z', 'Z') : null,
+    creationTimestamp: createdAt ? goTime(createdAt) : null,
     ...(Object.keys(labels).length && { labels }),
     ...(Object.keys(annotations).length && { annotations }),
   };
@@ -88,7 +89,7 @@ const byNamespace = (objects: Iterable<Shown>): LateJson =>
           name: object.meta.name,
           namespace,
           ...(object.kind === 'AuthorizationPolicy' && {
-            annotations: Object.keys(object.meta.annotations).length ? object.meta.annotations : null,
+            annotations: nullIfEmpty(object.meta.annotations),
           }),
           spec: lateSpec(object),
         })),

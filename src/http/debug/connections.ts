@@ -6,6 +6,7 @@ import { each, type LateJson } from '../../proto/json.ts';
 import { shownJson } from '../../proto/redact.ts';
 import type { Json } from '../../unknown.ts';
 import type { Connection } from '../../xds/connection.ts';
+import { filled } from './go-json.ts';
 import { byName, connectionId } from './view.ts';
 
 const head = (connection: Connection<Proxy>) => ({
@@ -21,12 +22,6 @@ const counted = (connections: readonly Connection<Proxy>[], client: (connection:
 
 /** Who is connected, since when: /debug/connections. */
 export const connectionList = (connections: readonly Connection<Proxy>[]): object => counted(connections, head);
-
-/** Fields with something in them. */
-const filled = (values: Readonly<Record<string, string | object | undefined>>): object =>
-  Object.fromEntries(
-    Object.entries(values).filter(([, value]) => (typeof value === 'object' ? Object.keys(value).length > 0 : value)),
-  );
 
 /** `mesh`: tells of the pod what the Node does not. */
 function detailed(connection: Connection<Proxy>, mesh: MeshModel | undefined): LateJson {

@@ -1,5 +1,7 @@
 import type { MeshModel } from '../../model/mesh.ts';
+import type { Proxy } from '../../model/proxy/proxy.ts';
 import { each } from '../../proto/json.ts';
+import type { Connection } from '../../xds/connection.ts';
 import type { Answer, Entry, PageRequest, Pages } from '../page.ts';
 import { configDump, resourcesOf } from './config-dump.ts';
 import {
@@ -20,15 +22,24 @@ import { byName, type DebugView, isConnection, maybeNamed, named, shownConnectio
 
 const PATH = '/debug/';
 
-/** A page about one proxy, with what it holds of a type. */
-const held = (view: DebugView, help: string, types: string): Entry => ({
+/** A page about one proxy. */
+const ofProxy = (
+  view: DebugView,
+  help: string,
+  make: (connection: Connection<Proxy>, request: PageRequest) => Answer,
+): Entry => ({
   help: `?proxyID=POD.NAMESPACE: ${help}`,
   page(request) {
     const found = named(view, request);
-    return isConnection(found) ? resourcesOf(found, types) : found;
+    return isConnection(found) ? make(found, request) : found;
   },
 });
 
+/** With what a proxy holds of a type. */
+const held = (view: DebugView, help: string, types: string): Entry =>
+  ofProxy(view, help, connection => resourcesOf(connection, types));
+
+const NO_INJECTION: Answer = { status: 404, body: 'no pods are injected here\n' };
 const LISTING: Answer = { status: 503, body: 'not every kind of object has been listed yet\n' };
 
 /** A page that is made of the mesh alone. */
@@ -47,12 +58,12 @@ const VARIANTS = ['adsz?push=true', 'cachez?clear=true', 'cachez?sizes=true'];
 export function debugPages(view: DebugView): Pages {
   const pages: Readonly<Record<string, Entry>> = {
     config_dump: {
-      help: "?proxyID=POD.NAMESPACE: what a proxy holds, in the shape of Envoy's /config_dump; &include_eds, &types=cds,lds",
+      ...ofProxy(
+        view,
+        "what a proxy holds, in the shape of Envoy's /config_dump; &include_eds, &types=cds,lds",
+        (connection, { query }) => configDump(connection, query),
+      ),
       shows: 'proxy',
-      page(request) {
-        const found = named(view, request);
-        return isConnection(found) ? configDump(found, request.query) : found;
-      },
     },
     ecdsz: held(view, 'the extensions that a proxy holds', 'ecds'),
     edsz: { ...held(view, 'the endpoints that a proxy holds', 'eds'), shows: 'proxy' },
@@ -92,15 +103,10 @@ export function debugPages(view: DebugView): Pages {
     instancesz: ofMesh(view, 'What each proxy serves', (mesh, { debug }) =>
       instances(mesh, shownConnections(view, debug)),
     ),
-    sidecarz: {
-      help: '?proxyID=POD.NAMESPACE: what a proxy may see',
-      page(request) {
-        const found = named(view, request);
-        if (!isConnection(found)) return found;
-        const mesh = view.world()?.mesh;
-        return mesh ? { body: sidecarScope(mesh, found.client) } : LISTING;
-      },
-    },
+    sidecarz: ofProxy(view, 'what a proxy may see', ({ client }) => {
+      const mesh = view.world()?.mesh;
+      return mesh ? { body: sidecarScope(mesh, client) } : LISTING;
+    }),
     configz: ofMesh(view, "Istio's objects in force, with what is valid of their specs", mesh => configs(mesh)),
     resourcesz: { help: 'The kinds of objects that are read', page: () => ({ body: resourceKinds() }) },
     authorizationz: ofMesh(view, 'AuthorizationPolicies by namespace', mesh => ({
@@ -133,14 +139,14 @@ export function debugPages(view: DebugView): Pages {
       help: 'The templates that pods are injected by, and where each is from',
       page() {
         const templates = view.templates();
-        return templates ? { body: templates } : { status: 404, body: 'no pods are injected here\n' };
+        return templates ? { body: templates } : NO_INJECTION;
       },
     },
     injection: {
       help: 'Pods that should have a sidecar and have none, or one of another revision or image, with the command that mends each',
       page() {
         const restarts = view.restarts();
-        if (restarts === 'none') return { status: 404, body: 'no pods are injected here\n' };
+        if (restarts === 'none') return NO_INJECTION;
         return restarts === 'unknown' ? LISTING : { body: restarts };
       },
     },

@@ -10,6 +10,7 @@ import type { Resolution, Service, ServicePort, ServiceTarget } from '../../mode
 import { each, type LateJson, Members, pause } from '../../proto/json.ts';
 import type { Connection } from '../../xds/connection.ts';
 import { configObject } from './configs.ts';
+import { goTime, nullIfEmpty, setOf } from './go-json.ts';
 import { sortedBy } from './sorted.ts';
 import { byName, proxyName } from './view.ts';
 
@@ -41,8 +42,6 @@ const PROTOCOLS: { readonly [P in ServicePort['protocol']]?: string } = {
   Unsupported: 'UnsupportedProtocol',
 };
 
-const nullIfNone = <T>(list: readonly T[]): readonly T[] | null => (list.length ? list : null);
-
 const portJson = ({ name, port, protocol }: ServicePort): object => ({
   ...(name && { name }),
   port,
@@ -57,11 +56,6 @@ function autoAllocated({ autoAllocated: addresses }: Service): object {
     ...(ipv6 && { autoAllocatedIPv6Address: ipv6 }),
   };
 }
-
-const nullIfEmpty = <T extends object>(values: T): T | null => (Object.keys(values).length ? values : null);
-
-/** A Go set. */
-const setOf = (words: readonly string[]): object => Object.fromEntries(words.map(word => [word, {}]));
 
 /** As it is declared, `.` and `*` included; null where nothing is. */
 function exportedTo(kube: KubeService | undefined, entry: ServiceEntry | undefined): object | null {
@@ -95,7 +89,7 @@ function serviceJson({ contents, settings: { clusterId } }: MeshModel, service: 
       ExportTo: exportedTo(kube, entry),
       Visibility: 0,
       LabelSelectors: nullIfEmpty(service.selector),
-      Aliases: nullIfNone(
+      Aliases: nullIfEmpty(
         service.aliases.map(({ hostname, namespace }) => ({ Hostname: hostname, Namespace: namespace })),
       ),
       ClusterExternalAddresses: inCluster(outside),
@@ -111,7 +105,7 @@ function serviceJson({ contents, settings: { clusterId } }: MeshModel, service: 
     },
     ports: service.ports.map(portJson),
     ...(service.subjectAltNames.length && { serviceAccounts: service.subjectAltNames }),
-    creationTime: new Date(service.createdAt).toISOString().replace('.000Z', 'Z'),
+    creationTime: goTime(service.createdAt),
     hostname: service.hostname,
     clusterVIPs: inCluster(kube && !service.addresses.length ? [ANYWHERE] : kube ? service.addresses : []),
     ...autoAllocated(service),

@@ -6,6 +6,7 @@ import { timestamp } from '../../proto/timestamp.ts';
 import { struct } from '../../proto/wellknown.ts';
 import type { Connection, TypeStatus } from '../../xds/connection.ts';
 import type { XdsType } from '../../xds/resource-types.ts';
+import { filled } from './go-json.ts';
 import { proxyName } from './view.ts';
 
 const time = (at: number | undefined): string | undefined =>
@@ -24,10 +25,6 @@ const SYNC_NAMES: Partial<Record<XdsType, string>> = {
   extension: 'extensionconfig',
 };
 
-/** Fields with a value. */
-const told = (fields: Readonly<Record<string, string | undefined>>): object =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value));
-
 /** One row of /debug/syncz: istiod's fields (SyncStatus), then what it does not tell: where a proxy came in, versions, and credentials that are withheld. */
 export function syncStatus(connection: Connection<Proxy>, withheld: readonly Problem[]): object {
   const { client, protocol, connectedAt, peer } = connection;
@@ -38,7 +35,7 @@ export function syncStatus(connection: Connection<Proxy>, withheld: readonly Pro
     return name ? [[`${name}_sent`, t.nonceSent] as const, [`${name}_acked`, t.nonceAcked] as const] : [];
   });
   return {
-    ...told({
+    ...filled({
       cluster_id: proxyClass.metadata['CLUSTER_ID'],
       proxy: proxyName(client),
       proxy_type: proxyClass.type,
@@ -52,8 +49,8 @@ export function syncStatus(connection: Connection<Proxy>, withheld: readonly Pro
         {
           ...(stateOf(connection, t) === 'NOT_SENT'
             ? { sentTime: NEVER }
-            : { ...told({ sent: t.nonceSent, acked: t.nonceAcked }), sentTime: time(t.sentAt) }),
-          ...told({ lastError: t.rejection?.message }),
+            : { ...filled({ sent: t.nonceSent, acked: t.nonceAcked }), sentTime: time(t.sentAt) }),
+          ...filled({ lastError: t.rejection?.message }),
         },
       ]),
     ),
@@ -99,7 +96,7 @@ function stateOf(connection: Connection<Proxy>, { type, rejection, pending, sent
 export function clientConfig(connection: Connection<Proxy>): ClientConfig {
   const { client } = connection;
   const { namespace, class: proxyClass } = client;
-  const metadata = told({
+  const metadata = filled({
     CLUSTER_ID: proxyClass.metadata['CLUSTER_ID'],
     ISTIO_VERSION: proxyClass.istioVersion,
     NAMESPACE: namespace,
