@@ -15,7 +15,7 @@ import type { Values } from '../injection/values.ts';
 import { meshSettings } from '../istio/settings.ts';
 import { objectKey } from '../object-key.ts';
 import type { MeshConfig } from '../proto/generated/istio/mesh/v1alpha1.ts';
-import { oneOf } from '../settings/option-values.ts';
+import { oneOf, revisionName } from '../settings/option-values.ts';
 import { readMeshOptions } from '../settings/settings.ts';
 import { type ClusterSettings, clusterSettings, OFFLINE } from './injection-settings.ts';
 import { joined, mapPods, readInput } from './manifests.ts';
@@ -81,6 +81,8 @@ export async function inject(args: Arguments, io: Io): Promise<number> {
   const { template } = args.options;
   const sidecar =
     template === undefined ? undefined : oneOf('template', template, Object.keys(sidecars) as readonly Sidecar[]);
+  const { revision: told } = args.options;
+  const revision = told === undefined ? '' : revisionName(told);
   const texts = await Promise.all(files.map(file => readInput('--filename', file)));
   const { mesh, values, config, kubelets } = await textsOf(args);
   const tell = (problems: readonly Problem[]) => {
@@ -91,7 +93,7 @@ export async function inject(args: Arguments, io: Io): Promise<number> {
     values,
     mesh: meshOf(mesh, args, tell),
     proxyConfigs: [],
-    revision: args.options['revision'] ?? '',
+    revision,
     compliancePolicy: '',
     sidecar,
   };

@@ -116,7 +116,9 @@ function inRevision(objects: readonly JsonObject[], revision: string): readonly 
   });
 }
 
-const IMAGE = /^[\w][\w.:/-]*(?:@sha256:[0-9a-f]{64})?$/;
+/** What a container runtime takes for an image: a registry, a path in small letters, a tag and a digest. */
+const IMAGE =
+  /^(?:[a-zA-Z0-9][a-zA-Z0-9.-]*(?::\d{1,5})?\/)?[a-z0-9]+(?:(?:\/|[._]|__|-+)[a-z0-9]+)*(?::\w[\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$/;
 
 function withImage(objects: readonly JsonObject[], image: string): readonly JsonObject[] {
   if (!IMAGE.test(image)) throw wrong('image', image, 'an image such as registry.example/pilotlight:0.1.0');

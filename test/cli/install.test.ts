@@ -85,6 +85,7 @@ describe('pilotlight install', () => {
     const own = objects.filter(object => !shared.has(keyOf(object)));
     for (const object of own) {
       const json = JSON.stringify(object);
+      assert.equal(member(member(object['metadata'], 'labels'), 'istio.io/rev'), 'canary', 'by which it is deleted');
       assert.doesNotMatch(json, /istio\.io\/rev":"default"|"values":\["default"\]/, keyOf(object));
       // As in Istio's chart: its ServiceMonitor goes by a Service's own label, the default revision's Service by its pods'.
       assert.doesNotMatch(JSON.stringify(object['spec'] ?? {}), /"istio":"pilot"/, keyOf(object));
@@ -115,7 +116,9 @@ describe('pilotlight install', () => {
       ['image=', /image needs a value/],
       [`revision=${'a'.repeat(57)}`, /expected a name such as canary or 1-31, of at most 56 letters/],
       ['revision=A_B', /revision: 'A_B'; expected a name such as canary/],
-      ['image=a b', /image: 'a b'; expected an image/],
+      ...['a b', 'IMAGE', 'x:y:z', 'a//b', 'a@sha256:1', 'a:', '-a'].map(
+        image => [`image=${image}`, new RegExp(`image: '${image}'; expected an image such as`)] as const,
+      ),
       ['defaultTemplate=istioproxy', /expected envoy or istio-proxy; did you mean istio-proxy\?/],
       ['mtlsMode=strict', /expected STRICT, PERMISSIVE or DISABLE/],
       ['image=a,,', /'' is no setting/],

@@ -206,6 +206,7 @@ const mistakes: readonly (readonly [readonly string[], RegExp])[] = [
   [['-f', file('a.yaml', 'a: [')], /a\.yaml: line 2: /],
   [['-f', file('b.yaml', `${deployment}...\n${service}`)], /b\.yaml: line \d+: .*---/],
   [['-f', mesh, '--template', 'istoi-proxy'], /--template: 'istoi-proxy'; expected envoy or istio-proxy/],
+  [['-f', mesh, '--revision', 'A B'], /--revision: 'A B' cannot be a revision; expected one such as canary/],
   [['-f', mesh, '--native-sidecars', 'maybe'], /--native-sidecars: 'maybe'; expected true or false/],
   [['-f', mesh, '--mesh-config', file('c.yaml', 'a: [')], /^the mesh's settings: /],
   [['-f', mesh, '--mesh-config', file('d.yaml', 'outboundTrafficPolicy: {mode: ANY}')], /outboundTrafficPolicy/],
