@@ -1,71 +1,32 @@
 import type { Option } from '../command.ts';
 
+/** A flag with a letter whose value may be empty, which is none. */
+const maybeEmpty = (short: string, value: string, help: string) => ({ short, value, mayBeEmpty: true, help });
+
 /** Every flag of `istio-iptables`: as a word, as a letter, and as a variable. */
 const flags = {
   'envoy-port': { short: 'p', value: 'PORT', default: '15001', help: 'Where the proxy takes what the pod sends' },
   'inbound-capture-port': { short: 'z', value: 'PORT', default: '15006', help: 'Where it takes what the pod is sent' },
   'inbound-tunnel-port': { short: 'e', value: 'PORT', default: '15008', help: 'Where it takes HBONE' },
-  'proxy-uid': {
-    short: 'u',
-    value: 'UID,...',
-    mayBeEmpty: true,
-    help: "Whose traffic is the proxy's own (default: user ENVOY_USER's, else 1337)",
-  },
-  'proxy-gid': { short: 'g', value: 'GID,...', mayBeEmpty: true, help: 'The same by group (default: as --proxy-uid)' },
-  'istio-inbound-interception-mode': {
-    short: 'm',
-    value: 'MODE',
-    mayBeEmpty: true,
-    help: 'How connections come to the proxy: REDIRECT (default) or TPROXY',
-  },
-  'istio-inbound-ports': {
-    short: 'b',
-    value: 'PORT,...',
-    mayBeEmpty: true,
-    help: 'Inbound ports that are captured; * for all, none without',
-  },
-  'istio-local-exclude-ports': {
-    short: 'd',
-    value: 'PORT,...',
-    mayBeEmpty: true,
-    help: 'Inbound ports that are not, where all are',
-  },
-  'istio-exclude-interfaces': {
-    short: 'c',
-    value: 'NAME,...',
-    mayBeEmpty: true,
-    help: 'Interfaces whose traffic is not captured, in or out',
-  },
-  'istio-service-cidr': {
-    short: 'i',
-    value: 'CIDR,...',
-    mayBeEmpty: true,
-    help: 'Addresses to which traffic is captured; * for all, none without',
-  },
-  'istio-service-exclude-cidr': {
-    short: 'x',
-    value: 'CIDR,...',
-    mayBeEmpty: true,
-    help: 'Addresses to which it is not',
-  },
-  'istio-outbound-ports': {
-    short: 'q',
-    value: 'PORT,...',
-    mayBeEmpty: true,
-    help: 'Outbound ports that are captured whatever the address',
-  },
-  'istio-local-outbound-ports-exclude': {
-    short: 'o',
-    value: 'PORT,...',
-    mayBeEmpty: true,
-    help: 'Outbound ports that are not captured',
-  },
-  'kube-virt-interfaces': {
-    short: 'k',
-    value: 'NAME,...',
-    mayBeEmpty: true,
-    help: 'Interfaces of virtual machines, whose inbound traffic is outbound',
-  },
+  'proxy-uid': maybeEmpty('u', 'UID,...', "Whose traffic is the proxy's own (default: user ENVOY_USER's, else 1337)"),
+  'proxy-gid': maybeEmpty('g', 'GID,...', 'The same by group (default: as --proxy-uid)'),
+  'istio-inbound-interception-mode': maybeEmpty(
+    'm',
+    'MODE',
+    'How connections come to the proxy: REDIRECT (default) or TPROXY',
+  ),
+  'istio-inbound-ports': maybeEmpty('b', 'PORT,...', 'Inbound ports that are captured; * for all, none without'),
+  'istio-local-exclude-ports': maybeEmpty('d', 'PORT,...', 'Inbound ports that are not, where all are'),
+  'istio-exclude-interfaces': maybeEmpty('c', 'NAME,...', 'Interfaces whose traffic is not captured, in or out'),
+  'istio-service-cidr': maybeEmpty('i', 'CIDR,...', 'Addresses to which traffic is captured; * for all, none without'),
+  'istio-service-exclude-cidr': maybeEmpty('x', 'CIDR,...', 'Addresses to which it is not'),
+  'istio-outbound-ports': maybeEmpty('q', 'PORT,...', 'Outbound ports that are captured whatever the address'),
+  'istio-local-outbound-ports-exclude': maybeEmpty('o', 'PORT,...', 'Outbound ports that are not captured'),
+  'kube-virt-interfaces': maybeEmpty(
+    'k',
+    'NAME,...',
+    'Interfaces of virtual machines, whose inbound traffic is outbound',
+  ),
   'istio-inbound-tproxy-mark': { short: 't', value: 'NUMBER', default: '1337', help: 'The mark of packets for TPROXY' },
   'istio-inbound-tproxy-route-table': {
     short: 'r',

@@ -6,7 +6,7 @@ import { inRevision } from '../istio/revision.ts';
 import { objectKey } from '../object-key.ts';
 import type { LabelSelector, MeshConfig } from '../proto/generated/istio/mesh/v1alpha1.ts';
 import { fromJson } from '../proto/json.ts';
-import { isList, isObject, type JsonObject, messageOf, own } from '../unknown.ts';
+import { fieldsOf, isList, isObject, type JsonObject, listOf, messageOf, own } from '../unknown.ts';
 import { parseYaml } from '../yaml/documents.ts';
 import type { StringMap } from './pod.ts';
 import type { Policy } from './selection.ts';
@@ -60,15 +60,16 @@ export function readSettings(text: SettingsText): {
     objectKey('ConfigMap', mesh.rootNamespace ?? '', inRevision('istio-sidecar-injector', revision)),
   );
   const config = objectIn(text.config, 'data.config', report);
-  const { templates, unusable } = templatesIn(config['templates'], report);
+  const of = (name: string): Field => ({ value: config[name], path: `data.config.${name}`, report });
+  const { templates, unusable } = templatesIn(of('templates'));
   const settings: InjectionSettings = {
-    policy: policyIn(config['policy'], report),
-    neverInjectSelector: selectorsIn(config['neverInjectSelector'], 'data.config.neverInjectSelector', report),
-    alwaysInjectSelector: selectorsIn(config['alwaysInjectSelector'], 'data.config.alwaysInjectSelector', report),
+    policy: policyIn(of('policy')),
+    neverInjectSelector: selectorsIn(of('neverInjectSelector')),
+    alwaysInjectSelector: selectorsIn(of('alwaysInjectSelector')),
     templates,
     unusable,
-    ...chosen(config, (name: string) => templates.has(name) || unusable.has(name), text.sidecar, report),
-    injectedAnnotations: textsIn(config['injectedAnnotations'], 'data.config.injectedAnnotations', report),
+    ...chosen(of, name => templates.has(name) || unusable.has(name), text.sidecar),
+    injectedAnnotations: textsIn(of('injectedAnnotations')),
     values: readValues(objectIn(text.values, 'data.values', report), 'data.values', report, text.image),
     mesh,
     proxyConfigs,
@@ -78,29 +79,37 @@ export function readSettings(text: SettingsText): {
   return { settings, problems: report.problems };
 }
 
+/** What stands in a field, and whom to tell what is wrong with it. */
+interface Field {
+  readonly value: unknown;
+  readonly path: string;
+  readonly report: Report;
+}
+
 type Names = InjectionSettings['aliases'];
 
 /** Which templates are for pods that name none, and which ones names stand for. What they name there has to be. */
 function chosen(
-  config: JsonObject,
+  of: (name: string) => Field,
   isTemplate: (name: string) => boolean,
   sidecar: Sidecar | undefined,
-  report: Report,
 ): Pick<InjectionSettings, 'defaultTemplates' | 'aliases'> {
-  const told = aliasesIn(config['aliases'], report);
+  const aliasesTold = fieldsIn(of('aliases'));
+  const told: Names = Object.fromEntries(aliasesTold.map(field => [field.name, namesIn(field)]));
   const builtIn: Names = sidecars[sidecar ?? defaultSidecar];
   const named: Names = { ...without(sidecars[defaultSidecar], isTemplate), ...told, ...(sidecar && builtIn) };
   // As with istiod names stand for templates, not for other names; but `sidecar` and `gateway` are names here, and templates there.
   const templatesOf = (name: string, inner: string): readonly string[] =>
     isTemplate(inner) ? [inner] : (own(inner === name ? builtIn : named, inner) ?? [inner]);
-  const check = (names: readonly string[], at: string): void => {
+  const check = (names: readonly string[], { path, report }: Field): void => {
     for (const [i, name] of names.entries())
       if (!isTemplate(name) && !Object.hasOwn(named, name))
-        report.error(`${at}[${i}]`, `there is no template '${name}'`);
+        report.error(`${path}[${i}]`, `there is no template '${name}'`);
   };
-  const defaultTemplates = namesIn(config['defaultTemplates'], 'data.config.defaultTemplates', report, ['sidecar']);
-  check(defaultTemplates, 'data.config.defaultTemplates');
-  for (const [name, list] of Object.entries(told)) check(list, entry('data.config.aliases', name));
+  const inDefault = namesIn(of('defaultTemplates'));
+  const defaultTemplates = inDefault.length ? inDefault : ['sidecar'];
+  check(defaultTemplates, of('defaultTemplates'));
+  for (const field of aliasesTold) check(own(told, field.name) ?? [], field);
   const aliases = Object.entries(named).map(
     ([name, list]) => [name, list.flatMap(inner => templatesOf(name, inner))] as const,
   );
@@ -120,60 +129,52 @@ function objectIn(text: string | undefined, path: string, report: Report): JsonO
 }
 
 /** The policy; one that cannot be read is `disabled`, as with istiod. */
-function policyIn(value: unknown, report: Report): Policy['policy'] {
-  if (value === undefined || value === null) return 'enabled';
-  if (value === 'enabled' || value === 'disabled') return value;
-  report.error('data.config.policy', `${JSON.stringify(value)}; expected enabled or disabled; disabled is in force`);
+function policyIn({ value, path, report }: Field): Policy['policy'] {
+  const policy = value ?? 'enabled';
+  if (policy === 'enabled' || policy === 'disabled') return policy;
+  report.error(path, `${JSON.stringify(value)}; expected enabled or disabled; disabled is in force`);
   return 'disabled';
 }
 
-function listIn(value: unknown, path: string, report: Report): readonly unknown[] {
-  if (value === undefined || value === null) return [];
-  if (isList(value)) return value;
+function listIn({ value, path, report }: Field): readonly unknown[] {
+  if (isList(value ?? [])) return listOf(value);
   report.error(path, 'expected a list');
   return [];
 }
 
-function selectorsIn(value: unknown, path: string, report: Report): readonly LabelSelector[] {
-  return listIn(value, path, report).flatMap((item, i) => {
+function selectorsIn(field: Field): readonly LabelSelector[] {
+  const { path, report } = field;
+  return listIn(field).flatMap((item, i) => {
     const at = `${path}[${i}]`;
     const { value: selector, problems } = fromJson('istio.mesh.v1alpha1.LabelSelector', item);
-    for (const problem of problems) report.error(entryOf(at, problem.path), problem.message);
+    for (const problem of problems) report.error(problem.path ? `${at}.${problem.path}` : at, problem.message);
     checkLabelSelector(selector, at, report);
     return report.failed(at) ? [] : [selector];
   });
 }
 
-const entryOf = (at: string, path: string): string => (path ? `${at}.${path}` : at);
-
-function namesIn(value: unknown, path: string, report: Report, standard: readonly string[]): readonly string[] {
-  const names = listIn(value, path, report).filter((name, i): name is string => {
-    if (typeof name !== 'string') report.error(`${path}[${i}]`, 'expected the name of a template');
-    return typeof name === 'string';
+const namesIn = (field: Field): readonly string[] =>
+  listIn(field).filter((name, i): name is string => {
+    if (typeof name === 'string') return true;
+    field.report.error(`${field.path}[${i}]`, 'expected the name of a template');
+    return false;
   });
-  return names.length ? names : standard;
+
+function fieldsIn({ value, path, report }: Field): readonly (Field & { readonly name: string })[] {
+  if (!isObject(value ?? {})) report.error(path, 'expected an object');
+  return Object.entries(fieldsOf(value)).map(([name, inner]) => ({
+    name,
+    value: inner,
+    path: entry(path, name),
+    report,
+  }));
 }
 
-function fieldsIn(value: unknown, path: string, report: Report): readonly (readonly [string, unknown])[] {
-  if (value === undefined || value === null) return [];
-  if (isObject(value)) return Object.entries(value);
-  report.error(path, 'expected an object');
-  return [];
-}
-
-const aliasesIn = (value: unknown, report: Report): { readonly [name: string]: readonly string[] } =>
+const textsIn = (field: Field): StringMap =>
   Object.fromEntries(
-    fieldsIn(value, 'data.config.aliases', report).map(([name, list]) => [
-      name,
-      namesIn(list, entry('data.config.aliases', name), report, []),
-    ]),
-  );
-
-const textsIn = (value: unknown, path: string, report: Report): StringMap =>
-  Object.fromEntries(
-    fieldsIn(value, path, report).flatMap(([name, text]): [string, string][] => {
-      if (typeof text === 'string') return [[name, text]];
-      report.error(entry(path, name), 'expected a text');
+    fieldsIn(field).flatMap(({ name, value, path, report }): [string, string][] => {
+      if (typeof value === 'string') return [[name, value]];
+      report.error(path, 'expected a text');
       return [];
     }),
   );
@@ -183,15 +184,14 @@ const without = (aliases: Names, isTemplate: (name: string) => boolean): Names =
   Object.fromEntries(Object.entries(aliases).filter(([name]) => !isTemplate(name)));
 
 /** The user's templates beside the built-in ones. Go templates of Istio's own chart are what the built-in ones stand for. */
-function templatesIn(
-  value: unknown,
-  report: Report,
-): { readonly templates: ReadonlyMap<string, Template>; readonly unusable: ReadonlyMap<string, string> } {
+function templatesIn(field: Field): {
+  readonly templates: ReadonlyMap<string, Template>;
+  readonly unusable: ReadonlyMap<string, string>;
+} {
   const templates = new Map(builtInTemplates);
   const unusable = new Map<string, string>();
-  for (const [name, text] of fieldsIn(value, 'data.config.templates', report)) {
-    const at = entry('data.config.templates', name);
-    const read = readTemplate(name, text, at, report);
+  for (const { name, value, path: at, report } of fieldsIn(field)) {
+    const read = readTemplate(name, value, at, report);
     if (read.kind === 'template') templates.set(name, read.template);
     else if (Object.hasOwn(sidecars[defaultSidecar], name))
       report.warning(at, `${read.fault}; the built-in one is in force`);
