@@ -5,7 +5,7 @@ import type { Report } from './report.ts';
 export const isAddress = (text: string): boolean => isIP(text) !== 0 && !text.includes('%');
 
 /** Whether a text is a block of addresses: `10.0.0.0/8`, `2001:db8::/32`. */
-function isCidr(text: string): boolean {
+export function isCidr(text: string): boolean {
   const match = /^([^/%]+)\/(0|[1-9]\d{0,2})$/.exec(text);
   if (!match) return false;
   const [, address = '', bits = ''] = match;

@@ -1,15 +1,15 @@
-import { isIP } from 'node:net';
+import { isCidr } from '../config/address.ts';
 import { hostFault, isDnsLabel } from '../config/host.ts';
 import { isDeeperThan } from '../config/json.ts';
 import { checkProxySettings } from '../config/parse/proxy-settings.ts';
 import { regexFault } from '../config/regex.ts';
-import { entry, Report } from '../config/report.ts';
+import { Report } from '../config/report.ts';
 import { reserved } from '../istio/reserved-ports.ts';
 import { defaultProxyConfig } from '../istio/settings.ts';
 import { objectKey } from '../object-key.ts';
 import { milliseconds, parseDuration } from '../proto/duration.ts';
 import { fieldsOf, isList, isObject, type Json, jsonIn, own, textOf } from '../unknown.ts';
-import { annotationsOf, type Pod, type StringMap } from './pod.ts';
+import { annotationPath, annotationsOf, type Pod, type StringMap } from './pod.ts';
 import { PROXY_CONFIG, readProxyConfig } from './proxy-config.ts';
 import { quantity } from './quantity.ts';
 import { containerFault, DEEPEST } from './shape.ts';
@@ -51,30 +51,29 @@ const ports: Check = value =>
     ? undefined
     : first(value.trim().split(','), item => port(item) && `'${item}' is no port; expected such as 8080,9090`);
 
-const cidr: Check = value => {
-  const [, address = '', length = ''] = /^([^/]*)\/(0|[1-9]\d*)$/.exec(value) ?? [];
-  const family = address.includes('%') ? 0 : isIP(address);
-  const fits = family !== 0 && isNumber(length, family === 4 ? 32 : 128);
-  return fits
+const cidr: Check = value =>
+  isCidr(value)
     ? undefined
     : `'${value}' is no range of addresses; expected such as 10.0.0.0/8, or several with commas between, without spaces`;
-};
 
-const cidrs: Check = value => (value === '' ? undefined : first(value.split(','), cidr));
+/** What a list with commas has for items; there may be none. */
+const each =
+  (check: Check): Check =>
+  value =>
+    value === '' ? undefined : first(value.split(','), check);
+
+const cidrs = each(cidr);
 
 const orAll =
   (check: Check): Check =>
   value =>
     value === '*' ? undefined : check(value);
 
-const interfaces: Check = value =>
-  value === ''
+const interfaces = each(item =>
+  /^[a-zA-Z][a-zA-Z0-9_.-]{0,14}$/.test(item.trim())
     ? undefined
-    : first(value.split(','), item =>
-        /^[a-zA-Z][a-zA-Z0-9_.-]{0,14}$/.test(item.trim())
-          ? undefined
-          : `'${item}' is no name of a network interface; expected such as eth1, 15 letters at most`,
-      );
+    : `'${item}' is no name of a network interface; expected such as eth1, 15 letters at most`,
+);
 
 const amount: Check = value =>
   (quantity(value) ?? -1) < 0 ? 'expected a quantity of Kubernetes, 0 or more, such as 100m or 128Mi' : undefined;
@@ -195,8 +194,7 @@ const buckets: Check = value => {
     : 'expected an object of JSON with rising numbers above 0, such as {"cluster.":[1,5,10]}';
 };
 
-const regexps: Check = value =>
-  value === '' ? undefined : first(value.split(','), regex => (regex ? regexFault(regex) : 'an empty expression'));
+const regexps = each(regex => (regex ? regexFault(regex) : 'an empty expression'));
 
 /** Annotations that are checked before anything is injected (inject/validate.go), and those whose value a template could not use. */
 const checks: { readonly [name: string]: Check } = {
@@ -243,8 +241,7 @@ export function checkAnnotations(pod: Pod, report: Report): void {
   for (const [name, check] of Object.entries(checks)) {
     const value = own(annotations, name);
     const fault = value === undefined ? undefined : check(value);
-    if (fault !== undefined)
-      report.error(entry('metadata.annotations', name), `'${short(value ?? '')}': ${short(fault)}`);
+    if (fault !== undefined) report.error(annotationPath(name), `'${short(value ?? '')}': ${short(fault)}`);
   }
   for (const resource of ['CPU', 'Memory']) checkLimit(`sidecar.istio.io/proxy${resource}`, annotations, report);
   checkEviction(annotations, report);
@@ -257,10 +254,7 @@ function checkEviction(annotations: StringMap, report: Report): void {
     milliseconds(parseDuration(own(annotations, of) ?? '5s') ?? {}),
   );
   if (own(annotations, name) !== undefined && evicts && flushes && evicts % flushes)
-    report.error(
-      entry('metadata.annotations', name),
-      `'${own(annotations, name)}': expected a multiple of ${flushes}ms`,
-    );
+    report.error(annotationPath(name), `'${own(annotations, name)}': expected a multiple of ${flushes}ms`);
 }
 
 /** Reports a request of more than its limit, which no container can have. */
@@ -268,8 +262,5 @@ function checkLimit(name: string, annotations: StringMap, report: Report): void 
   const [request, limit] = [own(annotations, name), own(annotations, `${name}Limit`)];
   if (request === undefined || limit === undefined) return;
   if ((quantity(request) ?? 0) > (quantity(limit) ?? Number.POSITIVE_INFINITY))
-    report.error(
-      entry('metadata.annotations', name),
-      `'${request}': it is more than its limit, ${name}Limit: ${limit}`,
-    );
+    report.error(annotationPath(name), `'${request}': it is more than its limit, ${name}Limit: ${limit}`);
 }

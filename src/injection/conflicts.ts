@@ -1,5 +1,14 @@
 import type { Report } from '../config/report.ts';
-import { allContainersOf, containersOf, findContainer, initContainersOf, type Named, type Pod, PROXY } from './pod.ts';
+import {
+  allContainersOf,
+  annotationPath,
+  containersOf,
+  findContainer,
+  initContainersOf,
+  type Named,
+  type Pod,
+  PROXY,
+} from './pod.ts';
 
 /** What keeps what is injected and what a pod has from being in one pod. */
 
@@ -12,7 +21,7 @@ export function checkVolumes(pod: Pod, added: Pod, report: Report): void {
   for (const volume of added.spec?.volumes ?? []) {
     if (injected.has(volume.name))
       report.error(
-        'metadata.annotations["sidecar.istio.io/userVolume"]',
+        annotationPath('sidecar.istio.io/userVolume'),
         `there is a volume '${volume.name}' of the sidecar; expected another name`,
       );
     injected.set(volume.name, volume);
@@ -34,7 +43,7 @@ export function checkNames(pod: Pod, added: Pod, report: Report): void {
   for (const { name } of containersOf(pod))
     if (init.has(name) && injected.has(name))
       report.error(
-        'metadata.annotations["inject.istio.io/templates"]',
+        annotationPath('inject.istio.io/templates'),
         `the templates make ${name} an init container and one beside the app; expected one of the two`,
       );
 }
@@ -61,7 +70,7 @@ export function checkMounts(pod: Pod, added: Pod, report: Report): void {
     for (const { mountPath } of volumeMounts) {
       if (paths.has(mountPath))
         report.error(
-          'metadata.annotations["sidecar.istio.io/userVolumeMount"]',
+          annotationPath('sidecar.istio.io/userVolumeMount'),
           `${name} has another volume at ${mountPath}; expected another path`,
         );
       paths.add(mountPath);

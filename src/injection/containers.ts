@@ -1,9 +1,10 @@
-import { fieldsOf, isObject, type Json, type JsonObject } from '../unknown.ts';
+import { fieldsOf, type JsonObject } from '../unknown.ts';
 import {
   annotation,
   annotationsOf,
   CAPTURE,
   type Container,
+  changeContainer,
   containersOf,
   findContainer,
   type Handler,
@@ -13,6 +14,7 @@ import {
   PROXY,
   VALIDATION,
   withMeta,
+  withoutEmptyTexts,
   withSpec,
 } from './pod.ts';
 import { handlersOf, withHandlers } from './probes.ts';
@@ -34,14 +36,6 @@ export const withoutAddedPolicy = (pod: Pod): Pod =>
     const { imagePullPolicy: _, ...others } = container;
     return others as Container;
   });
-
-/** The value without fields that are empty texts, which are none to Kubernetes. */
-function withoutEmptyTexts<T extends Json>(value: T): T {
-  if (Array.isArray(value)) return value.map(withoutEmptyTexts) as unknown as T;
-  if (!isObject(value)) return value;
-  const fields = Object.entries(value).filter(([, inner]) => inner !== '' && inner !== undefined);
-  return Object.fromEntries(fields.map(([field, inner]) => [field, withoutEmptyTexts(inner as Json)])) as unknown as T;
-}
 
 /** What the user wrote under the name of an injected container; the image `auto` stands for the injected one's. */
 function userWords(container: Container): Container {
@@ -177,12 +171,6 @@ function oneOf(merged: Handler, user: Handler | undefined): Handler {
 function withOneHandlerEach(container: Container, user: Container): Container {
   const own = handlersOf(user);
   return withHandlers(container, (handler, path) => oneOf(handler, own.get(path)));
-}
-
-/** The pod with the first container of that name changed. */
-export function changeContainer(pod: Pod, name: string, change: (container: Container) => Container): Pod {
-  const list = containersOf(pod).some(c => c.name === name) ? 'containers' : 'initContainers';
-  return withSpec(pod, { [list]: (pod.spec?.[list] ?? []).map(c => (c.name === name ? change(c) : c)) });
 }
 
 /** If the user has the proxy run as another user, its traffic is still told apart by that user (webhook.go adjustInitContainerUser). */

@@ -7,7 +7,6 @@ import { checkAnnotations } from './annotations.ts';
 import { withBudget } from './budget.ts';
 import { checkArguments, checkMounts, checkNames, checkVolumes } from './conflicts.ts';
 import {
-  changeContainer,
   followProxyUser,
   inStartingOrder,
   layUserContainers,
@@ -19,8 +18,9 @@ import {
 import { jsonPatch, type PatchOperation } from './json-patch.ts';
 import {
   annotation,
+  annotationPath,
   annotationsOf,
-  type EnvVar,
+  changeContainer,
   findContainer,
   labelsOf,
   type Pod,
@@ -29,14 +29,15 @@ import {
   sidecarContainers,
   withMeta,
   withoutNulls,
+  withVariables,
 } from './pod.ts';
-import { appProbers, PROBERS, rewriteProbes, rewritesProbes } from './probes.ts';
-import { mergedMetrics, SCRAPE, toldPrometheus } from './prometheus.ts';
+import { withProbesThroughProxy } from './probes.ts';
+import { withMergedMetrics, withSecureMetrics } from './prometheus.ts';
 import { effectiveProxyConfig } from './proxy-config.ts';
 import { skipReason } from './selection.ts';
 import type { InjectionSettings } from './settings.ts';
 import { checkShape, MOST } from './shape.ts';
-import { PROXY_IMAGE, proxyVariable, STATUS, statusText } from './status.ts';
+import { PROXY_IMAGE, STATUS, statusText } from './status.ts';
 import { strategicMerge } from './strategic-merge.ts';
 import type { Template, TemplateContext, Workload } from './template.ts';
 import { uninject } from './uninject.ts';
@@ -80,7 +81,6 @@ const CLUSTER = 'ISTIO_META_CLUSTER_ID';
 const NETWORK = 'ISTIO_META_NETWORK';
 const NETWORK_LABEL = 'topology.istio.io/network';
 const TEMPLATES = 'inject.istio.io/templates';
-const SECURE_METRICS = 'prometheus.istio.io/secure-port';
 
 /** Names to try for a pod in messages: one that a controller makes has no name yet. */
 const nameOf = ({ metadata }: Pod): string =>
@@ -96,6 +96,7 @@ export function injectPod(pod: Pod, settings: InjectionSettings, where: Surround
 }
 
 function inject(pod: Pod, settings: InjectionSettings, where: Surroundings, report: Report): Injection {
+  const { mesh } = settings;
   checkAnnotations(pod, report);
   if (hasErrors(report)) return { kind: 'refuse', problems: report.problems };
   const written = withoutAddedPolicy(uninject(withoutNulls(pod), where.workload?.name));
@@ -120,10 +121,10 @@ function inject(pod: Pod, settings: InjectionSettings, where: Surroundings, repo
   checkNames(laid, added, report);
   checkMounts(laid, added, report);
   checkShape(laid, report, 2 * MOST.items);
-  const served = withMetrics(withEnvironment(laid, environmentOf(original, settings, where)), settings, report);
+  const served = withMergedMetrics(withEnvironment(laid, environmentOf(original, settings, where)), mesh, report);
   if (hasErrors(report)) return { kind: 'refuse', problems: report.problems };
 
-  const asked = withProbes(withSecureMetrics(served), settings);
+  const asked = withProbesThroughProxy(withSecureMetrics(served), settings);
   const finished = templates.reduce(
     (all, { finish }) => (finish ? changeContainer(all, PROXY, proxy => finish(proxy, context, asked)) : all),
     asked,
@@ -162,7 +163,7 @@ const MOST_TEMPLATES = 20;
 function requested(pod: Pod, settings: InjectionSettings, report: Report): readonly Template[] {
   const named = annotation(pod, TEMPLATES);
   const names = named === undefined ? settings.defaultTemplates : named.split(',').map(name => name.trim());
-  const path = named === undefined ? '' : `metadata.annotations["${TEMPLATES}"]`;
+  const path = named === undefined ? '' : annotationPath(TEMPLATES);
   if (names.length > MOST_TEMPLATES) {
     report.error(path, `${names.length} templates; expected at most ${MOST_TEMPLATES}`);
     return [];
@@ -220,47 +221,6 @@ function withEnvironment(pod: Pod, environment: StringMap): Pod {
     labelled,
     names.map(name => ({ name, value: environment[name] ?? '' })),
   );
-}
-
-/** The pod whose proxy has these variables, and no others of their names. */
-function withVariables(pod: Pod, variables: readonly EnvVar[]): Pod {
-  if (!variables.length) return pod;
-  const names = new Set(variables.map(({ name }) => name));
-  return changeContainer(pod, PROXY, proxy => ({
-    ...proxy,
-    env: [...(proxy.env ?? []).filter(({ name }) => !names.has(name)), ...variables],
-  }));
-}
-
-function withMetrics(pod: Pod, { mesh }: InjectionSettings, report: Report): Pod {
-  const merged = mergedMetrics(pod, mesh, report);
-  if (!merged) return pod;
-  return merged.scrape
-    ? withVariables(merged.pod, [{ name: SCRAPE, value: JSON.stringify(merged.scrape) }])
-    : merged.pod;
-}
-
-/** Where the proxy has its metrics on a port with mutual TLS, Prometheus is told so, unless the user did. */
-function withSecureMetrics(pod: Pod): Pod {
-  const annotations = annotationsOf(pod);
-  const port = proxyVariable(pod, 'ENVOY_SECURE_MERGED_METRICS_PORT');
-  return toldPrometheus(annotations, SECURE_METRICS) !== undefined || !port || port === '0'
-    ? pod
-    : withMeta(pod, { annotations: { ...annotations, [SECURE_METRICS]: port } });
-}
-
-function withProbes(pod: Pod, { mesh, values }: InjectionSettings): Pod {
-  if (!findContainer(pod, PROXY)) return pod;
-  if (!rewritesProbes(pod, values.sidecarInjectorWebhook.rewriteAppHTTPProbe)) return pod;
-  const standard = mesh.defaultConfig?.statusPort || 15020;
-  const probers = appProbers(pod, standard);
-  const port = Number(annotation(pod, 'status.sidecar.istio.io/port')?.trim() ?? standard);
-  // Port 0 is none: nobody would answer there.
-  if (!port) return pod;
-  const rewritten = rewriteProbes(pod, port);
-  return Object.keys(probers).length
-    ? withVariables(rewritten, [{ name: PROBERS, value: JSON.stringify(probers) }])
-    : rewritten;
 }
 
 /** The user of the proxy, by whom its traffic is told from the app's. */

@@ -1,4 +1,5 @@
-import { type Json, type JsonObject, own } from '../unknown.ts';
+import { entry } from '../config/report.ts';
+import { isObject, type Json, type JsonObject, own } from '../unknown.ts';
 
 /** What of a pod injection reads and writes. Every other field is passed on as it is. */
 export interface Pod extends JsonObject {
@@ -120,6 +121,9 @@ export const annotationsOf = (pod: Pod): StringMap => pod.metadata?.annotations 
 
 export const labelsOf = (pod: Pod): StringMap => pod.metadata?.labels ?? {};
 
+/** Where an annotation stands, for people. */
+export const annotationPath = (name: string): string => entry('metadata.annotations', name);
+
 /** The annotation, also where it is empty; undefined where there is none. */
 export const annotation = (pod: Pod, name: string): string | undefined => own(annotationsOf(pod), name);
 
@@ -144,10 +148,33 @@ export const mapContainers = (pod: Pod, change: (container: Container) => Contai
     containers: containersOf(pod).map(change),
   });
 
-/** The value without fields that are null, which are none to Kubernetes. */
-export function withoutNulls<T extends Json>(value: T): T {
-  if (Array.isArray(value)) return value.map(withoutNulls) as unknown as T;
-  if (typeof value !== 'object' || value === null) return value;
-  const fields = Object.entries(value as JsonObject).filter(([, inner]) => inner !== null && inner !== undefined);
-  return Object.fromEntries(fields.map(([field, inner]) => [field, withoutNulls(inner as Json)])) as T;
+/** The pod with the first container of that name changed. */
+export function changeContainer(pod: Pod, name: string, change: (container: Container) => Container): Pod {
+  const list = containersOf(pod).some(c => c.name === name) ? 'containers' : 'initContainers';
+  return withSpec(pod, { [list]: (pod.spec?.[list] ?? []).map(c => (c.name === name ? change(c) : c)) });
 }
+
+/** The value of a variable of the proxy's container, where that was injected. */
+export const proxyVariable = (pod: Pod, name: string): string | undefined =>
+  findContainer(pod, PROXY)?.env?.find(variable => variable.name === name)?.value;
+
+/** The pod whose proxy has these variables, and no others of their names. */
+export function withVariables(pod: Pod, variables: readonly EnvVar[]): Pod {
+  if (!variables.length) return pod;
+  const names = new Set(variables.map(({ name }) => name));
+  return changeContainer(pod, PROXY, proxy => ({
+    ...proxy,
+    env: [...(proxy.env ?? []).filter(({ name }) => !names.has(name)), ...variables],
+  }));
+}
+
+/** The value without the fields, at any depth, that are none to Kubernetes by this rule. */
+function withoutFields<T extends Json>(value: T, isNone: (field: Json | undefined) => boolean): T {
+  if (Array.isArray(value)) return value.map(item => withoutFields(item, isNone)) as unknown as T;
+  if (!isObject(value)) return value;
+  const fields = Object.entries(value).filter(([, inner]) => inner !== undefined && !isNone(inner));
+  return Object.fromEntries(fields.map(([field, inner]) => [field, withoutFields(inner as Json, isNone)])) as T;
+}
+
+export const withoutNulls = <T extends Json>(value: T): T => withoutFields(value, field => field === null);
+export const withoutEmptyTexts = <T extends Json>(value: T): T => withoutFields(value, field => field === '');

@@ -4,13 +4,17 @@ import {
   allContainersOf,
   annotation,
   type Container,
+  findContainer,
   type Handler,
   mapContainers,
   type Pod,
   PROXY,
   type Probe,
+  withVariables,
 } from './pod.ts';
+import { metricsPort, probePort } from './proxy-config.ts';
 import { isHandler } from './shape.ts';
+import type { TemplateContext } from './template.ts';
 
 /** What of an app is asked in its place, by the path under which the proxy's status port answers for it. */
 export type AppProbers = { readonly [path: string]: Prober };
@@ -27,10 +31,6 @@ const asked = {
   '/app-health': { readinessProbe: 'readyz', livenessProbe: 'livez', startupProbe: 'startupz' },
   '/app-lifecycle': { preStop: 'prestopz', postStart: 'poststartz' },
 } as const;
-
-/** Whether the kubelet's questions go through the proxy: annotation, else the values (inject/app_probe.go). */
-export const rewritesProbes = (pod: Pod, standard: boolean): boolean =>
-  truth(annotation(pod, 'sidecar.istio.io/rewriteAppHTTPProbers') ?? '') ?? standard;
 
 /** The handlers among an object's fields under their paths, `/app-health/web/readyz`, as `change` makes them. */
 const changed = (
@@ -84,7 +84,7 @@ function numbered(handler: Handler, container: Container): Handler | undefined {
 const isHook = (path: string): boolean => path.startsWith('/app-lifecycle/');
 
 /** What the proxy is to be asked instead of the app's containers. What asks the status port itself is none of the app's. */
-export function appProbers(pod: Pod, statusPort: number): AppProbers {
+function appProbers(pod: Pod, statusPort: number): AppProbers {
   const containers = allContainersOf(pod).filter(({ name }) => name !== PROXY);
   return Object.fromEntries(
     containers.flatMap(container =>
@@ -108,13 +108,24 @@ function throughProxy(handler: Handler, path: string, port: number): Handler {
   return { ...others, httpGet: through };
 }
 
-/** The pod whose probes and hooks ask the proxy's status port; those of the proxy stay. */
-export const rewriteProbes = (pod: Pod, statusPort: number): Pod =>
-  mapContainers(pod, container =>
+/** The pod whose probes and hooks, but for the proxy's, ask the proxy, which is told what to ask of the app; as it is where that is not wanted. */
+export function withProbesThroughProxy(pod: Pod, { mesh, values }: Pick<TemplateContext, 'mesh' | 'values'>): Pod {
+  if (!findContainer(pod, PROXY)) return pod;
+  const wanted = truth(annotation(pod, 'sidecar.istio.io/rewriteAppHTTPProbers') ?? '');
+  if (!(wanted ?? values.sidecarInjectorWebhook.rewriteAppHTTPProbe)) return pod;
+  const port = probePort(pod, mesh);
+  // Port 0 is none: nobody would answer there.
+  if (!port) return pod;
+  const probers = appProbers(pod, metricsPort(mesh));
+  const rewritten = mapContainers(pod, container =>
     container.name === PROXY
       ? container
-      : withHandlers(container, (handler, path) => throughProxy(handler, path, statusPort)),
+      : withHandlers(container, (handler, path) => throughProxy(handler, path, port)),
   );
+  return Object.keys(probers).length
+    ? withVariables(rewritten, [{ name: PROBERS, value: JSON.stringify(probers) }])
+    : rewritten;
+}
 
 /** The pod whose probes and hooks ask the app again. */
 export function restoreProbes(pod: Pod, text: string | undefined): Pod {

@@ -1,9 +1,19 @@
-import { entry, type Report } from '../config/report.ts';
+import type { Report } from '../config/report.ts';
 import { reserved } from '../istio/reserved-ports.ts';
 import type { MeshConfig } from '../proto/generated/istio/mesh/v1alpha1.ts';
 import { fieldsOf, isList, isObject, type Json, jsonIn } from '../unknown.ts';
 import { truth } from './annotations.ts';
-import { annotation, annotationsOf, type Pod, type StringMap, withMeta } from './pod.ts';
+import {
+  annotation,
+  annotationPath,
+  annotationsOf,
+  type Pod,
+  proxyVariable,
+  type StringMap,
+  withMeta,
+  withVariables,
+} from './pod.ts';
+import { metricsPort } from './proxy-config.ts';
 
 /** Where an app says that it has metrics. */
 export interface Scrape {
@@ -17,6 +27,7 @@ export interface Scrape {
 export const SCRAPE = 'ISTIO_PROMETHEUS_ANNOTATIONS';
 
 const MERGED_PATH = '/stats/prometheus';
+const SECURE_METRICS = 'prometheus.istio.io/secure-port';
 const TARGETS = 'prometheus.istio.io/scrape-targets';
 
 /** Prometheus sees annotations under such names: `prometheus.io/port` and `prometheus/io.port` are one. */
@@ -25,7 +36,7 @@ const sanitized = (name: string): string => name.replace(/[^a-zA-Z0-9_]/g, '_');
 const asked = new Set(['prometheus.io/path', 'prometheus.io/port', 'prometheus.io/scrape', TARGETS].map(sanitized));
 
 /** The annotation under any name that is the same to Prometheus. */
-export const toldPrometheus = (annotations: StringMap, name: string): string | undefined =>
+const toldPrometheus = (annotations: StringMap, name: string): string | undefined =>
   Object.entries(annotations).find(([key]) => sanitized(key) === sanitized(name))?.[1];
 
 /** Annotations without those of Prometheus. */
@@ -41,19 +52,15 @@ const targetsIn = (text: string): Scrape['targets'] => {
   return targets.some(({ port }) => !port) ? undefined : targets;
 };
 
-/** How Prometheus finds the app's metrics behind the proxy's, and what the proxy has to know of the app's; undefined where nothing changes. */
-export function mergedMetrics(
-  pod: Pod,
-  mesh: MeshConfig,
-  report: Report,
-): { readonly pod: Pod; readonly scrape: Scrape | undefined } | undefined {
+/** The pod in which Prometheus finds the app's metrics behind the proxy's, which is told where the app has them; the same pod where nothing changes. */
+export function withMergedMetrics(pod: Pod, mesh: MeshConfig, report: Report): Pod {
   const annotations = annotationsOf(pod);
   const told = (name: string) => toldPrometheus(annotations, name);
   const own = truth(annotation(pod, 'prometheus.istio.io/merge-metrics') ?? '');
   const wanted = own ?? (mesh.enablePrometheusMerge ? mesh.enablePrometheusMerge.value === true : true);
-  if (!wanted || truth(told('prometheus.io/scrape') ?? '') === false) return undefined;
-  const merged = String(mesh.defaultConfig?.statusPort || 15020);
-  if (told('prometheus.io/port') === merged) return undefined;
+  if (!wanted || truth(told('prometheus.io/scrape') ?? '') === false) return pod;
+  const merged = String(metricsPort(mesh));
+  if (told('prometheus.io/port') === merged) return pod;
   const targets = targetsIn(told(TARGETS) ?? '');
   const [first] = targets ?? [];
   const scrape: Scrape = {
@@ -65,21 +72,28 @@ export function mergedMetrics(
   for (const port of targets?.length ? targets.map(target => target.port) : scrape.port ? [scrape.port] : [])
     checkPort(port, merged, first ? TARGETS : 'prometheus.io/port', report);
   const has = scrape.scrape || scrape.path || scrape.port || scrape.targets;
-  return {
-    pod: withMeta(pod, {
-      annotations: {
-        ...cleared(annotations),
-        'prometheus.io/port': merged,
-        'prometheus.io/path': MERGED_PATH,
-        'prometheus.io/scrape': 'true',
-      },
-    }),
-    scrape: has ? scrape : undefined,
-  };
+  const asked = withMeta(pod, {
+    annotations: {
+      ...cleared(annotations),
+      'prometheus.io/port': merged,
+      'prometheus.io/path': MERGED_PATH,
+      'prometheus.io/scrape': 'true',
+    },
+  });
+  return has ? withVariables(asked, [{ name: SCRAPE, value: JSON.stringify(scrape) }]) : asked;
+}
+
+/** Where the proxy has its metrics on a port with mutual TLS, Prometheus is told so, unless the user did. */
+export function withSecureMetrics(pod: Pod): Pod {
+  const annotations = annotationsOf(pod);
+  const port = proxyVariable(pod, 'ENVOY_SECURE_MERGED_METRICS_PORT');
+  return toldPrometheus(annotations, SECURE_METRICS) !== undefined || !port || port === '0'
+    ? pod
+    : withMeta(pod, { annotations: { ...annotations, [SECURE_METRICS]: port } });
 }
 
 function checkPort(port: string, merged: string, name: string, report: Report): void {
-  const at = entry('metadata.annotations', name);
+  const at = annotationPath(name);
   const number = Number(port);
   if (!/^[+-]?\d+$/.test(port) || number < 1 || number > 65535)
     report.error(at, `'${port}' is no port; expected the app's port for metrics, 1 to 65535`);

@@ -79,3 +79,10 @@ export function effectiveProxyConfig(
   const own = annotation(pod, PROXY_CONFIG);
   return over(own === undefined ? forNamespace : readProxyConfig(own, forNamespace).value, forPod);
 }
+
+/** Where Prometheus asks the proxy. */
+export const metricsPort = (mesh: MeshConfig): number => mesh.defaultConfig?.statusPort || 15020;
+
+/** Where the kubelet asks it: there, too, unless the pod says otherwise; 0 for nowhere. */
+export const probePort = (pod: Pod, mesh: MeshConfig): number =>
+  Number(annotation(pod, 'status.sidecar.istio.io/port')?.trim() ?? metricsPort(mesh));

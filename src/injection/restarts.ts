@@ -11,9 +11,7 @@ import { type Webhook, webhookFor, webhooksOf } from './webhooks.ts';
 import { workloadOf } from './workload.ts';
 
 /** Why a pod would be another one if it were made now: it has no sidecar, one of another revision, or one of another image, which is another version or template. */
-export type RestartReason = 'missing' | 'revision' | 'image';
-
-export const restartReasons: readonly RestartReason[] = ['missing', 'revision', 'image'];
+export const restartReasons = ['missing', 'revision', 'image'] as const;
 
 /** A pod that is to be made anew to have the sidecar that it should have. */
 export interface Restart {
@@ -21,7 +19,7 @@ export interface Restart {
   readonly pod: string;
   /** What makes it: `Deployment/web`; `Pod/web` where nothing does. */
   readonly owner: string;
-  readonly reason: RestartReason;
+  readonly reason: (typeof restartReasons)[number];
   /** The reason in words. */
   readonly message: string;
   /** What mends it. */
@@ -66,17 +64,12 @@ export function restartCommand({ kind, name, namespace }: Workload, pod: string)
 /** What the annotation says that pods are injected by; most of it is not read here, so it is not parsed. */
 const revisionOf = (pod: Pod): string | undefined => /"revision":"([^"]*)"/.exec(annotation(pod, STATUS) ?? '')?.[1];
 
-interface Fault {
-  readonly reason: RestartReason;
-  readonly message: string;
-}
-
 function faultOf(
   kube: KubePod,
   pod: Pod,
   settings: InjectionSettings,
   expected: () => string | undefined,
-): Fault | undefined {
+): Pick<Restart, 'reason' | 'message'> | undefined {
   const proxy = kube.containers.find(({ name }) => name === PROXY);
   if ((!proxy || proxy.image === 'auto') && annotation(pod, STATUS) === undefined)
     return {

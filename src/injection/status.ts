@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { fieldsOf, isObject, type Json, type JsonObject, jsonIn, listOf, own } from '../unknown.ts';
-import { annotation, annotationsOf, type Container, findContainer, labelsOf, type Pod, PROXY } from './pod.ts';
+import { annotation, annotationsOf, type Container, labelsOf, type Pod, PROXY } from './pod.ts';
 import { containerFault } from './shape.ts';
 
 /** The annotation that says what was injected; there is none in a pod that was not. */
@@ -135,10 +135,6 @@ export function overridesOf(pod: Pod): Overrides {
   const read = (list: unknown) => listOf(list).filter((c): c is Container => containerFault(c, '') === undefined);
   return { containers: read(containers), initContainers: read(initContainers) };
 }
-
-/** The value of a variable of the proxy's container, where that was injected. */
-export const proxyVariable = (pod: Pod, name: string): string | undefined =>
-  findContainer(pod, PROXY)?.env?.find(variable => variable.name === name)?.value;
 
 /** Whether the user chose the image of the proxy, by a container of that name. */
 export const hasOwnImage = (pod: Pod): boolean => {

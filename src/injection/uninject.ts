@@ -10,21 +10,13 @@ import {
   type Pod,
   type PodSpec,
   PROXY,
+  proxyVariable,
   type StringMap,
   sidecarContainers,
 } from './pod.ts';
 import { PROBERS, restoreProbes } from './probes.ts';
 import { restoreMetrics, SCRAPE } from './prometheus.ts';
-import {
-  type Before,
-  EMPTIED,
-  type InjectionStatus,
-  OVERRIDES,
-  overridesOf,
-  proxyVariable,
-  STATUS,
-  statusOf,
-} from './status.ts';
+import { type Before, EMPTIED, type InjectionStatus, OVERRIDES, overridesOf, STATUS, statusOf } from './status.ts';
 import { asLabel } from './templates/metadata.ts';
 import { workloadOf } from './workload.ts';
 

@@ -67,13 +67,11 @@ const podPorts = ({ pod }: TemplateContext): string =>
     ),
   );
 
-const { variable, fromPod, fromLimits } = container;
+const { variable, optional, fromPod, fromLimits, trustDomain } = container;
 
 /** Where the agent has its certificates signed: the revision's own control plane. */
 const caAddress = ({ values: { global, revision } }: TemplateContext): string =>
   global.caAddress || `istiod${revision && `-${revision}`}.${global.istioNamespace}.svc:15012`;
-
-const trustDomain = ({ values, mesh }: TemplateContext): string => mesh.trustDomain || values.global.trustDomain;
 
 /** The environment of the agent. `workloadName`: the two templates differ in who may name the workload. */
 export function environment(
@@ -82,11 +80,9 @@ export function environment(
   workloadName: string,
   ofTracing: readonly JsonObject[] = [],
 ): readonly JsonObject[] {
-  const { values, workload, proxy, compliancePolicy } = context;
-  const { global } = values;
-  const optional = (name: string, value: string) => (value ? [variable(name, value)] : []);
+  const { values, proxy, compliancePolicy } = context;
   return [
-    variable('PILOT_CERT_PROVIDER', global.pilotCertProvider),
+    variable('PILOT_CERT_PROVIDER', values.global.pilotCertProvider),
     variable('CA_ADDR', caAddress(context)),
     fromPod('POD_NAME', 'metadata.name'),
     fromPod('POD_NAMESPACE', 'metadata.namespace'),
@@ -101,14 +97,9 @@ export function environment(
     fromLimits('GOMAXPROCS', 'limits.cpu'),
     ...optional('COMPLIANCE_POLICY', compliancePolicy),
     ...optional('GODEBUG', compliancePolicy === 'fips-140-3' ? 'fips140=only' : ''),
-    variable('ISTIO_META_CLUSTER_ID', global.multiCluster.clusterName || 'Kubernetes'),
-    fromPod('ISTIO_META_NODE_NAME', 'spec.nodeName'),
-    variable('ISTIO_META_INTERCEPTION_MODE', interception),
-    ...optional('ISTIO_META_NETWORK', global.network),
-    ...optional('ISTIO_META_WORKLOAD_NAME', workloadName),
-    ...optional('ISTIO_META_OWNER', container.ownerOf(workload)),
+    ...container.nodeVariables(context, interception, workloadName),
     ...bootstrapOverrides(context).map(({ file }) => variable('ISTIO_BOOTSTRAP_OVERRIDE', file)),
-    ...optional('ISTIO_META_MESH_ID', global.meshID || trustDomain(context)),
+    ...optional('ISTIO_META_MESH_ID', container.meshId(context)),
     ...optional('TRUST_DOMAIN', trustDomain(context)),
     ...ofTracing,
     ...container.proxyMetadata(context),

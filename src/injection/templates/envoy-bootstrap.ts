@@ -1,9 +1,10 @@
 import { toJson } from '../../proto/json.ts';
 import type { JsonObject } from '../../unknown.ts';
 import { bootstrapOf, type Endpoint, type Secure } from '../bootstrap.ts';
-import { allContainersOf, annotation, type Container, type EnvVar, labelsOf, type Pod } from '../pod.ts';
+import { allContainersOf, type Container, type EnvVar, labelsOf, type Pod } from '../pod.ts';
 import { PROBERS, periodOf, readProbers } from '../probes.ts';
 import { readScrape, SCRAPE } from '../prometheus.ts';
+import { metricsPort, probePort } from '../proxy-config.ts';
 import type { TemplateContext } from '../template.ts';
 import { endpointIn, envoySettings, runtimeOf, serviceCluster, sinkClusters } from './envoy-settings.ts';
 import { setting } from './proxy-container.ts';
@@ -13,11 +14,8 @@ import { statusResources } from './status-listener.ts';
 export const mounts = { token: '/var/run/secrets/tokens', roots: '/var/run/secrets/istio' } as const;
 
 /** Where the kubelet asks, and where Prometheus does: most often one port. */
-export function statusPorts({ pod, mesh }: TemplateContext): readonly number[] {
-  const standard = mesh.defaultConfig?.statusPort || 15020;
-  const asked = Number(annotation(pod, 'status.sidecar.istio.io/port')?.trim() ?? standard);
-  return [...new Set([asked, standard])].filter(port => port > 0);
-}
+export const statusPorts = ({ pod, mesh }: TemplateContext): readonly number[] =>
+  [...new Set([probePort(pod, mesh), metricsPort(mesh)])].filter(port => port > 0);
 
 /** A variable of the container, until the bootstrap is a text: what users wrote must not be taken for one. */
 const known = (name: string): string => `\uE000${name}\uE001`;

@@ -1,6 +1,6 @@
 import { milliseconds } from '../../config/duration.ts';
-import { type JsonObject, own } from '../../unknown.ts';
-import { annotation, labelsOf, PROXY } from '../pod.ts';
+import type { JsonObject } from '../../unknown.ts';
+import { annotation, PROXY } from '../pod.ts';
 import { PROXY_IMAGE } from '../status.ts';
 import type { Template, TemplateContext } from '../template.ts';
 import { warnOfAgentOnly } from './agent-only.ts';
@@ -10,7 +10,7 @@ import { gatewayPatch, sidecarPatch } from './patch.ts';
 import * as container from './proxy-container.ts';
 import { bootstrapOverrides, rootsVolume, tokenVolume, userMounts, userVolumes } from './volumes.ts';
 
-const { variable, fromPod, fromLimits, when, readinessProbe } = container;
+const { fromPod, fromLimits, when, readinessProbe } = container;
 
 /**
  * Upstream Envoy as the sidecar, without an agent: its bootstrap is an argument, certificates come over ADS, and what an agent would answer Envoy
@@ -99,13 +99,9 @@ function logFlags(context: TemplateContext): readonly string[] {
   return [...(level ? ['--log-level', level] : []), ...(components ? ['--component-log-level', components] : [])];
 }
 
-/** What the bootstrap names as `$(NAME)`; everything called ISTIO_META_ is told to the control plane. */
+/** What the bootstrap names as `$(NAME)`. */
 function environment(context: TemplateContext, type: Type): readonly JsonObject[] {
-  const { values, workload, pod, mesh } = context;
-  const { global } = values;
-  const meshId = global.meshID || mesh.trustDomain || global.trustDomain;
-  const given = own(labelsOf(pod), 'service.istio.io/workload-name') || workload.name;
-  const optional = (name: string, value: string) => (value ? [variable(name, value)] : []);
+  const interception = type === 'sidecar' ? container.interceptionOf(context) : 'REDIRECT';
   return [
     fromPod('POD_NAME', 'metadata.name'),
     fromPod('POD_NAMESPACE', 'metadata.namespace'),
@@ -113,13 +109,8 @@ function environment(context: TemplateContext, type: Type): readonly JsonObject[
     fromPod('INSTANCE_IPS', 'status.podIPs'),
     fromPod('SERVICE_ACCOUNT', 'spec.serviceAccountName'),
     fromLimits('ISTIO_CPU_LIMIT', 'limits.cpu'),
-    variable('ISTIO_META_CLUSTER_ID', global.multiCluster.clusterName || 'Kubernetes'),
-    fromPod('ISTIO_META_NODE_NAME', 'spec.nodeName'),
-    variable('ISTIO_META_INTERCEPTION_MODE', type === 'sidecar' ? container.interceptionOf(context) : 'REDIRECT'),
-    ...optional('ISTIO_META_NETWORK', global.network),
-    ...optional('ISTIO_META_WORKLOAD_NAME', given),
-    ...optional('ISTIO_META_OWNER', container.ownerOf(workload)),
-    ...optional('ISTIO_META_MESH_ID', meshId),
+    ...container.nodeVariables(context, interception, container.workloadName(context)),
+    ...container.optional('ISTIO_META_MESH_ID', container.meshId(context)),
     ...container.proxyMetadata(context),
   ];
 }

@@ -1,5 +1,5 @@
-import { type JsonObject, own } from '../../unknown.ts';
-import { labelsOf, PROXY } from '../pod.ts';
+import type { JsonObject } from '../../unknown.ts';
+import { PROXY } from '../pod.ts';
 import type { Template, TemplateContext } from '../template.ts';
 import * as agent from './agent.ts';
 import { captureArguments, captureContainers, validationArguments } from './capture.ts';
@@ -24,7 +24,7 @@ export const istioProxy: Template = {
 };
 
 function sidecar(context: TemplateContext): JsonObject {
-  const { values, mesh, pod, workload } = context;
+  const { values, mesh } = context;
   const { proxy } = values.global;
   return {
     name: PROXY,
@@ -41,7 +41,7 @@ function sidecar(context: TemplateContext): JsonObject {
       ...agent.environment(
         context,
         container.interceptionOf(context),
-        own(labelsOf(pod), 'service.istio.io/workload-name') || workload.name,
+        container.workloadName(context),
         agent.tracing(context),
       ),
     ],

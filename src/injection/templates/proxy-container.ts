@@ -1,6 +1,6 @@
 import { ProxyConfig_InboundInterceptionMode as Mode } from '../../proto/generated/istio/mesh/v1alpha1.ts';
-import type { JsonObject } from '../../unknown.ts';
-import { annotation, type Container, containersOf, PROXY, withoutNulls } from '../pod.ts';
+import { type JsonObject, own } from '../../unknown.ts';
+import { annotation, type Container, containersOf, labelsOf, PROXY, withoutNulls } from '../pod.ts';
 import type { TemplateContext, Workload } from '../template.ts';
 import type { ProxyValues } from '../values.ts';
 
@@ -18,6 +18,9 @@ export const fromLimits = (name: string, resource: string) => ({
   name,
   valueFrom: { resourceFieldRef: { resource, divisor: '1' } },
 });
+
+/** The variable where it has a value. */
+export const optional = (name: string, value: string) => (value ? [variable(name, value)] : []);
 
 /** The annotation, else what the values say. */
 export const setting = (context: TemplateContext, name: string, value: string | number): string =>
@@ -119,7 +122,29 @@ export const pullPolicy = ({ values: { global } }: TemplateContext) =>
 export const metricsPort = { containerPort: 15090, protocol: 'TCP', name: 'http-envoy-prom' };
 
 /** The workload as a path of the API server; empty where it is not known. */
-export const ownerOf = ({ apiVersion, kind, name, namespace }: Workload): string =>
+const ownerOf = ({ apiVersion, kind, name, namespace }: Workload): string =>
   apiVersion && name
     ? `kubernetes://apis/${apiVersion}/namespaces/${namespace || 'default'}/${kind.toLowerCase()}s/${name}`
     : '';
+
+/** The workload's name, as a sidecar's pod may say it. */
+export const workloadName = ({ pod, workload }: TemplateContext): string =>
+  own(labelsOf(pod), 'service.istio.io/workload-name') || workload.name;
+
+export const trustDomain = ({ values, mesh }: TemplateContext): string => mesh.trustDomain || values.global.trustDomain;
+
+export const meshId = (context: TemplateContext): string => context.values.global.meshID || trustDomain(context);
+
+/** What every template tells the control plane of the proxy, as everything that is called ISTIO_META_ is. */
+export const nodeVariables = (
+  { values: { global }, workload }: TemplateContext,
+  interception: string,
+  name: string,
+): readonly JsonObject[] => [
+  variable('ISTIO_META_CLUSTER_ID', global.multiCluster.clusterName || 'Kubernetes'),
+  fromPod('ISTIO_META_NODE_NAME', 'spec.nodeName'),
+  variable('ISTIO_META_INTERCEPTION_MODE', interception),
+  ...optional('ISTIO_META_NETWORK', global.network),
+  ...optional('ISTIO_META_WORKLOAD_NAME', name),
+  ...optional('ISTIO_META_OWNER', ownerOf(workload)),
+];
