@@ -1,7 +1,7 @@
 import { bounds } from '../bounds.ts';
 import { messageOf } from '../unknown.ts';
 import { YamlError } from './cursor.ts';
-import { type Anchor, endsEntry, type Frame, merge, newFrame, type Production, setOwn } from './frame.ts';
+import { type Anchor, endsEntry, type Frame, merge, newFrame, type Production, setOwn, valueIn } from './frame.ts';
 import { keyOf, type Scalar, type ScalarValue, valueOf } from './resolve.ts';
 import { Scanner } from './scanner.ts';
 import type { Token, TokenType } from './token.ts';
@@ -24,6 +24,15 @@ const freeAliasNodes = bounds['yaml-alias-values'].most;
 
 /** So many keys that stand twice are told of. */
 const maxDuplicates = 20;
+
+/** What a token opens where a node may stand. */
+const opens: Partial<Record<TokenType, Production>> = {
+  'block sequence start': 'block sequence',
+  'block mapping start': 'block mapping',
+  'block entry': 'indentless sequence',
+  'flow sequence start': 'flow sequence',
+  'flow mapping start': 'flow mapping',
+};
 
 /** Why there is no node where one is expected, by what is there. */
 const noNode: Partial<Record<TokenType, string>> = {
@@ -69,13 +78,8 @@ export class Composer {
     return false;
   }
 
-  #next(): Token {
-    return this.#scanner.next();
-  }
-
-  #peek(): TokenType {
-    return this.#scanner.peek().type;
-  }
+  #next = (): Token => this.#scanner.next();
+  #peek = (): TokenType => this.#scanner.peek().type;
 
   // Documents.
 
@@ -141,36 +145,17 @@ export class Composer {
       else if (type === 'tag' && !tag) tag = this.#tag(this.#next());
     }
     const { type, value, plain, line } = this.#scanner.peek();
+    const production = opens[type];
     if (type === 'scalar') {
       this.#next();
       this.#scalar({ text: value, tag, plain }, anchor, line);
-      return;
-    }
-    if (indentless && type === 'block entry') {
-      this.#open('indentless sequence', anchor, line);
-      return;
-    }
-    if (type === 'flow sequence start') {
-      this.#open('flow sequence', anchor, line);
-      return;
-    }
-    if (type === 'flow mapping start') {
-      this.#open('flow mapping', anchor, line);
-      return;
-    }
-    if (block && type === 'block sequence start') {
-      this.#open('block sequence', anchor, line);
-      return;
-    }
-    if (block && type === 'block mapping start') {
-      this.#open('block mapping', anchor, line);
-      return;
-    }
-    if (anchor !== undefined || tag) {
-      this.#scalar({ text: '', tag, plain: true }, anchor, line);
-      return;
-    }
-    throw new YamlError(line, noNode[type] ?? `a value is expected here, not the beginning of a ${type}`);
+    } else if (
+      production &&
+      (production === 'indentless sequence' ? indentless : block || production.startsWith('flow'))
+    )
+      this.#open(production, anchor, line);
+    else if (anchor !== undefined || tag) this.#scalar({ text: '', tag, plain: true }, anchor, line);
+    else throw new YamlError(line, noNode[type] ?? `a value is expected here, not the beginning of a ${type}`);
   }
 
   #tag({ line, value: handle, suffix }: Token): string {
@@ -184,14 +169,12 @@ export class Composer {
     // The dash of an indentless sequence is its first entry's.
     if (production !== 'indentless sequence' && production !== 'flow pair') this.#next();
     if (this.#frames.length >= maxDepth) throw new YamlError(line, `this is nested more than ${maxDepth} deep`);
-    const sequence = production.endsWith('sequence') ? [] : undefined;
-    const mapping = {};
-    let anchor: Anchor | undefined;
+    const frame = newFrame(production, line);
     if (name !== undefined) {
-      anchor = { value: sequence ?? mapping, nodes: 0, open: true, scalar: undefined };
-      this.#anchors.set(name, anchor);
+      frame.anchor = { value: valueIn(frame), nodes: 0, open: true, scalar: undefined };
+      this.#anchors.set(name, frame.anchor);
     }
-    this.#frames.push(newFrame(production, line, anchor, sequence, mapping));
+    this.#frames.push(frame);
   }
 
   #close(): void {
@@ -201,7 +184,7 @@ export class Composer {
       frame.anchor.open = false;
       frame.anchor.nodes = frame.nodes;
     }
-    this.#deliver(frame.sequence ?? frame.mapping, frame.nodes, undefined, frame.line);
+    this.#deliver(valueIn(frame), frame.nodes, undefined, frame.line);
   }
 
   #alias({ line, value: name }: Token): void {
@@ -291,19 +274,19 @@ export class Composer {
       case 'block sequence':
       case 'indentless sequence':
         this.#blockSequence(frame);
-        return;
+        break;
       case 'block mapping':
         this.#blockMapping(frame);
-        return;
+        break;
       case 'flow sequence':
         this.#flowSequence(frame);
-        return;
+        break;
       case 'flow mapping':
         this.#flowMapping(frame);
-        return;
+        break;
       case 'flow pair':
         this.#flowPair(frame);
-        return;
+        break;
     }
   }
 

@@ -1,3 +1,4 @@
+import { isObject } from '../unknown.ts';
 import type { Scalar } from './resolve.ts';
 import type { TokenType } from './token.ts';
 
@@ -25,7 +26,7 @@ export type Production =
 export interface Frame {
   readonly production: Production;
   readonly line: number;
-  readonly anchor: Anchor | undefined;
+  anchor: Anchor | undefined;
   readonly sequence: unknown[] | undefined;
   readonly mapping: Mapping;
   /** In a mapping: whether a key was read that has no value yet; `undefined` stands for the merge key `<<`. */
@@ -49,24 +50,21 @@ export const endsEntry: Readonly<Record<Production, ReadonlySet<TokenType>>> = {
 };
 
 /** A collection that has just been opened. */
-export const newFrame = (
-  production: Production,
-  line: number,
-  anchor: Anchor | undefined,
-  sequence: unknown[] | undefined,
-  mapping: Mapping,
-): Frame => ({
+export const newFrame = (production: Production, line: number): Frame => ({
   production,
   line,
-  anchor,
-  sequence,
-  mapping,
+  anchor: undefined,
+  sequence: production.endsWith('sequence') ? [] : undefined,
+  mapping: {},
   hasKey: false,
   key: undefined,
   merged: undefined,
   begun: false,
   nodes: 1,
 });
+
+/** The list or the mapping that it becomes. */
+export const valueIn = ({ sequence, mapping }: Frame): unknown => sequence ?? mapping;
 
 /** Sets a mapping's own key. */
 export const setOwn = (mapping: Mapping, key: string, value: unknown): void => {
@@ -76,9 +74,6 @@ export const setOwn = (mapping: Mapping, key: string, value: unknown): void => {
   else mapping[key] = value;
 };
 
-const isMapping = (value: unknown): value is Mapping =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /**
  * `<<`: what is merged takes the place of keys before it, as with kubectl; of several mappings the first wins. Throws an Error where the value
  * is none.
@@ -87,7 +82,7 @@ export function merge(frame: Frame, value: unknown): void {
   const sources: readonly unknown[] = Array.isArray(value) ? value : [value];
   frame.merged ??= new Set();
   for (const source of sources.toReversed()) {
-    if (!isMapping(source)) throw new Error('<< takes a mapping, or a list of mappings');
+    if (!isObject(source)) throw new Error('<< takes a mapping, or a list of mappings');
     for (const key of Object.keys(source)) {
       if (!Object.hasOwn(frame.mapping, key)) frame.merged.add(key);
       setOwn(frame.mapping, key, source[key]);

@@ -1,4 +1,4 @@
-import { Cursor, isBlank, isBreak, isSpace, isWord, YamlError } from './cursor.ts';
+import { Cursor, isBreak, isSpace, isWord, YamlError } from './cursor.ts';
 import { blockScalar, plainScalar, quotedScalar } from './scalars.ts';
 import { type Token, type TokenType, token } from './token.ts';
 
@@ -76,92 +76,62 @@ export class Scanner {
     this.#skipToToken();
     this.#unrollIndent(at.column);
     const code = at.peek();
-    if (code === 0) {
-      this.#fetchEnd();
-      return;
-    }
-    if (at.column === 0 && code === 0x25) {
-      this.#fetchDirective();
-      return;
-    }
-    if (at.atDocumentIndicator()) {
-      this.#fetchDocumentIndicator();
-      return;
-    }
+    if (code === 0) this.#fetchEnd();
+    else if (at.column === 0 && code === 0x25) this.#fetchDirective();
+    else if (at.atDocumentIndicator()) this.#fetchDocumentIndicator();
+    else this.#fetchByFirst(String.fromCharCode(code));
+  }
+
+  /** Takes in what begins with this character. */
+  #fetchByFirst(first: string): void {
+    const isAlone = isSpace(this.#at.peek(1));
+    if (first === '[') this.#openFlow('flow sequence start');
+    else if (first === '{') this.#openFlow('flow mapping start');
+    else if (first === ']') this.#closeFlow('flow sequence end');
+    else if (first === '}') this.#closeFlow('flow mapping end');
+    else if (first === ',') this.#fetchFlowEntry();
+    else if (first === '-' && isAlone) this.#fetchBlockEntry();
+    else if (first === '?' && (this.#inFlow || isAlone)) this.#fetchKey();
+    else if (first === ':' && (this.#inFlow || isAlone)) this.#fetchValue();
+    else if (first === '*') this.#fetchAnchor('alias');
+    else if (first === '&') this.#fetchAnchor('anchor');
+    else if (first === '!') this.#fetchTag();
+    else if ((first === '|' || first === '>') && !this.#inFlow) this.#fetchBlockScalar();
+    else if (first === "'" || first === '"') this.#fetchQuoted();
+    else this.#fetchPlain(first);
+  }
+
+  #fetchFlowEntry(): void {
+    this.#forgetKey();
+    this.#keyAllowed = true;
+    this.#add('flow entry', this.#at.line);
+    this.#at.pos++;
+  }
+
+  #fetchBlockScalar(): void {
+    const { line } = this.#at;
+    this.#forgetKey();
+    this.#keyAllowed = true;
+    this.#add('scalar', line, blockScalar(this.#at, this.#indent));
+  }
+
+  #fetchQuoted(): void {
+    const { line } = this.#at;
+    this.#saveKey();
+    this.#keyAllowed = false;
+    this.#add('scalar', line, quotedScalar(this.#at));
+  }
+
+  #fetchPlain(first: string): void {
+    const at = this.#at;
     const { line } = at;
-    switch (String.fromCharCode(code)) {
-      case '[':
-        this.#openFlow('flow sequence start');
-        return;
-      case '{':
-        this.#openFlow('flow mapping start');
-        return;
-      case ']':
-        this.#closeFlow('flow sequence end');
-        return;
-      case '}':
-        this.#closeFlow('flow mapping end');
-        return;
-      case ',':
-        this.#forgetKey();
-        this.#keyAllowed = true;
-        at.pos++;
-        this.#add('flow entry', line);
-        return;
-      case '-':
-        if (isSpace(at.peek(1))) {
-          this.#fetchBlockEntry();
-          return;
-        }
-        break;
-      case '?':
-        if (this.#inFlow || isSpace(at.peek(1))) {
-          this.#fetchKey();
-          return;
-        }
-        break;
-      case ':':
-        if (this.#inFlow || isSpace(at.peek(1))) {
-          this.#fetchValue();
-          return;
-        }
-        break;
-      case '*':
-        this.#fetchAnchor('alias');
-        return;
-      case '&':
-        this.#fetchAnchor('anchor');
-        return;
-      case '!':
-        this.#fetchTag();
-        return;
-      case '|':
-      case '>':
-        if (this.#inFlow) break;
-        this.#forgetKey();
-        this.#keyAllowed = true;
-        this.#add('scalar', line, blockScalar(at, this.#indent));
-        return;
-      case "'":
-      case '"':
-        this.#saveKey();
-        this.#keyAllowed = false;
-        this.#add('scalar', line, quotedScalar(at));
-        return;
-    }
-    if (!this.#startsPlain(code)) throw new YamlError(line, cannotStart(String.fromCharCode(code)));
+    // Indicators of what cannot stand here, and those that are kept for later versions of YAML.
+    if ('\t|>%@`'.includes(first)) throw new YamlError(line, cannotStart(first));
     this.#saveKey();
     this.#keyAllowed = false;
     const { text, endedLine } = plainScalar(at, this.#indent + 1, this.#inFlow);
     if (endedLine) this.#keyAllowed = true;
     this.#add('scalar', line, text, '', true);
-  }
-
-  #startsPlain(code: number): boolean {
-    if (code === 0x2d) return !isBlank(this.#at.peek(1));
-    if (code === 0x3f || code === 0x3a) return !this.#inFlow;
-    // The indicators that begin something else, and those that are kept for later versions of YAML.
-    return !isSpace(code) && !'|>%@`'.includes(String.fromCharCode(code));
   }
 
   /** Past blanks, comments and line breaks. A tab does not indent. */
@@ -219,7 +189,7 @@ export class Scanner {
     this.#forgetKey();
     const { pos, line, column } = this.#at;
     const required = !this.#inFlow && this.#indent === column;
-    const number = this.#handedOut + this.#tokens.length - this.#head;
+    const number = this.#numberOfNext;
     const key: SimpleKey = { possible: true, required, number, pos, line, column };
     this.#keys[this.#keys.length - 1] = key;
     this.#keysByNumber.set(number, key);
