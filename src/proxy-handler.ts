@@ -69,7 +69,6 @@ export class ProxyHandler implements AdsHandler<Proxy> {
   readonly inquiries: Inquiries | undefined;
   readonly #context: ProxyHandlerContext;
   readonly #proofs: ProofEnds<Proxy>;
-  readonly #lastGood = new WeakMap<Proxy['class'], ProxyWorld>();
   /** By what each has proved who it is, where it has. */
   readonly #provers = new WeakMap<Proxy, string>();
   readonly #unknownTypes = new Set<string>();
@@ -143,10 +142,9 @@ export class ProxyHandler implements AdsHandler<Proxy> {
     try {
       const made = current.of(proxy);
       problems.ofProxy(made.translation.problems);
-      this.#lastGood.set(proxy.class, made);
       return made;
     } catch (error) {
-      const last = this.#lastGood.get(proxy.class);
+      const last = current.last(proxy);
       if (!last) throw error;
       metrics.failed();
       // What this proxy has goes on working while the fault in the program is found.

@@ -79,6 +79,11 @@ export class World {
     this.#last.set(proxy.class, { identity, moment: this.#moment, made });
     return made;
   }
+
+  /** What proxies of the same class were last found to have, in this world or one before it. */
+  last(proxy: Proxy): ProxyWorld | undefined {
+    return this.#last.get(proxy.class)?.made;
+  }
 }
 
 const allProblems = memo((ofObjects: ConfigContents['problems'], ofMesh: readonly Problem[]): readonly Problem[] => [
@@ -127,8 +132,10 @@ export type CredentialLevel = 'none' | 'namespace' | 'readers';
 const levels: readonly CredentialLevel[] = ['none', 'namespace', 'readers'];
 
 /** The snapshot with no other credentials than those. All else stays what it is. */
-export const withCredentials = memo((whole: Snapshot, level: CredentialLevel): Snapshot => {
-  if (level === 'readers' || !whole.secret.size) return whole;
+export const withCredentials = (whole: Snapshot, level: CredentialLevel): Snapshot =>
+  level === 'readers' || whole.secret.size === 0 ? whole : withFewerCredentials(whole, level);
+
+const withFewerCredentials = memo((whole: Snapshot, level: CredentialLevel): Snapshot => {
   const parts = whole.secret.parts.slice(0, levels.indexOf(level));
   return new ProxySnapshot({ ...whole, secret: joinedSet('secret', parts) }, () => whole.nameTable);
 });

@@ -95,8 +95,10 @@ export class CredentialAccess {
 
   /** Why a proxy is not given what it wants; the same list while it is the same. Empty where that is still to be found out. */
   refusals(proxy: Proxy, wanted: Wanted): readonly Problem[] {
+    // Most want none.
+    if (!wanted.length) return NO_PROBLEMS;
     const right = this.#rights.get(proxy);
-    if (!right || !wanted.length || right.kind === 'all') return NO_PROBLEMS;
+    if (!right || right.kind === 'all') return NO_PROBLEMS;
     if (right.kind === 'none') return refused(wanted, right.reason, true);
     const { namespace, name } = right.account;
     if (namespace !== proxy.namespace) return refused(wanted, OTHER_NAMESPACE, true);

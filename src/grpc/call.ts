@@ -72,6 +72,7 @@ export class Call {
   readonly since: number;
   /** Whether the client is known to read: it has acknowledged something. */
   known = false;
+  inLine = false;
   readonly #raw: RawCall;
   readonly #stream: ServerHttp2Stream;
   readonly #cutter: FrameCutter;
@@ -206,7 +207,7 @@ export class Call {
     };
     const last = frame.length - 1;
     if (last > 0) stream.cork();
-    for (const [i, buffer] of frame.entries()) stream.write(buffer, i === last ? written : undefined);
+    frame.forEach((buffer, i) => void stream.write(buffer, i === last ? written : undefined));
     if (last > 0) stream.uncork();
   }
 

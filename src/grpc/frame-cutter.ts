@@ -16,8 +16,9 @@ const SMALLEST = 4 * 1024;
 /**
  * Cuts a stream of chunks into gRPC messages: a byte that says whether it is compressed, four of its length, and the message.
  *
- * A chunk that begins where a message begins is not copied; what is left of it, and messages that come in pieces, are copied into one
- * buffer that grows as they arrive: a piece of one byte costs one byte, and the length that a message claims costs nothing.
+ * A chunk that begins where a message begins is not copied, and where it came in a small buffer it waits in that. What is left of others, and
+ * messages that come in pieces, are copied into one buffer that grows as they arrive: a piece of one byte costs one byte, and the length that a
+ * message claims costs nothing.
  */
 export class FrameCutter {
   readonly #longest: number;
@@ -25,12 +26,12 @@ export class FrameCutter {
   #buffer: Buffer | undefined;
   #at = 0;
   #end = 0;
-  /** Whether the buffer is the cutter's own, and not a chunk of which all but this was read. */
-  #own = false;
+  /** Bytes that the buffer takes; 0 for a chunk that nobody has decided to keep yet. */
+  #reserved = 0;
 
   /**
-   * Messages of more than `longest` bytes are an error. `reserve` is told how many bytes the cutter's own buffer grows by, or shrinks by
-   * where negative, before it does; it throws where that is too much.
+   * Messages of more than `longest` bytes are an error. `reserve` is told how many bytes the buffer that is kept grows by, or
+   * shrinks by where negative, before it does; it throws where that is too much.
    */
   constructor(longest: number, reserve: (bytes: number) => void = () => {}) {
     this.#longest = longest;
@@ -55,7 +56,7 @@ export class FrameCutter {
     return this.#buffer?.subarray(this.#at, this.#end) ?? Buffer.alloc(0);
   }
 
-  /** Takes a chunk in. `keep` must be called before the chunk's owner goes on. */
+  /** Takes a chunk in, which nobody else writes to. `keep` must be called before the next is there. */
   add(chunk: Buffer): void {
     if (this.waiting === 0) {
       this.#drop();
@@ -82,10 +83,10 @@ export class FrameCutter {
     return { compressed: flag === 1, bytes: this.#buffer.subarray(start, this.#at) };
   }
 
-  /** Copies what is left of the last chunk, so that the chunk may go. */
+  /** Keeps what is left of the last chunk, and no more than that. */
   keep(): void {
     if (this.waiting === 0) this.#drop();
-    else if (!this.#own) this.#grow(0);
+    else if (this.#buffer && this.#reserved === 0) this.#hold(this.#buffer);
   }
 
   /** Lets go of everything. */
@@ -95,26 +96,37 @@ export class FrameCutter {
   }
 
   #drop(): void {
-    if (this.#own) this.#reserve(-(this.#buffer?.length ?? 0));
+    if (this.#reserved > 0) this.#reserve(-this.#reserved);
     this.#buffer = undefined;
-    this.#own = false;
+    this.#reserved = 0;
     this.#at = this.#end = 0;
+  }
+
+  /** Keeps a chunk as it is where all that it is a part of takes no more than a copy would: after a push a thousand ACKs wait for a moment. */
+  #hold(chunk: Buffer): void {
+    const size = chunk.buffer.byteLength;
+    if (size > SMALLEST) {
+      this.#grow(0);
+      return;
+    }
+    this.#reserve(size);
+    this.#reserved = size;
   }
 
   /** Makes room for so many bytes more, in a buffer of the cutter's own. */
   #grow(more: number): void {
     const { rest } = this;
-    const capacity = this.#own ? (this.#buffer?.length ?? 0) : 0;
+    const capacity = this.#reserved > 0 ? (this.#buffer?.length ?? 0) : 0;
     const needed = rest.length + more;
-    if (this.#own && this.#end + more <= capacity) return;
+    if (this.#end + more <= capacity) return;
     if (needed * 2 > capacity) {
       const ample = Math.max(needed * GROWTH, SMALLEST);
       const announced = rest.length < HEAD ? SMALLEST : Math.max(HEAD + rest.readUInt32BE(1), SMALLEST);
       // What comes after the message is not announced.
       const size = needed > announced ? Math.max(needed + (needed >> 2), SMALLEST) : Math.min(ample, announced);
-      this.#reserve(size - capacity);
+      this.#reserve(size - this.#reserved);
       this.#buffer = Buffer.allocUnsafeSlow(size);
-      this.#own = true;
+      this.#reserved = size;
     }
     // Within one buffer too, copying takes care of what overlaps.
     rest.copy(this.#buffer as Buffer);

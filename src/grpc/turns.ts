@@ -6,6 +6,8 @@ export interface Waiting {
   readonly known: boolean;
   /** Whether it is in the middle of something: that is ended before anything else of its kind is begun, so that little is held meanwhile. */
   readonly begun: boolean;
+  /** Whether it is in line: for `Turns`. Sets that are asked would be filled and emptied with every push. */
+  inLine: boolean;
   /** Does one piece of its work; tells whether there is more. */
   step(): boolean;
 }
@@ -19,15 +21,13 @@ class Line {
     return this.#begun.size + this.#others.size;
   }
 
-  has(one: Waiting): boolean {
-    return this.#begun.has(one) || this.#others.has(one);
-  }
-
   add(one: Waiting): void {
+    one.inLine = true;
     (one.begun ? this.#begun : this.#others).add(one);
   }
 
   delete(one: Waiting): void {
+    one.inLine = false;
     this.#begun.delete(one);
     this.#others.delete(one);
   }
@@ -61,7 +61,7 @@ export class Turns {
 
   /** Does all that there is to do, as far as it is its turn. What is left is done in the turns that come. */
   run(one: Waiting): void {
-    if (this.#known.has(one) || this.#others.has(one)) return;
+    if (one.inLine) return;
     if (this.#until === 0) {
       this.#until = performance.now() + SLICE;
       this.#schedule();
@@ -75,6 +75,7 @@ export class Turns {
 
   /** Takes one out of line. */
   remove(one: Waiting): void {
+    if (!one.inLine) return;
     this.#known.delete(one);
     this.#others.delete(one);
   }

@@ -54,8 +54,9 @@ const isAddressed = ({ whole, recent }: AddressIndex, addresses: readonly string
 export function identify(mesh: MeshModel, proxy: Proxy): Identity {
   const basis = mesh.basis;
   const last = known.get(proxy);
+  if (last?.basis === basis && !last.byEndpoints) return last.identity;
   const addressed = isAddressed(mesh.addresses, proxy.addresses);
-  if (last?.basis === basis && !(last.byEndpoints && (addressed || last.addressed))) return last.identity;
+  if (last?.basis === basis && !addressed && !last.addressed) return last.identity;
   const found = identityOf(mesh, proxy, last?.shape);
   known.set(proxy, { basis, addressed, ...found });
   return found.identity;

@@ -181,9 +181,11 @@ export class Connection<C> implements Stream<C> {
     const before = this.#state.subscriptions[type];
     const { subscription, answer, names } = onRequest(before, type, request, this.#context.clock.now());
     if (subscription !== before) this.#state = withSubscription(this.#state, subscription);
-    this.kept.names(typeUrl, subscription.names);
-    if (names === 'first') this.kept.versions(typeUrl, subscription.resumed?.initialVersions);
-    this.#context.weigh(this);
+    if (names !== 'same') {
+      this.kept.names(typeUrl, subscription.names);
+      if (names === 'first') this.kept.versions(typeUrl, subscription.resumed?.initialVersions);
+      this.#context.weigh(this);
+    }
     const { handler } = this.#context;
     if (answer === 'ack') {
       if (!this.#call.known) this.#context.proved(this);
@@ -258,7 +260,7 @@ export class Connection<C> implements Stream<C> {
     if (!subscription) throw new Error(`a response of type ${type} without a subscription`);
     const frame = frames.response(this.protocol, by, target);
     const now = clock.now();
-    const sent = onSent(subscription, target, by, { nonce: frame.nonce, version: frame.version, at: now });
+    const sent = onSent(subscription, target, by, frame, now);
     this.#state = afterStep(this.#state, step, sent, snapshot, now);
     const causes = this.#causes;
     this.#sentFor[type] = causes;

@@ -67,8 +67,10 @@ export class StreamKept {
   /** Takes note of the versions that a client came with; they are kept until it has acknowledged what it was sent instead. */
   versions(type: string, versions: ReadonlyMap<string, string> | undefined): void {
     let bytes = 0;
-    for (const [name, version] of versions ?? []) bytes += name.length + version.length + EACH;
-    this.#add(bytes - (this.#versions.get(type) ?? 0));
+    if (versions) for (const [name, version] of versions) bytes += name.length + version.length + EACH;
+    const before = this.#versions.get(type) ?? 0;
+    if (bytes === before) return;
+    this.#add(bytes - before);
     this.#versions.set(type, bytes);
     this.#check('stream-name-bytes');
   }

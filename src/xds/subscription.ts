@@ -318,14 +318,15 @@ export const onSent = (
   s: Subscription,
   target: View,
   by: Difference,
-  delivery: Omit<Delivery, 'view'>,
+  { nonce, version }: Pick<Delivery, 'nonce' | 'version'>,
+  at: number,
 ): Subscription => ({
   ...s,
   held: target,
   due: NOTHING_DUE,
   exchange: {
     phase: 'pending',
-    sent: { ...delivery, view: target },
+    sent: { nonce, version, at, view: target },
     unacknowledged: by,
     acked: s.exchange.acked,
     nacked: s.exchange.nacked,

@@ -75,8 +75,8 @@ export class Difference implements Change {
   }
 
   #all<T>(of: (change: Change) => readonly T[]): readonly T[] {
-    const [first, ...others] = this.changes;
-    return others.length ? this.changes.flatMap(of) : first ? of(first) : [];
+    const [first] = this.changes;
+    return first && this.changes.length === 1 ? of(first) : this.changes.flatMap(of);
   }
 }
 

@@ -14,6 +14,7 @@ const busy = (): void => {
 class Peer implements Waiting {
   readonly known: boolean;
   begun = false;
+  inLine = false;
   left: number;
   readonly #log: string[];
   readonly #name: string;

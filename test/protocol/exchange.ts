@@ -64,7 +64,7 @@ export class Exchange {
         'one response a type at most, but for clusters that never get warm',
       );
       const nonce = `${++this.#serial}`;
-      const sent = onSent(before, target, by, { nonce, version: target.set.version, at: this.now });
+      const sent = onSent(before, target, by, { nonce, version: target.set.version }, this.now);
       this.#state = afterStep(state, step, sent, this.#snapshot, this.now);
       this.#open.set(type, nonce);
       this.#nonces.set(type, nonce);

@@ -57,7 +57,7 @@ for (const protocol of both) {
           const changed = by.changed.map(r => r.name);
           assert.deepEqual(changed, step.sends.changed ?? [], where);
           if (protocol === 'delta') assert.deepEqual(by.removed, step.sends.removed ?? [], where);
-          s = onSent(s, target, by, { nonce: `n${++serial}`, version: target.set.version, at: i });
+          s = onSent(s, target, by, { nonce: `n${++serial}`, version: target.set.version }, i);
         }
       });
     }
@@ -95,7 +95,7 @@ describe('a subscription', () => {
     const target = wanted(s, endpoints, before);
     const by = owed(s, target);
     assert.ok(by);
-    s = onSent(s, target, by, { nonce: 'n', version: 'v', at: 0 });
+    s = onSent(s, target, by, { nonce: 'n', version: 'v' }, 0);
     assert.equal(owed(s, target), undefined);
     const again = owed(s, wanted(s, endpoints, after));
     assert.deepEqual(
@@ -109,7 +109,7 @@ describe('a subscription', () => {
     const all = wanted(s, madeSet('cluster', A1), undefined);
     const by = owed(s, all);
     assert.ok(by);
-    s = onSent(s, all, by, { nonce: 'n', version: 'v', at: 0 });
+    s = onSent(s, all, by, { nonce: 'n', version: 'v' }, 0);
     const fewer = wanted(s, madeSet('cluster', { b: 1 }), undefined);
     assert.equal(unionView(s.held, fewer), all);
     const replaced = unionView(s.held, wanted(s, madeSet('cluster', { b: 2, c: 1 }), undefined));
@@ -122,7 +122,7 @@ describe('a subscription', () => {
     const target = wanted(s, madeSet('cluster', contents), undefined);
     const by = owed(s, target);
     assert.ok(by);
-    s = onSent(s, target, by, { nonce: 'n', version: 'v', at: 0 });
+    s = onSent(s, target, by, { nonce: 'n', version: 'v' }, 0);
     const message = 'Error adding/updating cluster(s) outbound|80||reviews.default: no.';
     const error = { code: 13, message };
     const { subscription } = onRequest(
