@@ -1,7 +1,4 @@
-import { type Clock, systemClock } from '../clock.ts';
-
-/** Work takes fractions of milliseconds. */
-const preciseClock: Clock = { ...systemClock, now: () => performance.now() };
+import { type Clock, steadyClock } from '../clock.ts';
 
 /** Milliseconds of work for newcomers after which there is a rest. */
 const SLICE = 3;
@@ -28,7 +25,7 @@ export class Ration {
   #resting = false;
   #scheduled = false;
 
-  constructor(clock = preciseClock) {
+  constructor(clock: Clock = steadyClock) {
     this.#clock = clock;
   }
 

@@ -2,6 +2,7 @@ import type { BigIntStats } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, relative, resolve } from 'node:path';
 import type { Logger } from 'pino';
+import { type Clock, steadyClock } from '../clock.ts';
 import { equal } from '../config/json.ts';
 import { kindNames } from '../config/kinds.ts';
 import type { Problem } from '../config/problem.ts';
@@ -23,15 +24,18 @@ const isManifest = (name: string): boolean =>
   /\.(?:ya?ml|json)$/i.test(name) && !/(?:^|\/)kustomization\.ya?ml$/i.test(name);
 
 /** The objects in every `*.yaml`, `*.yml` and `*.json` file below a folder, as they are now and whenever the files change. */
-export function directorySource(options: {
-  readonly folder: string;
-  readonly log: Pick<Logger, 'warn'>;
-}): ConfigSource {
-  const folder = resolve(options.folder);
+export function directorySource(options: DirectoryOptions): ConfigSource {
   return {
     name: `directory ${options.folder}`,
-    run: (emit, signal) => ({ synced: new Directory(folder, options, emit, signal).start() }),
+    run: (emit, signal) => ({ synced: new Directory(options, emit, signal).start() }),
   };
+}
+
+interface DirectoryOptions {
+  readonly folder: string;
+  readonly log: Pick<Logger, 'warn'>;
+  /** Tells how long a file has been at rest. */
+  readonly clock?: Clock;
 }
 
 /**
@@ -90,6 +94,7 @@ class Directory {
   /** The folder as it was named. */
   readonly #name: string;
   readonly #log: Pick<Logger, 'warn'>;
+  readonly #clock: Clock;
   readonly #emit: (change: ConfigChange) => void;
   readonly #signal: AbortSignal;
   readonly #watchers = new Watchers(() => this.#notice());
@@ -105,17 +110,17 @@ class Directory {
   #told = false;
   /** How often in a row something could not be read. */
   #failures = 0;
-  #later: NodeJS.Timeout | undefined;
+  #cancelLook = (): void => {};
 
   constructor(
-    folder: string,
-    options: { readonly folder: string; readonly log: Pick<Logger, 'warn'> },
+    { folder, log, clock = steadyClock }: DirectoryOptions,
     emit: (change: ConfigChange) => void,
     signal: AbortSignal,
   ) {
-    this.#folder = folder;
-    this.#name = options.folder;
-    this.#log = options.log;
+    this.#folder = resolve(folder);
+    this.#name = folder;
+    this.#log = log;
+    this.#clock = clock;
     this.#emit = emit;
     this.#signal = signal;
   }
@@ -148,14 +153,14 @@ class Directory {
 
   /** No event says that what could not be read can be read now, or that a file is at rest. */
   #lookAgain(): void {
-    clearTimeout(this.#later);
+    this.#cancelLook();
     this.#failures = this.#unreadable.size ? this.#failures + 1 : 0;
     const waiting = [...this.#files.values()].some(
       ({ manifest, differs }) => manifest.waiting || differs !== undefined,
     );
     if (!waiting && !this.#failures) return;
     const delay = waiting ? rest : retryAfter(this.#failures);
-    this.#later = setTimeout(() => this.#notice(), delay).unref();
+    this.#cancelLook = this.#clock.after(delay, () => this.#notice());
   }
 
   #notice(): void {
@@ -207,15 +212,12 @@ class Directory {
       if (now.objects.has(key)) continue;
       this.#emit({ op: 'delete', kind, namespace: object.metadata.namespace ?? '', name: object.metadata.name });
     }
-    for (const [key, { object }] of now.objects) {
+    for (const [key, { object }] of now.objects)
       if (before.objects.get(key)?.object !== object) this.#emit({ op: 'upsert', object });
-    }
-    for (const object of before.problems.keys()) {
+    for (const object of before.problems.keys())
       if (!now.problems.has(object)) this.#emit({ op: 'problems', object, problems: [] });
-    }
-    for (const [object, problems] of now.problems) {
+    for (const [object, problems] of now.problems)
       if (!equal(before.problems.get(object), problems)) this.#emit({ op: 'problems', object, problems });
-    }
   }
 
   /** Of an object in several files the first file's is in force, by path. */
@@ -286,7 +288,7 @@ class Directory {
       for (const [folder, name] of way) scan.passed.set(folder, (scan.passed.get(folder) ?? new Set()).add(name));
     const entries = listed.map(({ name }) => name).sort(compare);
     // All at once: one after the other, each would wait for a turn of the event loop, and a change for as many as there are files.
-    const at = performance.now();
+    const at = this.#clock.now();
     const states = await Promise.allSettled(entries.map(entry => stat(join(path, entry), { bigint: true })));
     for (const [i, entry] of entries.entries()) {
       if (this.#signal.aborted) return;
@@ -343,7 +345,7 @@ class Directory {
     const stamp = `${status.dev}:${status.ino}:${status.size}:${status.mtimeNs}:${status.ctimeNs}`;
     if (file.seen !== stamp) {
       file.seen = stamp;
-      file.since = performance.now();
+      file.since = this.#clock.now();
     }
     if (file.failure) {
       const { failure } = file;
@@ -392,7 +394,7 @@ class Directory {
   }
 
   #close(): void {
-    clearTimeout(this.#later);
+    this.#cancelLook();
     this.#watchers.close();
   }
 }

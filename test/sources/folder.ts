@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { Clock } from '../../src/clock.ts';
 import { type ConfigChange, type ConfigContents, ConfigStore } from '../../src/config/store.ts';
 import { objectKey } from '../../src/object-key.ts';
 import { directorySource } from '../../src/sources/directory.ts';
@@ -18,11 +19,12 @@ export class Folder implements AsyncDisposable {
     this.path = path;
   }
 
-  static async with(files: Readonly<Record<string, string>>): Promise<Folder> {
+  /** With a clock of the test's, the time in which files are at rest is told by that. */
+  static async with(files: Readonly<Record<string, string>>, clock?: Clock): Promise<Folder> {
     const folder = new Folder(join(await mkdtemp(join(tmpdir(), 'directory-')), 'config'));
     await mkdir(folder.path);
     for (const [name, text] of Object.entries(files)) await folder.write(name, text);
-    return folder.#start();
+    return folder.#start(clock);
   }
 
   /** Over a folder that is there, in one that nothing else is in. */
@@ -30,12 +32,12 @@ export class Folder implements AsyncDisposable {
     return new Folder(path).#start();
   }
 
-  async #start(): Promise<Folder> {
+  async #start(clock?: Clock): Promise<Folder> {
     const emit = (change: ConfigChange) => {
       this.changes.push(change);
       this.#store.apply(change);
     };
-    await directorySource({ folder: this.path, log }).run(emit, this.#stop.signal).synced;
+    await directorySource({ folder: this.path, log, ...(clock && { clock }) }).run(emit, this.#stop.signal).synced;
     return this;
   }
 
