@@ -112,7 +112,11 @@ export class ApiClient {
     if (request.idleMs) {
       const idleMs = request.idleMs;
       sent.removeAllListeners('timeout');
-      response.setTimeout(idleMs, () => response.destroy(silence(idleMs)));
+      // What has arrived while this process was kept from its work is read first.
+      response.setTimeout(idleMs, () => {
+        const { bytesRead } = sent.socket ?? {};
+        setImmediate(() => sent.socket?.bytesRead === bytesRead && response.destroy(silence(idleMs)));
+      });
     }
     const status = response.statusCode ?? 0;
     if (status >= 200 && status < 300) return response;
