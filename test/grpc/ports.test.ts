@@ -3,13 +3,13 @@ import { connect } from 'node:net';
 import { after, test } from 'node:test';
 import { ChannelCredentials, Client } from '@grpc/grpc-js';
 import { bounds } from '../../src/bounds.ts';
-import { type Clock, systemClock } from '../../src/clock.ts';
 import type { Call } from '../../src/grpc/call.ts';
 import type { Peer } from '../../src/grpc/peer.ts';
 import { GrpcServer } from '../../src/grpc/server.ts';
 import { status } from '../../src/grpc/status.ts';
 import { ServerTls } from '../../src/tls.ts';
 import { type Authority, authority, type KeyPair } from '../support/certificate.ts';
+import { stillClock } from '../support/clock.ts';
 import { framed } from '../support/grpc-frame.ts';
 import { until } from '../support/until.ts';
 
@@ -29,12 +29,9 @@ const echoing =
     });
   };
 
-/** A clock that stands still: nothing is cut off for having been waited for. */
-const stillClock: Clock = { now: () => 0, after: () => () => {} };
-
-async function serverOf(clock = systemClock) {
+async function serverOf() {
   const met: string[] = [];
-  const server = new GrpcServer({ clock, onBound: bound => met.push(bound) });
+  const server = new GrpcServer({ clock: stillClock, onBound: bound => met.push(bound) });
   after(() => server.stop(status.UNAVAILABLE, 'over', 0));
   return { met, server };
 }
@@ -161,7 +158,7 @@ async function come(port: number, localAddress: string, count: number): Promise<
 }
 
 test('connections that never finish their handshake are bounded', async () => {
-  const { met, server } = await serverOf(stillClock);
+  const { met, server } = await serverOf();
   const ours = await authority();
   const tls = new ServerTls('h2', serving([ours], await ours.issue('DNS:localhost')));
   const methods = { [echo]: echoing([]) };
@@ -176,7 +173,7 @@ test('connections that never finish their handshake are bounded', async () => {
 });
 
 test('an address that takes all the room there is for silent connections takes none of another', async () => {
-  const { met, server } = await serverOf(stillClock);
+  const { met, server } = await serverOf();
   const port = await server.listen({ name: 'xds', address: '127.0.0.1:0', methods: { [echo]: echoing([]) } });
   const most = bounds['silent-connections'].most;
   const ours = await come(port, '127.0.0.3', 20);

@@ -8,6 +8,7 @@ import { untilAborted, type Writer } from '../../src/kubernetes/writer.ts';
 import { silentLog } from '../../src/log/log.ts';
 import { makeRoot, rootAuthority } from '../../src/security/root.ts';
 import { settled, stepId, usualPace } from '../../src/security/rotation.ts';
+import { HANGING_MS } from '../support/until.ts';
 
 test('reports of replicas that have ended are removed once the API server answers, also where it did not at first', async () => {
   const now = Date.now();
@@ -49,8 +50,7 @@ test('reports of replicas that have ended are removed once the API server answer
     owed: () => undefined,
     holding: () => {},
   };
-  // It ends a test that hangs, and nothing else.
-  const limit = setTimeout(() => end.abort(), 180_000);
+  const limit = setTimeout(() => end.abort(), HANGING_MS);
   await new Rotating(context, 1).run(untilAborted(end.signal));
   clearTimeout(limit);
   assert.deepEqual([asked, forgotten], [2, ['ended']]);

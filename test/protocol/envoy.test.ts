@@ -9,7 +9,7 @@ import { encodeResource, type Snapshot, snapshot } from '../../src/xds/resource-
 import { type Envoy, envoyMissing, startEnvoy } from '../support/envoy.ts';
 import { freePorts } from '../support/free-ports.ts';
 import { servePort } from '../support/grpc-port.ts';
-import { until } from '../support/until.ts';
+import { HANGING_MS, until } from '../support/until.ts';
 import { resourceSet } from './made-up.ts';
 
 const missing = await envoyMissing();
@@ -130,11 +130,14 @@ for (const protocol of ['sotw', 'delta'] as const) {
       const [red, blue, port, admin] = await Promise.all([upstream('red'), upstream('blue'), freePorts(), freePorts()]);
       let mesh = meshOf(port, 'red-0', red);
       const nacks: string[] = [];
-      const server = new AdsServer<null>({
-        connect: () => ({ ok: true, client: null }),
-        snapshot: () => mesh,
-        onNack: (_, type, { message }) => void nacks.push(`${type}: ${message}`),
-      });
+      const server = new AdsServer<null>(
+        {
+          connect: () => ({ ok: true, client: null }),
+          snapshot: () => mesh,
+          onNack: (_, type, { message }) => void nacks.push(`${type}: ${message}`),
+        },
+        { grace: HANGING_MS },
+      );
       const served = await servePort(server.methods);
       const envoy: Envoy = await startEnvoy({
         bootstrap: bootstrap(protocol, admin, served.port),

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
-import { systemClock } from '../../src/clock.ts';
 import type { Peer } from '../../src/grpc/peer.ts';
 import { AdsServer, type AdsServerOptions } from '../../src/xds/ads-server.ts';
 import type { Connection } from '../../src/xds/connection.ts';
@@ -11,6 +10,7 @@ import type { XdsType } from '../../src/xds/resource-types.ts';
 import type { Rejection } from '../../src/xds/subscription.ts';
 import { AdsClient } from '../support/ads-client.ts';
 import { servePort } from '../support/grpc-port.ts';
+import { HANGING_MS } from '../support/until.ts';
 import { madeSnapshot, type World } from './made-up.ts';
 
 /** A proxy as this server knows it. */
@@ -30,18 +30,15 @@ export class Rig implements AdsHandler<Client> {
   open = 0;
   address = '';
   stop: (graceMs: number) => Promise<void> = async () => {};
-  readonly #options: AdsServerOptions;
   #snapshot: Snapshot;
 
   constructor(world: World, options: AdsServerOptions = {}) {
     this.#snapshot = madeSnapshot(world);
-    this.#options = options;
-    this.server = new AdsServer(this, { identifier: 'made-up', ...options });
+    this.server = new AdsServer(this, { identifier: 'made-up', grace: HANGING_MS, ...options });
   }
 
   async start(): Promise<this> {
-    const { clock = systemClock } = this.#options;
-    const served = await servePort(this.server.methods, { clock });
+    const served = await servePort(this.server.methods);
     this.address = served.address;
     this.stop = async graceMs => {
       await served.stop(graceMs);

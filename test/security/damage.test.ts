@@ -6,9 +6,8 @@ import { verifyClientCertificate } from '../../src/security/client-certificate.t
 import { readCsr } from '../../src/security/csr.ts';
 import { pemBlocks } from '../../src/security/pem.ts';
 import { Pkcs10CertificateRequest } from '../../src/security/x509.ts';
-import { newCertificate, newCsr, newKey } from './openssl.ts';
+import { newCertificate, newCsr, newKey, now } from './openssl.ts';
 
-const now = Date.now() + 60_000;
 const identity = 'spiffe://cluster.local/ns/default/sa/bookinfo';
 const pem = (label: string, der: Buffer): string =>
   `-----BEGIN ${label}-----\n${der.toString('base64')}\n-----END ${label}-----\n`;

@@ -12,8 +12,10 @@ import { freePorts } from '../support/free-ports.ts';
 import { until } from '../support/until.ts';
 import { newCertificate, type Signer } from './openssl.ts';
 
-/** Later than openssl's clock when it makes the last certificate. */
-const now = Date.now() + 60_000;
+// Whatever time openssl takes.
+const [istiods, pluggedRoot] = [newCertificate({ kind: 'rsa:2048' }), newCertificate()];
+const pluggedSigner = newCertificate({ subject: '/O=cluster.local', kind: 'P-384', signer: pluggedRoot });
+const now = Date.now() + 1_000;
 const pace = { beforeSigning: 0, beforeDropping: 0 };
 const idOf = (account: string): string => `spiffe://cluster.local/ns/default/sa/${account}`;
 const bytes = (text: string): Buffer => Buffer.from(text);
@@ -24,8 +26,7 @@ function istiodRoot({ certificate, key }: Signer): CertificateAuthority {
   return read.value;
 }
 
-function pluggedBelow(root: Signer): CertificateAuthority {
-  const signer = newCertificate({ subject: '/O=cluster.local', kind: 'P-384', signer: root });
+function pluggedBelow(root: Signer, signer: Signer): CertificateAuthority {
   const read = readCacerts(
     {
       'ca-cert.pem': bytes(signer.certificate),
@@ -41,11 +42,11 @@ function pluggedBelow(root: Signer): CertificateAuthority {
 
 /** From the RSA root of an istiod to one of ours, and from that to an intermediate of somebody's. All roots have the same name. */
 async function way(): Promise<readonly CertificateAuthority[]> {
-  const first = settled(istiodRoot(newCertificate({ kind: 'rsa:2048' })), now);
+  const first = settled(istiodRoot(istiods), now);
   const distribute = begin(first, rootAuthority(await makeRoot('cluster.local', now)), now);
   const sign = proceed(distribute, 0, now, pace);
   const own = proceed(sign, 0, now, pace);
-  const distributePlugged = begin(own, pluggedBelow(newCertificate()), now);
+  const distributePlugged = begin(own, pluggedBelow(pluggedRoot, pluggedSigner), now);
   const signPlugged = proceed(distributePlugged, 0, now, pace);
   const plugged = proceed(signPlugged, 0, now, pace);
   return [first, distribute, sign, own, distributePlugged, signPlugged, plugged].map(authorityOf);

@@ -15,6 +15,9 @@ export function openssl(args: readonly string[], files: Readonly<Record<string, 
   }
 }
 
+/** When tests look at what openssl makes: it is valid from then on, which on a slow machine may be minutes after its test has begun. */
+export const now = Date.now() + 3_600_000;
+
 /** What kind of key openssl is to make. */
 export type KeyKind = 'rsa:512' | 'rsa:1024' | 'rsa:2048' | 'rsa:3072' | 'P-256' | 'P-384' | 'P-521' | 'secp256k1';
 

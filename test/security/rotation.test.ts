@@ -11,7 +11,11 @@ import { authorityOf, begin, isDue, proceed, type Rotation, settled, stepOf } fr
 import { type AuthorityInForce, readRotationSecret, rotationSecretData } from '../../src/security/rotation-secret.ts';
 import { newCertificate, type Signer, verify } from './openssl.ts';
 
-const now = Date.now() + 60_000;
+// Whatever time openssl takes.
+const [rootA, rootB] = [newCertificate({ subject: '/O=a' }), newCertificate({ subject: '/O=b' })];
+const below = (signer: Signer, name: string): Signer => newCertificate({ subject: `/O=${name}`, signer });
+const signers = { a1: below(rootA, 'a1'), a2: below(rootA, 'a2'), a3: below(rootA, 'a3'), b1: below(rootB, 'b1') };
+const now = Date.now() + 1_000;
 const pace = { beforeSigning: 10_000, beforeDropping: 20_000 };
 const [first, second, third] = await Promise.all(
   [1, 2, 3].map(async () => rootAuthority(await makeRoot('cluster.local', now))),
@@ -123,11 +127,9 @@ const plugged = (root: Signer, signer: Signer, roots = root.certificate) => {
   return readCacerts(Object.fromEntries(Object.entries(fields).map(([k, v]) => [k, Buffer.from(v)])), now);
 };
 const broken = unread('ca-cert.pem', 'is broken');
-const rootA = newCertificate({ subject: '/O=a' });
-const rootB = newCertificate({ subject: '/O=b' });
-const [a1, a2] = ['a1', 'a2'].map(name => plugged(rootA, newCertificate({ subject: `/O=${name}`, signer: rootA })));
-const b1 = plugged(rootB, newCertificate({ subject: '/O=b1', signer: rootB }));
-assert.ok(a1?.ok && a2?.ok && b1.ok);
+const [a1, a2] = [plugged(rootA, signers.a1), plugged(rootA, signers.a2)];
+const b1 = plugged(rootB, signers.b1);
+assert.ok(a1.ok && a2.ok && b1.ok);
 
 const inForce: AuthorityInForce = { source: 'cacerts', rotation: settled(a1.value, now), isMade: false };
 const ownInForce: AuthorityInForce = { source: 'istio-ca-secret', rotation: settled(first, now), isMade: false };
@@ -188,7 +190,7 @@ test('what was deleted stays in force, after a restart, too; our own root is wri
 });
 
 test('another intermediate below the same root signs at once, another root is rotated to: when the leader has written it', () => {
-  const a3 = plugged(rootA, newCertificate({ subject: '/O=a3', signer: rootA }));
+  const a3 = plugged(rootA, signers.a3);
   const same = served(choose(a3, undefined, stored(inForce), inForce));
   assert.equal(pemOf([same.inForce.rotation.signer.certificate]), pemOf([a1.value.certificate]), 'not before');
   assert.equal(stepOf(same.next.rotation), 'settled');

@@ -9,9 +9,17 @@ import { makeRoot, rootAuthority } from '../../src/security/root.ts';
 import { settled } from '../../src/security/rotation.ts';
 import { readRotationSecret, rotationSecretData } from '../../src/security/rotation-secret.ts';
 import type { SecretData } from '../../src/security/secret-data.ts';
-import { caExtensions, newCertificate, newCsr, newKey, openssl, type Signer, textOfCertificate } from './openssl.ts';
+import {
+  caExtensions,
+  newCertificate,
+  newCsr,
+  newKey,
+  now,
+  openssl,
+  type Signer,
+  textOfCertificate,
+} from './openssl.ts';
 
-const now = Date.now() + 60_000;
 const dataOf = (fields: Readonly<Record<string, string>>): SecretData =>
   Object.fromEntries(Object.entries(fields).map(([name, text]) => [name, Buffer.from(text)]));
 

@@ -1,5 +1,8 @@
 import type { Clock } from '../../src/clock.ts';
 
+/** A clock that stands still: nobody is cut off for having been waited for, as on a slow machine anybody may be. */
+export const stillClock: Clock = { now: () => 0, after: () => () => {} };
+
 /** A clock that stands still until it is told to go on. */
 export class HeldClock implements Clock {
   #now = 1_000_000;

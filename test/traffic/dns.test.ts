@@ -13,7 +13,7 @@ import { ENVOY_VERSION, type Envoy, envoyMissing, OLDEST_ENVOY_VERSION, startEnv
 import { podObject, serviceObject, sliceObject } from '../support/kube-objects.ts';
 import { loopbackNetwork } from '../support/local-pod.ts';
 import { type Serve, startServe } from '../support/serve.ts';
-import { until } from '../support/until.ts';
+import { HANGING_MS, until } from '../support/until.ts';
 
 const entry = (name: string, host: string, ...addresses: string[]): object => ({
   apiVersion: 'networking.istio.io/v1',
@@ -54,7 +54,7 @@ for (const version of [ENVOY_VERSION, OLDEST_ENVOY_VERSION]) {
   describe(`what Envoy ${version} answers for DNS where there is no agent`, { skip }, () => {
     const at = loopbackNetwork();
     const ends: (() => unknown)[] = [];
-    const dns = new Resolver({ timeout: 2_000, tries: 5 });
+    const dns = new Resolver({ timeout: HANGING_MS, tries: 1 });
     let folder = '';
     let upstream: NameServer;
     let serve: Serve;
