@@ -54,6 +54,7 @@ describe('an Envoy that is started as the kubelet would start that of an injecte
   const servers: (Server | NetServer)[] = [];
   let serve: Serve;
   let folder: string;
+  const ended: { code?: number | null } = {};
   let stop = async (): Promise<void> => {};
   let tcp: NetServer;
 
@@ -94,8 +95,11 @@ describe('an Envoy that is started as the kubelet would start that of an injecte
     };
     const args = proxyArguments(injection.pod, running).map(arg => arg.replaceAll('127.0.0.1', localhost));
     const envoy = spawn(await findEnvoy(), args, { stdio: 'inherit' });
+    envoy.once('exit', code => {
+      ended.code = code;
+    });
     stop = async () => {
-      envoy.kill('SIGKILL');
+      if (!envoy.kill('SIGKILL')) return;
       await once(envoy, 'exit');
     };
   });
@@ -202,6 +206,16 @@ describe('an Envoy that is started as the kubelet would start that of an injecte
     assert.deepEqual(await page(15090), { own: true, app: false });
     app.metrics = 500;
     assert.deepEqual(await page(15020), { own: true, app: false });
+  });
+
+  test('it ends when somebody in the pod says so, who is answered', async () => {
+    const quit = (method: string) => fetch(`http://${localhost}:15020/quitquitquit`, { method });
+    assert.equal((await quit('GET')).status, 404);
+    assert.equal(ended.code, undefined);
+    const answer = await quit('POST');
+    assert.deepEqual([answer.status, await answer.text()], [200, 'OK']);
+    await until('its end', () => ended.code !== undefined);
+    assert.equal(ended.code, 0);
   });
 });
 

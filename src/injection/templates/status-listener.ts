@@ -6,7 +6,7 @@ import type { Scrape } from '../prometheus.ts';
 
 /**
  * What Istio's agent answers beside Envoy, answered by Envoy itself: whether the proxy is ready (15021), its metrics (15090), and on the status port
- * (15020) those together with the app's, and what the kubelet asks the app. Traffic to these ports is not captured, so that the kubelet and Prometheus
+ * (15020) those together with the app's, what the kubelet asks the app, and that it ends. Traffic to these ports is not captured, so that the kubelet and Prometheus
  * need no certificates.
  *
  * - HTTP is passed on to the app.
@@ -34,6 +34,11 @@ const typed = (name: string, type: string, fields: JsonObject = {}): JsonObject 
 });
 
 const ADMIN = 'admin';
+
+const luaOf = (source: string): JsonObject => ({
+  '@type': 'type.googleapis.com/envoy.extensions.filters.http.lua.v3.LuaPerRoute',
+  source_code: { inline_string: source },
+});
 
 const cluster = (name: string, host: string, port: number, more: JsonObject = {}): JsonObject => ({
   name,
@@ -130,14 +135,16 @@ export function statusResources(status: Status): {
   const merged = mergedWith(status.scrape);
   const routes = [
     ready,
+    quit,
     ...metrics(merged ? { typed_per_filter_config: { [LUA]: merged.perRoute } } : {}),
     ...passed.map(({ path, prober, name }) => passOn(path, prober, name)),
   ];
   const compressors = status.compressed ? [compressor()] : [];
   const filters = [
+    typed(RBAC, 'filters.http.rbac.v3.RBAC'),
     ...compressors,
     ...checked.map(({ path, name }) => answerOfCheck(path, name)),
-    ...(merged ? [typed(LUA, 'filters.http.lua.v3.Lua')] : []),
+    typed(LUA, 'filters.http.lua.v3.Lua'),
   ];
   return {
     listeners: [
@@ -153,6 +160,41 @@ export function statusResources(status: Status): {
     ],
   };
 }
+
+const LUA = 'envoy.filters.http.lua';
+const RBAC = 'envoy.filters.http.rbac';
+
+const loopback = { '127.0.0.0': 8, '::1': 128 };
+
+/**
+ * How a Job ends a sidecar that is not native: `curl -X POST localhost:15020/quitquitquit`, which is nobody else's business. It is answered before the Envoy is told, so
+ * that the answer arrives.
+ */
+const quit = toAdmin('/quitquitquit', '/quitquitquit', {
+  match: { path: '/quitquitquit', headers: [{ name: ':method', string_match: { exact: 'POST' } }] },
+  typed_per_filter_config: {
+    [RBAC]: {
+      '@type': 'type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBACPerRoute',
+      rbac: {
+        rules: {
+          policies: {
+            pod: {
+              permissions: [{ any: true }],
+              principals: Object.entries(loopback).map(([address_prefix, prefix_len]) => ({
+                direct_remote_ip: { address_prefix, prefix_len },
+              })),
+            },
+          },
+        },
+      },
+    },
+    [LUA]: luaOf(`
+function envoy_on_request(handle)
+  handle:httpCall("${ADMIN}", {[":method"] = "POST", [":path"] = "/quitquitquit", [":authority"] = "localhost"}, "", 5000, true)
+  handle:respond({[":status"] = "200"}, "OK")
+end`),
+  },
+});
 
 const seconds = (prober: Prober): string => `${prober.timeoutSeconds || 1}s`;
 
@@ -241,8 +283,6 @@ const answerOfCheck = (path: string, name: string): JsonObject =>
     headers: [{ name: ':path', string_match: { exact: path } }],
   });
 
-const LUA = 'envoy.filters.http.lua';
-
 /** The app's own metrics behind Envoy's, one text behind the other, as Istio's agent does; Envoy's alone where the app has none to give. */
 function mergedWith({
   port,
@@ -268,10 +308,7 @@ function envoy_on_response(handle)
   handle:headers():replace("content-length", #text)
 end`;
   return {
-    perRoute: {
-      '@type': 'type.googleapis.com/envoy.extensions.filters.http.lua.v3.LuaPerRoute',
-      source_code: { inline_string: source },
-    },
+    perRoute: luaOf(source),
     clusters: asked.map((target, i) => cluster(`metrics-${i}`, '127.0.0.1', Number(target.port))),
   };
 }
