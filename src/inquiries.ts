@@ -91,7 +91,8 @@ function answering(
   peer: Origin,
   { view, pages, rightsOf, clock, identifier, revision }: InquiryContext,
 ): AnswerInquiry {
-  return async ({ typeUrl: type, names }, making) => {
+  return async ({ typeUrl: type, names: listed }, making) => {
+    const names = [...new Set(listed)];
     if (caller.kind === 'workload' && caller.proven.expiresAt <= clock.now())
       throw new StatusError(status.UNAUTHENTICATED, 'the proof of identity has ended');
     const rights = rightsOf(caller).debug;

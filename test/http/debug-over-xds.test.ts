@@ -208,6 +208,8 @@ describe('what istioctl asks over xDS', () => {
       const { code, details } = await client.ended;
       assert.deepEqual([code, details], [status.INVALID_ARGUMENT, 'exactly one debug request is required']);
     }
+    // Names are a set.
+    assert.equal((await ask(DEBUG, ['networkz', 'networkz'])).resources.length, 1);
   });
 
   test('who asks is no proxy: not listed, nothing pushed, an acknowledgement not answered, another question is', async () => {
