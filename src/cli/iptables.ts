@@ -43,10 +43,11 @@ export async function run(args: Arguments, io: Io): Promise<number> {
   });
   const { capture, versions, dryRun, cleanupOnly, skipRuleApply, validation } = settings;
   const tell = (line: string): void => io.err(`pilotlight iptables: ${line}\n`);
-  settings.warnings.forEach(tell);
   const namespace = args.options['network-namespace'];
   try {
-    if (namespace && !dryRun) return await within(namespace, args.flags.has('cni-mode'));
+    // Which families there are is to be seen there, also to print rules.
+    if (namespace) return await within(namespace, args.flags.has('cni-mode'));
+    settings.warnings.forEach(tell);
     if (!skipRuleApply) {
       if (!dryRun) io.out(await (cleanupOnly ? cleanUp : apply)(capture, settings, tell));
       else if (!cleanupOnly) {

@@ -261,6 +261,10 @@ describe("pilotlight iptables in pods' own networks", () => {
     );
     assert.equal(legacy.code, 0, legacy.said);
     assert.match(legacy.said, /rules are in force \(iptables-legacy /);
+    const [command = '', ...args] = [...within, 'ip', 'addr', 'add', 'fd00:244::198/64', 'dev', 'eth0', 'nodad'];
+    await execute(command, args);
+    const printed = await iptables([], [...CAPTURE, '--network-namespace', file, '--dual-stack', '--dry-run']);
+    assert.equal(printed.printed.split('* nat\n').length, 3, "the other namespace's families");
     assert.match((await iptables(within, CAPTURE)).said, /nothing was changed \(iptables-legacy /);
     assert.match((await iptables(within, ['--cleanup-only'])).said, /taken away \(iptables-legacy /);
   });
