@@ -12,8 +12,12 @@ async function ask(service, headers) {
   return answer.json();
 }
 
+/** When it was asked last. */
+let asked = 0;
+
 const server = createServer(async (request, response) => {
   if (request.url === '/health') return response.end('ok\n');
+  asked = performance.now();
   try {
     const user = request.headers['end-user'];
     const answers = await Promise.all(asks.map(service => ask(service, user ? { 'end-user': user } : {})));
@@ -28,6 +32,11 @@ const server = createServer(async (request, response) => {
 server.keepAliveTimeout = 0;
 server.listen(9080);
 process.once('SIGTERM', () => {
-  server.close(() => process.exit(0));
-  server.closeIdleConnections();
+  // However long others take to hear that it is going: it ends when they have asked nothing for a while.
+  const waiting = setInterval(() => {
+    if (performance.now() - asked < 3_000) return;
+    clearInterval(waiting);
+    server.close(() => process.exit(0));
+    server.closeIdleConnections();
+  }, 100);
 });

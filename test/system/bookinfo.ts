@@ -26,23 +26,25 @@ export const WORKLOADS: readonly (readonly [deployment: string, container: strin
 /** Which sidecar a workload's pods have, where it is not the one of the settings. */
 export type Template = 'envoy' | 'istio-proxy';
 
+/** A readiness probe that only tells whether an app has begun to answer: a busy machine is no reason to send it no requests. */
+export const hasBegun = (path: string, port: number): object => ({
+  httpGet: { path, port },
+  periodSeconds: 1,
+  timeoutSeconds: 30,
+  failureThreshold: 30,
+});
+
 /** A patch by which no request is lost while pods come and go: they get none before they answer, and end when they get none any more. */
 export const lossless = (container: string, template: Template | undefined): object => ({
   spec: {
     template: {
       metadata: { annotations: template ? { 'inject.istio.io/templates': template } : {} },
       spec: {
-        terminationGracePeriodSeconds: 10,
+        terminationGracePeriodSeconds: 120,
         containers: [
           {
             name: container,
-            // Only whether it has begun to answer: a busy machine is no reason to send it no requests.
-            readinessProbe: {
-              httpGet: { path: '/health', port: 9080 },
-              periodSeconds: 1,
-              timeoutSeconds: 10,
-              failureThreshold: 30,
-            },
+            readinessProbe: hasBegun('/health', 9080),
             lifecycle: { preStop: { sleep: { seconds: 3 } } },
           },
         ],

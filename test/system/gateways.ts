@@ -49,7 +49,7 @@ export async function throughCharts(
   await cluster.kubectl('apply', ...charts.flatMap(({ file }) => ['-f', join(import.meta.dirname, 'charts', file)]));
   const answers: string[] = [];
   for (const { name, namespace } of charts) {
-    await cluster.kubectl('-n', namespace, 'rollout', 'status', `deploy/${name}`, '--timeout=120s');
+    await cluster.rolledOut(name, namespace);
     const [pod] = await cluster.pods(`app=${name}`, namespace);
     assert.deepEqual(
       pod?.spec.containers.map(container => container.name),

@@ -9,6 +9,8 @@ const SCRIPTS = join(import.meta.dirname, '../lab/cluster');
 /** The cluster's programs, and where they find it. */
 const ENV = `. '${SCRIPTS}/env.sh'`;
 
+const LIMIT = '--timeout=10m';
+
 interface Container {
   readonly name: string;
   readonly image: string;
@@ -61,18 +63,32 @@ export class LabCluster {
     await run(join(SCRIPTS, 'bookinfo-images.sh'), [program]);
   }
 
-  /** Has sidecars that are injected from now on ask for less than a user's would, so that many fit on the node. */
-  async requestLess(): Promise<void> {
+  /**
+   * Has sidecars that are injected from now on ask for less than a user's would, so that many fit on the node, and stay Ready where the machine is
+   * busy.
+   */
+  async fitIn(): Promise<void> {
     const settings = ['configmap', 'istio-sidecar-injector', '-n', 'istio-system'] as const;
     const { data } = await this.get<{ data: Record<string, string> }>(...settings);
     const values = JSON.parse(data['values'] ?? '{}');
     values.global.proxy.resources = { requests: { cpu: '10m', memory: '40Mi' } };
+    values.global.proxy.readinessFailureThreshold = 40;
     const patch = JSON.stringify({ data: { values: JSON.stringify(values) } });
     await this.kubectl('patch', ...settings, '--type', 'merge', '--patch', patch);
   }
 
   kubectl(...args: readonly string[]): Promise<string> {
     return shell('kubectl "$@"', args);
+  }
+
+  /** `kubectl wait`, as long as it takes: a busy machine is slow, and only what hangs comes to the limit. */
+  async wait(...args: readonly string[]): Promise<void> {
+    await this.kubectl('wait', ...args, LIMIT);
+  }
+
+  /** Waits until a Deployment's pods are Ready, all as it says now. */
+  async rolledOut(name: string, namespace = 'default'): Promise<void> {
+    await this.kubectl('rollout', 'status', `deploy/${name}`, '-n', namespace, LIMIT);
   }
 
   /** Runs kubectl with a text as its input. */

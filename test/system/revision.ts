@@ -45,7 +45,7 @@ export async function besideDefault(
   const manifest = own.join('---\n');
   after(() => cluster.pipe(manifest, 'delete', '--wait=false', '-f', '-'));
   await cluster.pipe(out, 'apply', '-f', '-');
-  await cluster.kubectl('-n', 'istio-system', 'rollout', 'status', 'deploy/istiod-canary', '--timeout=120s');
+  await cluster.rolledOut('istiod-canary', 'istio-system');
   const said = await cluster.istioctl('tag', 'set', 'prod', '--revision', 'canary');
   assert.match(said, /Revision tag "prod" created, referencing control plane revision "canary"/);
   after(() => cluster.istioctl('tag', 'remove', 'prod', '-y'));
@@ -57,7 +57,7 @@ export async function besideDefault(
     metadata: { name, labels },
   }));
   await cluster.apply(list([...made, ...names.map(sleeper)]));
-  await cluster.kubectl('wait', 'pods', '-A', '-l', 'app=sleeper', '--for=condition=Ready', '--timeout=120s');
+  await cluster.wait('pods', '-A', '-l', 'app=sleeper', '--for=condition=Ready');
   const { items } = await cluster.get<{ items: readonly Pod[] }>('pods', '-A', '-l', 'app=sleeper');
   const injected = Object.fromEntries(items.map(pod => [pod.metadata.namespace, sidecarOf(pod)]));
   const replicas = await cluster.replicas('app=istiod,istio.io/rev=canary');

@@ -32,9 +32,9 @@ export class Traffic {
   }
 }
 
-/** One request; rejects unless the answer is 200. */
+/** One request; rejects unless the answer is 200. The limit ends one that hangs, and nothing else. */
 export async function request(url: string, headers: Readonly<Record<string, string>> = {}): Promise<string> {
-  const response = await fetch(url, { headers, signal: AbortSignal.timeout(10_000) });
+  const response = await fetch(url, { headers, signal: AbortSignal.timeout(60_000) });
   const body = await response.text();
   if (response.status !== 200) throw new Error(`${response.status} ${body}`);
   return body;

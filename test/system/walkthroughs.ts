@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
+import { until } from '../support/until.ts';
 import type { LabCluster } from './lab-cluster.ts';
 import { normalJson, normalText, TWIN, type Words } from './normal-form.ts';
 import {
@@ -90,8 +91,7 @@ export class Walker {
       `kubectl delete deployments,services -n istio-system -l 'app!=istiod'`,
     ])
       await this.#cluster.type(step, here);
-    for (const name of namespaces)
-      await this.#cluster.kubectl('wait', '--for=delete', `namespace/${name}`, '--timeout=120s');
+    for (const name of namespaces) await this.#cluster.wait('--for=delete', `namespace/${name}`);
   }
 
   /** Has the pods of all walkthroughs made at once, which takes longer than all that is typed, and Istio's own two gateways. */
@@ -106,7 +106,7 @@ export class Walker {
         : pods;
       await this.#cluster.type(`kubectl apply -f - << 'END'\n${own}\nEND`, here);
     }
-    await this.#cluster.kubectl('wait', '--for=condition=Available', 'deployments', '--all', '-A', '--timeout=180s');
+    await this.#cluster.wait('--for=condition=Available', 'deployments', '--all', '-A');
   }
 
   /** Types all of a walkthrough; fails where something else is printed than the transcript has. `UPDATE_GOLDEN` has it written instead. */
@@ -129,19 +129,26 @@ export class Walker {
       await this.#learn();
       return part;
     }
-    const isRecorded = Boolean(process.env['UPDATE_GOLDEN']);
+    const ask = async () => {
+      const printed = await this.#ask(command, rows, folder);
+      return { printed, now: printed.map(({ cells }) => asPrinted(cells)) };
+    };
     const expected = this.#printers.map(printer => printedBy(rows, printer));
-    const deadline = Date.now() + 30_000;
+    if (!process.env['UPDATE_GOLDEN']) {
+      await until(`$ ${command}`, async () => {
+        assert.deepEqual((await ask()).now, expected);
+        return true;
+      });
+      return part;
+    }
     let last: unknown;
     for (;;) {
-      const printed = await this.#ask(command, rows, folder);
-      const now = printed.map(({ cells }) => asPrinted(cells));
+      const { printed, now } = await ask();
       if (isDeepStrictEqual(now, expected)) return part;
-      if (isRecorded && isDeepStrictEqual(now, last))
+      if (isDeepStrictEqual(now, last))
         return { ...part, rows: printed.reduce((kept, { printer, cells }) => record(kept, printer, cells), rows) };
-      if (!isRecorded && Date.now() > deadline) assert.deepEqual(now, expected, `$ ${command}`);
       last = now;
-      await sleep(isRecorded ? 1_500 : 200);
+      await sleep(1_500);
     }
   }
 

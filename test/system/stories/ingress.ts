@@ -40,7 +40,8 @@ export const ingress: Story = {
     );
     await until('the prefix', async () => (await status('/')) === 404);
     assert.equal(await status('/nginx'), 200);
-    assert.match(await stage.cluster.kubectl('logs', '-n', 'simple', 'deploy/simple', '--tail=1'), /"GET \/" 200/);
+    const log = stage.shell('simple', 'simple');
+    await until('the path in its log', async () => /"GET \/" 200/.test(await log.log()));
   },
 };
 

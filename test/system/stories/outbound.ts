@@ -34,11 +34,14 @@ export const registryOnly: Story = {
     );
     for (const toolbox of toolboxes) {
       // Where HTTP is spoken the proxy answers; elsewhere the connection ends in BlackHoleCluster.
-      await until(`${toolbox.workload} to be kept in`, async () => (await toolbox.get(web)).status === 502);
-      assert.equal((await toolbox.get(raw)).status, 0);
-      assert.equal((await toolbox.get('canary')).status, 200);
-      // A Service of a namespace that the Sidecar does not name.
-      assert.equal((await toolbox.get('simple.simple')).status, 502);
+      await until(`${toolbox.workload} to be kept in`, async () => {
+        assert.equal((await toolbox.get(web)).status, 502);
+        assert.equal((await toolbox.get(raw)).status, 0);
+        assert.equal((await toolbox.get('canary')).status, 200);
+        // A Service of a namespace that the Sidecar does not name.
+        assert.equal((await toolbox.get('simple.simple')).status, 502);
+        return true;
+      });
       await until('its log', async () => (await toolbox.ofProxy.log()).includes(' BlackHoleCluster '));
     }
     await stage.apply(

@@ -49,7 +49,7 @@ export class Shell {
     { times = 1, atOnce = 1 }: { readonly times?: number; readonly atOnce?: number } = {},
   ): Promise<readonly Answer[]> {
     // What one run says is written at once, so that it stays together.
-    const once = `said=$(curl -s -m 20 "$@"); printf %s "$said"`;
+    const once = `said=$(curl -s -m 60 "$@"); printf %s "$said"`;
     const script = `seq "$1" | xargs -P "$2" -I@never@ sh -c '${once}' curl "\${@:3}"`;
     const command = ['-w', FORMAT, ...(typeof args === 'string' ? args.split(' ') : args)];
     const said = await this.run('bash', '-c', script, 'bash', String(times), String(atOnce), ...command);

@@ -27,7 +27,7 @@ export function tellStories(cluster: () => LabCluster): void {
       const list = (items: readonly object[]) => cluster().apply({ apiVersion: 'v1', kind: 'List', items });
       await list(surroundings);
       await list(workloads.map(deployment));
-      await cluster().kubectl('wait', '--for=condition=Available', 'deployments', '--all', '-A', '--timeout=180s');
+      await cluster().wait('--for=condition=Available', 'deployments', '--all', '-A');
     });
     describe('beside each other', { concurrency: 4 }, () => {
       for (const [chapter, stories] of Object.entries(chapters))

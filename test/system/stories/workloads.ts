@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { hasBegun } from '../bookinfo.ts';
 import { peerAuthentication, telemetry } from './config.ts';
 
 /** What is in a pod beside its app: stock Envoy, Istio's proxy with its agent, or nothing. */
@@ -132,7 +133,7 @@ export function deployment({ namespace, name, labels, sidecar, says, annotations
         command: ['node', '--input-type=module', '--eval', PROGRAM],
         env: [{ name: 'GREETING', value: says }],
         ports: [{ containerPort: 80 }],
-        readinessProbe: { httpGet: { path: '/healthz', port: 80 }, periodSeconds: 1 },
+        readinessProbe: hasBegun('/healthz', 80),
       }
     : { image: 'docker.io/lab/proxy:1', command: idle, securityContext: { runAsUser: 0, runAsGroup: 0 } };
   const templates = sidecar === 'none' ? {} : { 'inject.istio.io/templates': sidecar };
