@@ -39,14 +39,24 @@ export class ApiServer {
   static async start(): Promise<ApiServer> {
     const dir = await mkdtemp(join(tmpdir(), 'api-server-'));
     const server = new ApiServer(dir, await freePorts(), await freePorts());
-    await server.#startEtcd();
+    try {
+      await server.#start();
+      return server;
+    } catch (error) {
+      await server.close();
+      throw error;
+    }
+  }
+
+  async #start(): Promise<void> {
+    const dir = this.#dir;
+    await this.#startEtcd();
     const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     await mkdir(join(dir, 'pki'));
-    await writeFile(server.serviceAccountKey, privateKey.export({ type: 'pkcs1', format: 'pem' }));
+    await writeFile(this.serviceAccountKey, privateKey.export({ type: 'pkcs1', format: 'pem' }));
     await writeFile(join(dir, 'pki/sa.pub'), publicKey.export({ type: 'spki', format: 'pem' }));
     await writeFile(join(dir, 'pki/tokens.csv'), 'admintoken,admin,1,"system:masters"\nmeshtoken,mesh,2\n');
-    await server.up();
-    return server;
+    await this.up();
   }
 
   /** Signs service account tokens. */

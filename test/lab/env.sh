@@ -7,10 +7,9 @@ LAB_BIN=$LAB_CACHE/bin
 export LAB_CACHE CGO_ENABLED=0 GOFLAGS=-trimpath
 mkdir -p "$LAB_BIN"
 
-# wait_for SECONDS COMMAND...: until the command succeeds; fails when the time is over.
+# wait_for COMMAND...: until the command succeeds. Fails after so long that it never will: a busy machine is slow.
 wait_for() {
-  local deadline=$((SECONDS + $1))
-  shift
+  local deadline=$((SECONDS + 300))
   until "$@" > /dev/null 2>&1; do
     if ((SECONDS >= deadline)); then
       return 1

@@ -45,7 +45,7 @@ flags=(
 )
 env "${environment[@]}" nohup "$LAB_BIN/pilot-discovery" discovery "${flags[@]}" > log/istiod.log 2>&1 &
 echo $! > istiod.pid
-wait_for 60 curl -sf -o /dev/null "http://$HTTP/ready" || {
+wait_for curl -sf -o /dev/null "http://$HTTP/ready" || {
   tail -n 5 log/istiod.log >&2
   exit 1
 }

@@ -116,7 +116,7 @@ kwok_flags=(
 
 start etcd "$LAB_BIN/etcd" "${etcd_flags[@]}"
 start apiserver "$LAB_BIN/kube-apiserver" "${apiserver_flags[@]}"
-wait_for 120 kubectl get --raw /readyz || {
+wait_for kubectl get --raw /readyz || {
   tail -n 5 log/etcd.log log/apiserver.log >&2
   exit 1
 }

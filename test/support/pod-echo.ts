@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { createConnection, createServer, isIPv6 } from 'node:net';
 import { createInterface } from 'node:readline';
 import type { EchoCall } from './echo.ts';
+import { HANGING_MS } from './until.ts';
 
 const [, , name = '', ...ports] = process.argv;
 
@@ -27,7 +28,7 @@ for (const each of ports) {
 /** What a connection gave, or the code of its error. */
 function ask({ protocol, address, port }: EchoCall): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
-  const giveUp = setTimeout(() => resolve('no answer'), 2000);
+  const giveUp = setTimeout(() => resolve('no answer'), HANGING_MS);
   if (protocol === 'tcp') {
     let said = '';
     createConnection({ host: address, port })

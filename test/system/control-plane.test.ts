@@ -129,7 +129,7 @@ describe('the control plane on a real API server', { timeout: 3_600_000 }, () =>
     admin = await lab.client();
     await lab.kubectl('delete', 'crd', '--all');
     await lab.kubectl('apply', '-k', 'deploy');
-    await lab.kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s');
+    await lab.kubectl('wait', '--for=condition=Established', 'crd', '--all', '--timeout=10m');
     for (const name of ['web', 'other']) {
       await apply(service(name));
       await apply(rule(name));

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { HANGING_MS } from '../support/until.ts';
 
 const CACHE = process.env['LAB_CACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'mesh-lab');
 
@@ -17,7 +18,7 @@ export async function runIstioctl(kubeconfig: string, args: readonly string[]): 
   const env = { ...process.env, KUBECONFIG: kubeconfig };
   try {
     const istioctl = join(CACHE, 'bin/istioctl');
-    const { stdout: out, stderr: err } = await promisify(execFile)(istioctl, args, { env, timeout: 60_000 });
+    const { stdout: out, stderr: err } = await promisify(execFile)(istioctl, args, { env, timeout: HANGING_MS });
     return { code: 0, out, err };
   } catch (error) {
     const { code = 1, stdout = '', stderr = '' } = error as { code?: number; stdout?: string; stderr?: string };

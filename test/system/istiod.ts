@@ -52,14 +52,11 @@ export class Istiod {
       },
     });
     const istiod = new Istiod(child, folder);
-    await until(
-      'istiod to serve',
-      () => {
-        if (child.exitCode !== null) throw new Error(istiod.#log);
-        return /starting secure gRPC discovery service/.test(istiod.#log);
-      },
-      25_000,
-    ).catch((error: Error) => {
+    await until('istiod to serve', () => {
+      if (child.exitCode !== null) throw new Error(istiod.#log);
+      return /starting secure gRPC discovery service/.test(istiod.#log);
+    }).catch(async (error: Error) => {
+      await istiod.stop();
       throw new Error(`${error.message}\n${istiod.#log.slice(-2_000)}`);
     });
     return istiod;

@@ -33,6 +33,9 @@ export class Pilotlight {
     await until('the pages to answer', async () => {
       if (child.exitCode !== null) throw new Error(pilotlight.#log);
       return (await pilotlight.page('/ready')).status > 0;
+    }).catch(async (error: Error) => {
+      child.kill('SIGKILL');
+      throw new Error(`${error.message}\n${pilotlight.#log.slice(-2_000)}`);
     });
     return pilotlight;
   }

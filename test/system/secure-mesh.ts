@@ -13,6 +13,7 @@ import { bootstrapText } from '../support/bootstrap.ts';
 import { findEnvoy, startEnvoy } from '../support/envoy.ts';
 import { podObject, serviceObject, sliceObject } from '../support/kube-objects.ts';
 import { CAPTURE, Network, NODE_ADDRESS, type PodNetwork, PROXY_UID } from '../support/netns.ts';
+import { slowness } from '../support/patiently.ts';
 import { type AppAnswer, type AppRequest, type PodApp, startApp } from '../support/pod.ts';
 import { type Serve, startServe } from '../support/serve.ts';
 import { until } from '../support/until.ts';
@@ -42,10 +43,10 @@ export interface SecurePod {
 
 /** How a mesh is run. */
 export interface SecureMeshOptions {
-  /** More arguments of the control plane. */
-  readonly serve?: readonly string[];
-  /** How long the certificates of agents live, e.g. `10s`. */
-  readonly life?: string;
+  /** How long the certificates of agents live, in seconds; longer on a slow machine, so that they are replaced in time. */
+  readonly life?: number;
+  /** How long each step of a rotation of the roots lasts at least, in seconds; longer on a slow machine, too. */
+  readonly pace?: number;
   /** The real istiod is its control plane, until `takeOver`. */
   readonly istiod?: boolean;
 }
@@ -66,6 +67,7 @@ export class SecureMesh {
   #istiod: Istiod | undefined;
   #startServe = async (): Promise<void> => {};
   #folder = '';
+  #slow = 1;
 
   /** `pods` are names and kinds. */
   static async start(pods: Readonly<Record<string, Kind>>, options: SecureMeshOptions = {}): Promise<SecureMesh> {
@@ -203,7 +205,9 @@ export class SecureMesh {
   }
 
   async #start(kinds: Readonly<Record<string, Kind>>): Promise<void> {
+    const began = performance.now();
     const [network, api] = await Promise.all([Network.create(), ApiServer.start()]);
+    this.#slow = slowness(performance.now() - began, 8_000);
     this.#ends.push(
       () => network.stop(),
       () => api.close(),
@@ -221,7 +225,9 @@ export class SecureMesh {
       this.#admin?.json('/apis/security.istio.io/v1/peerauthentications'),
     );
     const kubeconfig = await api.kubeconfig({ token: 'admintoken' });
-    const source = ['--kubeconfig', kubeconfig, '--tls-address', TLS_ADDRESS, ...(this.#options.serve ?? [])];
+    const pace = this.#options.pace && `${this.#options.pace * this.#slow}s`;
+    const source = ['--kubeconfig', kubeconfig, '--tls-address', TLS_ADDRESS];
+    if (pace) source.push('--rotation-pace', `${pace},${pace}`);
     this.#startServe = async () => {
       const serve = await startServe(source, { host: NODE_ADDRESS, within: network.within });
       this.#ends.push(() => serve.stop());
@@ -305,7 +311,7 @@ export class SecureMesh {
       account: name,
       address,
       within: own.asProxy,
-      life,
+      ...(life && { life: `${life * this.#slow}s` }),
     } as const;
     const agent = await Agent.start(trust.address, trust.root, trust.token, pod);
     this.#agents.push(agent);

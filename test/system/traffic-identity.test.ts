@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { renewToken } from '../support/bootstrap.ts';
 import { type Envoy, envoyMissing } from '../support/envoy.ts';
+import { slowness } from '../support/patiently.ts';
 import { until } from '../support/until.ts';
 import { clientOf, idOf, LoopbackMesh } from '../traffic/loopback-mesh.ts';
 
@@ -17,10 +18,13 @@ describe('mutual TLS while all that it stands on changes', { skip: await envoyMi
   let mesh: LoopbackMesh;
   let client: Envoy;
   let server: Envoy;
+  let slow = 1;
 
   before(async () => {
+    const began = performance.now();
     mesh = await LoopbackMesh.start(['client', 'server']);
     [client, server] = await Promise.all([mesh.envoy('client'), mesh.envoy('server')]);
+    slow = slowness(performance.now() - began, 4_000);
   });
   after(() => mesh?.stop());
 
@@ -50,10 +54,10 @@ describe('mutual TLS while all that it stands on changes', { skip: await envoyMi
     try {
       await mesh.stopServing();
       const shortTokens = async (): Promise<void> => {
-        for (const pod of ['client', 'server']) await renewToken(mesh.place, pod, '12s');
+        for (const pod of ['client', 'server']) await renewToken(mesh.place, pod, `${12 * slow}s`);
       };
       await shortTokens();
-      await mesh.serve('--workload-cert-ttl', '8s');
+      await mesh.serve('--workload-cert-ttl', `${8 * slow}s`);
       const first = await until('the Envoys to come back', async () => {
         const connected = await bothConnected();
         // However long the control plane takes to begin: who comes back has a token that is still good, for a little while.

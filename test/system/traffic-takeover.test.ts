@@ -22,7 +22,7 @@ describe('a mesh is taken over from the real istiod', {
 }, () => {
   let mesh: SecureMesh;
   before(async () => {
-    mesh = await SecureMesh.start({ one: 'agent', two: 'agent', plain: 'none' }, { istiod: true, life: '20s' });
+    mesh = await SecureMesh.start({ one: 'agent', two: 'agent', plain: 'none' }, { istiod: true, life: 20 });
     await mesh.apply(strict);
   });
   after(() => mesh?.stop());

@@ -67,7 +67,7 @@ start_control_plane() {
   )
   start etcd "$BIN/etcd" "${etcd[@]}"
   start kube-apiserver "$BIN/kube-apiserver" "${apiserver[@]}"
-  await "API server ready" 120 kubectl get --raw /readyz
+  await "API server ready" kubectl get --raw /readyz
   start kube-controller-manager "$BIN/kube-controller-manager" "${controller_manager[@]}"
   start kube-scheduler "$BIN/kube-scheduler" "${scheduler[@]}"
 }

@@ -35,7 +35,7 @@ if is_node; then
   pid=$(cat "$RUN/node.pid")
   [ ! -S "$CONTAINERD_ADDRESS" ] || stop_containers > /dev/null 2>&1
   kill -9 "$pid" # pid 1 of the node: everything in it, its mounts and its network go with it
-  wait_for 10 test ! -e "/proc/$pid"
+  wait_for test ! -e "/proc/$pid"
 fi
 if [ -f "$RUN/unshare.pid" ]; then
   outer=$(cat "$RUN/unshare.pid")

@@ -26,7 +26,7 @@ status_is() {
   [ "$(request -o /dev/null -w '%{http_code}' "$@")" = "$expected" ]
 }
 
-wait_for 30 status_is 418 -H 'x-fault: yes' http://server/
+wait_for status_is 418 -H 'x-fault: yes' http://server/
 status_is 403 http://server/other
 status_is 200 http://server/healthz
 echo "fault 418, denied path 403, /healthz 200; of 100 requests:"

@@ -35,23 +35,24 @@ enter_cgroup() {
 
 # The pause program is pid 1 inside; ending the outer unshare ends all (--kill-child).
 make_namespaces() {
-  local outer inner tries
+  local outer
   (
     enter_cgroup setsid unshare --pid --fork --kill-child --mount --mount-proc --net --uts --propagation private "$PAUSE"
   ) < /dev/null > "$LOGS/node.log" 2>&1 &
   outer=$!
   echo "$outer" > "$RUN/unshare.pid"
-  for ((tries = 0; tries < 50; tries++)); do
-    inner=$(pgrep -P "$outer" || true)
-    if [ -n "$inner" ] && [ "$(readlink "/proc/$inner/exe")" = "$PAUSE" ]; then
-      echo "$inner" > "$RUN/node.pid"
-      return
-    fi
-    sleep 0.1
-  done
-  echo "the node's first process did not start:" >&2
-  cat "$LOGS/node.log" >&2
-  exit 1
+  wait_for first_process "$outer" || {
+    echo "the node's first process did not start:" >&2
+    cat "$LOGS/node.log" >&2
+    exit 1
+  }
+  pgrep -P "$outer" > "$RUN/node.pid"
+}
+
+# first_process OUTER: whether the process that unshare made has become the pause program.
+first_process() {
+  local inner
+  inner=$(pgrep -P "$1") && [ "$(readlink "/proc/$inner/exe")" = "$PAUSE" ]
 }
 
 # Runs inside the node: mounts of its own, so that nothing of pods shows on the host.

@@ -91,7 +91,7 @@ start_containerd() {
   local left
   write_containerd_config
   start containerd containerd -c "$ETC/containerd.toml"
-  await "containerd ready" 30 containerd_ready
+  await "containerd ready" containerd_ready
   left=$(containers ls -q)
   if [ -z "$left" ]; then
     return
@@ -99,10 +99,10 @@ start_containerd() {
   # An earlier run was ended hard, and its containers are not there any more.
   xargs -r ctr -n k8s.io containers rm <<< "$left" > /dev/null 2>&1 || true
   node pkill -x containerd
-  wait_for 10 test ! -e "/proc/$(cat "$RUN/containerd.pid")"
+  wait_for test ! -e "/proc/$(cat "$RUN/containerd.pid")"
   rm -rf "$DATA/containerd/io.containerd.grpc.v1.cri"
   start containerd containerd -c "$ETC/containerd.toml"
-  await "containerd ready again" 30 containerd_ready
+  await "containerd ready again" containerd_ready
 }
 
 # Imports the archives that have changed since they were imported.

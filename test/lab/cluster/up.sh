@@ -14,7 +14,7 @@ say() {
   printf '%4d.%d s %s\n' $((elapsed / 10)) $((elapsed % 10)) "$*"
 }
 
-# await WHAT SECONDS COMMAND...
+# await WHAT COMMAND...
 await() {
   local what=$1
   shift
@@ -52,7 +52,7 @@ start_node
 say "node namespaces ready"
 start_control_plane
 if [ "${1:-all}" = control ]; then
-  await "default service account" 60 kubectl get serviceaccount default
+  await "default service account" kubectl get serviceaccount default
   exit 0
 fi
 start_registry
@@ -60,8 +60,8 @@ start_containerd
 import_images
 start_kubelet
 start_kube_proxy
-await "node registered" 60 kubectl get node "$NODE"
-await "node Ready" 120 kubectl wait --for=condition=Ready "node/$NODE" --timeout=1s
+await "node registered" kubectl get node "$NODE"
+await "node Ready" kubectl wait --for=condition=Ready "node/$NODE" --timeout=1s
 kubectl apply -f "$ETC/coredns.yaml" > /dev/null
-await "CoreDNS ready" 60 kubectl -n kube-system rollout status deploy/coredns --timeout=1s
+await "CoreDNS ready" kubectl -n kube-system rollout status deploy/coredns --timeout=1s
 say "cluster up; export KUBECONFIG=$KUBECONFIG PATH=$BIN:\$PATH"
