@@ -1,7 +1,7 @@
 /** What in a cluster keeps sidecars from pods, each with the command that mends it. Pure: what is known of the cluster is given. */
 
 import { PROXY, sidecarContainers } from '../injection/pod.ts';
-import { type Restart, restarts } from '../injection/restarts.ts';
+import { restarts } from '../injection/restarts.ts';
 import type { InjectionSettings } from '../injection/settings.ts';
 import { type Webhook, webhooksOf } from '../injection/webhooks.ts';
 import type { KubePod } from '../istio/kubernetes.ts';
@@ -204,17 +204,14 @@ function* ofRoots({ rootNamespace, revision, namespaces, roots }: ClusterState):
         'it is not there, or holds no root-cert.pem: sidecars do not start without the roots, which the control plane writes',
       command,
     };
-  const faulty = new Map<string, string[]>();
-  for (const namespace of namespaces.keys()) {
+  const faultOf = (namespace: string): string | undefined => {
     const has = roots.get(namespace);
-    if (WITHOUT_ROOTS.includes(namespace) || (has !== undefined && isSamePem(has, root))) continue;
-    const message =
-      has === undefined
-        ? 'it is not there: sidecars do not start'
-        : `it holds other roots than that of ${rootNamespace}`;
-    faulty.set(message, [...(faulty.get(message) ?? []), namespace]);
-  }
-  for (const [message, [first, ...others]] of faulty) {
+    if (WITHOUT_ROOTS.includes(namespace)) return undefined;
+    if (has === undefined) return 'it is not there: sidecars do not start';
+    return isSamePem(has, root) ? undefined : `it holds other roots than that of ${rootNamespace}`;
+  };
+  for (const [message, [first, ...others]] of Map.groupBy(namespaces.keys(), faultOf)) {
+    if (message === undefined) continue;
     const where = others.length > 0 ? `; the same in ${named(others)}` : '';
     yield { about: `ConfigMap ${first}/istio-ca-root-cert`, message: message + where, command };
   }
@@ -223,13 +220,8 @@ function* ofRoots({ rootNamespace, revision, namespaces, roots }: ClusterState):
 /** Pods by workload and reason: one command mends them all. */
 function* ofPods({ pods, namespaces, settings, revision, webhooks }: ClusterState): Generator<Finding> {
   const selecting = webhooks.length ? webhooks.flatMap(one => one.webhooks) : webhooksOf(revision);
-  const groups = new Map<string, Restart[]>();
-  for (const found of restarts(pods, namespace => namespaces.get(namespace) ?? {}, settings, selecting)) {
-    const key = `${found.namespace} ${found.owner} ${found.message}`;
-    const group = groups.get(key);
-    if (group) group.push(found);
-    else groups.set(key, [found]);
-  }
+  const found = restarts(pods, namespace => namespaces.get(namespace) ?? {}, settings, selecting);
+  const groups = Map.groupBy(found, ({ namespace, owner, message }) => `${namespace} ${owner} ${message}`);
   for (const group of groups.values()) {
     const [first] = group;
     if (!first) continue;

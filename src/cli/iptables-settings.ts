@@ -4,6 +4,7 @@ import type { Leftovers } from '../iptables/change.ts';
 import { type Cidr, cidrOf, type IpVersion } from '../iptables/cidr.ts';
 import type { Addresses } from '../iptables/host.ts';
 import type { Probe } from '../iptables/validation.ts';
+import { milliseconds, parseDuration } from '../proto/duration.ts';
 import { either } from '../settings/option-values.ts';
 
 /** What the flags are read on. */
@@ -112,24 +113,10 @@ function ownerGroups(typed: Typed): readonly string[] {
   return groups;
 }
 
-const UNITS: Readonly<Record<string, number>> = {
-  ns: 1e-6,
-  us: 1e-3,
-  µs: 1e-3,
-  μs: 1e-3,
-  ms: 1,
-  s: 1000,
-  m: 60_000,
-  h: 3_600_000,
-};
-
 /** A duration as Go writes it, in milliseconds: `1m30s`, `500ms`. */
 function duration(typed: Typed): number {
-  const text = typed.text.replace(/^\+/, '');
-  const parts = [...text.matchAll(/(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g)];
-  const value = parts.reduce((sum, [, number = '', unit = '']) => sum + Number(number) * (UNITS[unit] ?? 0), 0);
-  if (parts.map(([part]) => part).join('') !== text || !(value > 0) || value > 3_600_000)
-    throw wrong(typed, typed.text, 'a duration up to 1h, such as 5s or 500ms');
+  const value = milliseconds(parseDuration(typed.text) ?? {});
+  if (value <= 0 || value > 3_600_000) throw wrong(typed, typed.text, 'a duration up to 1h, such as 5s or 500ms');
   return Math.max(1, Math.round(value));
 }
 

@@ -12,6 +12,7 @@ import {
   mapContainers,
   type Pod,
   PROXY,
+  type SecurityContext,
   VALIDATION,
   withMeta,
   withoutEmptyTexts,
@@ -135,26 +136,15 @@ function agreed(container: Container, user: Container): Container {
     name => more(name) && Object.hasOwn(ownRequests, name) !== Object.hasOwn(ownLimits, name),
   );
   if (!apart.length) return container;
-  const as = (told: typeof requests, names: readonly string[]) =>
-    Object.fromEntries(names.map(name => [name, told[name] ?? null]));
+  const said = Object.fromEntries(
+    apart.map(name => [name, (Object.hasOwn(ownLimits, name) ? limits : requests)[name] ?? null]),
+  );
   return {
     ...container,
     resources: {
       ...fieldsOf(container['resources']),
-      requests: {
-        ...requests,
-        ...as(
-          limits,
-          apart.filter(name => Object.hasOwn(ownLimits, name)),
-        ),
-      },
-      limits: {
-        ...limits,
-        ...as(
-          requests,
-          apart.filter(name => Object.hasOwn(ownRequests, name)),
-        ),
-      },
+      requests: { ...requests, ...said },
+      limits: { ...limits, ...said },
     },
   };
 }
@@ -180,13 +170,13 @@ export function followProxyUser(pod: Pod, original: Pod, context: TemplateContex
   const init = [CAPTURE, VALIDATION].find(name => initContainersOf(pod).some(c => c.name === name));
   if (!init) return pod;
   const tproxy = interceptionOf(context) === 'TPROXY';
-  const security = (name: string, ids: { readonly runAsUser?: number; readonly runAsGroup?: number }) => (p: Pod) =>
-    changeContainer(p, name, c => ({ ...c, securityContext: { ...c.securityContext, ...ids } }));
-  // TPROXY needs root.
-  const asRoot = tproxy && user !== undefined ? security(PROXY, { runAsUser: 0 }) : (p: Pod) => p;
   const ids = { ...(user !== undefined && { runAsUser: user }), ...(group !== undefined && { runAsGroup: group }) };
-  const alike = !tproxy && init === VALIDATION ? security(VALIDATION, ids) : (p: Pod) => p;
-  const after = alike(asRoot(pod));
+  const runAs = (name: string, who: SecurityContext): Pod =>
+    changeContainer(pod, name, c => ({ ...c, securityContext: { ...c.securityContext, ...who } }));
+  let after = pod;
+  // TPROXY needs root.
+  if (tproxy && user !== undefined) after = runAs(PROXY, { runAsUser: 0 });
+  else if (!tproxy && init === VALIDATION) after = runAs(VALIDATION, ids);
   // iptables cannot tell root's traffic of the proxy from the app's.
   if (!user) return after;
   const asUser = (args: readonly string[] = []) => args.map((arg, i) => (args[i - 1] === '-u' ? String(user) : arg));

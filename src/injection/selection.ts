@@ -13,14 +13,15 @@ export interface Policy {
 }
 
 /** Namespaces that are Kubernetes' own (inject/initializer.go IgnoredNamespaces). istio-system is not one: gateways are there. */
-export const ignoredNamespaces: ReadonlySet<string> = new Set([
+const ignoredNamespaces: ReadonlySet<string> = new Set([
   'kube-system',
   'kube-public',
   'kube-node-lease',
   'local-path-storage',
 ]);
 
-const INJECT = 'sidecar.istio.io/inject';
+/** The label, or else the annotation, by which a pod asks for a sidecar or for none. */
+export const INJECT = 'sidecar.istio.io/inject';
 
 const isEmpty = ({ matchLabels, matchExpressions }: LabelSelector): boolean =>
   Object.keys(matchLabels ?? {}).length === 0 && !matchExpressions?.length;

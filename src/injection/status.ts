@@ -55,18 +55,15 @@ export function statusOf(pod: Pod): InjectionStatus | undefined {
   const json = jsonIn(annotation(pod, STATUS));
   if (!isObject(json)) return undefined;
   const names = (list: unknown) => listOf(list).filter(name => typeof name === 'string');
-  const [initContainers = [], containers = [], volumes = [], imagePullSecrets = []] = lists.map(list =>
-    names(own(json, list)),
-  );
   const { revision, before } = json;
   const fields = (value: unknown, isOne: (field: string, inner: Json | undefined) => boolean) =>
     Object.fromEntries(Object.entries(fieldsOf(value)).filter(([field, inner]) => isOne(field, inner)));
   const texts = (value: unknown) => fields(value, (_, text) => text === null || typeof text === 'string');
   return {
-    initContainers,
-    containers,
-    volumes,
-    imagePullSecrets,
+    initContainers: names(json['initContainers']),
+    containers: names(json['containers']),
+    volumes: names(json['volumes']),
+    imagePullSecrets: names(json['imagePullSecrets']),
     revision: typeof revision === 'string' ? revision : 'default',
     before: isObject(before)
       ? {

@@ -2,6 +2,7 @@ import { picks } from '../istio/label-selector.ts';
 import type { LabelSelector } from '../proto/generated/istio/mesh/v1alpha1.ts';
 import { fieldsOf, isObject, listOf, textOf } from '../unknown.ts';
 import type { StringMap } from './pod.ts';
+import { INJECT } from './selection.ts';
 
 /** A webhook of the MutatingWebhookConfiguration: pods with such labels, in namespaces with such labels, are brought to it. */
 export interface Webhook {
@@ -11,7 +12,6 @@ export interface Webhook {
   readonly objectSelector: LabelSelector;
 }
 
-const INJECT = 'sidecar.istio.io/inject';
 const REVISION = 'istio.io/rev';
 const INJECTION = 'istio-injection';
 

@@ -25,8 +25,12 @@ const nameOf = (version: IpVersion): string => `IPv${version}`;
 /** The marks of TPROXY that rules in force have. */
 const marksOf = (state: State): Set<number> => new Set(marksIn(state.get('mangle') ?? new Map()));
 
-const restore = (binary: Binary, text: string): Promise<string> =>
-  mustRun(`${binary.name}-restore`, ['--noflush', ...waiting(binary)], text);
+/** Makes a change; returns what was given to iptables-restore, nothing where there was nothing to do. */
+async function make(change: Change, binary: Binary): Promise<string> {
+  if (change.kind !== 'restore') return '';
+  await mustRun(`${binary.name}-restore`, ['--noflush', ...waiting(binary)], change.text);
+  return change.text;
+}
 
 /** Throws a CaptureError where there is nothing to capture. */
 export function checkVersions({ versions }: Pick<Manner, 'versions'>): void {
@@ -67,10 +71,7 @@ async function applyNow(capture: Capture, manner: Manner, tell: Tell): Promise<s
   for (const { version, binary, change, marks } of steps) {
     // What rules lead to is there before they are.
     await addRoutes(capture, version);
-    if (change.kind === 'restore') {
-      await restore(binary, change.text);
-      applied += change.text;
-    }
+    applied += await make(change, binary);
     await removeMarks(version, marks, capture);
     const outcome =
       change.kind === 'restore' ? 'rules are in force' : 'rules are in force already, nothing was changed';
@@ -98,10 +99,7 @@ async function cleanUpNow(capture: Capture, manner: Manner, tell: Tell): Promise
     }
     const state = stateOf(binary.saved);
     const change = changeOf([], state, 'replace', accounts, rulesOf(capture, version));
-    if (change.kind === 'restore') {
-      await restore(binary, change.text);
-      applied += change.text;
-    }
+    applied += await make(change, binary);
     await removeMarks(version, marksOf(state).add(capture.tproxyMark));
     // A run that was interrupted leaves one that no rule tells of.
     await removeRoute(version, String(capture.tproxyRouteTable));

@@ -1,3 +1,4 @@
+import { fieldsOf, type JsonObject, jsonIn, listOf } from '../unknown.ts';
 import type { Capture } from './capture.ts';
 import type { IpVersion } from './cidr.ts';
 import { CaptureError, reason, run } from './process.ts';
@@ -14,16 +15,18 @@ interface RoutingRule {
   readonly table: string;
 }
 
-async function routingRules(version: IpVersion): Promise<readonly RoutingRule[]> {
+/** What there is, as far as it can be read: `shown(4, 'rule', 'show')`. */
+async function shown(version: IpVersion, ...words: readonly string[]): Promise<readonly JsonObject[]> {
   // Without -N a table may be called by a name that this machine has for it.
-  const { code, out } = await run('ip', [`-${version}`, '-N', '-j', 'rule', 'show']);
-  const listed: unknown = code === 0 ? JSON.parse(out || '[]') : [];
-  if (!Array.isArray(listed)) return [];
-  return (listed as readonly Readonly<Record<string, unknown>>[]).map(({ fwmark, fwmask, table }) => ({
+  const { code, out } = await run('ip', [`-${version}`, '-N', '-j', ...words]);
+  return code === 0 ? listOf(jsonIn(out)).map(fieldsOf) : [];
+}
+
+const routingRules = async (version: IpVersion): Promise<readonly RoutingRule[]> =>
+  (await shown(version, 'rule', 'show')).map(({ fwmark, fwmask, table }) => ({
     mark: typeof fwmark === 'string' && fwmask === undefined ? Number(fwmark) : undefined,
     table: String(table),
   }));
-}
 
 /** The rule that a capture needs, none where it hands nothing over by marks. */
 const wantedRule = ({ interception, inboundPorts, tproxyMark, tproxyRouteTable }: Capture): RoutingRule | undefined =>
@@ -55,11 +58,8 @@ export async function addRoutes(capture: Capture, version: IpVersion): Promise<v
 }
 
 /** Whether a routing table has the route of ours. */
-async function hasRoute(version: IpVersion, table: string): Promise<boolean> {
-  const { code, out } = await run('ip', [`-${version}`, '-N', '-j', 'route', 'show', 'table', table]);
-  const routes: unknown = code === 0 ? JSON.parse(out || '[]') : [];
-  return Array.isArray(routes) && routes.some(({ dst, dev }) => dst === 'default' && dev === 'lo');
-}
+const hasRoute = async (version: IpVersion, table: string): Promise<boolean> =>
+  (await shown(version, 'route', 'show', 'table', table)).some(({ dst, dev }) => dst === 'default' && dev === 'lo');
 
 /**
  * Takes the routing of these marks away, but for what a capture that is in force needs; what is not there, or leads elsewhere, is no mistake. A route
