@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { buffer } from 'node:stream/consumers';
 import { UsageError } from '../command.ts';
 import type { Pod } from '../injection/pod.ts';
-import { type PodInObject, podIn } from '../injection/workloads.ts';
+import { type PodInObject, podIn } from '../injection/pod-in-object.ts';
 import { inOneGo } from '../slices.ts';
 import { decode } from '../sources/encoding.ts';
 import { fieldsOf, isList, isObject, type JsonObject, textOf } from '../unknown.ts';

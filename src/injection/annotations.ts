@@ -11,7 +11,7 @@ import { milliseconds, parseDuration } from '../proto/duration.ts';
 import { fieldsOf, isList, isObject, type Json, jsonIn, own, textOf } from '../unknown.ts';
 import { annotationPath, annotationsOf, type Pod, type StringMap } from './pod.ts';
 import { PROXY_CONFIG, readProxyConfig } from './proxy-config.ts';
-import { quantity } from './quantity.ts';
+import { exceeds, quantity } from './quantity.ts';
 import { containerFault, DEEPEST } from './shape.ts';
 
 /** What is wrong with a value, in words that say what was expected; undefined where nothing is. */
@@ -261,6 +261,6 @@ function checkEviction(annotations: StringMap, report: Report): void {
 function checkLimit(name: string, annotations: StringMap, report: Report): void {
   const [request, limit] = [own(annotations, name), own(annotations, `${name}Limit`)];
   if (request === undefined || limit === undefined) return;
-  if ((quantity(request) ?? 0) > (quantity(limit) ?? Number.POSITIVE_INFINITY))
+  if (exceeds(request, limit))
     report.error(annotationPath(name), `'${request}': it is more than its limit, ${name}Limit: ${limit}`);
 }

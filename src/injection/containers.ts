@@ -19,7 +19,7 @@ import {
   withSpec,
 } from './pod.ts';
 import { handlersOf, withHandlers } from './probes.ts';
-import { quantity } from './quantity.ts';
+import { exceeds } from './quantity.ts';
 import { OVERRIDES } from './status.ts';
 import { strategicMerge } from './strategic-merge.ts';
 import type { TemplateContext } from './template.ts';
@@ -130,8 +130,7 @@ const amounts = ({ resources }: Container, field: 'requests' | 'limits'): JsonOb
 function agreed(container: Container, user: Container): Container {
   const [requests, limits] = [amounts(container, 'requests'), amounts(container, 'limits')];
   const [ownRequests, ownLimits] = [amounts(user, 'requests'), amounts(user, 'limits')];
-  const more = (name: string) =>
-    (quantity(String(requests[name])) ?? 0) > (quantity(String(limits[name])) ?? Number.POSITIVE_INFINITY);
+  const more = (name: string) => exceeds(String(requests[name]), String(limits[name]));
   const apart = Object.keys(requests).filter(
     name => more(name) && Object.hasOwn(ownRequests, name) !== Object.hasOwn(ownLimits, name),
   );

@@ -39,9 +39,9 @@ import type { InjectionSettings } from './settings.ts';
 import { checkShape, MOST } from './shape.ts';
 import { PROXY_IMAGE, STATUS, statusText } from './status.ts';
 import { strategicMerge } from './strategic-merge.ts';
-import type { Template, TemplateContext, Workload } from './template.ts';
+import type { Template, TemplateContext } from './template.ts';
 import { uninject } from './uninject.ts';
-import { workloadOf } from './workload.ts';
+import { type Workload, workloadOf } from './workload.ts';
 
 /** What becomes of a pod. */
 export type Injection =

@@ -127,6 +127,10 @@ export const annotationPath = (name: string): string => entry('metadata.annotati
 /** The annotation, also where it is empty; undefined where there is none. */
 export const annotation = (pod: Pod, name: string): string | undefined => own(annotationsOf(pod), name);
 
+/** The entries of a map by name, as Go writes them. */
+export const sortedEntries = <V>(map: { readonly [name: string]: V }): readonly (readonly [string, V])[] =>
+  Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1));
+
 /** The first container of that name: as with istiod, one beside the app before one before it. */
 export const findContainer = (pod: Pod, name: string): Container | undefined =>
   containersOf(pod).find(c => c.name === name) ?? initContainersOf(pod).find(c => c.name === name);

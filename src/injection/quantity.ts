@@ -14,6 +14,10 @@ const decimal: { readonly [suffix: string]: number } = {
 
 const form = /^([+-]?(?:\d+\.?\d*|\.\d+))(Ki|Mi|Gi|Ti|Pi|Ei|[numkMGTPE]|[eE][+-]?\d+)?$/;
 
+/** Whether a request is more than the limit beside it, as far as both are quantities. */
+export const exceeds = (request: string, limit: string): boolean =>
+  (quantity(request) ?? 0) > (quantity(limit) ?? Number.POSITIVE_INFINITY);
+
 /** A quantity of Kubernetes as a number (`100m` is 0.1); undefined where it is none. */
 export function quantity(text: string): number | undefined {
   const [, digits, suffix = ''] = form.exec(text) ?? [];

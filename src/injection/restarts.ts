@@ -6,9 +6,8 @@ import { annotation, type Pod, PROXY } from './pod.ts';
 import { skipReason } from './selection.ts';
 import type { InjectionSettings } from './settings.ts';
 import { chosen, hasOwnImage, STATUS } from './status.ts';
-import type { Workload } from './template.ts';
 import { type Webhook, webhookFor, webhooksOf } from './webhooks.ts';
-import { workloadOf } from './workload.ts';
+import { type Workload, workloadOf } from './workload.ts';
 
 /** Why a pod would be another one if it were made now: it has no sidecar, one of another revision, or one of another image, which is another version or template. */
 export const restartReasons = ['missing', 'revision', 'image'] as const;
@@ -40,7 +39,7 @@ const asPod = ({ meta, hostNetwork, containers, ownerKind: kind, ownerName: name
 });
 
 /** The command by which a workload makes its pods anew; of a pod that nothing would make again, it itself. */
-export function restartCommand({ kind, name, namespace }: Workload, pod: string): string {
+function restartCommand({ kind, name, namespace }: Workload, pod: string): string {
   const within = `-n ${namespace}`;
   switch (kind) {
     case 'Deployment':

@@ -3,14 +3,7 @@ import type { MeshConfig, ProxyConfig } from '../proto/generated/istio/mesh/v1al
 import type { JsonObject } from '../unknown.ts';
 import type { Container, Pod } from './pod.ts';
 import type { Values } from './values.ts';
-
-/** What a pod belongs to, as far as its proxy says so: a Deployment rather than its ReplicaSet. */
-export interface Workload {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly name: string;
-  readonly namespace: string;
-}
+import type { Workload } from './workload.ts';
 
 /** All that a template may read. */
 export interface TemplateContext {

@@ -1,6 +1,13 @@
 import { own } from '../unknown.ts';
 import { labelsOf, type Pod } from './pod.ts';
-import type { Workload } from './template.ts';
+
+/** What a pod belongs to, as far as its proxy says so: a Deployment rather than its ReplicaSet. */
+export interface Workload {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly namespace: string;
+}
 
 /**
  * What a pod belongs to, from what is known when it is made (pkg/kube GetDeployMetaFromPod): the Deployment, Rollout, DeploymentConfig or CronJob that

@@ -1,5 +1,5 @@
 import { inOneGo } from '../slices.ts';
-import { Composer, type DuplicateKey } from './composer.ts';
+import { Composer, type Document, type DuplicateKey } from './composer.ts';
 import { YamlError } from './cursor.ts';
 
 /** A part of a text that `---` sets off: most often one document. */
@@ -14,7 +14,7 @@ export interface Part {
 /** What is in a part, with lines that count from 0 from its beginning. */
 export interface PartContents {
   /** Those before the error, where there is one; comments alone are null. */
-  readonly documents: readonly { readonly line: number; readonly value: unknown }[];
+  readonly documents: readonly Document[];
   readonly duplicates: readonly DuplicateKey[];
   readonly error: { readonly line: number; readonly message: string } | undefined;
 }

@@ -1,8 +1,8 @@
 // What an AdmissionReview costs, in CPU of this process: `node test/bench/injection.ts`, and rows of npm run bench.
 
 import { readFileSync } from 'node:fs';
+import { podIn } from '../../src/injection/pod-in-object.ts';
 import { review } from '../../src/injection/review.ts';
-import { podIn } from '../../src/injection/workloads.ts';
 import { cases, objectsIn, settingsOf } from '../injection/case.ts';
 import { median, ownCpu, table } from './process.ts';
 

@@ -6,7 +6,7 @@ import { after, test } from 'node:test';
 import { inject, uninject } from '../../src/cli/commands.ts';
 import { type Command, readArguments, UsageError } from '../../src/command.ts';
 import { findContainer } from '../../src/injection/pod.ts';
-import { podIn } from '../../src/injection/workloads.ts';
+import { podIn } from '../../src/injection/pod-in-object.ts';
 import { parseYaml } from '../../src/yaml/documents.ts';
 import { HANGING_MS } from '../support/until.ts';
 import { objectsIn } from './case.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { podIn } from '../../src/injection/workloads.ts';
+import { podIn } from '../../src/injection/pod-in-object.ts';
 import { cases, injectIn, nameIn, objectsIn, settingsOf } from './case.ts';
 import { normal } from './normal.ts';
 import { type Answer, answersOf, haveIstioctl } from './oracle.ts';

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { podIn } from '../../src/injection/workloads.ts';
+import { podIn } from '../../src/injection/pod-in-object.ts';
 import { parseYaml, partsOf } from '../../src/yaml/documents.ts';
 import { type Case, isFields, nameIn, objectsIn } from './case.ts';
 import { normal } from './normal.ts';

@@ -1,7 +1,7 @@
 import { toJson } from '../../proto/json.ts';
 import type { JsonObject } from '../../unknown.ts';
 import { bootstrapOf, type Endpoint, type Secure } from '../bootstrap.ts';
-import { allContainersOf, type Container, type EnvVar, labelsOf, type Pod } from '../pod.ts';
+import { allContainersOf, type Container, type EnvVar, labelsOf, type Pod, sortedEntries } from '../pod.ts';
 import { PROBERS, periodOf, readProbers } from '../probes.ts';
 import { readScrape, SCRAPE } from '../prometheus.ts';
 import { metricsPort, probePort } from '../proxy-config.ts';
@@ -93,7 +93,7 @@ function nodeOf(proxy: Container, context: TemplateContext, pod: Pod, type: 'sid
       NAME: known('POD_NAME'),
       NAMESPACE: namespace,
       // In the order in which the API server gives them back, so that a pod that was read there has the same bootstrap.
-      LABELS: Object.fromEntries(Object.entries(labelsOf(pod)).sort(([a], [b]) => (a < b ? -1 : 1))),
+      LABELS: Object.fromEntries(sortedEntries(labelsOf(pod))),
       SERVICE_ACCOUNT: known('SERVICE_ACCOUNT'),
       INSTANCE_IPS: known('INSTANCE_IPS'),
       ...Object.fromEntries(meta.map(variable => [variable.name.slice(META.length), metaValue(variable)])),

@@ -1,8 +1,9 @@
 import { ProxyConfig_InboundInterceptionMode as Mode } from '../../proto/generated/istio/mesh/v1alpha1.ts';
 import { type JsonObject, own } from '../../unknown.ts';
-import { annotation, type Container, containersOf, labelsOf, PROXY, withoutNulls } from '../pod.ts';
-import type { TemplateContext, Workload } from '../template.ts';
+import { annotation, type Container, containersOf, labelsOf, PROXY, sortedEntries, withoutNulls } from '../pod.ts';
+import type { TemplateContext } from '../template.ts';
 import type { ProxyValues } from '../values.ts';
+import type { Workload } from '../workload.ts';
 
 /** The proxy's container: what that of every template has. */
 
@@ -37,11 +38,9 @@ export const interceptionOf = (context: TemplateContext): string =>
 export const appContainers = ({ pod }: TemplateContext): readonly Container[] =>
   containersOf(pod).filter(({ name }) => name !== PROXY);
 
-/** Environment variables of proxyMetadata, sorted as Go sorts a map. */
+/** Environment variables of proxyMetadata. */
 export const proxyMetadata = ({ proxy }: TemplateContext) =>
-  Object.entries(proxy.proxyMetadata ?? {})
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, value]) => variable(name, value));
+  sortedEntries(proxy.proxyMetadata ?? {}).map(([name, value]) => variable(name, value));
 
 /** Requests and limits: the annotations' alone where there is one, else the values'. */
 export function resourcesOf(context: TemplateContext): JsonObject | undefined {

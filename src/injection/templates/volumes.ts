@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../unknown.ts';
-import { annotation } from '../pod.ts';
+import { annotation, sortedEntries } from '../pod.ts';
 import type { TemplateContext } from '../template.ts';
 
 /** What the proxy reads of files: volumes, and where they are mounted. */
@@ -50,7 +50,7 @@ export const jsonEntries = (context: TemplateContext, name: string): readonly (r
   const text = annotation(context.pod, name);
   const json = text === undefined ? {} : (JSON.parse(text) as { [name: string]: JsonObject } | readonly JsonObject[]);
   // What is in a list has a name of its own, which goes before its number.
-  return Array.isArray(json) ? Object.entries(json) : Object.entries(json).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Array.isArray(json) ? Object.entries(json) : sortedEntries(json as { readonly [name: string]: JsonObject });
 };
 
 const userItems =

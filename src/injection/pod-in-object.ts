@@ -1,6 +1,6 @@
 import { fieldsOf, isList, isObject, type JsonObject, own, textOf } from '../unknown.ts';
 import type { Pod } from './pod.ts';
-import type { Workload } from './template.ts';
+import type { Workload } from './workload.ts';
 
 /** A pod in an object, or the object itself. */
 export interface PodInObject {
