@@ -117,13 +117,11 @@ describe('no page is made in one piece, however long the lists are that it shows
       const [answer] = (await asking.next('istio.io/debug')).resources;
       asking.close();
       held(`${page} over xDS`);
+      // JSON has no end of its last line there, as istiod's: istioctl adds one.
+      const overXds = (of: string): string => (/^([[{"]|null)/.test(of) ? of.slice(0, -1) : of);
       const timeless = (of: string): string => of.replaceAll(/"(at|ms|\w*[mM]s|cpu\w*|waited)": [\d.]+/g, '');
       if (!page.includes('stages') && !page.includes('rounds'))
-        assert.equal(
-          timeless(Buffer.from(answer?.any.value ?? '').toString()).trimEnd(),
-          timeless(text).trimEnd(),
-          page,
-        );
+        assert.equal(timeless(Buffer.from(answer?.any.value ?? '').toString()), timeless(overXds(text)), page);
     }
     assert.ok(long >= 6, `${long} long pages`);
   });
