@@ -11,6 +11,7 @@ import { parseYaml } from '../yaml/documents.ts';
 import type { StringMap } from './pod.ts';
 import type { Policy } from './selection.ts';
 import type { Template } from './template.ts';
+import { warnOfAgentOnlyValues } from './templates/agent-only.ts';
 import { builtInTemplates, defaultSidecar, type Sidecar, sidecars } from './templates/templates.ts';
 import { readTemplate } from './user-template.ts';
 import { readValues, type Values } from './values.ts';
@@ -76,6 +77,7 @@ export function readSettings(text: SettingsText): {
     revision,
     compliancePolicy,
   };
+  if (settings.aliases['sidecar']?.includes('envoy')) warnOfAgentOnlyValues(settings.values, 'data.values', report);
   return { settings, problems: report.problems };
 }
 

@@ -80,7 +80,8 @@ export function settingsOf(
     revision,
     compliancePolicy: '',
   });
-  if (problems.length) throw new Error(problems.map(p => `${p.object} ${p.path}: ${p.message}`).join('\n'));
+  const errors = problems.filter(({ severity }) => severity === 'error');
+  if (errors.length) throw new Error(errors.map(p => `${p.object} ${p.path}: ${p.message}`).join('\n'));
   return settings;
 }
 

@@ -240,6 +240,15 @@ test('values of another type keep their defaults, and are told', () => {
   assert.equal(settings.values.global.proxy.image, '7');
 });
 
+test('values that the sidecar without an agent does not follow are told where it is the usual one', () => {
+  const asks = '{"global":{"caAddress":"ca.example:443","pilotCertProvider":"custom","sts":{"servicePort":7}}}';
+  const told = (config: string, values = asks) => read(config, values).problems.map(({ path }) => path);
+  const all = ['caAddress', 'pilotCertProvider', 'sts.servicePort'].map(name => `data.values.global.${name}`);
+  assert.deepEqual(told(''), all);
+  assert.deepEqual(told('aliases: {sidecar: [istio-proxy]}'), []);
+  assert.deepEqual(told('', '{"global":{"hub":"a","tag":"b","caAddress":"","pilotCertProvider":"istiod"}}'), []);
+});
+
 test('a template that cannot be used refuses those who ask for it, and nobody else', () => {
   const { settings } = read('templates: {own: "{{ x }}"}');
   const where = { namespace: 'shop', native: false };

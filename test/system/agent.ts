@@ -14,9 +14,9 @@ const AGENT = join(CACHE, 'bin/pilot-agent');
 /** Why Istio's agent cannot run here; false where it can. */
 export const noAgent: string | false = existsSync(AGENT) ? await envoyMissing() : `no pilot-agent in ${CACHE}`;
 
-/** Where the source of the lab's Istio is. */
-export const istio = (): string =>
-  execFileSync('go', ['list', '-m', '-f', '{{.Dir}}', 'istio.io/istio'], {
+/** Where the source of the lab's Istio is, or of one of the modules that it is made with. */
+export const istio = (module = 'istio.io/istio'): string =>
+  execFileSync('go', ['list', '-m', '-f', '{{.Dir}}', module], {
     cwd: join(import.meta.dirname, '../lab/peers/istio'),
     encoding: 'utf8',
   }).trim();

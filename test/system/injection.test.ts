@@ -13,6 +13,7 @@ import { uninject } from '../../src/injection/uninject.ts';
 import type { ApiClient } from '../../src/kubernetes/api-client.ts';
 import { ApiError } from '../../src/kubernetes/api-error.ts';
 import { anyPod } from '../injection/any-pod.ts';
+import { annotations } from '../injection/asked.ts';
 import { cases, nameIn, objectsIn, settingsOf } from '../injection/case.ts';
 import { oddPods } from '../injection/odd-pods.ts';
 import { answersOf, haveIstioctl } from '../injection/oracle.ts';
@@ -44,6 +45,13 @@ describe('istioctl kube-inject', { skip: haveIstioctl ? false : 'no istioctl' },
         'UPDATE_GOLDEN=1 writes them anew',
       );
     });
+});
+
+test('the table of annotations has every one that Istio has for pods', () => {
+  const source = readFileSync(join(istio('istio.io/api'), 'annotation/annotations.gen.go'), 'utf8');
+  const known = [...source.matchAll(/Name: +"([^"]+)"[\s\S]*?Resources: \[\]ResourceTypes\{([^}]*)\}/g)];
+  const ofPods = known.filter(([, , resources = '']) => /\b(Pod|Any),/.test(resources)).map(([, name]) => name);
+  assert.deepEqual(ofPods.sort(), Object.keys(annotations).sort());
 });
 
 describe('a real API server', () => {

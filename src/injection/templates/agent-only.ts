@@ -4,6 +4,7 @@ import { annotation } from '../pod.ts';
 import { PROXY_CONFIG } from '../proxy-config.ts';
 import { PROXY_IMAGE } from '../status.ts';
 import type { TemplateContext } from '../template.ts';
+import type { Values } from '../values.ts';
 import { hasPlainMetricsService, statsdOf } from './envoy-settings.ts';
 
 /** What only Istio's own proxy image can do: who asks for it of an Envoy without an agent is told. */
@@ -33,6 +34,20 @@ const variables: { readonly [name: string]: string } = {
   METRICS_LOCALHOST_ACCESS_ONLY: 'Prometheus asks the sidecar envoy at the address of its pod',
   EXIT_ON_ZERO_ACTIVE_CONNECTIONS: 'the sidecar envoy ends after terminationDrainDuration',
 };
+
+/** Warns of values, at `path`, that the sidecar `envoy` does not follow: each is told where it is another one than Istio's. */
+export function warnOfAgentOnlyValues({ global }: Values, path: string, report: Report): void {
+  const certificates = 'the sidecar envoy has its certificate and the roots from the control plane alone';
+  const told: readonly (readonly [name: string, isAsked: unknown, reason: string])[] = [
+    ['caAddress', global.caAddress, certificates],
+    ['caName', global.caName, certificates],
+    ['pilotCertProvider', global.pilotCertProvider !== 'istiod', certificates],
+    ['mountMtlsCerts', global.mountMtlsCerts, certificates],
+    ['sts.servicePort', global.sts.servicePort, 'the sidecar envoy exchanges no tokens'],
+    ['nativeNftables', global.nativeNftables, 'the sidecar envoy has its traffic captured by iptables'],
+  ];
+  for (const [name, isAsked, reason] of told) if (isAsked) report.warning(`${path}.global.${name}`, reason);
+}
 
 /** Warns of what the sidecar `envoy` does not follow of a pod's settings. */
 export function warnOfAgentOnly({ pod, proxy }: TemplateContext, report: Report): void {
