@@ -12,7 +12,10 @@ import { nodeOf } from './wire.ts';
 
 const isCanarys = ({ kind, metadata }: RawObject): boolean => kind === 'EndpointSlice' && metadata.name === 'svc-0';
 
-/** How long a change took from its file to the proxy, and how much of that the server's event loop worked, whatever for; in milliseconds. */
+/**
+ * How long a change took from its file to the proxy, and how much of that the server's event loop worked, whatever for; in milliseconds. Where
+ * this process was kept from seeing that it had arrived, which may be for seconds, what the server did meanwhile is not counted.
+ */
 export interface Arrival {
   readonly ms: number;
   readonly work: number;
@@ -119,14 +122,22 @@ function write(folder: string, object: RawObject): void {
   renameSync(`${file}.new`, file);
 }
 
+/** Milliseconds from one look at the time to the next. */
+const LOOK_MS = 10;
+
 /** A proxy that does nothing wrong, and measures how long an endpoint's change takes from its source to it. */
 export class Canary {
   readonly #target: Target;
   readonly #client: AdsClient;
+  readonly #looking: NodeJS.Timeout;
+  #looked = performance.now();
+  /** For how long this process was kept from looking, in milliseconds. */
+  #kept = 0;
   #changes = 0;
 
   private constructor(target: Target) {
     this.#target = target;
+    this.#looking = setInterval(() => this.#look(), LOOK_MS);
     this.#client = new AdsClient(target.serve.xds, 'delta', nodeOf(1));
     this.#client.autoAck = true;
   }
@@ -147,13 +158,15 @@ export class Canary {
   async change(): Promise<Arrival> {
     const moved = ++this.#changes;
     const began = performance.now();
-    const { worked } = this.#target;
+    this.#look();
+    const [worked, kept] = [this.#target.worked, this.#kept];
     await this.#target.change(slice(0, 5, moved));
     const address = `10.250.${Math.floor(moved / 250)}.${1 + (moved % 250)}`;
     for (;;) {
       const { resources } = await this.#client.next('endpoint');
-      if (resources.some(({ any }) => Buffer.from(any.value ?? []).includes(address)))
-        return { ms: performance.now() - began, work: this.#target.worked - worked };
+      if (!resources.some(({ any }) => Buffer.from(any.value ?? []).includes(address))) continue;
+      this.#look();
+      return { ms: performance.now() - began, work: Math.max(0, this.#target.worked - worked - (this.#kept - kept)) };
     }
   }
 
@@ -168,6 +181,13 @@ export class Canary {
   }
 
   close(): void {
+    clearInterval(this.#looking);
     this.#client.close();
+  }
+
+  #look(): void {
+    const now = performance.now();
+    this.#kept += Math.max(0, now - this.#looked - 2 * LOOK_MS);
+    this.#looked = now;
   }
 }

@@ -105,6 +105,9 @@ describe('those who ask for long answers and do not read them, go, or see the pr
     for (let i = 0; i < count; i++) {
       const client = asking();
       clients.push(client);
+      // Who has acknowledged something is given longer, which a slow machine needs.
+      client.subscribe('istio.io/debug', ['list']);
+      client.ack(await client.next());
       client.pause();
       client.subscribe('istio.io/debug', [DUMP.slice('/debug/'.length)]);
       void client.ended.then(how => ended.push(how));

@@ -116,7 +116,8 @@ describe('tokens of an issuer whose keys are fetched', { skip: missing }, () => 
     await until('the gateway to answer', async () => (await statusWith()) === 200);
     assert.equal(await statusWith(token), 401);
     const configuration = `${issuer}/.well-known/openid-configuration`;
-    assert.match(await page('/debug/problems'), new RegExp(`no keys from ${configuration}: .*status 404`));
+    const reason = new RegExp(`no keys from ${configuration}: .*status 404`);
+    await until('the reason', async () => reason.test(await page('/debug/problems')));
     assert.match(await page('/metrics'), /pilot_jwks_resolver_network_fetch_fail_total [1-9]/);
 
     const jwk = await good.jwk;
