@@ -301,6 +301,7 @@ describe('who is not let in, with a real API server', { skip: noApiServer, timeo
       ['app-1', 'app-2'].map(pod => cluster.token({ account: 'app', pod, namespace: 'other' })),
     );
     const before = await reviews();
+    const began = performance.now();
     const good = Array.from({ length: 60 }, (_, n) =>
       answerTo({ token: fresh[n % 2] }, idOf(`app-${1 + (n % 2)}`, 'other')),
     );
@@ -308,19 +309,22 @@ describe('who is not let in, with a real API server', { skip: noApiServer, timeo
     for (const { code, details } of await Promise.all(good)) assert.equal(code, status.OK, details);
     for (const { code } of await Promise.all(bad)) assert.equal(code, status.UNAUTHENTICATED);
     const made = (await reviews()) - before;
-    assert.ok(made >= 2 && made <= 22, `${made} reviews`);
+    // Who is known is so for a minute, and who is not for 5 s: a slow machine takes longer to ask for them all.
+    const times = (life: number): number => 1 + Math.floor((performance.now() - began) / life);
+    assert.ok(made >= 2 && made <= 2 * times(60_000) + 20 * times(5_000), `${made} reviews`);
   });
 
   test('an API server that does not answer lets nobody in, and keeps nobody else waiting', async () => {
-    const open = secured.stream({ token }, idOf('app-1'));
+    const certificate = leaf(`URI:${uri}`);
+    const fresh = await cluster.token({ account: 'app', pod: 'app-2' });
+    const known = await cluster.token({ account: 'app', pod: 'app-1' });
+    const open = secured.stream({ token: known }, idOf('app-1'));
     open.subscribe('cluster');
     await open.next('cluster');
-    const certificate = leaf(`URI:${uri}`);
     network.hang();
-    const fresh = await cluster.token({ account: 'app', pod: 'app-2' });
     const waits = answerTo({ token: fresh }, idOf('app-2'));
+    assert.equal((await answerTo({ token: known })).code, status.OK, 'what is known of a token is known');
     assert.equal((await answerTo(certificate)).code, status.OK);
-    assert.equal((await answerTo({ token })).code, status.OK, 'what is known of a token is known');
     open.subscribe('listener');
     await open.next('listener');
     const answer = await waits;
@@ -332,7 +336,6 @@ describe('who is not let in, with a real API server', { skip: noApiServer, timeo
     await until(
       'the API server again',
       async () => (await answerTo({ token: fresh }, idOf('app-2'))).code === status.OK,
-      60_000,
     );
   });
 
