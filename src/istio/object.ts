@@ -21,6 +21,9 @@ export const byAge = (a: { readonly meta: ObjectMeta }, b: { readonly meta: Obje
 /** Byte order, the same on every machine and locale. */
 export const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
+/** The order of an object's or a map's entries by their names. */
+export const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => compare(a, b);
+
 /** Whether `labels` has every pair of `selector`. An empty selector selects everything. */
 export const selects = (
   selector: Readonly<Record<string, string>>,

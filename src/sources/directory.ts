@@ -8,7 +8,7 @@ import { kindNames } from '../config/kinds.ts';
 import type { Problem } from '../config/problem.ts';
 import type { RawObject } from '../config/raw.ts';
 import type { ConfigChange } from '../config/store.ts';
-import { compare } from '../istio/object.ts';
+import { byKey, compare } from '../istio/object.ts';
 import { type ObjectKey, objectKey } from '../object-key.ts';
 import { inSlices } from '../slices.ts';
 import { readText, TooLargeError } from './file-text.ts';
@@ -225,7 +225,7 @@ class Directory {
     const objects = new Map<ObjectKey, ManifestObject>();
     const owners = new Map<ObjectKey, string>();
     const problems = new Map<ObjectKey, Problem[]>();
-    for (const [path, { manifest }] of [...this.#files].sort(([a], [b]) => compare(a, b))) {
+    for (const [path, { manifest }] of [...this.#files].sort(byKey)) {
       const found = [...manifest.contents.problems];
       for (const [key, object] of manifest.contents.objects) {
         const owner = owners.get(key);

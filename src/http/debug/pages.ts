@@ -1,3 +1,4 @@
+import { byKey } from '../../istio/object.ts';
 import type { MeshModel } from '../../model/mesh.ts';
 import type { Proxy } from '../../model/proxy/proxy.ts';
 import { each } from '../../proto/json.ts';
@@ -185,7 +186,7 @@ export function debugPages(view: DebugView): Pages {
   };
   const list = (): Answer => ({ body: [...Object.keys(pages), ...VARIANTS].sort() });
   const paths = Object.entries({ ...pages, list: { help: 'The names of these pages', page: list } })
-    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .sort(byKey)
     .map(([name, entry]) => [`${PATH}${name}`, entry] as const);
   const index = ({ peer }: PageRequest): Answer => {
     const isBrowser = peer.header('accept').some(types => types.includes('text/html'));

@@ -48,43 +48,33 @@ interface Policy {
   readonly meta: ObjectMeta;
   readonly spec: {
     readonly selector?: { readonly matchLabels?: Labels | undefined } | undefined;
+    /** What EnvoyFilters have in place of a selector. */
+    readonly workloadSelector?: { readonly labels?: Labels | undefined } | undefined;
     readonly targetRef?: PolicyTargetReference | undefined;
     readonly targetRefs?: readonly PolicyTargetReference[] | undefined;
   };
 }
 
 function grouped<T extends { readonly meta: ObjectMeta }>(objects: ReadonlyMap<ObjectKey, T>): ByNamespace<T> {
-  const groups = new Map<string, T[]>();
-  for (const object of [...objects.values()].sort(byAge)) {
-    const list = groups.get(object.meta.namespace);
-    if (list) list.push(object);
-    else groups.set(object.meta.namespace, [object]);
-  }
-  return groups;
+  return Map.groupBy([...objects.values()].sort(byAge), ({ meta }) => meta.namespace);
 }
 
 const gatewayLabel = 'gateway.networking.k8s.io/gateway-name';
 
+const selectorOf = (spec: Policy['spec']): Labels => spec.selector?.matchLabels ?? spec.workloadSelector?.labels ?? {};
+
+const targetsOf = ({ targetRefs, targetRef }: Policy['spec']): readonly PolicyTargetReference[] =>
+  targetRefs?.length ? targetRefs : targetRef ? [targetRef] : [];
+
 /** Whether a policy is for a workload: by its targetRefs for Kubernetes Gateways, else by its selector (istio: ShouldAttachPolicy). */
-function attaches(
-  {
-    meta,
-    targetRefs,
-    selector,
-  }: {
-    readonly meta: ObjectMeta;
-    readonly targetRefs: readonly PolicyTargetReference[];
-    readonly selector: Labels;
-  },
-  namespace: string,
-  labels: Labels,
-): boolean {
-  if (!targetRefs.length) return selects(selector, labels);
+function isFor({ meta, spec }: Policy, namespace: string, labels: Labels): boolean {
+  const targets = targetsOf(spec);
+  if (!targets.length) return selects(selectorOf(spec), labels);
   const gateway = labels[gatewayLabel];
   return (
     gateway !== undefined &&
     meta.namespace === namespace &&
-    targetRefs.some(
+    targets.some(
       ref =>
         ref.kind === 'Gateway' &&
         ref.group === 'gateway.networking.k8s.io' &&
@@ -94,18 +84,11 @@ function attaches(
   );
 }
 
-const isFor = ({ meta, spec }: Policy, namespace: string, labels: Labels): boolean =>
-  attaches(
-    {
-      meta,
-      targetRefs: spec.targetRefs?.length ? spec.targetRefs : spec.targetRef ? [spec.targetRef] : [],
-      selector: spec.selector?.matchLabels ?? {},
-    },
-    namespace,
-    labels,
-  );
-
-const isWide = ({ spec }: Policy): boolean => !Object.keys(spec.selector?.matchLabels ?? {}).length;
+/** Whether a policy has no selector: it is for a whole namespace, or for the mesh. */
+export const isWide = ({ spec }: Pick<Policy, 'spec'>): boolean => {
+  for (const _ in selectorOf(spec)) return false;
+  return true;
+};
 
 /** Drops all but the oldest PeerAuthentication that is for a whole namespace, as istiod does. One that only restricts goes before. */
 function effectivePeers(objects: ConfigContents['PeerAuthentication']): {
@@ -132,7 +115,7 @@ function effectivePeers(objects: ConfigContents['PeerAuthentication']): {
 
 /** Root namespace, namespace and workload: what a workload's telemetry is put together from (istio: applicableTelemetries). */
 function telemetriesFor(all: ByNamespace<Telemetry>, root: string, namespace: string, labels: Labels) {
-  const isGeneral = (t: Telemetry): boolean => isWide(t) && !t.spec.targetRefs?.length && !t.spec.targetRef;
+  const isGeneral = (t: Telemetry): boolean => isWide(t) && !targetsOf(t.spec).length;
   const own = all.get(namespace) ?? [];
   const wide = [...new Set([root, namespace])].flatMap(ns => (all.get(ns) ?? []).find(isGeneral) ?? []);
   return [...wide, ...own.filter(t => !isGeneral(t) && isFor(t, namespace, labels))];
@@ -152,22 +135,13 @@ export function buildPolicies(inputs: PolicyInputs): PolicyIndex {
   const policiesFor = (namespace: string, labels: Labels): WorkloadPolicies => {
     const from = <T extends Policy>(all: ByNamespace<T>, namespaces: readonly string[]): readonly T[] =>
       [...new Set(namespaces)].flatMap(ns => (all.get(ns) ?? []).filter(policy => isFor(policy, namespace, labels)));
-    const envoyFilters = [...new Set([root, namespace])]
-      .flatMap(ns => filtersBy.get(ns) ?? [])
-      .filter(({ meta, spec }) =>
-        attaches(
-          { meta, targetRefs: spec.targetRefs ?? [], selector: spec.workloadSelector?.labels ?? {} },
-          namespace,
-          labels,
-        ),
-      )
-      .sort(
-        (a, b) =>
-          (a.spec.priority ?? 0) - (b.spec.priority ?? 0) ||
-          Number(a.meta.namespace !== root) - Number(b.meta.namespace !== root) ||
-          a.meta.createdAt - b.meta.createdAt ||
-          compare(`${a.meta.name}.${a.meta.namespace}`, `${b.meta.name}.${b.meta.namespace}`),
-      );
+    const envoyFilters = [...from(filtersBy, [root, namespace])].sort(
+      (a, b) =>
+        (a.spec.priority ?? 0) - (b.spec.priority ?? 0) ||
+        Number(a.meta.namespace !== root) - Number(b.meta.namespace !== root) ||
+        a.meta.createdAt - b.meta.createdAt ||
+        compare(`${a.meta.name}.${a.meta.namespace}`, `${b.meta.name}.${b.meta.namespace}`),
+    );
     return one({
       peerAuthentications: oneList(from(peersBy, [namespace, root])),
       requestAuthentications: oneList(from(requestsBy, [namespace, root])),

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { canonicalAddress, isOfFamilies } from '../../istio/ip-families.ts';
 import { internLabels, type Labels } from '../../istio/labels.ts';
-import { compare } from '../../istio/object.ts';
+import { byKey, compare } from '../../istio/object.ts';
 import { one, oneList } from '../../memo.ts';
 import type { Node } from '../../proto/generated/envoy/config/core/v3.ts';
 import type { Struct, Value } from '../../proto/generated/google/protobuf.ts';
@@ -30,7 +30,7 @@ function toJson(value: Value): Json {
 const structJson = (struct: Struct | undefined): { readonly [name: string]: Json } =>
   Object.fromEntries(
     Object.entries(struct?.fields ?? {})
-      .sort(([a], [b]) => compare(a, b))
+      .sort(byKey)
       .map(([name, value]) => [name, toJson(value)]),
   );
 

@@ -2,38 +2,29 @@
 
 import type { PeerAuthentication } from '../../istio/config.ts';
 import { byAge, selects } from '../../istio/object.ts';
+import { addTo } from '../../lists.ts';
 import { memo, oneList } from '../../memo.ts';
+import { isWide } from '../../model/policies/policies.ts';
 import { PeerAuthentication_MutualTLS_Mode as Mode } from '../../proto/generated/istio/security/v1beta1.ts';
 
+/** How a port of a workload takes mutual TLS: only it, it and plaintext, or not at all. */
 export type MutualTlsMode = 'DISABLE' | 'PERMISSIVE' | 'STRICT';
 
-const modeOf = (mtls: PeerAuthentication['spec']['mtls']): MutualTlsMode | undefined => {
-  switch (mtls?.mode) {
-    case Mode.DISABLE:
-      return 'DISABLE';
-    case Mode.PERMISSIVE:
-      return 'PERMISSIVE';
-    case Mode.STRICT:
-      return 'STRICT';
-    default:
-      return undefined;
-  }
+const MODES: Readonly<Partial<Record<Mode, MutualTlsMode>>> = {
+  [Mode.DISABLE]: 'DISABLE',
+  [Mode.PERMISSIVE]: 'PERMISSIVE',
+  [Mode.STRICT]: 'STRICT',
 };
 
-const selectorOf = (policy: PeerAuthentication): Readonly<Record<string, string>> =>
-  policy.spec.selector?.matchLabels ?? {};
-
-const isWide = (policy: PeerAuthentication): boolean => {
-  for (const _ in selectorOf(policy)) return false;
-  return true;
-};
+/** The mode that a policy sets; undefined where it leaves that to wider ones. */
+export const modeOf = (mtls: PeerAuthentication['spec']['mtls']): MutualTlsMode | undefined =>
+  MODES[mtls?.mode ?? Mode.UNSET];
 
 const byNamespace = memo((policies: readonly PeerAuthentication[]) => {
   const namespaces = new Map<string, PeerAuthentication[]>();
   for (const policy of [...policies].sort(byAge)) {
-    const list = namespaces.get(policy.meta.namespace);
-    if (!list) namespaces.set(policy.meta.namespace, [policy]);
-    else if (!isWide(policy) || !list.some(isWide)) list.push(policy);
+    const { namespace } = policy.meta;
+    if (!isWide(policy) || !namespaces.get(namespace)?.some(isWide)) addTo(namespaces, namespace, policy);
   }
   return namespaces;
 });
@@ -73,14 +64,12 @@ export function workloadMode(
   labels: Readonly<Record<string, string>>,
   port: number,
 ): MutualTlsMode {
-  let workload: PeerAuthentication | undefined;
-  for (const policy of policies) {
-    if (isWide(policy) || policy.meta.namespace === rootNamespace) continue;
-    if (selects(selectorOf(policy), labels)) {
-      workload = policy;
-      break;
-    }
-  }
+  const workload = policies.find(
+    policy =>
+      !isWide(policy) &&
+      policy.meta.namespace !== rootNamespace &&
+      selects(policy.spec.selector?.matchLabels ?? {}, labels),
+  );
   const own = modeOf(workload?.spec.mtls) ?? namespaceMode(policies, rootNamespace);
   return modeOf(workload?.spec.portLevelMtls?.[port]) ?? own;
 }

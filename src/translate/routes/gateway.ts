@@ -1,6 +1,6 @@
 import type { VirtualService } from '../../istio/config.ts';
 import { bySpecificity, covers, isWildcard, overlaps } from '../../istio/hosts.ts';
-import { compare } from '../../istio/object.ts';
+import { byKey, compare } from '../../istio/object.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import { memo } from '../../memo.ts';
 import type { Workload } from '../../model/proxy/workload.ts';
@@ -182,7 +182,7 @@ const routeConfiguration = memo(
 /** The route configurations of a gateway proxy: `http.8080` for all plain servers of a port, `https.443.name.gateway.namespace` for each that ends TLS. */
 export const gatewayRoutes = memo((scope: Scope, workload: Workload): readonly RouteResource[] =>
   [...mergeGateways(scope.gateways, workload.targets).routes]
-    .sort(([a], [b]) => compare(a, b))
+    .sort(byKey)
     .map(([name, servers]) =>
       routeConfiguration(servers, scope.serviceByHost, scope.destinationRules, scope.mesh, name),
     ),

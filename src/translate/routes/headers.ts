@@ -1,4 +1,4 @@
-import { compare } from '../../istio/object.ts';
+import { byKey } from '../../istio/object.ts';
 import type { HeaderValueOption } from '../../proto/generated/envoy/config/core/v3.ts';
 import { HeaderValueOption_HeaderAppendAction } from '../../proto/generated/envoy/config/core/v3.ts';
 import type { Headers } from '../../proto/generated/istio/networking/v1alpha3.ts';
@@ -22,7 +22,7 @@ function options(
 ): HeaderValueOption[] {
   return Object.entries(headers ?? {})
     .filter(([name]) => !isInternal(name))
-    .sort(([a], [b]) => compare(a, b))
+    .sort(byKey)
     .map(([key, value]) => ({ header: { key, value }, append_action: action }));
 }
 

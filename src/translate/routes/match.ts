@@ -1,4 +1,4 @@
-import { compare } from '../../istio/object.ts';
+import { byKey, compare } from '../../istio/object.ts';
 import type { HeaderMatcher, QueryParameterMatcher, RouteMatch } from '../../proto/generated/envoy/config/route/v3.ts';
 import type { HTTPMatchRequest, StringMatch } from '../../proto/generated/istio/networking/v1alpha3.ts';
 import { claimMatcher } from '../filters/jwt-claims.ts';
@@ -39,12 +39,12 @@ export function routeMatch(match: HTTPMatchRequest | undefined): RouteMatch {
   if (!match) return { prefix: '/' };
   const claims = [];
   const headers: HeaderMatcher[] = [];
-  for (const [name, value] of Object.entries(match.headers ?? {}).sort(([a], [b]) => compare(a, b))) {
+  for (const [name, value] of Object.entries(match.headers ?? {}).sort(byKey)) {
     const claim = claimMatcher(name, value);
     if (claim) claims.push(claim);
     else headers.push(headerMatcher(name, value));
   }
-  for (const [name, value] of Object.entries(match.withoutHeaders ?? {}).sort(([a], [b]) => compare(a, b))) {
+  for (const [name, value] of Object.entries(match.withoutHeaders ?? {}).sort(byKey)) {
     const claim = claimMatcher(name, value);
     if (claim) claims.push({ ...claim, invert: true });
     else headers.push(withoutHeader(name, value));
@@ -53,7 +53,7 @@ export function routeMatch(match: HTTPMatchRequest | undefined): RouteMatch {
   if (match.method) headers.push(headerMatcher(':method', match.method));
   if (match.authority) headers.push(headerMatcher(':authority', match.authority));
   if (match.scheme) headers.push(headerMatcher(':scheme', match.scheme));
-  const queries = Object.entries(match.queryParams ?? {}).sort(([a], [b]) => compare(a, b));
+  const queries = Object.entries(match.queryParams ?? {}).sort(byKey);
   return {
     ...pathOf(match.uri),
     case_sensitive: { value: !match.ignoreUriCase },

@@ -1,3 +1,4 @@
+import { byKey } from '../../../istio/object.ts';
 import { typed } from '../../../proto/any.ts';
 import { ApiVersion } from '../../../proto/generated/envoy/config/core/v3.ts';
 import type { ExtAuthz } from '../../../proto/generated/envoy/extensions/filters/http/ext_authz/v3.ts';
@@ -58,7 +59,7 @@ function wildcardProblem(p: HttpProvider): string | undefined {
 }
 
 function httpService(p: HttpProvider, { hostname, cluster }: ProviderCluster): ExtAuthz['http_service'] {
-  const added = Object.entries(p.includeAdditionalHeadersInCheck ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  const added = Object.entries(p.includeAdditionalHeadersInCheck ?? {}).sort(byKey);
   const answered = [p.headersToUpstreamOnAllow, p.headersToDownstreamOnDeny, p.headersToDownstreamOnAllow];
   return {
     path_prefix: p.pathPrefix,

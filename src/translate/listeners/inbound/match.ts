@@ -1,5 +1,5 @@
+import type { MutualTlsMode } from '../../endpoints/peer-authentication.ts';
 import { MTLS_ALPN, MTLS_HTTP_ALPN, MTLS_TCP_ALPN, PLAINTEXT_HTTP_ALPN } from '../chains/filter-chain.ts';
-import type { MutualTlsMode } from './mutual-tls.ts';
 
 /** One inbound chain of a port: which connections it takes, as what, and whether it ends mutual TLS (istio: FilterChainMatchOptions). */
 export interface InboundMatch {

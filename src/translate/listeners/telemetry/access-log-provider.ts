@@ -1,3 +1,4 @@
+import { byKey } from '../../../istio/object.ts';
 import type { MeshSettings } from '../../../istio/settings.ts';
 import { typed } from '../../../proto/any.ts';
 import type { AccessLog } from '../../../proto/generated/envoy/config/accesslog/v3.ts';
@@ -113,7 +114,7 @@ function openTelemetryLog(
 ): AccessLog {
   const body = logFormat?.text || TEXT_LOG_FORMAT;
   const labels = logFormat?.labels;
-  const attributes = Object.entries(labels?.fields ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  const attributes = Object.entries(labels?.fields ?? {}).sort(byKey);
   return {
     name: 'envoy.access_loggers.open_telemetry',
     typed_config: typed('envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig', {

@@ -1,5 +1,5 @@
 import type { Telemetry } from '../../../istio/config.ts';
-import { compare } from '../../../istio/object.ts';
+import { byKey } from '../../../istio/object.ts';
 import type { MeshSettings } from '../../../istio/settings.ts';
 import { memo } from '../../../memo.ts';
 import type { Duration } from '../../../proto/generated/google/protobuf.ts';
@@ -8,11 +8,10 @@ import {
   type MetricSelector,
   type MetricsOverrides_TagOverride,
   MetricsOverrides_TagOverride_Operation as TagOperation,
-  WorkloadMode,
 } from '../../../proto/generated/istio/telemetry/v1alpha1.ts';
 import type { MetricConfig, PluginConfig } from '../../../proto/generated/stats.ts';
 import type { ListenerClass } from '../../proxy-config.ts';
-import { extensionProvider } from './telemetry.ts';
+import { extensionProvider, isForListener, namesOf } from './telemetry.ts';
 
 /** Istio's metrics as Prometheus knows them. */
 const PROMETHEUS: Readonly<Record<string, string>> = {
@@ -56,7 +55,7 @@ interface Metrics {
 function merged(
   mesh: MeshSettings,
   telemetries: readonly Telemetry[],
-  mode: WorkloadMode,
+  listener: ListenerClass,
 ): ReadonlyMap<string, Metrics> {
   const blocks = telemetries.flatMap(t => t.spec.metrics ?? []);
   const defaults = mesh.config.defaultProviders?.metrics ?? [];
@@ -67,7 +66,7 @@ function merged(
     return known;
   };
   if (blocks.length === 0) for (const name of defaults) entry(name);
-  const named = blocks.map(b => (b.providers ?? []).map(p => p.name ?? ''));
+  const named = blocks.map(block => namesOf(block.providers));
   const inScope = new Set(named.findLast(names => names.length > 0) ?? defaults);
   let inherited: readonly string[] = defaults;
   for (const [i, block] of blocks.entries()) {
@@ -77,8 +76,7 @@ function merged(
       const metrics = entry(name);
       metrics.interval = block.reportingInterval ?? metrics.interval;
       for (const o of block.overrides ?? []) {
-        const wanted = o.match?.mode ?? WorkloadMode.CLIENT_AND_SERVER;
-        if (wanted !== WorkloadMode.CLIENT_AND_SERVER && wanted !== mode) continue;
+        if (!isForListener(o.match, listener)) continue;
         metrics.off = meansAll(o.match) && (o.disabled?.value ?? false);
         if (metrics.off) continue;
         for (const metric of selected(o.match)) {
@@ -94,7 +92,7 @@ function merged(
 }
 
 function metricConfig(metric: string, { disabled, tags }: Override): MetricConfig {
-  const sorted = [...tags].sort(([a], [b]) => compare(a, b));
+  const sorted = [...tags].sort(byKey);
   const removed = (change: MetricsOverrides_TagOverride) => change.operation === TagOperation.REMOVE;
   return {
     name: PROMETHEUS[metric] ?? metric,
@@ -107,15 +105,14 @@ function metricConfig(metric: string, { disabled, tags }: Override): MetricConfi
 /** The configurations of Istio's metrics filter for a class of listeners, one for each Prometheus provider; none where metrics are off. */
 export const metricsConfigs = memo(
   (mesh: MeshSettings, telemetries: readonly Telemetry[], listener: ListenerClass): readonly PluginConfig[] => {
-    const mode = listener === 'inbound' ? WorkloadMode.SERVER : WorkloadMode.CLIENT;
-    return [...merged(mesh, telemetries, mode)]
-      .sort(([a], [b]) => compare(a, b))
+    return [...merged(mesh, telemetries, listener)]
+      .sort(byKey)
       .filter(([name, { off }]) => !off && extensionProvider(mesh, name)?.prometheus !== undefined)
       .map(([, { interval, overrides }]) => ({
         // Only for calls that leave may the Host header tell what was called.
         disable_host_header_fallback: listener === 'outbound' ? undefined : true,
         tcp_reporting_duration: interval,
-        metrics: [...overrides].sort(([a], [b]) => compare(a, b)).map(([metric, o]) => metricConfig(metric, o)),
+        metrics: [...overrides].sort(byKey).map(([metric, o]) => metricConfig(metric, o)),
       }));
   },
 );

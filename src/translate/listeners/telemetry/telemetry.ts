@@ -1,7 +1,10 @@
 import type { Telemetry } from '../../../istio/config.ts';
+import { compare } from '../../../istio/object.ts';
 import type { MeshSettings } from '../../../istio/settings.ts';
 import { memo, oneList } from '../../../memo.ts';
+import { isWide } from '../../../model/policies/policies.ts';
 import type { Workload } from '../../../model/proxy/workload.ts';
+import type { BoolValue } from '../../../proto/generated/google/protobuf.ts';
 import type { MeshConfig_ExtensionProvider } from '../../../proto/generated/istio/mesh/v1alpha1.ts';
 import type {
   AccessLogging,
@@ -16,11 +19,10 @@ import type { ListenerClass } from '../../proxy-config.ts';
 /** The Telemetry objects that count for a workload, widest first: one of the root namespace, one of its own, and those that select it. */
 export const telemetriesOf = memo((mesh: MeshSettings, workload: Workload): readonly Telemetry[] => {
   const all = workload.policies.telemetries;
-  const selective = (t: Telemetry) => Object.keys(t.spec.selector?.matchLabels ?? {}).length > 0;
-  const wide = (namespace: string) => all.find(t => t.meta.namespace === namespace && !selective(t));
+  const wide = (namespace: string) => all.find(t => t.meta.namespace === namespace && isWide(t));
   const root = wide(mesh.rootNamespace);
   const own = workload.namespace === mesh.rootNamespace ? undefined : wide(workload.namespace);
-  const selecting = all.filter(t => t.meta.namespace === workload.namespace && selective(t));
+  const selecting = all.filter(t => t.meta.namespace === workload.namespace && !isWide(t));
   return oneList([root, own, ...selecting].filter(t => t !== undefined));
 });
 
@@ -28,22 +30,25 @@ export const telemetriesOf = memo((mesh: MeshSettings, workload: Workload): read
 export const extensionProvider = (mesh: MeshSettings, name: string): MeshConfig_ExtensionProvider | undefined =>
   mesh.config.extensionProviders?.find(p => p.name?.toLowerCase() === name.toLowerCase());
 
-const modeOf = (listener: ListenerClass): WorkloadMode =>
-  listener === 'inbound' ? WorkloadMode.SERVER : WorkloadMode.CLIENT;
+/** Whether what Telemetry says with a match is for a class of listeners: what it says without one is for all. */
+export function isForListener(match: { readonly mode?: WorkloadMode | undefined } | undefined, listener: ListenerClass): boolean {
+  const wanted = match?.mode ?? WorkloadMode.CLIENT_AND_SERVER;
+  const mode = listener === 'inbound' ? WorkloadMode.SERVER : WorkloadMode.CLIENT;
+  return wanted === WorkloadMode.CLIENT_AND_SERVER || wanted === mode;
+}
 
-const namesOf = (providers: readonly ProviderRef[] | undefined): readonly string[] =>
+/** The names of the providers that a block is for. */
+export const namesOf = (providers: readonly ProviderRef[] | undefined): readonly string[] =>
   (providers ?? []).map(p => p.name ?? '');
 
-const matches = (log: AccessLogging, mode: WorkloadMode): boolean => {
-  const wanted = log.match?.mode ?? WorkloadMode.CLIENT_AND_SERVER;
-  return wanted === WorkloadMode.CLIENT_AND_SERVER || wanted === mode;
-};
-
-/** One access log that Telemetry asks for. */
-export interface LoggingSpec {
-  readonly provider: MeshConfig_ExtensionProvider;
+interface Log {
   readonly disabled: boolean;
   readonly filter: AccessLogging_Filter | undefined;
+}
+
+/** One access log that Telemetry asks for. */
+export interface LoggingSpec extends Log {
+  readonly provider: MeshConfig_ExtensionProvider;
 }
 
 /**
@@ -58,25 +63,21 @@ export function loggingSpecs(
   const levels = telemetries.map(t => t.spec.accessLogging ?? []).filter(l => l.length > 0);
   const defaults = mesh.config.defaultProviders?.accessLogging ?? [];
   if (levels.length === 0 && defaults.length === 0) return undefined;
-  const chosen = mergedLogs(levels, defaults, modeOf(listener));
+  const chosen = mergedLogs(levels, defaults, listener);
   return [...chosen]
-    .map(([name, spec]) => ({ provider: extensionProvider(mesh, name), ...spec }))
-    .filter(spec => spec.provider !== undefined)
-    .map(spec => spec as LoggingSpec)
-    .sort((a, b) => ((a.provider.name ?? '') < (b.provider.name ?? '') ? -1 : 1));
-}
-
-interface Merged {
-  readonly disabled: boolean;
-  readonly filter: AccessLogging_Filter | undefined;
+    .flatMap(([name, log]): LoggingSpec[] => {
+      const provider = extensionProvider(mesh, name);
+      return provider ? [{ provider, ...log }] : [];
+    })
+    .sort((a, b) => compare(a.provider.name ?? '', b.provider.name ?? ''));
 }
 
 function mergedLogs(
   levels: readonly (readonly AccessLogging[])[],
   defaults: readonly string[],
-  mode: WorkloadMode,
-): ReadonlyMap<string, Merged> {
-  const chosen = new Map<string, Merged>();
+  listener: ListenerClass,
+): ReadonlyMap<string, Log> {
+  const chosen = new Map<string, Log>();
   if (levels.length === 0) {
     for (const name of defaults) chosen.set(name, { disabled: false, filter: undefined });
     return chosen;
@@ -86,7 +87,7 @@ function mergedLogs(
   for (const level of levels) {
     const named = new Set<string>();
     for (const log of level) {
-      if (!matches(log, mode)) continue;
+      if (!isForListener(log.match, listener)) continue;
       for (const name of namesOf(log.providers)) {
         named.add(name);
         filters.set(name, log.filter);
@@ -99,7 +100,7 @@ function mergedLogs(
     const own = namesOf(log.providers);
     inherited = own.length > 0 ? own : inherited;
     for (const name of inherited) {
-      if (!inScope.has(name) || !matches(log, mode)) continue;
+      if (!inScope.has(name) || !isForListener(log.match, listener)) continue;
       chosen.set(
         name,
         log.disabled?.value ? { disabled: true, filter: undefined } : { disabled: false, filter: filters.get(name) },
@@ -129,24 +130,23 @@ export function tracingSpec(
   const blocks = telemetries.flatMap(t => t.spec.tracing ?? []);
   const byDefault = mesh.config.defaultProviders?.tracing?.[0];
   if (blocks.length === 0 && byDefault === undefined) return undefined;
-  const mode = modeOf(listener);
-  const applied = blocks.filter(b => {
-    const wanted = b.match?.mode ?? WorkloadMode.CLIENT_AND_SERVER;
-    return wanted === WorkloadMode.CLIENT_AND_SERVER || wanted === mode;
-  });
+  const applied = blocks.filter(block => isForListener(block.match, listener));
   const last = <T>(read: (b: Tracing) => T | undefined): T | undefined =>
     applied.reduce<T | undefined>((known, block) => read(block) ?? known, undefined);
+  const flag = (read: (b: Tracing) => BoolValue | undefined, otherwise: boolean): boolean => {
+    const said = last(read);
+    return said ? (said.value ?? false) : otherwise;
+  };
   const name = last(b => b.providers?.[0]?.name) ?? byDefault;
   const provider = name === undefined ? undefined : extensionProvider(mesh, name);
   const customTags = last(b => (Object.keys(b.customTags ?? {}).length > 0 ? b.customTags : undefined));
   return {
     provider,
-    disabled: provider === undefined || (last(b => b.disableSpanReporting)?.value ?? false),
+    disabled: provider === undefined || flag(b => b.disableSpanReporting, false),
     sampling: last(b => b.randomSamplingPercentage && (b.randomSamplingPercentage.value ?? 0)),
     customTags: customTags ?? {},
-    useRequestId:
-      last(b => b.useRequestIdForTraceSampling)?.value ?? last(b => b.useRequestIdForTraceSampling) === undefined,
-    istioTags: last(b => b.enableIstioTags)?.value ?? last(b => b.enableIstioTags) === undefined,
-    noPropagation: last(b => b.disableContextPropagation)?.value ?? false,
+    useRequestId: flag(b => b.useRequestIdForTraceSampling, true),
+    istioTags: flag(b => b.enableIstioTags, true),
+    noPropagation: flag(b => b.disableContextPropagation, false),
   };
 }
