@@ -203,6 +203,10 @@ export function oneMap<K, V>(map: ReadonlyMap<K, V>): ReadonlyMap<K, V> {
   return keptMaps.one(at, map, known => sameEntries(known, map)) as ReadonlyMap<K, V>;
 }
 
+/** The one map of these lists, and each list of it the one of its items. */
+export const oneMapOfLists = <K, V>(lists: ReadonlyMap<K, readonly V[]>): ReadonlyMap<K, readonly V[]> =>
+  oneMap(new Map([...lists].map(([key, list]) => [key, oneList(list)])));
+
 /** A name that peers choose (their namespace, their node) as a value. */
 export interface Name {
   readonly name: string;

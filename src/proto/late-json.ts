@@ -1,4 +1,5 @@
 import protobuf from 'protobufjs';
+import { addTo } from '../lists.ts';
 import { typeName } from './any.ts';
 import { findType, messageType } from './bundle.ts';
 import type { Any, Value } from './generated/google/protobuf.ts';
@@ -78,9 +79,7 @@ function occurrences(bytes: Uint8Array): ReadonlyMap<number, readonly Occurrence
     const content = reader.pos;
     if (isLong) reader.skip(length);
     else reader.skipType(tag & 7);
-    const of = found.get(tag >>> 3);
-    if (of) of.push({ from, content, to: reader.pos });
-    else found.set(tag >>> 3, [{ from, content, to: reader.pos }]);
+    addTo(found, tag >>> 3, { from, content, to: reader.pos });
   }
   return found;
 }

@@ -1,12 +1,12 @@
+import { addTo } from '../lists.ts';
+
 /** Those who wait, by whom they are of: everybody has a turn before anybody has a second one. */
 export class Turns<T> {
   /** By whom they are of; the one whose turn it is comes first. */
   readonly #waiting = new Map<string, T[]>();
 
   add(of: string, one: T): void {
-    const beside = this.#waiting.get(of);
-    if (beside) beside.push(one);
-    else this.#waiting.set(of, [one]);
+    addTo(this.#waiting, of, one);
   }
 
   /** Takes the one whose turn it is; undefined where nobody waits. */

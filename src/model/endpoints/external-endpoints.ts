@@ -1,9 +1,10 @@
 import type { ConfigContents } from '../../config/store.ts';
-import type { ServiceEntry, WorkloadEntry } from '../../istio/config.ts';
+import type { ServiceEntry } from '../../istio/config.ts';
 import type { KubePod } from '../../istio/kubernetes.ts';
-import { byAge, compare, selects } from '../../istio/object.ts';
+import { byAge, compare, type ObjectMeta, selects } from '../../istio/object.ts';
 import type { Protocol } from '../../istio/protocol.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
+import { addTo, distinctBy } from '../../lists.ts';
 import { memo } from '../../memo.ts';
 import type { ObjectKey } from '../../object-key.ts';
 import { PersistentMap } from '../../persistent-map.ts';
@@ -12,9 +13,9 @@ import type { Stage } from '../incremental/stages.ts';
 import type { Service } from '../services/service.ts';
 import { resolutionOf } from '../services/service-entry.ts';
 import { type Endpoint, endpointsKey, type ServiceEndpoints } from './endpoint.ts';
-import { keepEndpoints, withoutDuplicates } from './kube-endpoints.ts';
-import { nodeLocality } from './locality.ts';
-import { podIndex } from './pods.ts';
+import { keepEndpoints } from './kept-endpoints.ts';
+import { placesDiffer } from './locality.ts';
+import { type PodIndex, podIndex } from './pods.ts';
 import {
   inlineInstance,
   instanceEndpoint,
@@ -73,9 +74,7 @@ const byLabel = memo((instances: readonly WorkloadInstance[]) => {
   const found = new Map<string, WorkloadInstance[]>();
   for (const instance of instances) {
     for (const [key, value] of Object.entries(instance.labels)) {
-      const list = found.get(`${key}=${value}`) ?? [];
-      found.set(`${key}=${value}`, list);
-      list.push(instance);
+      addTo(found, `${key}=${value}`, instance);
     }
   }
   return found;
@@ -98,10 +97,7 @@ function podsStay(
   previous: Stage<ExternalInputs, ExternalEndpoints>,
 ): boolean {
   const { pods, nodes } = inputs;
-  const moved = changesBetween(previous.inputs.nodes, nodes).some(
-    ({ before, after }) => (before && nodeLocality(before)) !== (after && nodeLocality(after)),
-  );
-  if (moved) return false;
+  if (placesDiffer(previous.inputs.nodes, nodes)) return false;
   const selected = (pod: KubePod | undefined): boolean =>
     pod !== undefined &&
     entries.some(entry => entry.meta.namespace === pod.meta.namespace && selects(selectorOf(entry), pod.meta.labels));
@@ -110,90 +106,6 @@ function podsStay(
 
 /** A machine may serve a port of a host more than once, each time on a port of its own. */
 const socketOf = ({ address, servicePort, port }: Endpoint): string => `${address} ${servicePort} ${port}`;
-
-/** What the ServiceEntries of one host and namespace bring together, the oldest first. */
-interface Gathered {
-  readonly service: Service;
-  readonly endpoints: Endpoint[];
-  readonly protocols: Map<number, Protocol>;
-}
-
-/** Endpoints of the hosts of every ServiceEntry; what nothing changed about keeps its identity. */
-export function buildExternalEndpoints(
-  inputs: ExternalInputs,
-  previous: Stage<ExternalInputs, ExternalEndpoints> | undefined,
-): ExternalEndpoints {
-  const { entries, services, workloads, pods, nodes, settings } = inputs;
-  if (!entries.size) return previous?.value.size === 0 ? previous.value : PersistentMap.of();
-  const selecting = [...entries.values()].filter(isSelecting);
-  if (previous) {
-    const last = previous.inputs;
-    const same = entries === last.entries && services === last.services && settings === last.settings;
-    const sameWorkloads = workloads === last.workloads || !selecting.length;
-    if (same && sameWorkloads && (!selecting.length || podsStay(selecting, inputs, previous))) return previous.value;
-  }
-
-  const index = podIndex(pods, nodes, settings);
-  const podsOf = memo((_: object, namespace: string) =>
-    [...pods.values()]
-      .filter(pod => pod.meta.namespace === namespace && isUsable(pod))
-      .sort((a, b) => compare(a.meta.name, b.meta.name))
-      .map(pod => podInstance(pod, index.place(pod))),
-  );
-  const workloadsOf = memo((_: object, namespace: string) =>
-    [...workloads.values()]
-      .filter((workload: WorkloadEntry) => workload.healthy && workload.meta.namespace === namespace)
-      .sort((a, b) => compare(a.meta.name, b.meta.name))
-      .map(workload => workloadEntryInstance(workload, settings)),
-  );
-  const selectedInstances = (entry: ServiceEntry): readonly WorkloadInstance[] => {
-    const { namespace } = entry.meta;
-    const selector = selectorOf(entry);
-    const ofPods = selected(podsOf(pods, namespace), selector);
-    const ofEntries = selected(workloadsOf(workloads, namespace), selector).filter(
-      instance => isDns(entry) || !needsDns(instance),
-    );
-    return [...ofPods, ...ofEntries];
-  };
-
-  const lists = new Map<string, Gathered>();
-  for (const entry of [...entries.values()].sort(byAge)) {
-    const chosen = isSelecting(entry) ? portsOf(entry, selectedInstances(entry)) : undefined;
-    for (const service of services.get(entry.meta.key) ?? []) {
-      const key = endpointsKey(service);
-      const list: Gathered = lists.get(key) ?? { service, endpoints: [], protocols: new Map() };
-      lists.set(key, list);
-      const own = chosen ?? inlineEndpoints(entry, service.hostname, settings);
-      // A port that an older entry has with another protocol is that entry's alone.
-      const clashing = new Set(
-        service.ports.filter(p => (list.protocols.get(p.port) ?? p.protocol) !== p.protocol).map(p => p.port),
-      );
-      for (const { port, protocol } of service.ports) if (!clashing.has(port)) list.protocols.set(port, protocol);
-      // Envoy's LOGICAL_DNS takes one endpoint a port: the oldest entry's first one.
-      const taken = new Set(list.endpoints.map(e => e.servicePort));
-      for (const endpoint of own) {
-        if (clashing.has(endpoint.servicePort)) continue;
-        if (service.resolution === 'DNSRoundRobinLB' && taken.has(endpoint.servicePort)) continue;
-        taken.add(endpoint.servicePort);
-        list.endpoints.push(endpoint);
-      }
-    }
-  }
-  const found = new Map<string, ServiceEndpoints>();
-  for (const [key, { service, endpoints }] of lists) {
-    if (!endpoints.length) continue;
-    const { hostname, namespace } = service;
-    found.set(
-      key,
-      keepEndpoints(previous?.value.get(key), {
-        hostname,
-        namespace,
-        endpoints: withoutDuplicates(endpoints, socketOf),
-      }),
-    );
-  }
-  return PersistentMap.of(found);
-}
 
 const podInstance = memo(
   (pod: KubePod, place: WorkloadInstance['place']): WorkloadInstance => ({
@@ -204,3 +116,93 @@ const podInstance = memo(
     place,
   }),
 );
+
+const byName = (a: { readonly meta: ObjectMeta }, b: { readonly meta: ObjectMeta }): number =>
+  compare(a.meta.name, b.meta.name);
+
+/** What selectors of a namespace choose from. */
+const podsIn = memo((index: PodIndex, namespace: string): readonly WorkloadInstance[] =>
+  [...index.pods.values()]
+    .filter(pod => pod.meta.namespace === namespace && isUsable(pod))
+    .sort(byName)
+    .map(pod => podInstance(pod, index.place(pod))),
+);
+const workloadsIn = memo(
+  (workloads: ExternalInputs['workloads'], settings: MeshSettings, namespace: string): readonly WorkloadInstance[] =>
+    [...workloads.values()]
+      .filter(workload => workload.healthy && workload.meta.namespace === namespace)
+      .sort(byName)
+      .map(workload => workloadEntryInstance(workload, settings)),
+);
+
+/** The endpoints that a ServiceEntry's selector picks: pods, then WorkloadEntries. */
+function selectedEndpoints(entry: ServiceEntry, inputs: ExternalInputs): readonly Endpoint[] {
+  const { pods, nodes, workloads, settings } = inputs;
+  const { namespace } = entry.meta;
+  const selector = selectorOf(entry);
+  const ofPods = selected(podsIn(podIndex(pods, nodes, settings), namespace), selector);
+  const ofEntries = selected(workloadsIn(workloads, settings, namespace), selector).filter(
+    instance => isDns(entry) || !needsDns(instance),
+  );
+  return portsOf(entry, [...ofPods, ...ofEntries]);
+}
+
+/** What the ServiceEntries of one host and namespace bring together, the oldest first. */
+interface Gathered {
+  readonly service: Service;
+  readonly endpoints: Endpoint[];
+  readonly protocols: Map<number, Protocol>;
+}
+
+/** Adds what one more entry has for the host. */
+function gather({ endpoints, protocols }: Gathered, { ports, resolution }: Service, more: readonly Endpoint[]): void {
+  // A port that an older entry has with another protocol is that entry's alone.
+  const clashing = new Set(ports.filter(p => (protocols.get(p.port) ?? p.protocol) !== p.protocol).map(p => p.port));
+  for (const { port, protocol } of ports) if (!clashing.has(port)) protocols.set(port, protocol);
+  // Envoy's LOGICAL_DNS takes one endpoint a port: the oldest entry's first one.
+  const taken = new Set(endpoints.map(e => e.servicePort));
+  for (const endpoint of more) {
+    const { servicePort } = endpoint;
+    if (clashing.has(servicePort) || (resolution === 'DNSRoundRobinLB' && taken.has(servicePort))) continue;
+    taken.add(servicePort);
+    endpoints.push(endpoint);
+  }
+}
+
+/** Whether nothing that the endpoints are made from has changed. */
+function isSame(inputs: ExternalInputs, previous: Stage<ExternalInputs, ExternalEndpoints>): boolean {
+  const { entries, services, workloads, settings } = inputs;
+  const last = previous.inputs;
+  if (entries !== last.entries || services !== last.services || settings !== last.settings) return false;
+  const selecting = [...entries.values()].filter(isSelecting);
+  return !selecting.length || (workloads === last.workloads && podsStay(selecting, inputs, previous));
+}
+
+/** Endpoints of the hosts of every ServiceEntry; what nothing changed about keeps its identity. */
+export function buildExternalEndpoints(
+  inputs: ExternalInputs,
+  previous: Stage<ExternalInputs, ExternalEndpoints> | undefined,
+): ExternalEndpoints {
+  const { entries, services, settings } = inputs;
+  if (!entries.size) return previous?.value.size === 0 ? previous.value : PersistentMap.of();
+  if (previous && isSame(inputs, previous)) return previous.value;
+
+  const hosts = new Map<string, Gathered>();
+  for (const entry of [...entries.values()].sort(byAge)) {
+    const chosen = isSelecting(entry) ? selectedEndpoints(entry, inputs) : undefined;
+    for (const service of services.get(entry.meta.key) ?? []) {
+      const key = endpointsKey(service);
+      const host = hosts.get(key) ?? { service, endpoints: [], protocols: new Map() };
+      hosts.set(key, host);
+      gather(host, service, chosen ?? inlineEndpoints(entry, service.hostname, settings));
+    }
+  }
+  const found = new Map<string, ServiceEndpoints>();
+  for (const [key, { service, endpoints }] of hosts) {
+    if (!endpoints.length) continue;
+    const { hostname, namespace } = service;
+    const next = { hostname, namespace, endpoints: distinctBy(endpoints, socketOf) };
+    found.set(key, keepEndpoints(previous?.value.get(key), next));
+  }
+  return PersistentMap.of(found);
+}

@@ -1,8 +1,8 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { ConfigContents } from '../../config/store.ts';
 import type { KubeEndpointSlice, KubePod } from '../../istio/kubernetes.ts';
 import { compare, selects } from '../../istio/object.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
+import { addTo, distinctBy } from '../../lists.ts';
 import { memo } from '../../memo.ts';
 import type { ObjectKey } from '../../object-key.ts';
 import { PersistentMap } from '../../persistent-map.ts';
@@ -10,7 +10,8 @@ import { changesBetween, differingKeys } from '../incremental/derive.ts';
 import type { Stage } from '../incremental/stages.ts';
 import type { Service } from '../services/service.ts';
 import { type Endpoint, type EndpointHealth, endpointsKey, type ServiceEndpoints } from './endpoint.ts';
-import { nodeLocality, nowhere } from './locality.ts';
+import { keepEndpoints } from './kept-endpoints.ts';
+import { nowhere, placesDiffer } from './locality.ts';
 import { type EndpointPlace, type PodIndex, podIndex } from './pods.ts';
 import { referencesOf, type SliceGroups } from './slices.ts';
 import { instanceEndpoint, needsDns, type WorkloadInstance, workloadEntryInstance } from './workload-entries.ts';
@@ -104,53 +105,16 @@ const entriesByNamespace = (
 ): ReadonlyMap<string, readonly WorkloadInstance[]> => {
   const found = new Map<string, WorkloadInstance[]>();
   for (const entry of [...entries.values()].sort((a, b) => compare(a.meta.name, b.meta.name))) {
-    if (!entry.healthy) continue;
-    const list = found.get(entry.meta.namespace);
-    if (list) list.push(workloadEntryInstance(entry, settings));
-    else found.set(entry.meta.namespace, [workloadEntryInstance(entry, settings)]);
+    if (entry.healthy) addTo(found, entry.meta.namespace, workloadEntryInstance(entry, settings));
   }
   return found;
 };
 
 const nameOf = (service: Service): string => `${service.namespace}/${service.name}`;
 
-/** An endpoint of a list before, where it is equal: what was made from it stays. */
-const sameEndpoint = (a: Endpoint, b: Endpoint): boolean => {
-  for (const name of Object.keys(b) as (keyof Endpoint)[]) {
-    if (a[name] !== b[name] && !(name === 'labels' && isDeepStrictEqual(a.labels, b.labels))) return false;
-  }
-  return true;
-};
-
-/** `next` with every endpoint that equals one of `before` replaced by that one; `before` itself where nothing differs. */
-export function keepEndpoints(before: ServiceEndpoints | undefined, next: ServiceEndpoints): ServiceEndpoints {
-  if (!before) return Object.freeze(next);
-  let known: Map<string, Endpoint> | undefined;
-  const keyOf = (e: Endpoint): string => `${e.address}/${e.portName}`;
-  const endpoints = next.endpoints.map((endpoint, i) => {
-    const atSamePlace = before.endpoints[i];
-    if (atSamePlace && sameEndpoint(atSamePlace, endpoint)) return atSamePlace;
-    known ??= new Map(before.endpoints.map(e => [keyOf(e), e]));
-    const last = known.get(keyOf(endpoint));
-    return last && sameEndpoint(last, endpoint) ? last : endpoint;
-  });
-  const same = endpoints.length === before.endpoints.length && endpoints.every((e, i) => e === before.endpoints[i]);
-  return same ? before : Object.freeze({ ...next, endpoints: Object.freeze(endpoints) });
-}
-
-/** The first endpoint of each key; by itself of each address and port name: an address may be in two slices for a moment. */
-export function withoutDuplicates(
-  endpoints: readonly Endpoint[],
-  keyOf = ({ address, portName, port }: Endpoint) =>
-    `${address} ${portName} ${address.startsWith('unix:') ? port : ''}`,
-): readonly Endpoint[] {
-  const seen = new Set<string>();
-  const once = endpoints.filter(endpoint => {
-    const key = keyOf(endpoint);
-    return !seen.has(key) && seen.add(key);
-  });
-  return once.length === endpoints.length ? endpoints : once;
-}
+/** An address may be in two slices for a moment: its port of a name counts once. */
+const portKey = ({ address, portName, port }: Endpoint): string =>
+  `${address} ${portName} ${address.startsWith('unix:') ? port : ''}`;
 
 /** What has to be made again: Services by `namespace/name`, and whether what their slices gave is still right. */
 interface Dirty {
@@ -162,10 +126,8 @@ interface Dirty {
 function dirtyOf(inputs: KubeEndpointInputs, previous: Stage<KubeEndpointInputs, KubeEndpoints>): Dirty {
   const { slices, endpoints, services, pods, nodes, workloads, settings } = inputs;
   const last = previous.inputs;
-  const moved = changesBetween(last.nodes, nodes).some(
-    ({ before, after }) => (before && nodeLocality(before)) !== (after && nodeLocality(after)),
-  );
-  if (settings !== last.settings || moved) return { all: true, services: new Set(), references: new Set() };
+  if (settings !== last.settings || placesDiffer(last.nodes, nodes))
+    return { all: true, services: new Set(), references: new Set() };
 
   const dirty = new Set<string>();
   for (const name of differingKeys(last.slices, slices)) dirty.add(name);
@@ -204,9 +166,7 @@ const referrers = memo((part: ReadonlyMap<string, Made>): ReadonlyMap<string, re
   for (const [name, made] of part) {
     for (const { slice } of made.parts) {
       for (const reference of referencesOf(slice)) {
-        const names = found.get(reference);
-        if (names) names.push(name);
-        else found.set(reference, [name]);
+        addTo(found, reference, name);
       }
     }
   }
@@ -254,7 +214,7 @@ export function buildKubeEndpoints(
       found.set(key, undefined);
       return;
     }
-    const all = withoutDuplicates([...parts.flatMap(part => part.endpoints), ...selected]);
+    const all = distinctBy([...parts.flatMap(part => part.endpoints), ...selected], portKey);
     const next = { hostname: service.hostname, namespace: service.namespace, endpoints: Object.freeze(all) };
     made.set(name, { parts, key });
     found.set(key, keepEndpoints(previous?.value.services.get(key), next));

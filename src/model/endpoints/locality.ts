@@ -1,5 +1,7 @@
+import type { ConfigContents } from '../../config/store.ts';
 import type { KubeNode } from '../../istio/kubernetes.ts';
 import { memo, one } from '../../memo.ts';
+import { changesBetween } from '../incremental/derive.ts';
 import type { Locality } from './endpoint.ts';
 
 /** A locality; equal ones are one value. */
@@ -27,6 +29,12 @@ export const nodeLocality: (node: KubeNode) => Locality = memo(({ meta: { labels
     labels['topology.istio.io/subzone'] ?? '',
   ),
 );
+
+/** Whether a node has come, gone or moved to another place: a heartbeat does not count. */
+export const placesDiffer = (before: ConfigContents['Node'], after: ConfigContents['Node']): boolean =>
+  changesBetween(before, after).some(
+    ({ before, after }) => (before && nodeLocality(before)) !== (after && nodeLocality(after)),
+  );
 
 /**
  * Labels with the place of an endpoint added, for subsets and locality priorities that ask for it (istio: label.AugmentLabels). A network

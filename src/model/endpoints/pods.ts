@@ -3,6 +3,7 @@ import type { KubePod } from '../../istio/kubernetes.ts';
 import { internLabels } from '../../istio/labels.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import { spiffeId } from '../../istio/spiffe.ts';
+import { addTo } from '../../lists.ts';
 import { memo, one, oneList } from '../../memo.ts';
 import type { ObjectKey } from '../../object-key.ts';
 import type { ServicePort } from '../services/service.ts';
@@ -79,9 +80,7 @@ const byAddress = memo((pods: ReadonlyMap<ObjectKey, KubePod>): ReadonlyMap<stri
   const found = new Map<string, KubePod[]>();
   for (const pod of pods.values()) {
     for (const ip of pod.ips) {
-      const list = found.get(ip);
-      if (list) list.push(pod);
-      else found.set(ip, [pod]);
+      addTo(found, ip, pod);
     }
   }
   return found;

@@ -1,6 +1,6 @@
 import type { Labels } from '../../istio/labels.ts';
 import { compare, selects } from '../../istio/object.ts';
-import { distinctBy } from '../../lists.ts';
+import { addTo, distinctBy } from '../../lists.ts';
 import { memo, one } from '../../memo.ts';
 import type { EndpointIndex } from '../endpoints/endpoint.ts';
 import { endpointsKey, serves } from '../endpoints/endpoint.ts';
@@ -19,9 +19,7 @@ const bySelector = memo((services: readonly Service[]) => {
     const [first] = Object.entries(service.selector);
     if (service.registry !== 'Kubernetes' || !first) continue;
     const key = first.join('=');
-    const list = found.get(key);
-    if (list) list.push({ service, at });
-    else found.set(key, [{ service, at }]);
+    addTo(found, key, { service, at });
   }
   return found;
 });

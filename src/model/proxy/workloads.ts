@@ -1,5 +1,6 @@
 import type { Sidecar } from '../../istio/config.ts';
 import { mergeLabels } from '../../istio/labels.ts';
+import { addTo } from '../../lists.ts';
 import { memo, one, oneList } from '../../memo.ts';
 import { type AddressIndex, servicesAt } from '../endpoints/address-index.ts';
 import { type Endpoint, type EndpointIndex, endpointsKey, serves } from '../endpoints/endpoint.ts';
@@ -107,16 +108,12 @@ const externalAddresses = memo((services: readonly Service[], external: External
   for (const service of services) {
     if (service.registry !== 'External') continue;
     const key = endpointsKey(service);
-    const list = byHost.get(key) ?? [];
-    byHost.set(key, list);
-    list.push(service);
+    addTo(byHost, key, service);
   }
   const byAddress = new Map<string, { readonly endpoint: Endpoint; readonly services: readonly Service[] }[]>();
   for (const [key, services] of byHost) {
     for (const endpoint of external.get(key)?.endpoints ?? []) {
-      const list = byAddress.get(endpoint.address) ?? [];
-      byAddress.set(endpoint.address, list);
-      list.push({ endpoint, services });
+      addTo(byAddress, endpoint.address, { endpoint, services });
     }
   }
   return byAddress;

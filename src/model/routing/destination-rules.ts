@@ -5,6 +5,7 @@ import { findHost, type HostTable, isWildcard, resolveShortname } from '../../is
 import { internLabels, type Labels } from '../../istio/labels.ts';
 import { byAge, selects } from '../../istio/object.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
+import { addTo } from '../../lists.ts';
 import { memo, type Name, oneList, oneMap } from '../../memo.ts';
 import type { ObjectKey } from '../../object-key.ts';
 import { type Derived, deriving } from '../incremental/derive.ts';
@@ -203,9 +204,7 @@ export function* buildDestinationRules(
     else hosts.add(host);
     const selector = selectorOf(rule);
     if (selector) {
-      const list = selecting.get(namespace) ?? [];
-      selecting.set(namespace, list);
-      list.push(rule);
+      addTo(selecting, namespace, rule);
     }
     const exportTo = selector ? ['.'] : [...new Set(rule.spec.exportTo)].sort();
     const own = !exportTo.length || exportTo.some(name => name === '*' || name === '.' || name === namespace);

@@ -1,5 +1,6 @@
 import type { VirtualService } from '../../istio/config.ts';
 import { selects } from '../../istio/object.ts';
+import { sameItems } from '../../lists.ts';
 import { memo, one, oneList } from '../../memo.ts';
 import type { HTTPMatchRequest } from '../../proto/generated/istio/networking/v1alpha3.ts';
 
@@ -54,7 +55,7 @@ function routesFor<M extends Conditions, R extends { readonly match?: readonly M
     if (match.length === route.match.length) return [route];
     return match.length ? [one({ ...route, match: oneList(match) })] : [];
   });
-  return kept.length === routes.length && kept.every((route, i) => route === routes[i]) ? routes : oneList(kept);
+  return sameItems(kept, routes) ? routes : oneList(kept);
 }
 
 function asSeenBy(object: VirtualService, source: Source): VirtualService {

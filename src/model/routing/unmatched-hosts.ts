@@ -3,6 +3,7 @@ import type { ConfigContents } from '../../config/store.ts';
 import { type DestinationRule, type Sidecar, writtenPath } from '../../istio/config.ts';
 import { covers, HostSet, isWildcard } from '../../istio/hosts.ts';
 import { visibleTo } from '../../istio/visibility.ts';
+import { addTo } from '../../lists.ts';
 import { memo, oneList } from '../../memo.ts';
 import { type Derived, deriving } from '../incremental/derive.ts';
 import type { Stage } from '../incremental/stages.ts';
@@ -78,9 +79,7 @@ const routedHosts = memo((virtualServices: UnmatchedInputs['virtualServices']): 
   const found = new Map<string, string[]>();
   for (const { meta, spec } of virtualServices.values()) {
     for (const namespace of [meta.namespace, '*']) {
-      const known = found.get(namespace) ?? [];
-      found.set(namespace, known);
-      known.push(...(spec.hosts ?? []));
+      for (const host of spec.hosts ?? []) addTo(found, namespace, host);
     }
   }
   return new Map([...found].map(([namespace, hosts]) => [namespace, new HostSet(hosts)]));

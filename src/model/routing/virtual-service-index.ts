@@ -5,7 +5,8 @@ import { byAge } from '../../istio/object.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import { gatewaysOf } from '../../istio/virtual-service.ts';
 import { namespacesOf, visibilityOf, visibleTo } from '../../istio/visibility.ts';
-import { memo, oneList, oneMap } from '../../memo.ts';
+import { addTo } from '../../lists.ts';
+import { memo, oneList, oneMapOfLists } from '../../memo.ts';
 import { objectKey } from '../../object-key.ts';
 import { type Derived, deriving } from '../incremental/derive.ts';
 import type { Stage } from '../incremental/stages.ts';
@@ -71,14 +72,6 @@ function merged(
   return mergeDelegates(root, ...delegates);
 }
 
-const push = (lists: Map<string, VirtualService[]>, name: string, object: VirtualService): void => {
-  const list = lists.get(name);
-  if (list) list.push(object);
-  else lists.set(name, [object]);
-};
-
-const oneOfLists = (lists: Lists): Lists => oneMap(new Map([...lists].map(([name, list]) => [name, oneList(list)])));
-
 /** The index; every list in it keeps its identity while its content does. */
 export function* buildVirtualServices(
   { objects, settings }: VirtualServiceInputs,
@@ -100,16 +93,16 @@ export function* buildVirtualServices(
     const object = merged(root, qualified.values, settings, problems);
     const seenBy = visibility(object, settings);
     for (const gateway of new Set(gatewaysOf(object))) {
-      if (seenBy.kind === 'public') push(shared, gateway, object);
+      if (seenBy.kind === 'public') addTo(shared, gateway, object);
       for (const namespace of namespacesOf(seenBy)) {
-        push(namespace === object.meta.namespace ? own : exported, `${namespace} ${gateway}`, object);
+        addTo(namespace === object.meta.namespace ? own : exported, `${namespace} ${gateway}`, object);
       }
     }
   }
   return {
-    shared: oneOfLists(shared),
-    own: oneOfLists(own),
-    exported: oneOfLists(exported),
+    shared: oneMapOfLists(shared),
+    own: oneMapOfLists(own),
+    exported: oneMapOfLists(exported),
     problems: oneList(problems),
     qualified,
   };

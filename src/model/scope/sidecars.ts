@@ -3,6 +3,7 @@ import type { ConfigContents } from '../../config/store.ts';
 import type { Sidecar } from '../../istio/config.ts';
 import { byAge, selects } from '../../istio/object.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
+import { addTo } from '../../lists.ts';
 import { memo, one } from '../../memo.ts';
 import { MeshConfig_OutboundTrafficPolicy_Mode as MeshMode } from '../../proto/generated/istio/mesh/v1alpha1.ts';
 import { OutboundTrafficPolicy_Mode } from '../../proto/generated/istio/networking/v1alpha3.ts';
@@ -27,14 +28,12 @@ export const sidecarIndex: (objects: ConfigContents['Sidecar'], rootNamespace: s
     const sorted = [...objects.values()].sort((a, b) => Number(!selectorOf(a)) - Number(!selectorOf(b)) || byAge(a, b));
     for (const sidecar of sorted) {
       const { namespace, key } = sidecar.meta;
-      const list = byNamespace.get(namespace) ?? [];
-      byNamespace.set(namespace, list);
-      const general = selectorOf(sidecar) ? undefined : list.find(known => !selectorOf(known));
+      const general = selectorOf(sidecar) ? undefined : byNamespace.get(namespace)?.find(known => !selectorOf(known));
       if (general) {
         const message = `${general.meta.key} is for all workloads of the namespace already and is used`;
         problems.push({ object: key, path: 'spec.workloadSelector', message, severity: 'error' });
       }
-      list.push(sidecar);
+      addTo(byNamespace, namespace, sidecar);
     }
     const meshWide = byNamespace.get(rootNamespace)?.find(sidecar => !selectorOf(sidecar));
     return { byNamespace, meshWide, problems };

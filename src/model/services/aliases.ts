@@ -1,5 +1,6 @@
 import type { Problem } from '../../config/problem.ts';
 import { compare } from '../../istio/object.ts';
+import { addTo } from '../../lists.ts';
 import { memo } from '../../memo.ts';
 import { type Hostname, portOf, type Service } from './service.ts';
 
@@ -59,9 +60,7 @@ export function resolveAliases(
       continue;
     }
     ends.set(service, target);
-    const list = aliases.get(target);
-    if (list) list.push({ hostname, namespace });
-    else aliases.set(target, [{ hostname, namespace }]);
+    addTo(aliases, target, { hostname, namespace });
   }
   const before = new Map(previous?.filter(s => s.aliases.length).map(s => [idOf(s), s.aliases]));
   const resolved = services.map(service => {

@@ -5,7 +5,8 @@ import type { KubeNamespace, KubeService } from '../../istio/kubernetes.ts';
 import { compare } from '../../istio/object.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import { namespacesOf } from '../../istio/visibility.ts';
-import { memo, oneList, oneMap } from '../../memo.ts';
+import { addTo } from '../../lists.ts';
+import { memo, oneList, oneMap, oneMapOfLists } from '../../memo.ts';
 import type { ObjectKey } from '../../object-key.ts';
 import { type Derived, deriving } from '../incremental/derive.ts';
 import type { Stage } from '../incremental/stages.ts';
@@ -65,15 +66,6 @@ const distributionOf = memo((namespaces: ReadonlyMap<ObjectKey, KubeNamespace>):
   return oneMap(found);
 });
 
-const group = <T>(lists: Map<string, T[]>, name: string, item: T): void => {
-  const list = lists.get(name);
-  if (list) list.push(item);
-  else lists.set(name, [item]);
-};
-
-const oneOfLists = <K, T>(lists: ReadonlyMap<K, readonly T[]>): ReadonlyMap<K, readonly T[]> =>
-  oneMap(new Map([...lists].map(([name, list]) => [name, oneList(list)])));
-
 /** The index; everything in it that is as before keeps its identity. */
 export function* buildServices(
   { services, entries: serviceEntries, namespaces, settings }: ServiceInputs,
@@ -118,7 +110,7 @@ export function* buildServices(
 
 const allocate = memo(
   (entries: ConfigContents['ServiceEntry']): ReadonlyMap<string, readonly string[]> =>
-    oneOfLists(autoAllocate(entries.values())),
+    oneMapOfLists(autoAllocate(entries.values())),
 );
 
 function indexed(all: readonly Service[]): Omit<ServiceIndex, 'problems' | 'parts'> {
@@ -128,18 +120,18 @@ function indexed(all: readonly Service[]): Omit<ServiceIndex, 'problems' | 'part
   const shared: Service[] = [];
   let byNode = false;
   for (const service of all) {
-    group(byHost, service.hostname, service);
-    group(inNamespace, service.namespace, service);
+    addTo(byHost, service.hostname, service);
+    addTo(inNamespace, service.namespace, service);
     byNode ||= service.nodeLocal || service.trafficDistribution === 'PreferSameNode';
     if (service.visibility.kind === 'public') shared.push(service);
-    else for (const namespace of namespacesOf(service.visibility)) group(exported, namespace, service);
+    else for (const namespace of namespacesOf(service.visibility)) addTo(exported, namespace, service);
   }
   return {
     all,
-    byHost: oneOfLists(byHost),
-    inNamespace: oneOfLists(inNamespace),
+    byHost: oneMapOfLists(byHost),
+    inNamespace: oneMapOfLists(inNamespace),
     shared: oneList(shared),
-    exported: oneOfLists(exported),
+    exported: oneMapOfLists(exported),
     byNode,
   };
 }

@@ -1,6 +1,7 @@
 /** Priorities and weights of localities as seen from a proxy's location (istio: loadbalancer/loadbalancer.go). */
 
 import { compare } from '../../istio/object.ts';
+import { addTo } from '../../lists.ts';
 import type { Endpoint, Locality } from '../../model/endpoints/endpoint.ts';
 import type { LbEndpoint } from '../../proto/generated/envoy/config/endpoint/v3.ts';
 import type { LocalityLoadBalancerSetting } from '../../proto/generated/istio/networking/v1alpha3.ts';
@@ -121,9 +122,7 @@ function byLabels(
     const levels = new Map<number, LocalityGroup['members'][number][]>();
     for (const member of group.members) {
       const level = levelOf(member.endpoint);
-      const members = levels.get(level);
-      if (members) members.push(member);
-      else levels.set(level, [member]);
+      addTo(levels, level, member);
     }
     for (const [level, members] of [...levels].sort((a, b) => a[0] - b[0])) {
       const weight = members.reduce((sum, { endpoint }) => sum + (endpoint.weight || 1), 0);

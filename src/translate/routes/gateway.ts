@@ -2,6 +2,7 @@ import type { VirtualService } from '../../istio/config.ts';
 import { bySpecificity, covers, isWildcard, overlaps } from '../../istio/hosts.ts';
 import { byKey, compare } from '../../istio/object.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
+import { addTo } from '../../lists.ts';
 import { memo } from '../../memo.ts';
 import type { Workload } from '../../model/proxy/workload.ts';
 import type { EffectiveDestinationRule } from '../../model/routing/destination-rules.ts';
@@ -34,9 +35,7 @@ const placesOf = memo((virtualServices: readonly VirtualService[]) => {
     const names = namesOf(virtualService);
     if (names.wildcards.length) wildcards.push(i);
     for (const host of names.exact) {
-      const places = exact.get(host) ?? [];
-      exact.set(host, places);
-      places.push(i);
+      addTo(exact, host, i);
     }
   }
   return { exact, wildcards };

@@ -31,7 +31,10 @@ export const extensionProvider = (mesh: MeshSettings, name: string): MeshConfig_
   mesh.config.extensionProviders?.find(p => p.name?.toLowerCase() === name.toLowerCase());
 
 /** Whether what Telemetry says with a match is for a class of listeners: what it says without one is for all. */
-export function isForListener(match: { readonly mode?: WorkloadMode | undefined } | undefined, listener: ListenerClass): boolean {
+export function isForListener(
+  match: { readonly mode?: WorkloadMode | undefined } | undefined,
+  listener: ListenerClass,
+): boolean {
   const wanted = match?.mode ?? WorkloadMode.CLIENT_AND_SERVER;
   const mode = listener === 'inbound' ? WorkloadMode.SERVER : WorkloadMode.CLIENT;
   return wanted === WorkloadMode.CLIENT_AND_SERVER || wanted === mode;
