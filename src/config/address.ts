@@ -25,9 +25,14 @@ export const addressesIn = (list: readonly string[], path: string, report: Repor
     return false;
   });
 
+/** What is wrong with a text that should be an IP address or a block of them. */
+export const subnetFault = (text: string): string | undefined =>
+  isAddress(text) || isCidr(text) ? undefined : `"${text}" is neither an IP address nor a CIDR block`;
+
 /** Reports what is neither an IP address nor a block of them. */
 export function checkSubnet(text: string, path: string, report: Report): void {
-  if (!isAddress(text) && !isCidr(text)) report.error(path, `"${text}" is neither an IP address nor a CIDR block`);
+  const fault = subnetFault(text);
+  if (fault) report.error(path, fault);
 }
 
 /** The prefix of a Unix socket's path where an address may stand. */

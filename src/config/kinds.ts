@@ -79,15 +79,19 @@ const core = (plural: string, shortNames: readonly string[], namespaced = true) 
   namespaced,
 });
 
-const istio = (
-  group: 'networking' | 'security' | 'telemetry',
-  versions: readonly string[],
-  plural: string,
-  shortNames: readonly string[],
-) => ({ group: `${group}.istio.io`, versions, plural, shortNames, namespaced: true });
+const istio = (group: string, versions: readonly string[], plural: string, shortNames: readonly string[]) => ({
+  group: `${group}.istio.io`,
+  versions,
+  plural,
+  shortNames,
+  namespaced: true,
+});
 
-const networking = ['v1', 'v1beta1', 'v1alpha3'];
-const security = ['v1', 'v1beta1'];
+const networking = (plural: string, shortNames: readonly string[], versions = ['v1', 'v1beta1', 'v1alpha3']) =>
+  istio('networking', versions, plural, shortNames);
+
+const security = (plural: string, shortNames: readonly string[]) =>
+  istio('security', ['v1', 'v1beta1'], plural, shortNames);
 
 /** Every kind that is read. A new kind is a row here, its type in KindTypes and a parser. */
 export const kinds = {
@@ -116,56 +120,28 @@ export const kinds = {
     namespaced: false,
     parse: parseMeshConfig,
   },
-  VirtualService: {
-    kind: 'VirtualService',
-    ...istio('networking', networking, 'virtualservices', ['vs']),
-    parse: parseVirtualService,
-  },
-  DestinationRule: {
-    kind: 'DestinationRule',
-    ...istio('networking', networking, 'destinationrules', ['dr']),
-    parse: parseDestinationRule,
-  },
-  Gateway: { kind: 'Gateway', ...istio('networking', networking, 'gateways', ['gw']), parse: parseGateway },
-  ServiceEntry: {
-    kind: 'ServiceEntry',
-    ...istio('networking', networking, 'serviceentries', ['se']),
-    parse: parseServiceEntry,
-  },
-  WorkloadEntry: {
-    kind: 'WorkloadEntry',
-    ...istio('networking', networking, 'workloadentries', ['we']),
-    parse: parseWorkloadEntry,
-  },
-  WorkloadGroup: {
-    kind: 'WorkloadGroup',
-    ...istio('networking', networking, 'workloadgroups', ['wg']),
-    parse: parseWorkloadGroup,
-  },
-  Sidecar: { kind: 'Sidecar', ...istio('networking', networking, 'sidecars', []), parse: parseSidecar },
-  ProxyConfig: {
-    kind: 'ProxyConfig',
-    ...istio('networking', ['v1beta1'], 'proxyconfigs', []),
-    parse: parseProxyConfig,
-  },
-  EnvoyFilter: {
-    kind: 'EnvoyFilter',
-    ...istio('networking', ['v1alpha3'], 'envoyfilters', []),
-    parse: parseEnvoyFilter,
-  },
+  VirtualService: { kind: 'VirtualService', ...networking('virtualservices', ['vs']), parse: parseVirtualService },
+  DestinationRule: { kind: 'DestinationRule', ...networking('destinationrules', ['dr']), parse: parseDestinationRule },
+  Gateway: { kind: 'Gateway', ...networking('gateways', ['gw']), parse: parseGateway },
+  ServiceEntry: { kind: 'ServiceEntry', ...networking('serviceentries', ['se']), parse: parseServiceEntry },
+  WorkloadEntry: { kind: 'WorkloadEntry', ...networking('workloadentries', ['we']), parse: parseWorkloadEntry },
+  WorkloadGroup: { kind: 'WorkloadGroup', ...networking('workloadgroups', ['wg']), parse: parseWorkloadGroup },
+  Sidecar: { kind: 'Sidecar', ...networking('sidecars', []), parse: parseSidecar },
+  ProxyConfig: { kind: 'ProxyConfig', ...networking('proxyconfigs', [], ['v1beta1']), parse: parseProxyConfig },
+  EnvoyFilter: { kind: 'EnvoyFilter', ...networking('envoyfilters', [], ['v1alpha3']), parse: parseEnvoyFilter },
   PeerAuthentication: {
     kind: 'PeerAuthentication',
-    ...istio('security', security, 'peerauthentications', ['pa']),
+    ...security('peerauthentications', ['pa']),
     parse: parsePeerAuthentication,
   },
   AuthorizationPolicy: {
     kind: 'AuthorizationPolicy',
-    ...istio('security', security, 'authorizationpolicies', ['ap']),
+    ...security('authorizationpolicies', ['ap']),
     parse: parseAuthorizationPolicy,
   },
   RequestAuthentication: {
     kind: 'RequestAuthentication',
-    ...istio('security', security, 'requestauthentications', ['ra']),
+    ...security('requestauthentications', ['ra']),
     parse: parseRequestAuthentication,
   },
   Telemetry: {

@@ -26,25 +26,38 @@ export function described(value: unknown): string {
   return JSON.stringify(value) ?? String(value);
 }
 
-/** A nested object. */
-export function fields(from: Fields, name: string, at: string, report: Report): Fields {
+/** A field of a type; `otherwise` where it is absent, and with a problem where it is something else. */
+function field<T>(
+  from: Fields,
+  name: string,
+  is: (value: unknown) => value is T,
+  expected: string,
+  otherwise: T,
+  at: string,
+  report: Report,
+): T {
   const value = own(from, name);
-  if (value === undefined || value === null) return none;
-  if (isFields(value)) return value;
-  wrong(report, at, name, 'an object', value);
-  return none;
+  if (value === undefined || value === null) return otherwise;
+  if (is(value)) return value;
+  wrong(report, at, name, expected, value);
+  return otherwise;
 }
+
+const isList = (value: unknown): value is readonly unknown[] => Array.isArray(value);
+const isText = (value: unknown): value is string => typeof value === 'string';
+const isFlag = (value: unknown): value is boolean => typeof value === 'boolean';
+
+/** A nested object. */
+export const fields = (from: Fields, name: string, at: string, report: Report): Fields =>
+  field(from, name, isFields, 'an object', none, at, report);
+
+const list = (from: Fields, name: string, at: string, report: Report): readonly unknown[] =>
+  field(from, name, isList, 'a list', empty, at, report);
 
 /** A list of objects, each with its path; items that are no objects are left out. */
 export function items(from: Fields, name: string, at: string, report: Report): readonly (readonly [Fields, string])[] {
-  const value = own(from, name);
-  if (value === undefined || value === null) return empty;
-  if (!Array.isArray(value)) {
-    wrong(report, at, name, 'a list', value);
-    return empty;
-  }
   const found: (readonly [Fields, string])[] = [];
-  value.forEach((item: unknown, i) => {
+  list(from, name, at, report).forEach((item, i) => {
     if (isFields(item)) found.push([item, `${join(at, name)}[${i}]`]);
     else wrong(report, at, `${name}[${i}]`, 'an object', item);
   });
@@ -52,13 +65,8 @@ export function items(from: Fields, name: string, at: string, report: Report): r
 }
 
 /** A string. */
-export function text(from: Fields, name: string, at: string, report: Report): string {
-  const value = own(from, name);
-  if (value === undefined || value === null) return '';
-  if (typeof value === 'string') return value;
-  wrong(report, at, name, 'a string', value);
-  return '';
-}
+export const text = (from: Fields, name: string, at: string, report: Report): string =>
+  field(from, name, isText, 'a string', '', at, report);
 
 /** One of some words; `otherwise` when absent or something else. */
 export function word<const W extends string>(
@@ -78,14 +86,8 @@ export function word<const W extends string>(
 
 /** A list of strings. */
 export function texts(from: Fields, name: string, at: string, report: Report): readonly string[] {
-  const value = own(from, name);
-  if (value === undefined || value === null) return empty;
-  if (!Array.isArray(value)) {
-    wrong(report, at, name, 'a list', value);
-    return empty;
-  }
-  const found = value.filter((item: unknown, i): item is string => {
-    if (typeof item === 'string') return true;
+  const found = list(from, name, at, report).filter((item, i): item is string => {
+    if (isText(item)) return true;
     wrong(report, at, `${name}[${i}]`, 'a string', item);
     return false;
   });
@@ -95,21 +97,14 @@ export function texts(from: Fields, name: string, at: string, report: Report): r
 
 /** A whole number from `least` to `most`; 0 when absent. */
 export function integer(from: Fields, name: string, least: number, most: number, at: string, report: Report): number {
-  const value = own(from, name);
-  if (value === undefined || value === null) return 0;
-  if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
-  wrong(report, at, name, `a whole number from ${least} to ${most}`, value);
-  return 0;
+  const isWithin = (value: unknown): value is number =>
+    typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most;
+  return field(from, name, isWithin, `a whole number from ${least} to ${most}`, 0, at, report);
 }
 
 /** A boolean; `otherwise` when absent. */
-export function flag(from: Fields, name: string, otherwise: boolean, at: string, report: Report): boolean {
-  const value = own(from, name);
-  if (value === undefined || value === null) return otherwise;
-  if (typeof value === 'boolean') return value;
-  wrong(report, at, name, 'true or false', value);
-  return otherwise;
-}
+export const flag = (from: Fields, name: string, otherwise: boolean, at: string, report: Report): boolean =>
+  field(from, name, isFlag, 'true or false', otherwise, at, report);
 
 /** A map of strings. */
 export function textMap(from: Fields, name: string, at: string, report: Report): Readonly<Record<string, string>> {

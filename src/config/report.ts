@@ -1,3 +1,4 @@
+import { addTo, keptList } from '../lists.ts';
 import type { ObjectKey } from '../object-key.ts';
 import type { Problem } from './problem.ts';
 
@@ -42,9 +43,7 @@ export class Report {
       const match = /^(.*)\[(\d+)\]$/.exec(path);
       if (!match) continue;
       const [, list = '', index = ''] = match;
-      const known = this.#missing.get(list);
-      if (known) known.push(Number(index));
-      else this.#missing.set(list, [Number(index)]);
+      addTo(this.#missing, list, Number(index));
       this.#drop(list, Number(index));
     }
   }
@@ -64,11 +63,11 @@ export class Report {
     this.#absorb(this.#written(path));
   }
 
-  /** The items of a list as `check` returns them, without those in which something is wrong. */
+  /** The items of a list without those in which something is wrong; in place of an item stands what `check` returns. */
   keep<T>(
     items: readonly T[] | undefined,
     path: string,
-    check: (item: T, path: string) => T,
+    check: (item: T, path: string) => T | undefined,
   ): readonly T[] | undefined {
     const list = this.#written(path);
     for (const index of this.#missing.get(list) ?? []) this.#absorb(`${list}[${index}]`);
@@ -76,14 +75,14 @@ export class Report {
     const kept: T[] = [];
     items.forEach((item, i) => {
       const at = `${path}[${i}]`;
-      const checked = check(item, at);
+      const checked = check(item, at) ?? item;
       if (this.failed(at)) {
         this.absorb(at);
         const index = /\[(\d+)\]$/.exec(this.#written(at))?.[1];
         this.#drop(list, Number(index));
       } else kept.push(checked);
     });
-    return kept.length === items.length && kept.every((item, i) => item === items[i]) ? items : kept;
+    return keptList(items, kept);
   }
 
   /** Whether the reader of the schema left items out of a list: they may have said anything. */
@@ -100,12 +99,12 @@ export class Report {
   keepSome<T>(
     items: readonly T[] | undefined,
     path: string,
-    check: (item: T, path: string) => T,
+    check: (item: T, path: string) => T | undefined,
   ): readonly T[] | undefined {
-    const checked = items?.map((item, i) => check(item, `${path}[${i}]`));
+    const checked = items?.map((item, i) => check(item, `${path}[${i}]`) ?? item);
     if (checked?.length && checked.every((_, i) => this.failed(`${path}[${i}]`))) return checked;
     if (!checked?.length && this.failed(path)) return checked;
-    return this.keep(checked, path, item => item);
+    return this.keep(checked, path, () => {});
   }
 
   /** The object without those of the named fields in which something is wrong; what `instead` has is in their place. */
@@ -164,6 +163,11 @@ function withMissing(index: number, missing: readonly number[]): number {
     else high = middle;
   }
   return index + low;
+}
+
+/** Every item of a list with its path. */
+export function each<T>(items: readonly T[] | undefined, path: string, check: (item: T, path: string) => void): void {
+  for (const [i, item] of (items ?? []).entries()) check(item, `${path}[${i}]`);
 }
 
 /** As long as a key may be in a path: it may be as long as its object. */

@@ -1,7 +1,7 @@
 import type { LabelSelector } from '../proto/generated/istio/mesh/v1alpha1.ts';
 import type { PolicyTargetReference, WorkloadSelector } from '../proto/generated/istio/type/v1beta1.ts';
 import { isDnsLabel, isLabel } from './host.ts';
-import { entry, type Report } from './report.ts';
+import { each, entry, type Report } from './report.ts';
 
 /** Reports a selector of workloads with empty keys or wildcards; one without labels selects the whole namespace. */
 export function checkSelector(
@@ -31,15 +31,14 @@ export const readableLabels = (
 
 /** Reports a selector of Kubernetes' kind that the API server would refuse. */
 export function checkLabelSelector(selector: LabelSelector | undefined, path: string, report: Report): void {
-  for (const [i, { key, operator = '', values = [] }] of (selector?.matchExpressions ?? []).entries()) {
-    const at = `${path}.matchExpressions[${i}]`;
+  each(selector?.matchExpressions, `${path}.matchExpressions`, ({ key, operator = '', values = [] }, at) => {
     if (!key) report.error(`${at}.key`, 'a label needs a name');
     if (operator === 'In' || operator === 'NotIn') {
       if (!values.length) report.error(`${at}.values`, `${operator} needs a value`);
     } else if (operator !== 'Exists' && operator !== 'DoesNotExist') {
       report.error(`${at}.operator`, `"${operator}" is none of In, NotIn, Exists and DoesNotExist`);
     } else if (values.length) report.error(`${at}.values`, `${operator} has no values`);
-  }
+  });
 }
 
 /** What a policy is attached to: workloads by labels, or objects by name. */
@@ -49,9 +48,13 @@ export interface Attachment {
   readonly targetRefs?: readonly PolicyTargetReference[] | undefined;
 }
 
-const targets = new Set(['/Service', 'networking.istio.io/ServiceEntry', 'gateway.networking.k8s.io/Gateway']);
-targets.add('gateway.networking.k8s.io/GatewayClass');
-targets.add('core/Service');
+const targets = new Set([
+  '/Service',
+  'core/Service',
+  'networking.istio.io/ServiceEntry',
+  'gateway.networking.k8s.io/Gateway',
+  'gateway.networking.k8s.io/GatewayClass',
+]);
 
 /** Reports an attachment of a policy that is ambiguous or impossible. */
 export function checkAttachment(policy: Attachment, path: string, report: Report): void {
@@ -62,8 +65,7 @@ export function checkAttachment(policy: Attachment, path: string, report: Report
   }
   if (policy.selector) checkSelector(policy.selector.matchLabels, `${path}.selector.matchLabels`, report);
   if (policy.targetRef) checkTarget(policy.targetRef, `${path}.targetRef`, report);
-  for (const [i, target] of (policy.targetRefs ?? []).entries())
-    checkTarget(target, `${path}.targetRefs[${i}]`, report);
+  each(policy.targetRefs, `${path}.targetRefs`, (target, at) => checkTarget(target, at, report));
 }
 
 /**
@@ -96,16 +98,15 @@ export function checkExportTo(
   report: Report,
 ): void {
   const seen = new Set<string>();
-  for (const [i, entry] of (exportTo ?? []).entries()) {
-    const at = `${path}[${i}]`;
+  each(exportTo, path, (entry, at) => {
     const key = entry === '.' ? namespace : entry;
     if (seen.has(key)) report.error(at, `"${entry}" is there twice`);
     seen.add(key);
-    if (entry === '*' || entry === '.') continue;
+    if (entry === '*' || entry === '.') return;
     if (entry === '~' ? none === 'noneForbidden' : !isDnsLabel(entry)) {
       report.error(at, `"${entry}" is none of ".", "*" and a namespace`);
     }
-  }
+  });
   if (seen.size < 2) return;
   if (seen.has('*')) report.error(path, '"*" (everyone) stands alone');
   if (seen.has('~')) report.error(path, '"~" (no one) stands alone');

@@ -2,18 +2,17 @@ import type { AuthorizationPolicy } from '../../istio/config.ts';
 import type { ObjectMeta } from '../../istio/object.ts';
 import {
   AuthorizationPolicy_Action as Action,
-  type Operation,
   type Rule,
   type AuthorizationPolicy as Spec,
 } from '../../proto/generated/istio/security/v1beta1.ts';
 import type { Closed, Parsed } from '../problem.ts';
 import type { RawObject } from '../raw.ts';
-import type { Report } from '../report.ts';
+import { each, type Report } from '../report.ts';
 import { checkAttachment, widestAttachment } from '../selector.ts';
-import { warnOfValues } from './doubtful-value.ts';
 import { dryRun, parseIstio } from './istio.ts';
-import { checkCondition, checkNotEmpty, checkPathTemplates, checkPorts, checkSource } from './rule.ts';
+import { checkCondition, checkOperation, checkSource } from './rule.ts';
 import { narrowest, widest } from './rule-bounds.ts';
+import { withNegated } from './rule-lists.ts';
 
 /**
  * Reads an AuthorizationPolicy. What cannot be read never allows a request. An ALLOW goes on without the values, sources, operations and rules
@@ -28,7 +27,7 @@ function check(spec: Spec, report: Report, meta: ObjectMeta): Spec {
   checkDryRun(meta.annotations['istio.io/dry-run'], action, report);
   if (action === Action.CUSTOM && !provider?.name) report.error('spec.provider.name', 'action CUSTOM needs it');
   if (action !== Action.CUSTOM && provider) report.error('spec.provider', 'it is for action CUSTOM only');
-  for (const [i, rule] of (rules ?? []).entries()) checkRule(rule, action, `spec.rules[${i}]`, report);
+  each(rules, 'spec.rules', (rule, at) => checkRule(rule, action, at, report));
   if (action === Action.ALLOW) {
     return { ...spec, rules: report.keepSome(rules, 'spec.rules', (rule, at) => narrowest(rule, at, report)) };
   }
@@ -108,15 +107,9 @@ function checkDryRun(value: string | undefined, action: Action, report: Report):
 
 function checkRule(rule: Rule, action: Action, path: string, report: Report): void {
   const custom = action === Action.CUSTOM;
-  for (const [i, { source }] of (rule.from ?? []).entries()) {
-    checkSource(source, custom, `${path}.from[${i}].source`, report);
-  }
-  for (const [i, { operation }] of (rule.to ?? []).entries()) {
-    checkOperation(operation, `${path}.to[${i}].operation`, report);
-  }
-  for (const [i, condition] of (rule.when ?? []).entries()) {
-    checkCondition(condition, custom, `${path}.when[${i}]`, report);
-  }
+  each(rule.from, `${path}.from`, ({ source }, at) => checkSource(source, custom, `${at}.source`, report));
+  each(rule.to, `${path}.to`, ({ operation }, at) => checkOperation(operation, `${at}.operation`, report));
+  each(rule.when, `${path}.when`, (condition, at) => checkCondition(condition, custom, at, report));
   if (action === Action.DENY && deniesAllTcp(rule)) {
     report.warning(path, 'of HTTP attributes only: it denies all TCP traffic too; name the ports');
   }
@@ -124,22 +117,8 @@ function checkRule(rule: Rule, action: Action, path: string, report: Report): vo
 
 /** On TCP the HTTP attributes of a DENY rule are not known, and what is not known is denied. */
 function deniesAllTcp({ from, to }: Rule): boolean {
-  const tcp = ['principals', 'ipBlocks', 'namespaces', 'remoteIpBlocks', 'serviceAccounts'] as const;
-  const negated = ['notPrincipals', 'notIpBlocks', 'notNamespaces', 'notRemoteIpBlocks', 'notServiceAccounts'] as const;
-  const fromTcp = from?.some(({ source }) => [...tcp, ...negated].some(field => source?.[field]));
+  const tcp = withNegated(['principals', 'ipBlocks', 'namespaces', 'remoteIpBlocks', 'serviceAccounts']);
+  const fromTcp = from?.some(({ source }) => tcp.some(list => source?.[list]));
   const toTcp = to?.some(({ operation }) => operation?.ports || operation?.notPorts);
   return to ? !toTcp : Boolean(from) && !fromTcp;
-}
-
-const lists = ['hosts', 'ports', 'methods', 'paths', 'notHosts', 'notPorts', 'notMethods', 'notPaths'] as const;
-
-function checkOperation(operation: Operation | undefined, path: string, report: Report): void {
-  if (!operation || !lists.some(field => operation[field]?.length)) {
-    report.error(path, 'it must not be empty');
-    return;
-  }
-  for (const field of lists) checkNotEmpty(operation[field], `${path}.${field}`, report);
-  for (const field of ['ports', 'notPorts'] as const) checkPorts(operation[field], `${path}.${field}`, report);
-  for (const field of ['paths', 'notPaths'] as const) checkPathTemplates(operation[field], `${path}.${field}`, report);
-  warnOfValues(operation, path, report);
 }

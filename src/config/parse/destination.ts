@@ -4,7 +4,7 @@ import { isAddress } from '../address.ts';
 import { checkHost, hostFault, isDnsLabel, isPartialWildcard, wildcardHostFault } from '../host.ts';
 import { checkPort } from '../port.ts';
 import { checkRegex } from '../regex.ts';
-import type { Report } from '../report.ts';
+import { each, type Report } from '../report.ts';
 
 /** What the routes of a VirtualService share. */
 export interface RouteOwner {
@@ -53,8 +53,7 @@ export function checkDestinations<D extends RouteDestination>(
 
 /** Reports names of gateways that are no names: `namespace/name`, `name`, or the old `name.namespace.svc…`. */
 export function checkGatewayNames(names: readonly string[] | undefined, path: string, report: Report): void {
-  for (const [i, name] of (names ?? []).entries()) {
-    const at = `${path}[${i}]`;
+  each(names, path, (name, at) => {
     const [namespace = '', gateway, ...more] = name.split('/');
     if (gateway === undefined) {
       const fault = hostFault(name);
@@ -63,7 +62,7 @@ export function checkGatewayNames(names: readonly string[] | undefined, path: st
     } else if (!isDnsLabel(namespace) || !isDnsLabel(gateway) || more.length) {
       report.error(at, `"${name}" is not the name of a gateway (namespace/name)`);
     }
-  }
+  });
 }
 
 /** Reports a server name that no client can send, or that is none of the hosts. */

@@ -5,7 +5,8 @@
 import { isIP } from 'node:net';
 import type { Condition, Operation, Source } from '../../proto/generated/istio/security/v1beta1.ts';
 import { isHeaderName } from '../header.ts';
-import type { Report } from '../report.ts';
+import { each, type Report } from '../report.ts';
+import { negated } from './rule-lists.ts';
 
 /** Why a value matches nothing, or other things than it seems to, and what may be meant; undefined where nothing is strange. */
 type Doubt = (value: string) => string | undefined;
@@ -154,11 +155,10 @@ type Values = readonly string[] | undefined;
 
 /** Warns of values that are right and strange. */
 function warn(values: Values, doubt: Doubt, path: string, report: Report): void {
-  for (const [i, value] of (values ?? []).entries()) {
-    const at = `${path}[${i}]`;
+  each(values, path, (value, at) => {
     const message = report.failed(at) ? undefined : doubt(value);
     if (message) report.warning(at, `"${value}": ${message}`);
-  }
+  });
 }
 
 /** Warns where every value is excepted again. */
@@ -172,7 +172,7 @@ function warnOfNothing(values: Values, exceptions: Values, path: string, report:
 export function warnOfValues(part: Source | Operation, path: string, report: Report): void {
   const lists = part as Readonly<Record<string, Values>>;
   for (const [field, doubt] of Object.entries(ofFields)) {
-    const exceptions = `not${field.charAt(0).toUpperCase()}${field.slice(1)}`;
+    const exceptions = negated(field);
     warn(lists[field], doubt, `${path}.${field}`, report);
     warn(lists[exceptions], doubt, `${path}.${exceptions}`, report);
     warnOfNothing(lists[field], lists[exceptions], `${path}.${field}`, report);

@@ -1,31 +1,31 @@
 import type { KubeEndpointSlice } from '../../istio/kubernetes.ts';
 import { addressesIn } from '../address.ts';
-import { readMeta } from '../meta.ts';
 import type { Parsed } from '../problem.ts';
 import type { RawObject } from '../raw.ts';
 import { type Fields, fields, flag, integer, items, text, texts, word } from '../read.ts';
 import type { Report } from '../report.ts';
+import { parseKube } from './kube.ts';
 
 /** Reads an EndpointSlice of discovery.k8s.io/v1. */
-export function parseEndpointSlice(raw: RawObject): Parsed<KubeEndpointSlice> {
-  const { meta, report } = readMeta('EndpointSlice', raw);
-  if (!meta.name) return { ok: false, problems: report.problems };
-  const addressType = word(raw, 'addressType', ['IPv4', 'IPv6', 'FQDN'], 'IPv4', '', report);
-  const value: KubeEndpointSlice = {
-    kind: 'EndpointSlice',
-    meta,
-    service: meta.labels['kubernetes.io/service-name'] ?? '',
-    addressType,
-    ports: readEndpointPorts(raw, '', report),
-    endpoints: items(raw, 'endpoints', '', report).map(([item, at]) =>
-      readEndpoint(item, at, meta.namespace, addressType === 'FQDN', report),
-    ),
-  };
-  if (!value.service) {
-    report.warning('metadata.labels', 'without the label kubernetes.io/service-name it belongs to no Service');
-  }
-  return { ok: true, value, problems: report.problems };
-}
+export const parseEndpointSlice = (raw: RawObject): Parsed<KubeEndpointSlice> =>
+  parseKube('EndpointSlice', raw, (meta, report) => {
+    const addressType = word(raw, 'addressType', ['IPv4', 'IPv6', 'FQDN'], 'IPv4', '', report);
+    const service = meta.labels['kubernetes.io/service-name'] ?? '';
+    const value: KubeEndpointSlice = {
+      kind: 'EndpointSlice',
+      meta,
+      service,
+      addressType,
+      ports: readEndpointPorts(raw, '', report),
+      endpoints: items(raw, 'endpoints', '', report).map(([item, at]) =>
+        readEndpoint(item, at, meta.namespace, addressType === 'FQDN', report),
+      ),
+    };
+    if (!service) {
+      report.warning('metadata.labels', 'without the label kubernetes.io/service-name it belongs to no Service');
+    }
+    return value;
+  });
 
 /** The ports of a slice or of a subset of Endpoints. */
 export const readEndpointPorts = (from: Fields, at: string, report: Report): KubeEndpointSlice['ports'] =>

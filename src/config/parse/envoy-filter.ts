@@ -30,7 +30,6 @@ export const parseEnvoyFilter = (raw: RawObject): Parsed<EnvoyFilter> =>
     const configPatches = report.keep(spec.configPatches, 'spec.configPatches', (patch, at) => {
       checkPatch(patch, at, report);
       checkVersion(patch.match?.proxy?.proxyVersion, versions, `${at}.match.proxy.proxyVersion`, report);
-      return patch;
     });
     if (report.emptied(configPatches, 'spec.configPatches')) report.error('spec.configPatches', 'no patch is left');
     return { ...spec, configPatches };

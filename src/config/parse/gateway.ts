@@ -30,10 +30,9 @@ function check(spec: networking.Gateway, report: Report, meta: ObjectMeta): netw
 }
 
 function checkServer(server: networking.Server, path: string, report: Report): networking.Server {
-  const hosts = report.keep(server.hosts, `${path}.hosts`, (host, at) => {
-    checkNamespacedHost(host, 'gateway', at, report);
-    return host;
-  });
+  const hosts = report.keep(server.hosts, `${path}.hosts`, (host, at) =>
+    checkNamespacedHost(host, 'gateway', at, report),
+  );
   if (!hosts?.length) report.error(`${path}.hosts`, server.hosts?.length ? 'no host is left' : 'a host is needed');
   const { port, bind = '' } = server;
   const socket = bind.startsWith(unixPrefix);

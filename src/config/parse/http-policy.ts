@@ -9,7 +9,7 @@ import type {
 import { checkDuration } from '../duration.ts';
 import { isHeaderName } from '../header.ts';
 import { checkRegex } from '../regex.ts';
-import type { Report } from '../report.ts';
+import { each, type Report } from '../report.ts';
 import { checkDestination } from './destination.ts';
 import { checkStatus } from './http-action.ts';
 
@@ -26,18 +26,17 @@ const methods = new Set('GET HEAD POST PUT PATCH DELETE CONNECT OPTIONS TRACE *'
 /** Reports a CORS policy that no browser understands. */
 export function checkCors(policy: CorsPolicy | undefined, path: string, report: Report): void {
   if (!policy) return;
-  for (const [i, origin] of (policy.allowOrigins ?? []).entries()) {
-    const at = `${path}.allowOrigins[${i}]`;
+  each(policy.allowOrigins, `${path}.allowOrigins`, (origin, at) => {
     if (!(origin.exact || origin.prefix || origin.regex)) report.error(at, 'an origin needs something to match');
     if (origin.regex) checkRegex(origin.regex, `${at}.regex`, report);
-  }
-  for (const [i, method] of (policy.allowMethods ?? []).entries()) {
-    if (!methods.has(method)) report.error(`${path}.allowMethods[${i}]`, `"${method}" is not an HTTP method`);
-  }
+  });
+  each(policy.allowMethods, `${path}.allowMethods`, (method, at) => {
+    if (!methods.has(method)) report.error(at, `"${method}" is not an HTTP method`);
+  });
   for (const field of ['allowHeaders', 'exposeHeaders'] as const) {
-    for (const [i, name] of (policy[field] ?? []).entries()) {
-      if (name !== '*' && !isHeaderName(name)) report.error(`${path}.${field}[${i}]`, `"${name}" is no header's name`);
-    }
+    each(policy[field], `${path}.${field}`, (name, at) => {
+      if (name !== '*' && !isHeaderName(name)) report.error(at, `"${name}" is no header's name`);
+    });
   }
   checkDuration(policy.maxAge, `${path}.maxAge`, report);
   if (policy.maxAge?.nanos) report.error(`${path}.maxAge`, 'it counts whole seconds');
@@ -107,7 +106,6 @@ export function checkMirrors(route: HTTPRoute, path: string, report: Report): re
   return report.keep(route.mirrors, `${path}.mirrors`, (mirror, at) => {
     checkDestination(mirror.destination, `${at}.destination`, report);
     checkMirrorPercentage(mirror.percentage, `${at}.percentage`, report);
-    return mirror;
   });
 }
 

@@ -19,10 +19,7 @@ import { checkCors, checkFault, checkMirrors, checkRetries } from './http-policy
  */
 export function checkHttpRoute(route: HTTPRoute, owner: RouteOwner, path: string, report: Report): HTTPRoute {
   checkAction(route, owner, path, report);
-  const match = report.keep(route.match, `${path}.match`, (item, at) => {
-    checkHttpMatch(item, owner, at, report);
-    return item;
-  });
+  const match = report.keep(route.match, `${path}.match`, (item, at) => checkHttpMatch(item, owner, at, report));
   if (report.emptied(match, `${path}.match`)) report.error(`${path}.match`, 'no match is left');
   const headers = checkHeaders(route.headers, `${path}.headers`, report);
   checkAuthorityOnce(route, path, report);

@@ -22,7 +22,7 @@ import { checkPort } from '../port.ts';
 import type { Parsed } from '../problem.ts';
 import type { RawObject } from '../raw.ts';
 import { fields, isFields, text } from '../read.ts';
-import type { Report } from '../report.ts';
+import { each, type Report } from '../report.ts';
 import { checkLabelSelector } from '../selector.ts';
 import { checkConnectionPool, checkOutlierDetection } from './connection-pool.ts';
 import { checkRetries } from './http-policy.ts';
@@ -155,7 +155,6 @@ function sendableTls(
   const cipherSuites = report.keep(tls.cipherSuites, `${path}.cipherSuites`, (name, at) => {
     const fault = cipherFault(name);
     if (fault) report.error(at, fault);
-    return name;
   });
   const fault = ciphersFault(cipherSuites ?? []);
   if (fault) {
@@ -167,96 +166,102 @@ function sendableTls(
     const wrong = curveFault(name, before);
     if (wrong) report.error(at, wrong);
     before.push(name);
-    return name;
   });
   return { ...tls, cipherSuites: fault ? [] : cipherSuites, ecdhCurves };
 }
 
-function check(config: MeshConfig, path: string, report: Report): MeshConfig {
-  const { proxyListenPort: outbound, proxyInboundListenPort: inbound } = config;
+function checkListenPorts(config: MeshConfig, path: string, report: Report): void {
+  const { proxyListenPort: outbound, proxyInboundListenPort: inbound, proxyHttpPort } = config;
   checkPort(outbound, `${path}.proxyListenPort`, report);
   checkPort(inbound, `${path}.proxyInboundListenPort`, report);
-  if (config.proxyHttpPort) checkPort(config.proxyHttpPort, `${path}.proxyHttpPort`, report);
+  if (proxyHttpPort) checkPort(proxyHttpPort, `${path}.proxyHttpPort`, report);
   if (outbound === inbound && outbound !== undefined) {
     const field = inbound === defaultMeshConfig.proxyInboundListenPort ? 'proxyListenPort' : 'proxyInboundListenPort';
     report.error(`${path}.${field}`, `both directions cannot have port ${outbound}`);
   }
+}
+
+function checkTimes(config: MeshConfig, path: string, report: Report): void {
+  const { connectTimeout, dnsRefreshRate, protocolDetectionTimeout } = config;
+  checkDuration(connectTimeout, `${path}.connectTimeout`, report);
+  if (connectTimeout && milliseconds(connectTimeout) > maxConnectTimeout) {
+    report.error(`${path}.connectTimeout`, 'it is more than an hour');
+  }
+  checkDuration(dnsRefreshRate, `${path}.dnsRefreshRate`, report);
+  if (dnsRefreshRate && milliseconds(dnsRefreshRate) <= 1) {
+    report.error(`${path}.dnsRefreshRate`, 'it must be more than 1ms');
+  }
+  checkNotNegative(protocolDetectionTimeout, `${path}.protocolDetectionTimeout`, report);
+}
+
+const exports = ['defaultServiceExportTo', 'defaultVirtualServiceExportTo', 'defaultDestinationRuleExportTo'] as const;
+
+/** Names of namespaces, which nothing else tells from mistakes. */
+function checkNamespaces(config: MeshConfig, path: string, report: Report): void {
+  // Taken for another one it would put all that is mesh-wide out of force.
+  if (config.rootNamespace && !isNamespace(config.rootNamespace))
+    report.error(`${path}.rootNamespace`, `"${config.rootNamespace}" cannot be the name of a namespace`);
+  for (const field of exports) {
+    each(config[field], `${path}.${field}`, (to, at) => {
+      if (['.', '*', '~'].includes(to) || isNamespace(to)) return;
+      report.warning(at, `"${to}" is neither the name of a namespace nor one of ".", "*" and "~": it is for nobody`);
+    });
+  }
+}
+
+/** Settings that are left out where they are wrong, so that their defaults are in force. */
+const defaulted = [
+  'dnsRefreshRate',
+  'rootNamespace',
+  'defaultHttpRetryPolicy',
+  'discoverySelectors',
+  'serviceEntryVisibility',
+  'proxyListenPort',
+  'proxyInboundListenPort',
+  'proxyHttpPort',
+  'connectTimeout',
+  'protocolDetectionTimeout',
+  'trustDomain',
+  'localityLbSetting',
+  'defaultTrafficPolicy',
+] as const;
+
+function check(config: MeshConfig, path: string, report: Report): MeshConfig {
+  checkListenPorts(config, path, report);
   if (config.outboundTrafficPolicy?.tls) {
     report.error(`${path}.outboundTrafficPolicy.tls`, 'TLS to hosts that the mesh does not know is not supported');
   }
   checkLogFormats(config, path, report);
   checkRetries(config.defaultHttpRetryPolicy, `${path}.defaultHttpRetryPolicy`, report);
-  checkDuration(config.connectTimeout, `${path}.connectTimeout`, report);
-  if (config.connectTimeout && milliseconds(config.connectTimeout) > maxConnectTimeout) {
-    report.error(`${path}.connectTimeout`, 'it is more than an hour');
-  }
-  checkDuration(config.dnsRefreshRate, `${path}.dnsRefreshRate`, report);
-  if (config.dnsRefreshRate && milliseconds(config.dnsRefreshRate) <= 1) {
-    report.error(`${path}.dnsRefreshRate`, 'it must be more than 1ms');
-  }
-  checkNotNegative(config.protocolDetectionTimeout, `${path}.protocolDetectionTimeout`, report);
-  // Taken for another one it would put all that is mesh-wide out of force.
-  if (config.rootNamespace && !isNamespace(config.rootNamespace))
-    report.error(`${path}.rootNamespace`, `"${config.rootNamespace}" cannot be the name of a namespace`);
-  for (const field of [
-    'defaultServiceExportTo',
-    'defaultVirtualServiceExportTo',
-    'defaultDestinationRuleExportTo',
-  ] as const)
-    for (const [i, to] of (config[field] ?? []).entries())
-      if (!['.', '*', '~'].includes(to) && !isNamespace(to))
-        report.warning(
-          `${path}.${field}[${i}]`,
-          `"${to}" is neither the name of a namespace nor one of ".", "*" and "~": it is for nobody`,
-        );
+  checkTimes(config, path, report);
+  checkNamespaces(config, path, report);
   if (config.trustDomain) checkTrustDomain(config.trustDomain, `${path}.trustDomain`, report);
   else report.error(`${path}.trustDomain`, 'a mesh has a trust domain');
   checkLocalities(config.localityLbSetting, {}, `${path}.localityLbSetting`, report);
   const policy = config.defaultTrafficPolicy;
   checkConnectionPool(policy?.connectionPool, `${path}.defaultTrafficPolicy.connectionPool`, report);
   checkOutlierDetection(policy?.outlierDetection, `${path}.defaultTrafficPolicy.outlierDetection`, report);
-  const trustDomainAliases = report.keep(config.trustDomainAliases, `${path}.trustDomainAliases`, (alias, at) => {
-    checkTrustDomain(alias, at, report);
-    return alias;
-  });
-  const caCertificates = report.keep(config.caCertificates, `${path}.caCertificates`, (data, at) => {
-    checkCertificates(data, at, report);
-    return data;
-  });
+  const trustDomainAliases = report.keep(config.trustDomainAliases, `${path}.trustDomainAliases`, (alias, at) =>
+    checkTrustDomain(alias, at, report),
+  );
+  const caCertificates = report.keep(config.caCertificates, `${path}.caCertificates`, (data, at) =>
+    checkCertificates(data, at, report),
+  );
   const defaultConfig = checkProxySettings(config.defaultConfig ?? {}, `${path}.defaultConfig`, report);
   const meshMTLS = sendableTls(config.meshMTLS, `${path}.meshMTLS`, report);
   if (meshMTLS?.ecdhCurves?.length)
     report.warning(`${path}.meshMTLS.ecdhCurves`, 'without effect: mutual TLS of the mesh leaves the curves to Envoy');
   const tlsDefaults = sendableTls(config.tlsDefaults, `${path}.tlsDefaults`, report);
-  for (const [i, selector] of (config.discoverySelectors ?? []).entries()) {
-    checkLabelSelector(selector, `${path}.discoverySelectors[${i}]`, report);
-  }
-  for (const [i, policy] of (config.serviceEntryVisibility?.policies ?? []).entries()) {
-    for (const [j, rule] of (policy.matchingRules ?? []).entries()) {
-      const at = `${path}.serviceEntryVisibility.policies[${i}].matchingRules[${j}]`;
-      checkLabelSelector(rule.namespaceSelector, `${at}.namespaceSelector`, report);
-    }
-  }
-  return report.without(
-    { ...config, defaultConfig, trustDomainAliases, caCertificates, meshMTLS, tlsDefaults },
-    path,
-    [
-      'dnsRefreshRate',
-      'rootNamespace',
-      'defaultHttpRetryPolicy',
-      'discoverySelectors',
-      'serviceEntryVisibility',
-      'proxyListenPort',
-      'proxyInboundListenPort',
-      'proxyHttpPort',
-      'connectTimeout',
-      'protocolDetectionTimeout',
-      'trustDomain',
-      'localityLbSetting',
-      'defaultTrafficPolicy',
-    ],
-    defaultMeshConfig,
+  each(config.discoverySelectors, `${path}.discoverySelectors`, (selector, at) =>
+    checkLabelSelector(selector, at, report),
   );
+  each(config.serviceEntryVisibility?.policies, `${path}.serviceEntryVisibility.policies`, ({ matchingRules }, at) =>
+    each(matchingRules, `${at}.matchingRules`, ({ namespaceSelector }, place) =>
+      checkLabelSelector(namespaceSelector, `${place}.namespaceSelector`, report),
+    ),
+  );
+  const checked = { ...config, defaultConfig, trustDomainAliases, caCertificates, meshMTLS, tlsDefaults };
+  return report.without(checked, path, defaulted, defaultMeshConfig);
 }
 
 /** Roots that are trusted beside the mesh's own, and whose trust domains are: with one that Envoy cannot read a proxy would trust nobody. */
@@ -264,7 +269,7 @@ function checkCertificates(
   { pem, spiffeBundleUrl, trustDomains }: MeshConfig_CertificateData,
   path: string,
   report: Report,
-) {
+): void {
   if (spiffeBundleUrl !== undefined)
     report.error(`${path}.spiffeBundleUrl`, 'it is not fetched: write its certificates as pem');
   else {
@@ -274,8 +279,7 @@ function checkCertificates(
       report.error(`${path}.pem`, 'expected certificates in PEM');
     }
   }
-  for (const [i, domain] of (trustDomains ?? []).entries())
-    checkTrustDomain(domain, `${path}.trustDomains[${i}]`, report);
+  each(trustDomains, `${path}.trustDomains`, (domain, at) => checkTrustDomain(domain, at, report));
 }
 
 function checkTrustDomain(domain: string, path: string, report: Report): void {

@@ -7,6 +7,7 @@ import type {
   Source,
 } from '../../proto/generated/istio/security/v1beta1.ts';
 import type { Report } from '../report.ts';
+import { negated, operationLists, sourceLists } from './rule-lists.ts';
 
 /** A rule in which something cannot be read, as one that matches no more, or no less, than what it may mean. */
 
@@ -18,33 +19,9 @@ interface Shape<T> {
   readonly none: Lists<T>;
 }
 
-const SOURCE: Shape<Source> = {
-  any: [
-    'principals',
-    'requestPrincipals',
-    'namespaces',
-    'serviceAccounts',
-    'trustDomains',
-    'ipBlocks',
-    'remoteIpBlocks',
-  ],
-  none: [
-    'notPrincipals',
-    'notRequestPrincipals',
-    'notNamespaces',
-    'notServiceAccounts',
-    'notTrustDomains',
-    'notIpBlocks',
-    'notRemoteIpBlocks',
-  ],
-};
-const OPERATION: Shape<Operation> = {
-  any: ['hosts', 'ports', 'methods', 'paths'],
-  none: ['notHosts', 'notPorts', 'notMethods', 'notPaths'],
-};
+const SOURCE: Shape<Source> = { any: sourceLists, none: sourceLists.map(negated) };
+const OPERATION: Shape<Operation> = { any: operationLists, none: operationLists.map(negated) };
 const CONDITION: Shape<Condition> = { any: ['values'], none: ['notValues'] };
-
-const same = <T>(value: T): T => value;
 
 /** The part without the values of the lists that are wrong. A list that would lose all of them stays wrong. */
 function withoutWrongValues<T extends object>(part: T, lists: Lists<T>, path: string, report: Report): T {
@@ -52,7 +29,7 @@ function withoutWrongValues<T extends object>(part: T, lists: Lists<T>, path: st
   for (const list of lists) {
     const at = `${path}.${list}`;
     if (!report.failed(at)) continue;
-    kept[list] = report.keepSome(part[list] as readonly unknown[] | undefined, at, same);
+    kept[list] = report.keepSome(part[list] as readonly unknown[] | undefined, at, () => {});
   }
   return kept as T;
 }

@@ -34,13 +34,9 @@ function check(spec: networking.ServiceEntry, report: Report, meta: ObjectMeta):
     if (resolution !== Resolution.DYNAMIC_DNS && isPartialWildcard(host)) {
       report.warning(at, `"${host}": a wildcard should be the whole first label`);
     }
-    return host;
   });
   if (!hosts?.length) report.error('spec.hosts', spec.hosts?.length ? 'no host is left' : 'a host is needed');
-  const addresses = report.keep(spec.addresses, 'spec.addresses', (address, at) => {
-    checkSubnet(address, at, report);
-    return address;
-  });
+  const addresses = report.keep(spec.addresses, 'spec.addresses', (address, at) => checkSubnet(address, at, report));
   // Without an address of its own the service would take every connection of its ports.
   if (report.emptied(addresses, 'spec.addresses')) report.error('spec.addresses', 'no address is left');
   const ports = checkPorts(spec.ports, report);
@@ -50,10 +46,9 @@ function check(spec: networking.ServiceEntry, report: Report, meta: ObjectMeta):
     hosts,
     addresses,
     ports,
-    endpoints: report.keep(spec.endpoints, 'spec.endpoints', (endpoint, at) => {
-      checkWorkload(endpoint, resolution === Resolution.STATIC ? 'static' : 'dns', names, at, report);
-      return endpoint;
-    }),
+    endpoints: report.keep(spec.endpoints, 'spec.endpoints', (endpoint, at) =>
+      checkWorkload(endpoint, resolution === Resolution.STATIC ? 'static' : 'dns', names, at, report),
+    ),
   };
   checkResolution(checked, report);
   return checked;
@@ -72,7 +67,6 @@ function checkPorts(ports: networking.ServiceEntry['ports'], report: Report): ne
     numbers.add(number);
     if (port.targetPort) checkPort(port.targetPort, `${at}.targetPort`, report);
     checkProtocol(port.protocol, `${at}.protocol`, report);
-    return port;
   });
 }
 

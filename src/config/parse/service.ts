@@ -1,56 +1,54 @@
 import type { KubeService } from '../../istio/kubernetes.ts';
 import { hostname } from '../../proto/hostname.ts';
 import { addressesIn, isAddress } from '../address.ts';
-import { readMeta } from '../meta.ts';
 import type { Parsed } from '../problem.ts';
 import type { RawObject } from '../raw.ts';
 import { type Fields, fields, flag, integer, items, text, textMap, texts, word } from '../read.ts';
 import type { Report } from '../report.ts';
+import { parseKube } from './kube.ts';
 
 type Ports = KubeService['ports'];
 
 /** Reads a Service; a port without a number is left out. */
-export function parseService(raw: RawObject): Parsed<KubeService> {
-  const { meta, report } = readMeta('Service', raw);
-  if (!meta.name) return { ok: false, problems: report.problems };
-  const spec = fields(raw, 'spec', '', report);
-  const status = fields(raw, 'status', '', report);
-  const clusterIP = text(spec, 'clusterIP', 'spec', report);
-  const clusterIPs = texts(spec, 'clusterIPs', 'spec', report).filter(ip => ip !== '');
-  const headless = clusterIPs.length ? clusterIPs.includes('None') : clusterIP === 'None';
-  const loadBalancer = fields(status, 'loadBalancer', 'status', report);
-  const type = word(
-    spec,
-    'type',
-    ['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'],
-    'ClusterIP',
-    'spec',
-    report,
-  );
-  const externalName = text(spec, 'externalName', 'spec', report);
-  if (type === 'ExternalName' && !externalName) {
-    report.error('spec.externalName', 'a Service of type ExternalName needs it');
-    return { ok: false, problems: report.problems };
-  }
-  const value: KubeService = {
-    kind: 'Service',
-    meta,
-    type,
-    clusterIPs: headless ? [] : addressesOf(clusterIP, clusterIPs, report),
-    headless,
-    externalName: hostname(externalName),
-    selector: textMap(spec, 'selector', 'spec', report),
-    ports: readPorts(spec, report),
-    publishNotReady: flag(spec, 'publishNotReadyAddresses', false, 'spec', report),
-    internalTrafficPolicy: word(spec, 'internalTrafficPolicy', ['Cluster', 'Local'], 'Cluster', 'spec', report),
-    trafficDistribution: text(spec, 'trafficDistribution', 'spec', report),
-    externalIPs: texts(spec, 'externalIPs', 'spec', report),
-    loadBalancerAddresses: items(loadBalancer, 'ingress', 'status.loadBalancer', report)
-      .map(([item, at]) => text(item, 'ip', at, report) || text(item, 'hostname', at, report))
-      .filter(address => address !== ''),
-  };
-  return { ok: true, value, problems: report.problems };
-}
+export const parseService = (raw: RawObject): Parsed<KubeService> =>
+  parseKube('Service', raw, (meta, report) => {
+    const spec = fields(raw, 'spec', '', report);
+    const status = fields(raw, 'status', '', report);
+    const clusterIP = text(spec, 'clusterIP', 'spec', report);
+    const clusterIPs = texts(spec, 'clusterIPs', 'spec', report).filter(ip => ip !== '');
+    const headless = clusterIPs.length ? clusterIPs.includes('None') : clusterIP === 'None';
+    const loadBalancer = fields(status, 'loadBalancer', 'status', report);
+    const type = word(
+      spec,
+      'type',
+      ['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'],
+      'ClusterIP',
+      'spec',
+      report,
+    );
+    const externalName = text(spec, 'externalName', 'spec', report);
+    if (type === 'ExternalName' && !externalName) {
+      report.error('spec.externalName', 'a Service of type ExternalName needs it');
+      return undefined;
+    }
+    return {
+      kind: 'Service',
+      meta,
+      type,
+      clusterIPs: headless ? [] : addressesOf(clusterIP, clusterIPs, report),
+      headless,
+      externalName: hostname(externalName),
+      selector: textMap(spec, 'selector', 'spec', report),
+      ports: readPorts(spec, report),
+      publishNotReady: flag(spec, 'publishNotReadyAddresses', false, 'spec', report),
+      internalTrafficPolicy: word(spec, 'internalTrafficPolicy', ['Cluster', 'Local'], 'Cluster', 'spec', report),
+      trafficDistribution: text(spec, 'trafficDistribution', 'spec', report),
+      externalIPs: texts(spec, 'externalIPs', 'spec', report),
+      loadBalancerAddresses: items(loadBalancer, 'ingress', 'status.loadBalancer', report)
+        .map(([item, at]) => text(item, 'ip', at, report) || text(item, 'hostname', at, report))
+        .filter(address => address !== ''),
+    };
+  });
 
 function addressesOf(clusterIP: string, clusterIPs: readonly string[], report: Report): readonly string[] {
   if (clusterIPs.length) return addressesIn(clusterIPs, 'spec.clusterIPs', report);

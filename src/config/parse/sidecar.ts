@@ -183,10 +183,9 @@ function checkEgress(
       if (captureMode === CaptureMode.IPTABLES) report.error(`${path}.captureMode`, 'a socket cannot be captured');
     }
   } else if (bind) checkAddress(bind, `${path}.bind`, report);
-  const hosts = report.keep(listener.hosts, `${path}.hosts`, (host, at) => {
-    checkNamespacedHost(host, 'sidecar', at, report);
-    return host;
-  });
+  const hosts = report.keep(listener.hosts, `${path}.hosts`, (host, at) =>
+    checkNamespacedHost(host, 'sidecar', at, report),
+  );
   if (!hosts?.length) report.error(`${path}.hosts`, listener.hosts?.length ? 'no host is left' : 'a host is needed');
   return { ...listener, hosts };
 }

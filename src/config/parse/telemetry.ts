@@ -4,7 +4,7 @@ import { MetricsOverrides_TagOverride_Operation as TagOperation } from '../../pr
 import { checkCondition } from '../cel.ts';
 import type { Parsed } from '../problem.ts';
 import type { RawObject } from '../raw.ts';
-import { entry, type Report } from '../report.ts';
+import { each, entry, type Report } from '../report.ts';
 import { checkAttachment } from '../selector.ts';
 import { parseIstio } from './istio.ts';
 
@@ -17,27 +17,22 @@ function check(spec: telemetry.Telemetry, report: Report): telemetry.Telemetry {
   if ((spec.tracing?.length ?? 0) > 1) report.warning('spec.tracing', 'only the first is in force');
   return {
     ...spec,
-    tracing: report.keep(spec.tracing, 'spec.tracing', (tracing, at) => {
-      checkTracing(tracing, at, report);
-      return tracing;
-    }),
+    tracing: report.keep(spec.tracing, 'spec.tracing', (tracing, at) => checkTracing(tracing, at, report)),
     metrics: report.keep(spec.metrics, 'spec.metrics', (metrics, at) => {
       checkProviders(metrics.providers, at, report);
-      for (const [i, item] of (metrics.overrides ?? []).entries()) checkOverride(item, `${at}.overrides[${i}]`, report);
-      return metrics;
+      each(metrics.overrides, `${at}.overrides`, (override, place) => checkOverride(override, place, report));
     }),
     accessLogging: report.keep(spec.accessLogging, 'spec.accessLogging', (logging, at) => {
       checkProviders(logging.providers, at, report);
       if (logging.filter) checkCondition(logging.filter.expression, `${at}.filter.expression`, report);
-      return logging;
     }),
   };
 }
 
 function checkProviders(providers: readonly telemetry.ProviderRef[] | undefined, path: string, report: Report): void {
-  for (const [i, { name }] of (providers ?? []).entries()) {
-    if (!name) report.error(`${path}.providers[${i}].name`, 'the name of a provider of the mesh config is needed');
-  }
+  each(providers, `${path}.providers`, ({ name }, at) => {
+    if (!name) report.error(`${at}.name`, 'the name of a provider of the mesh config is needed');
+  });
 }
 
 function checkTracing(tracing: telemetry.Tracing, path: string, report: Report): void {

@@ -24,14 +24,13 @@ function check(spec: networking.VirtualService, report: Report, meta: ObjectMeta
   checkExportTo(spec.exportTo, meta.namespace, 'noneForbidden', 'spec.exportTo', report);
   const seen = new Overlaps();
   const hosts = report.keep(spec.hosts, 'spec.hosts', (host, at) => {
-    if (isAddress(host)) return host;
+    if (isAddress(host)) return;
     if (owner.gateway && owner.sni && host.startsWith('outbound_')) checkSniHost(host, at, report);
     else checkHost(host, at, report);
     if (host === '*' && !owner.gateway) report.error(at, 'the host "*" is only for VirtualServices of gateways');
     const other = seen.add(host);
     if (other === host) report.error(at, `"${host}" is there twice`);
     else if (other !== undefined) report.warning(at, `"${host}" overlaps with "${other}"`);
-    return host;
   });
   if (report.emptied(hosts, 'spec.hosts')) report.error('spec.hosts', 'no host is left');
   const checked = {

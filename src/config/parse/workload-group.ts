@@ -4,7 +4,7 @@ import { checkLabels } from '../host.ts';
 import { checkPort } from '../port.ts';
 import type { Parsed } from '../problem.ts';
 import type { RawObject } from '../raw.ts';
-import type { Report } from '../report.ts';
+import { each, type Report } from '../report.ts';
 import { parseIstio } from './istio.ts';
 
 /** Reads a WorkloadGroup. The template's address is not checked: each workload has its own. */
@@ -31,11 +31,9 @@ function checkProbe(probe: ReadinessProbe, path: string, report: Report): void {
     if (probe.httpGet.scheme && !/^HTTPS?$/.test(probe.httpGet.scheme)) {
       report.error(`${path}.httpGet.scheme`, 'it must be HTTP or HTTPS');
     }
-    for (const [i, { name = '' }] of (probe.httpGet.httpHeaders ?? []).entries()) {
-      if (!/^[-A-Za-z0-9]+$/.test(name)) {
-        report.error(`${path}.httpGet.httpHeaders[${i}].name`, `"${name}" is no header's name`);
-      }
-    }
+    each(probe.httpGet.httpHeaders, `${path}.httpGet.httpHeaders`, ({ name = '' }, at) => {
+      if (!/^[-A-Za-z0-9]+$/.test(name)) report.error(`${at}.name`, `"${name}" is no header's name`);
+    });
   } else if (probe.tcpSocket) {
     checkPort(probe.tcpSocket.port, `${path}.tcpSocket.port`, report);
   } else if (probe.exec) {
