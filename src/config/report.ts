@@ -2,6 +2,9 @@ import { addTo, keptList } from '../lists.ts';
 import type { ObjectKey } from '../object-key.ts';
 import type { Problem } from './problem.ts';
 
+/** Reports what is wrong with an item of a list; what it returns, if it does, stands in the item's place. */
+type Check<T> = ((item: T, path: string) => T) | ((item: T, path: string) => void);
+
 /**
  * Collects what is wrong with one object while it is read, and knows which parts of it that concerns: an error makes every part that holds its
  * field invalid, up to the smallest one that can be left out without changing what the rest means. An object with an error that no part
@@ -64,11 +67,7 @@ export class Report {
   }
 
   /** The items of a list without those in which something is wrong; in place of an item stands what `check` returns. */
-  keep<T>(
-    items: readonly T[] | undefined,
-    path: string,
-    check: (item: T, path: string) => T | undefined,
-  ): readonly T[] | undefined {
+  keep<T>(items: readonly T[] | undefined, path: string, check: Check<T>): readonly T[] | undefined {
     const list = this.#written(path);
     for (const index of this.#missing.get(list) ?? []) this.#absorb(`${list}[${index}]`);
     if (!items) return items;
@@ -96,11 +95,7 @@ export class Report {
   }
 
   /** As `keep`, where something must be left: if nothing would be, all of it is returned and stays wrong. */
-  keepSome<T>(
-    items: readonly T[] | undefined,
-    path: string,
-    check: (item: T, path: string) => T | undefined,
-  ): readonly T[] | undefined {
+  keepSome<T>(items: readonly T[] | undefined, path: string, check: Check<T>): readonly T[] | undefined {
     const checked = items?.map((item, i) => check(item, `${path}[${i}]`) ?? item);
     if (checked?.length && checked.every((_, i) => this.failed(`${path}[${i}]`))) return checked;
     if (!checked?.length && this.failed(path)) return checked;

@@ -15,6 +15,10 @@ export function typed<N extends MessageName>(
   return any;
 }
 
+/** An extension of Envoy: its messages name one and say how it is configured. */
+export const extension = <N extends MessageName>(name: string, type: N, config: MessageTypes[N]) =>
+  Object.freeze({ name, typed_config: typed(type, config) });
+
 /** The message inside an Any that has to be of the named type. Throws if it is of another one. */
 export function unpackAs<N extends MessageName>(name: N, any: Any): MessageTypes[N] {
   const found = typeName(any.type_url ?? '');

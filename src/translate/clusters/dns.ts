@@ -2,7 +2,7 @@
 
 import type { IpFamilies } from '../../istio/ip-families.ts';
 import { memo } from '../../memo.ts';
-import { typed } from '../../proto/any.ts';
+import { extension } from '../../proto/any.ts';
 import {
   type Cluster,
   type Cluster_CustomClusterType as CustomClusterType,
@@ -17,10 +17,12 @@ import type { ClusterTraits } from './cluster-traits.ts';
 /** Envoy's own resolver of names. */
 export const caresResolver = (
   config: MessageTypes['envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig'],
-): TypedExtensionConfig => ({
-  name: 'envoy.network.dns_resolver.cares',
-  typed_config: typed('envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig', config),
-});
+): TypedExtensionConfig =>
+  extension(
+    'envoy.network.dns_resolver.cares',
+    'envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig',
+    config,
+  );
 
 const RESOLVER = caresResolver({ udp_max_queries: { value: 100 } });
 
@@ -50,11 +52,13 @@ export const dnsCache = (hostname: string, families: IpFamilies): DnsCacheConfig
 
 /** The cluster type that resolves the host of each request. `insecure`: the TLS in force checks no names, which Envoy must be told to allow. */
 export const dynamicForwardProxy = memo(
-  (traits: ClusterTraits, hostname: string, insecure: boolean): CustomClusterType => ({
-    name: 'envoy.clusters.dynamic_forward_proxy',
-    typed_config: typed('envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig', {
-      dns_cache_config: dnsCache(hostname, traits),
-      allow_insecure_cluster_options: insecure || undefined,
-    }),
-  }),
+  (traits: ClusterTraits, hostname: string, insecure: boolean): CustomClusterType =>
+    extension(
+      'envoy.clusters.dynamic_forward_proxy',
+      'envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig',
+      {
+        dns_cache_config: dnsCache(hostname, traits),
+        allow_insecure_cluster_options: insecure || undefined,
+      },
+    ),
 );

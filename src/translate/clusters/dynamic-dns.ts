@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import type { IpFamilies } from '../../istio/ip-families.ts';
 import { memo } from '../../memo.ts';
 import type { Traits } from '../../model/proxy/traits.ts';
-import { typed } from '../../proto/any.ts';
+import { extension } from '../../proto/any.ts';
 import type { DnsCacheConfig } from '../../proto/generated/envoy/extensions/common/dynamic_forward_proxy/v3.ts';
 import type { HttpFilter } from '../../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import { caresResolver, lookupFamily } from './dns.ts';
@@ -40,12 +40,14 @@ export const sharedDnsCache = (families: IpFamilies, agent: string | undefined):
 });
 
 /** The filter by which a request's host is looked up. */
-export const forwardProxyFilter = (cache: DnsCacheConfig): HttpFilter => ({
-  name: 'envoy.filters.http.dynamic_forward_proxy',
-  typed_config: typed('envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig', {
-    dns_cache_config: cache,
-  }),
-});
+export const forwardProxyFilter = (cache: DnsCacheConfig): HttpFilter =>
+  extension(
+    'envoy.filters.http.dynamic_forward_proxy',
+    'envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig',
+    {
+      dns_cache_config: cache,
+    },
+  );
 
 /** The one that every outbound connection manager has. */
 export const sharedForwardProxy = memo(

@@ -3,7 +3,7 @@
 import { inboundSources } from '../../istio/ip-families.ts';
 import type { MeshSettings } from '../../istio/settings.ts';
 import { memo } from '../../memo.ts';
-import { typed } from '../../proto/any.ts';
+import { extension } from '../../proto/any.ts';
 import {
   type Cluster,
   Cluster_LbPolicy as LbPolicy,
@@ -63,13 +63,14 @@ export const dynamicDnsCluster = memo(
       name: ALLOW_ANY_DYNAMIC_DNS_CLUSTER,
       alt_stat_name: delimited(ALLOW_ANY_DYNAMIC_DNS_CLUSTER),
       lb_policy: LbPolicy.CLUSTER_PROVIDED,
-      cluster_type: {
-        name: 'envoy.clusters.dynamic_forward_proxy',
-        typed_config: typed('envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig', {
+      cluster_type: extension(
+        'envoy.clusters.dynamic_forward_proxy',
+        'envoy.extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig',
+        {
           dns_cache_config: sharedDnsCache(traits, agent),
           allow_insecure_cluster_options: true,
-        }),
-      },
+        },
+      ),
       typed_extension_protocol_options: passthroughHttpOptions(traits),
       ...connectionPool(mesh.config, undefined, undefined),
       filters: metadataExchange(traits),

@@ -1,7 +1,7 @@
 /** How a cluster speaks HTTP to its endpoints (istio: setUpstreamProtocol, applyH2Upgrade and the HTTP half of applyConnectionPool). */
 
 import { isHttp, isHttp2, isUnsupported, type Protocol } from '../../istio/protocol.ts';
-import { typed } from '../../proto/any.ts';
+import { extension, typed } from '../../proto/any.ts';
 import type {
   HttpProtocolOptions as CommonOptions,
   Http1ProtocolOptions,
@@ -23,10 +23,11 @@ const TYPE = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 /** Header names keep the case in which they came. */
 export const PRESERVE_CASE: Http1ProtocolOptions = {
   header_key_format: {
-    stateful_formatter: {
-      name: 'preserve_case',
-      typed_config: typed('envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig', {}),
-    },
+    stateful_formatter: extension(
+      'preserve_case',
+      'envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig',
+      {},
+    ),
   },
 };
 

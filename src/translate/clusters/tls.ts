@@ -2,7 +2,7 @@
 
 import { isUnsupported } from '../../istio/protocol.ts';
 import type { Service, ServicePort } from '../../model/services/service.ts';
-import { typed } from '../../proto/any.ts';
+import { extension, typed } from '../../proto/any.ts';
 import type { Cluster_TransportSocketMatch as TransportSocketMatch } from '../../proto/generated/envoy/config/cluster/v3.ts';
 import type { TransportSocket } from '../../proto/generated/envoy/config/core/v3.ts';
 import {
@@ -68,13 +68,11 @@ const TLS_VERSIONS: TlsParameters = {
 };
 const SYSTEM_ROOTS = '/etc/ssl/certs/ca-certificates.crt';
 
-const tlsSocket = (common: CommonTlsContext, sni: string | undefined): TransportSocket => ({
-  name: 'envoy.transport_sockets.tls',
-  typed_config: typed('envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext', {
+const tlsSocket = (common: CommonTlsContext, sni: string | undefined): TransportSocket =>
+  extension('envoy.transport_sockets.tls', 'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext', {
     common_tls_context: common,
     sni: sni || undefined,
-  }),
-});
+  });
 
 const exactly = (names: readonly string[]): CertificateValidationContext => ({
   match_subject_alt_names: names.length ? names.map(exact => ({ exact })) : undefined,
@@ -228,13 +226,15 @@ export function upstreamTls(input: TlsInput): UpstreamTls {
 
 /** The sockets of a cluster wrapped so that each connection starts with a PROXY protocol header of the version. */
 export function withProxyProtocol(tls: UpstreamTls, version: 0 | 1): UpstreamTls {
-  const wrap = (transport_socket: TransportSocket | undefined): TransportSocket => ({
-    name: 'envoy.transport_sockets.upstream_proxy_protocol',
-    typed_config: typed('envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport', {
-      config: { version: version || undefined },
-      transport_socket: transport_socket ?? { name: 'raw_buffer', typed_config: RAW_BUFFER },
-    }),
-  });
+  const wrap = (transport_socket: TransportSocket | undefined): TransportSocket =>
+    extension(
+      'envoy.transport_sockets.upstream_proxy_protocol',
+      'envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport',
+      {
+        config: { version: version || undefined },
+        transport_socket: transport_socket ?? { name: 'raw_buffer', typed_config: RAW_BUFFER },
+      },
+    );
   if (tls.transport_socket_matches) {
     const matches = tls.transport_socket_matches.map(m => ({ ...m, transport_socket: wrap(m.transport_socket) }));
     return { ...tls, transport_socket_matches: matches };

@@ -12,7 +12,7 @@ import {
   matchesWithin,
 } from './listener-match.ts';
 import { merge } from './merge.ts';
-import { connectionManager, patchNetworkFilters, withConnectionManager } from './network-filter.ts';
+import { connectionManager, connectionManagerFilter, patchNetworkFilters } from './network-filter.ts';
 import { keptName, mergedOrRemoved, type Outcome, outcome, type PatchLog, untouched } from './outcome.ts';
 import { type Patch, type Patches, replacesLists } from './patch.ts';
 import { isForRoutes, onlyRoutes, patchedRoutes, type RoutePatches } from './route-configuration.ts';
@@ -105,7 +105,7 @@ function patchInlineRoutes(listener: Listener, patches: RoutePatches, log: Patch
       const route_config = patchedRoutes(routes, patches, [], log);
       if (route_config === routes) return filter;
       changed = true;
-      return withConnectionManager(filter, { ...manager, route_config });
+      return connectionManagerFilter({ ...manager, route_config });
     });
     return { ...chain, filters };
   };

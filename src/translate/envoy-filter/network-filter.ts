@@ -1,6 +1,6 @@
 import { keptList } from '../../lists.ts';
 import { memo } from '../../memo.ts';
-import { typed, typeName, unpackAs } from '../../proto/any.ts';
+import { extension, typeName, unpackAs } from '../../proto/any.ts';
 import type { Filter, FilterChain, Listener } from '../../proto/generated/envoy/config/listener/v3.ts';
 import type {
   HttpConnectionManager,
@@ -28,11 +28,9 @@ const unpacked = memo((config: Any): HttpConnectionManager => unpackAs(HCM, conf
 export const connectionManager = ({ name, typed_config: config }: Filter): HttpConnectionManager | undefined =>
   name === HTTP_CONNECTION_MANAGER && config && typeName(config.type_url ?? '') === HCM ? unpacked(config) : undefined;
 
-/** A filter with another connection manager inside. */
-export const withConnectionManager = ({ name }: Filter, manager: HttpConnectionManager): Filter => ({
-  name,
-  typed_config: typed(HCM, manager),
-});
+/** A connection manager as a filter. */
+export const connectionManagerFilter = (manager: HttpConnectionManager): Filter =>
+  extension(HTTP_CONNECTION_MANAGER, HCM, manager);
 
 const network: ElementMatch<Filter> = { chooses: choosesFilter, matches: matchesFilter };
 const http: ElementMatch<HttpFilter> = { chooses: choosesHttpFilter, matches: matchesHttpFilter };
@@ -43,7 +41,7 @@ function withHttpFilters(filter: Filter, patches: readonly Patch<HttpFilter>[], 
   const before = manager.http_filters ?? [];
   const edited = editedFilters(before, patches, http, log).map(each => withMerges(each, patches, http, log));
   const http_filters = keptList(before, edited);
-  return http_filters === before ? filter : withConnectionManager(filter, { ...manager, http_filters });
+  return http_filters === before ? filter : connectionManagerFilter({ ...manager, http_filters });
 }
 
 /** Patches the network filters of a chain, and the HTTP filters inside of its connection manager (istio: patchNetworkFilters). */

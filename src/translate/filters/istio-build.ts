@@ -2,7 +2,7 @@
 
 import { memo } from '../../memo.ts';
 import type { EnvoyBuild } from '../../model/proxy/traits.ts';
-import { typed } from '../../proto/any.ts';
+import { extension, typed } from '../../proto/any.ts';
 import type { Filter } from '../../proto/generated/envoy/config/listener/v3.ts';
 import type { HttpFilter } from '../../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import { FilterConfig_Protocol as Upstream } from '../../proto/generated/istio/envoy/config/filter/http/alpn/v2alpha1.ts';
@@ -63,15 +63,12 @@ export const exchangesTcpMetadata = (build: EnvoyBuild): boolean =>
 export const tcpMetadataExchange = (build: EnvoyBuild): readonly Filter[] =>
   exchangesTcpMetadata(build) ? [TCP_METADATA_EXCHANGE] : [];
 
-const ALPN: HttpFilter = Object.freeze({
-  name: 'istio.alpn',
-  typed_config: typed('istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig', {
-    alpn_override: [
-      { upstream_protocol: Upstream.HTTP10, alpn_override: ['istio-http/1.0', 'istio', 'http/1.0'] },
-      { upstream_protocol: Upstream.HTTP11, alpn_override: ['istio-http/1.1', 'istio', 'http/1.1'] },
-      { upstream_protocol: Upstream.HTTP2, alpn_override: ['istio-h2', 'istio', 'h2'] },
-    ],
-  }),
+const ALPN: HttpFilter = extension('istio.alpn', 'istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig', {
+  alpn_override: [
+    { upstream_protocol: Upstream.HTTP10, alpn_override: ['istio-http/1.0', 'istio', 'http/1.0'] },
+    { upstream_protocol: Upstream.HTTP11, alpn_override: ['istio-http/1.1', 'istio', 'http/1.1'] },
+    { upstream_protocol: Upstream.HTTP2, alpn_override: ['istio-h2', 'istio', 'h2'] },
+  ],
 });
 
 /** The filter that tells the server's sidecar which HTTP version it carries, by the ALPN of mutual TLS. */
@@ -79,7 +76,7 @@ export const alpn = (build: EnvoyBuild): readonly HttpFilter[] =>
   lists(build, 'istio.alpn', 'envoy.filters.http.alpn') ? [ALPN] : [];
 
 const STATS = 'istio.stats';
-const stats = (config: PluginConfig) => ({ name: STATS, typed_config: typed('stats.PluginConfig', config) });
+const stats = (config: PluginConfig) => extension(STATS, 'stats.PluginConfig', config);
 
 /** Istio's metrics of requests. */
 export const httpStats = (build: EnvoyBuild, configs: readonly PluginConfig[]): readonly HttpFilter[] =>

@@ -2,7 +2,7 @@ import { hasUsableKey } from '../../config/jwks.ts';
 import type { RequestAuthentication } from '../../istio/config.ts';
 import { compare } from '../../istio/object.ts';
 import { onlyItem } from '../../lists.ts';
-import { typed } from '../../proto/any.ts';
+import { extension } from '../../proto/any.ts';
 import type { JwtProvider, JwtRequirement } from '../../proto/generated/envoy/extensions/filters/http/jwt_authn/v3.ts';
 import type { HttpFilter } from '../../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import type { JWTRule } from '../../proto/generated/istio/security/v1beta1.ts';
@@ -67,13 +67,10 @@ export function jwtFilters(
   if (rules.length === 0) return [];
   const names = rules.map((_, i) => `origins-${i}`);
   return [
-    {
-      name: JWT_AUTHN,
-      typed_config: typed('envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication', {
-        providers: Object.fromEntries(rules.map((r, i) => [`origins-${i}`, provider(r, clearRouteCache)])),
-        rules: [{ match: { prefix: '/' }, requires: requirement(names) }],
-        bypass_cors_preflight: true,
-      }),
-    },
+    extension(JWT_AUTHN, 'envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication', {
+      providers: Object.fromEntries(rules.map((r, i) => [`origins-${i}`, provider(r, clearRouteCache)])),
+      rules: [{ match: { prefix: '/' }, requires: requirement(names) }],
+      bypass_cors_preflight: true,
+    }),
   ];
 }

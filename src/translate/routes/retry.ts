@@ -1,23 +1,25 @@
 import { STATUS_CODES } from '../../node-http.ts';
-import { typed } from '../../proto/any.ts';
+import { extension } from '../../proto/any.ts';
 import type { RetryPolicy } from '../../proto/generated/envoy/config/route/v3.ts';
 import type { HTTPRetry } from '../../proto/generated/istio/networking/v1alpha3.ts';
 
 const DEFAULT_RETRY_ON = 'connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes';
 
 const PREVIOUS_HOSTS: RetryPolicy['retry_host_predicate'] = [
-  {
-    name: 'envoy.retry_host_predicates.previous_hosts',
-    typed_config: typed('envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate', {}),
-  },
+  extension(
+    'envoy.retry_host_predicates.previous_hosts',
+    'envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate',
+    {},
+  ),
 ];
 
-const PREVIOUS_PRIORITIES: RetryPolicy['retry_priority'] = {
-  name: 'envoy.retry_priorities.previous_priorities',
-  typed_config: typed('envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig', {
+const PREVIOUS_PRIORITIES: RetryPolicy['retry_priority'] = extension(
+  'envoy.retry_priorities.previous_priorities',
+  'envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig',
+  {
     update_frequency: 2,
-  }),
-};
+  },
+);
 
 /** Splits `retryOn` into Envoy's conditions and status codes; codes alone imply `retriable-status-codes`. */
 function conditions(retryOn: string): { retry_on: string; retriable_status_codes?: readonly number[] } {

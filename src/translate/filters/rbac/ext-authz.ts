@@ -1,5 +1,5 @@
 import { byKey } from '../../../istio/object.ts';
-import { typed } from '../../../proto/any.ts';
+import { extension } from '../../../proto/any.ts';
 import { ApiVersion } from '../../../proto/generated/envoy/config/core/v3.ts';
 import type { ExtAuthz } from '../../../proto/generated/envoy/extensions/filters/http/ext_authz/v3.ts';
 import type { ExtAuthz as NetworkExtAuthz } from '../../../proto/generated/envoy/extensions/filters/network/ext_authz/v3.ts';
@@ -132,13 +132,9 @@ export function authorizer(
 }
 
 /** An authorizer's HTTP filter, encoded. */
-export const httpAuthorizer = (config: ExtAuthz) => ({
-  name: 'envoy.filters.http.ext_authz',
-  typed_config: typed('envoy.extensions.filters.http.ext_authz.v3.ExtAuthz', config),
-});
+export const httpAuthorizer = (config: ExtAuthz) =>
+  extension('envoy.filters.http.ext_authz', 'envoy.extensions.filters.http.ext_authz.v3.ExtAuthz', config);
 
 /** An authorizer's network filter, encoded. */
-export const networkAuthorizer = (config: NetworkExtAuthz) => ({
-  name: 'envoy.filters.network.ext_authz',
-  typed_config: typed('envoy.extensions.filters.network.ext_authz.v3.ExtAuthz', config),
-});
+export const networkAuthorizer = (config: NetworkExtAuthz) =>
+  extension('envoy.filters.network.ext_authz', 'envoy.extensions.filters.network.ext_authz.v3.ExtAuthz', config);

@@ -1,7 +1,7 @@
 import type { Problem } from '../../../config/problem.ts';
 import type { AuthorizationPolicy } from '../../../istio/config.ts';
 import type { MeshSettings } from '../../../istio/settings.ts';
-import { typed } from '../../../proto/any.ts';
+import { extension } from '../../../proto/any.ts';
 import type { Filter } from '../../../proto/generated/envoy/config/listener/v3.ts';
 import { type RBAC, RBAC_Action } from '../../../proto/generated/envoy/config/rbac/v3.ts';
 import type { HttpFilter } from '../../../proto/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
@@ -17,15 +17,11 @@ interface Rules {
   readonly shadow_rules_stat_prefix?: string | undefined;
 }
 
-const httpRbac = (rules: Rules): HttpFilter => ({
-  name: HTTP_RBAC,
-  typed_config: typed('envoy.extensions.filters.http.rbac.v3.RBAC', rules),
-});
+const httpRbac = (rules: Rules): HttpFilter =>
+  extension(HTTP_RBAC, 'envoy.extensions.filters.http.rbac.v3.RBAC', rules);
 
-const networkRbac = (rules: Rules): Filter => ({
-  name: NETWORK_RBAC,
-  typed_config: typed('envoy.extensions.filters.network.rbac.v3.RBAC', { ...rules, stat_prefix: 'tcp.' }),
-});
+const networkRbac = (rules: Rules): Filter =>
+  extension(NETWORK_RBAC, 'envoy.extensions.filters.network.rbac.v3.RBAC', { ...rules, stat_prefix: 'tcp.' });
 
 /** Filters and what was wrong with the policies that they are made from. */
 export interface Authorization {

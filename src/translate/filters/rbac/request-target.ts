@@ -3,7 +3,7 @@
  * what an application may take for the same, and what Envoy's matchers overlook: nobody passes a DENY by another spelling.
  */
 
-import { typed } from '../../../proto/any.ts';
+import { extension } from '../../../proto/any.ts';
 import type { Permission } from '../../../proto/generated/envoy/config/rbac/v3.ts';
 import type { StringMatcher } from '../../../proto/generated/envoy/type/matcher/v3.ts';
 import { headerMatcher, literally, regexMatcher, valueMatcher } from './matchers.ts';
@@ -34,12 +34,9 @@ export function pathPermission(value: string, restricts: boolean): Permission {
   if (restricts) return everyFittingPath(value);
   const template = value.replaceAll('{**}', '**').replaceAll('{*}', '*');
   return {
-    uri_template: {
-      name: 'uri-template',
-      typed_config: typed('envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig', {
-        path_template: template,
-      }),
-    },
+    uri_template: extension('uri-template', 'envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig', {
+      path_template: template,
+    }),
   };
 }
 

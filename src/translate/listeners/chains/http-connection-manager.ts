@@ -1,7 +1,7 @@
 import type { MeshSettings } from '../../../istio/settings.ts';
 import type { Traits } from '../../../model/proxy/traits.ts';
 import { hasExtension } from '../../../model/proxy/traits.ts';
-import { typed } from '../../../proto/any.ts';
+import { extension, typed } from '../../../proto/any.ts';
 import type { AccessLog } from '../../../proto/generated/envoy/config/accesslog/v3.ts';
 import type { HttpProtocolOptions } from '../../../proto/generated/envoy/config/core/v3.ts';
 import type { Filter } from '../../../proto/generated/envoy/config/listener/v3.ts';
@@ -195,10 +195,9 @@ function httpConnectionManager(context: HttpContext, options: HttpOptions): Http
 }
 
 /** The connection manager as a network filter, encoded. */
-export const httpConnectionManagerFilter = (context: HttpContext, options: HttpOptions): Filter => ({
-  name: HTTP_CONNECTION_MANAGER,
-  typed_config: typed(
+export const httpConnectionManagerFilter = (context: HttpContext, options: HttpOptions): Filter =>
+  extension(
+    HTTP_CONNECTION_MANAGER,
     'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager',
     httpConnectionManager(context, options),
-  ),
-});
+  );

@@ -5,7 +5,7 @@ import { memo } from '../../../memo.ts';
 import { hasExtension, type Traits } from '../../../model/proxy/traits.ts';
 import type { EffectiveDestinationRule } from '../../../model/routing/destination-rules.ts';
 import type { Service } from '../../../model/services/service.ts';
-import { typed } from '../../../proto/any.ts';
+import { extension } from '../../../proto/any.ts';
 import type { AccessLog } from '../../../proto/generated/envoy/config/accesslog/v3.ts';
 import type { Filter } from '../../../proto/generated/envoy/config/listener/v3.ts';
 import { FilterStateValue_SharedWithUpstream as SharedWithUpstream } from '../../../proto/generated/envoy/extensions/filters/common/set_filter_state/v3.ts';
@@ -87,10 +87,7 @@ export function networkFilters(context: TcpContext, target: TcpTarget): readonly
     tunneling_config: target.withoutTunnel ? undefined : tunnel(rule, target.subset),
     access_log: context.accessLogs,
   };
-  const tcpProxy: Filter = {
-    name: TCP_PROXY,
-    typed_config: typed('envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', proxy),
-  };
+  const tcpProxy: Filter = extension(TCP_PROXY, 'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy', proxy);
   return [
     ...(target.exchangesMetadata ? tcpMetadataExchange(traits.build) : []),
     ...context.customAuthorization,
@@ -103,9 +100,10 @@ export function networkFilters(context: TcpContext, target: TcpTarget): readonly
   ];
 }
 
-const PLAIN_TCP: Filter = Object.freeze({
-  name: 'envoy.filters.network.set_filter_state',
-  typed_config: typed('envoy.extensions.filters.network.set_filter_state.v3.Config', {
+const PLAIN_TCP: Filter = extension(
+  'envoy.filters.network.set_filter_state',
+  'envoy.extensions.filters.network.set_filter_state.v3.Config',
+  {
     on_new_connection: [
       {
         object_key: 'envoy.network.application_protocols',
@@ -113,8 +111,8 @@ const PLAIN_TCP: Filter = Object.freeze({
         shared_with_upstream: SharedWithUpstream.ONCE,
       },
     ],
-  }),
-});
+  },
+);
 
 /** Has a stock Envoy offer what Istio's clients offer for TCP: its clusters speak of HTTP where the protocol of a port is not known. */
 const plainTcp = ({ certificates, build }: Traits): readonly Filter[] =>
@@ -138,25 +136,23 @@ export function isWithinMesh(
 const mongo = ({ protocol, statPrefix }: TcpTarget, traits: Traits): readonly Filter[] =>
   protocol === 'Mongo' && hasExtension(traits.build, 'envoy.filters.network.mongo_proxy')
     ? [
-        {
-          name: 'envoy.filters.network.mongo_proxy',
-          typed_config: typed('envoy.extensions.filters.network.mongo_proxy.v3.MongoProxy', {
-            stat_prefix: statPrefix,
-          }),
-        },
+        extension('envoy.filters.network.mongo_proxy', 'envoy.extensions.filters.network.mongo_proxy.v3.MongoProxy', {
+          stat_prefix: statPrefix,
+        }),
       ]
     : [];
 
 const sniForwardProxy = (service: Service, port: number, traits: Traits): readonly Filter[] =>
   hasExtension(traits.build, 'envoy.filters.network.sni_dynamic_forward_proxy')
     ? [
-        {
-          name: SNI_DYNAMIC_FORWARD_PROXY,
-          typed_config: typed('envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3.FilterConfig', {
+        extension(
+          SNI_DYNAMIC_FORWARD_PROXY,
+          'envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3.FilterConfig',
+          {
             dns_cache_config: dnsCache(service.hostname, traits),
             port_value: port,
-          }),
-        },
+          },
+        ),
       ]
     : [];
 

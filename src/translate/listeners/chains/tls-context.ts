@@ -1,7 +1,7 @@
 import type { MeshSettings } from '../../../istio/settings.ts';
 import { memo } from '../../../memo.ts';
 import type { Traits } from '../../../model/proxy/traits.ts';
-import { typed } from '../../../proto/any.ts';
+import { extension } from '../../../proto/any.ts';
 import type { TransportSocket } from '../../../proto/generated/envoy/config/core/v3.ts';
 import {
   type DownstreamTlsContext,
@@ -27,10 +27,8 @@ export const ALPN_HTTP: readonly string[] = ['h2', 'http/1.1'];
 export const ALPN_WITH_METADATA_EXCHANGE: readonly string[] = ['istio-peer-exchange', 'h2', 'http/1.1'];
 
 /** The transport socket of a server that speaks TLS. */
-export const tlsSocket = (context: DownstreamTlsContext): TransportSocket => ({
-  name: 'envoy.transport_sockets.tls',
-  typed_config: typed('envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext', context),
-});
+export const tlsSocket = (context: DownstreamTlsContext): TransportSocket =>
+  extension('envoy.transport_sockets.tls', 'envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext', context);
 
 /** The certificate of a proxy: files that its metadata names to the agent, else its own of the mesh. */
 export function serverCertificate(traits: Traits): SdsSecretConfig {

@@ -1,6 +1,6 @@
 import type { MeshSettings } from '../../../istio/settings.ts';
 import { memo } from '../../../memo.ts';
-import { typed } from '../../../proto/any.ts';
+import { extension } from '../../../proto/any.ts';
 import type { AccessLog } from '../../../proto/generated/envoy/config/accesslog/v3.ts';
 import type { SubstitutionFormatString, TypedExtensionConfig } from '../../../proto/generated/envoy/config/core/v3.ts';
 import type { Struct } from '../../../proto/generated/google/protobuf.ts';
@@ -46,10 +46,11 @@ const JSON_LOG_FORMAT: Struct = struct({
 
 const REQ_WITHOUT_QUERY = '%REQ_WITHOUT_QUERY';
 
-const REQ_WITHOUT_QUERY_FORMATTER: TypedExtensionConfig = {
-  name: 'envoy.formatter.req_without_query',
-  typed_config: typed('envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery', {}),
-};
+const REQ_WITHOUT_QUERY_FORMATTER: TypedExtensionConfig = extension(
+  'envoy.formatter.req_without_query',
+  'envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery',
+  {},
+);
 
 /** The formatter extensions that a text and the top-level strings of a structure need. */
 export function formatters(text: string, labels: Struct | undefined): readonly TypedExtensionConfig[] | undefined {
@@ -94,10 +95,11 @@ export function structFormat(labels: Struct | undefined, omitEmpty: boolean): Su
 }
 
 /** An access log that writes to a file. */
-export const fileAccessLog = (path: string, format: SubstitutionFormatString): AccessLog => ({
-  name: 'envoy.access_loggers.file',
-  typed_config: typed('envoy.extensions.access_loggers.file.v3.FileAccessLog', { path, log_format: format }),
-});
+export const fileAccessLog = (path: string, format: SubstitutionFormatString): AccessLog =>
+  extension('envoy.access_loggers.file', 'envoy.extensions.access_loggers.file.v3.FileAccessLog', {
+    path,
+    log_format: format,
+  });
 
 /** The access log of MeshConfig.accessLogFile, in the mesh's encoding and format. */
 export const meshFileAccessLog = memo((mesh: MeshSettings, path: string): AccessLog => {

@@ -1,6 +1,6 @@
 import { byKey } from '../../../istio/object.ts';
 import type { MeshSettings } from '../../../istio/settings.ts';
-import { typed } from '../../../proto/any.ts';
+import { extension } from '../../../proto/any.ts';
 import type { AccessLog } from '../../../proto/generated/envoy/config/accesslog/v3.ts';
 import { ApiVersion } from '../../../proto/generated/envoy/config/core/v3.ts';
 import type {
@@ -47,15 +47,17 @@ const common = (
   filter_state_objects_to_log: state,
 });
 
-const httpGrpcLog = (config: HttpGrpcAccessLogConfig): AccessLog => ({
-  name: 'envoy.access_loggers.http_grpc',
-  typed_config: typed('envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig', config),
-});
+const httpGrpcLog = (config: HttpGrpcAccessLogConfig): AccessLog =>
+  extension(
+    'envoy.access_loggers.http_grpc',
+    'envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig',
+    config,
+  );
 
-const tcpGrpcLog = (common_config: CommonGrpcAccessLogConfig): AccessLog => ({
-  name: 'envoy.tcp_grpc_access_log',
-  typed_config: typed('envoy.extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig', { common_config }),
-});
+const tcpGrpcLog = (common_config: CommonGrpcAccessLogConfig): AccessLog =>
+  extension('envoy.tcp_grpc_access_log', 'envoy.extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig', {
+    common_config,
+  });
 
 /** The access log service of the bootstrap (MeshConfig.enableEnvoyAccessLogService). */
 export function grpcAccessLog(kind: 'http' | 'tcp' | 'listener'): AccessLog {
@@ -115,9 +117,10 @@ function openTelemetryLog(
   const body = logFormat?.text || TEXT_LOG_FORMAT;
   const labels = logFormat?.labels;
   const attributes = Object.entries(labels?.fields ?? {}).sort(byKey);
-  return {
-    name: 'envoy.access_loggers.open_telemetry',
-    typed_config: typed('envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig', {
+  return extension(
+    'envoy.access_loggers.open_telemetry',
+    'envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig',
+    {
       common_config: common(logName || 'otel_envoy_accesslog', service, PEER_AND_WASM_STATE),
       disable_builtin_labels: true,
       body: { string_value: body },
@@ -126,6 +129,6 @@ function openTelemetryLog(
           ? { values: attributes.map(([key, v]) => ({ key, value: { string_value: v.string_value ?? '' } })) }
           : undefined,
       formatters: formatters(body, labels),
-    }),
-  };
+    },
+  );
 }

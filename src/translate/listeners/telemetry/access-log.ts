@@ -3,7 +3,7 @@ import type { MeshSettings } from '../../../istio/settings.ts';
 import { memo } from '../../../memo.ts';
 import type { EnvoyBuild } from '../../../model/proxy/traits.ts';
 import { hasExtension } from '../../../model/proxy/traits.ts';
-import { typed } from '../../../proto/any.ts';
+import { extension } from '../../../proto/any.ts';
 import type { AccessLog, AccessLogFilter } from '../../../proto/generated/envoy/config/accesslog/v3.ts';
 import type { ProviderHosts } from '../../provider-cluster.ts';
 import type { ListenerClass } from '../../proxy-config.ts';
@@ -25,10 +25,9 @@ const NO_CHAIN: AccessLogFilter = { response_flag_filter: { flags: ['NR'] } };
 const CEL_FILTER = 'envoy.access_loggers.extension_filters.cel';
 
 const celFilter = (expression: string): AccessLogFilter => ({
-  extension_filter: {
-    name: CEL_FILTER,
-    typed_config: typed('envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter', { expression }),
-  },
+  extension_filter: extension(CEL_FILTER, 'envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter', {
+    expression,
+  }),
 });
 
 const withFilters = (log: AccessLog, filters: readonly AccessLogFilter[]): AccessLog => {

@@ -1,5 +1,5 @@
 import type { Traits } from '../../../model/proxy/traits.ts';
-import { typed } from '../../../proto/any.ts';
+import { extension, typed } from '../../../proto/any.ts';
 import type {
   HeaderValueOption,
   HttpService,
@@ -64,33 +64,26 @@ function zipkin(
       }
     : { collector_cluster: service.cluster, collector_endpoint: path, collector_hostname: service.hostname };
   const w3c = provider.traceContextOption === 1 && speaks(traits, [1, 28], [1, 36]);
-  return {
-    name: 'envoy.tracers.zipkin',
-    typed_config: typed('envoy.config.trace.v3.ZipkinConfig', {
-      ...collector,
-      collector_endpoint_version: ZipkinConfig_CollectorEndpointVersion.HTTP_JSON,
-      trace_id_128bit: !(provider.enable64bitTraceId ?? false),
-      shared_span_context: bool(false),
-      trace_context_option: w3c ? ZipkinConfig_TraceContextOption.USE_B3_WITH_W3C_PROPAGATION : undefined,
-    }),
-  };
+  return extension('envoy.tracers.zipkin', 'envoy.config.trace.v3.ZipkinConfig', {
+    ...collector,
+    collector_endpoint_version: ZipkinConfig_CollectorEndpointVersion.HTTP_JSON,
+    trace_id_128bit: !(provider.enable64bitTraceId ?? false),
+    shared_span_context: bool(false),
+    trace_context_option: w3c ? ZipkinConfig_TraceContextOption.USE_B3_WITH_W3C_PROPAGATION : undefined,
+  });
 }
 
-const ENVIRONMENT_DETECTOR: TypedExtensionConfig = {
-  name: 'envoy.tracers.opentelemetry.resource_detectors.environment',
-  typed_config: typed(
-    'envoy.extensions.tracers.opentelemetry.resource_detectors.v3.EnvironmentResourceDetectorConfig',
-    {},
-  ),
-};
+const ENVIRONMENT_DETECTOR: TypedExtensionConfig = extension(
+  'envoy.tracers.opentelemetry.resource_detectors.environment',
+  'envoy.extensions.tracers.opentelemetry.resource_detectors.v3.EnvironmentResourceDetectorConfig',
+  {},
+);
 
-const DYNATRACE_DETECTOR: TypedExtensionConfig = {
-  name: 'envoy.tracers.opentelemetry.resource_detectors.dynatrace',
-  typed_config: typed(
-    'envoy.extensions.tracers.opentelemetry.resource_detectors.v3.DynatraceResourceDetectorConfig',
-    {},
-  ),
-};
+const DYNATRACE_DETECTOR: TypedExtensionConfig = extension(
+  'envoy.tracers.opentelemetry.resource_detectors.dynatrace',
+  'envoy.extensions.tracers.opentelemetry.resource_detectors.v3.DynatraceResourceDetectorConfig',
+  {},
+);
 
 function dynatraceSampler(
   provider: MeshConfig_ExtensionProvider_OpenTelemetryTracingProvider,
@@ -110,15 +103,16 @@ function dynatraceSampler(
     },
     request_headers_to_add: headers(http.headers),
   };
-  return {
-    name: 'envoy.tracers.opentelemetry.samplers.dynatrace',
-    typed_config: typed('envoy.extensions.tracers.opentelemetry.samplers.v3.DynatraceSamplerConfig', {
+  return extension(
+    'envoy.tracers.opentelemetry.samplers.dynatrace',
+    'envoy.extensions.tracers.opentelemetry.samplers.v3.DynatraceSamplerConfig',
+    {
       tenant: sampler.tenant,
       cluster_id: sampler.clusterId,
       root_spans_per_minute: sampler.rootSpansPerMinute,
       http_service: api,
-    }),
-  };
+    },
+  );
 }
 
 function openTelemetry(
@@ -153,15 +147,12 @@ function openTelemetry(
           initial_metadata: provider.grpc?.initialMetadata?.map(h => ({ key: h.name, value: headerValue(h) })),
         },
       };
-  return {
-    name: 'envoy.tracers.opentelemetry',
-    typed_config: typed('envoy.config.trace.v3.OpenTelemetryConfig', {
-      ...exporter,
-      service_name: semantic ? identity.otelService : identity.serviceCluster,
-      resource_detectors: detectors,
-      sampler,
-    }),
-  };
+  return extension('envoy.tracers.opentelemetry', 'envoy.config.trace.v3.OpenTelemetryConfig', {
+    ...exporter,
+    service_name: semantic ? identity.otelService : identity.serviceCluster,
+    resource_detectors: detectors,
+    sampler,
+  });
 }
 
 /** The tracer of an extension provider; undefined where it is none or its service is not known (istio: configureFromProviderConfig). */
