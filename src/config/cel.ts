@@ -1,5 +1,6 @@
 import { regexFault } from './regex.ts';
 import type { Report } from './report.ts';
+import { Fault, faultOf } from './syntax.ts';
 
 /** Reports a condition that Envoy's Common Expression Language does not take. */
 export function checkCondition(expression: string | undefined, path: string, report: Report): void {
@@ -15,18 +16,8 @@ export function checkCondition(expression: string | undefined, path: string, rep
  * What is wrong with an expression; undefined when nothing is. No package for CEL does as well: @bufbuild/cel takes escapes that Envoy refuses, and
  * long sums in square time; @marcbachmann/cel-js refuses `.5` and names that begin with a dot.
  */
-export function celFault(expression: string): string | undefined {
-  try {
-    new Parser(tokens(expression)).whole();
-    return undefined;
-  } catch (fault) {
-    if (fault instanceof Fault) return fault.message;
-    throw fault;
-  }
-}
-
-/** Leaves the recursive parser; never leaves this file. */
-class Fault extends Error {}
+export const celFault = (expression: string): string | undefined =>
+  faultOf(() => new Parser(tokens(expression)).whole());
 
 type Token = { readonly kind: 'name' | 'literal' | 'sign' | 'end'; readonly text: string };
 

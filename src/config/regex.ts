@@ -1,4 +1,5 @@
 import type { Report } from './report.ts';
+import { Fault, faultOf } from './syntax.ts';
 
 /** Reports a regular expression that RE2, and so Envoy, does not take. Longer ones than 1024 characters are refused as istiod refuses them. */
 export function checkRegex(regex: string, path: string, report: Report): void {
@@ -18,19 +19,7 @@ export function checkRegex(regex: string, path: string, report: Report): void {
  * What is wrong with a regular expression in RE2's syntax; undefined when nothing is. Takes microseconds, where re2js, which compiles what it
  * parses, takes up to 100 ms; a test compares both with RE2 itself.
  */
-export function regexFault(regex: string): string | undefined {
-  const parser = new Parser(regex);
-  try {
-    parser.alternatives(0);
-    return undefined;
-  } catch (fault) {
-    if (fault instanceof Fault) return fault.message;
-    throw fault;
-  }
-}
-
-/** Leaves the recursive parser; never leaves this file. */
-class Fault extends Error {}
+export const regexFault = (regex: string): string | undefined => faultOf(() => new Parser(regex).alternatives(0));
 
 /** RE2 refuses counted repetitions above this, also when they are nested and multiply. */
 const maxRepeat = 1000;

@@ -1,3 +1,4 @@
+import { addTo } from '../lists.ts';
 import type { Fault } from '../proto/faults.ts';
 import type { Any } from '../proto/generated/google/protobuf.ts';
 import {
@@ -53,7 +54,7 @@ function below(faults: readonly Fault[], work: Work): readonly Below[] {
     if (step === undefined) throw new Error('a fault that is not below');
     const inner = { ...fault, path };
     work.whole.set(inner, work.whole.get(fault) ?? fault);
-    steps.set(step, [...(steps.get(step) ?? []), inner]);
+    addTo(steps, step, inner);
   }
   return [...steps].map(([step, inner]) => ({ step, faults: inner }));
 }

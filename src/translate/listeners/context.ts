@@ -12,7 +12,6 @@ import { type ProviderHosts, providerHosts } from '../provider-cluster.ts';
 import type { ListenerClass } from '../proxy-config.ts';
 import type { HttpContext } from './chains/http-connection-manager.ts';
 import type { TcpContext } from './chains/network-filters.ts';
-import type { InboundContext } from './inbound/chains.ts';
 import type { OutboundContext } from './outbound/outbound.ts';
 import { catchAllCluster, catchAllFilters } from './outbound/virtual-outbound.ts';
 import { accessLogs } from './telemetry/access-log.ts';
@@ -91,6 +90,3 @@ export function listenerContext(
 /** The context of a sidecar's outbound listeners. */
 export const outboundContext = (scope: Scope, { chains }: ListenerContext): OutboundContext =>
   one({ ...chains, catchAll: catchAllFilters(chains.tcp, catchAllCluster(scope.outboundPolicy)) });
-
-/** The context of a sidecar's inbound chains. */
-export const inboundContext = ({ chains }: ListenerContext): InboundContext => chains;

@@ -11,7 +11,7 @@ import type { ListenerResource, Translated } from '../resource.ts';
 import { catchAll } from '../routes/catch-all.ts';
 import { addressesTaken, othersBeside } from './addresses.ts';
 import { listenerResource } from './chains/listener.ts';
-import { inboundContext, listenerContext, outboundContext } from './context.ts';
+import { listenerContext, outboundContext } from './context.ts';
 import { gatewayListeners } from './gateway/gateway.ts';
 import { inboundListeners } from './inbound/inbound.ts';
 import { mutualTlsFor } from './inbound/mutual-tls.ts';
@@ -40,7 +40,7 @@ function sidecarListeners(
     traits.interception === 'NONE'
       ? []
       : [listenerResource(virtualOutbound(outbound.tcp, traits, outbound.catchAll, out.accessLogs, dynamic))];
-  const inbound = inboundListeners(workload, traits, inboundContext(within), mutualTls, within.accessLogs);
+  const inbound = inboundListeners(workload, traits, within.chains, mutualTls, within.accessLogs);
   const planned = outboundListeners(scope, traits, endpoints, workload.ownAddresses, outbound);
   const proxies = scope.egress.some(({ port }) => !port) ? httpProxy(outbound.http) : NO_LISTENERS;
   const own = ownListeners(egressProxyProblems(scope), within.problems, inbound, ...virtual);
