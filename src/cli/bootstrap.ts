@@ -9,7 +9,7 @@ import { workloadName } from '../model/endpoints/pods.ts';
 import type { Address } from '../settings/address.ts';
 import { address, oneOf, peerAddress } from '../settings/option-values.ts';
 import { readMeshOptions } from '../settings/settings.ts';
-import { findPod } from './pod.ts';
+import { findPod } from './find-pod.ts';
 
 /** Where the Envoy finds what, and who it says it is. */
 interface Bootstrap {

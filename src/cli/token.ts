@@ -4,8 +4,8 @@ import { type Arguments, type Io, UsageError } from '../command.ts';
 import { podToken } from '../security/pod-token.ts';
 import { DAY, duration } from '../settings/option-values.ts';
 import { readFolderAuthority } from './ca-folder.ts';
+import { findPod } from './find-pod.ts';
 import { osError } from './os-error.ts';
-import { findPod } from './pod.ts';
 
 /** Resolves to the exit code; rejects with a UsageError. */
 export async function run(args: Arguments, io: Io): Promise<number> {

@@ -34,6 +34,12 @@ const opens: Partial<Record<TokenType, Production>> = {
   'flow mapping start': 'flow mapping',
 };
 
+/** Whether a collection may stand in another one, or in a document. A list in a mapping need not be indented. */
+function mayStand(production: Production, within: Production | undefined): boolean {
+  if (production === 'indentless sequence') return within === 'block mapping';
+  return production.startsWith('flow') || !within?.startsWith('flow');
+}
+
 /** Why there is no node where one is expected, by what is there. */
 const noNode: Partial<Record<TokenType, string>> = {
   end: 'the text ends where a value is expected',
@@ -78,8 +84,13 @@ export class Composer {
     return false;
   }
 
-  #next = (): Token => this.#scanner.next();
-  #peek = (): TokenType => this.#scanner.peek().type;
+  #next(): Token {
+    return this.#scanner.next();
+  }
+
+  #peek(): TokenType {
+    return this.#scanner.peek().type;
+  }
 
   // Documents.
 
@@ -112,7 +123,7 @@ export class Composer {
       return true;
     }
     this.#braces = after === 'flow mapping start';
-    this.#node(true, false);
+    this.#node(undefined);
     return true;
   }
 
@@ -131,8 +142,8 @@ export class Composer {
 
   // Nodes.
 
-  /** Reads a node, or opens the collection that it is. */
-  #node(block: boolean, indentless: boolean): void {
+  /** Reads a node, or opens the collection that it is; `within` is what it stands in. */
+  #node(within: Production | undefined): void {
     let tag = '';
     let anchor: string | undefined;
     if (this.#peek() === 'alias') {
@@ -149,11 +160,7 @@ export class Composer {
     if (type === 'scalar') {
       this.#next();
       this.#scalar({ text: value, tag, plain }, anchor, line);
-    } else if (
-      production &&
-      (production === 'indentless sequence' ? indentless : block || production.startsWith('flow'))
-    )
-      this.#open(production, anchor, line);
+    } else if (production && mayStand(production, within)) this.#open(production, anchor, line);
     else if (anchor !== undefined || tag) this.#scalar({ text: '', tag, plain: true }, anchor, line);
     else throw new YamlError(line, noNode[type] ?? `a value is expected here, not the beginning of a ${type}`);
   }
@@ -291,13 +298,13 @@ export class Composer {
   }
 
   /** The node after the sign that was taken, `-`, `?` or `:`; null where there is none. */
-  #after(line: number, production: Production, block: boolean, indentless: boolean): void {
+  #after(line: number, production: Production): void {
     if (endsEntry[production].has(this.#peek())) this.#scalar(nothing, undefined, line);
-    else this.#node(block, indentless);
+    else this.#node(production);
   }
 
   #blockSequence({ production }: Frame): void {
-    if (this.#peek() === 'block entry') this.#after(this.#next().line, production, true, false);
+    if (this.#peek() === 'block entry') this.#after(this.#next().line, production);
     else if (production === 'indentless sequence') this.#close();
     else this.#closeBlock('the list has an entry that begins with -');
   }
@@ -311,7 +318,7 @@ export class Composer {
 
   #blockMapping({ production, hasKey }: Frame): void {
     const { type, line } = this.#scanner.peek();
-    if (type === (hasKey ? 'value' : 'key')) this.#after(this.#next().line, production, true, true);
+    if (type === (hasKey ? 'value' : 'key')) this.#after(this.#next().line, production);
     else if (hasKey) this.#scalar(nothing, undefined, line);
     else this.#closeBlock('the mapping has a key');
   }
@@ -335,7 +342,7 @@ export class Composer {
       this.#next();
       this.#close();
     } else if (type === 'key') this.#open('flow pair', undefined, line);
-    else this.#node(false, false);
+    else this.#node(frame.production);
   }
 
   /** `[a: b]` is a list of one mapping. */
@@ -343,7 +350,7 @@ export class Composer {
     const { type, line } = this.#scanner.peek();
     if (frame.hasKey && type !== 'value') this.#scalar(nothing, undefined, line);
     else if (frame.begun && !frame.hasKey) this.#close();
-    else this.#after(this.#next().line, frame.production, false, false);
+    else this.#after(this.#next().line, frame.production);
     frame.begun = true;
   }
 
@@ -351,13 +358,13 @@ export class Composer {
     const { production, hasKey } = frame;
     if (!hasKey) this.#comma(frame, 'flow mapping end', '}');
     const { type, line } = this.#scanner.peek();
-    if (type === (hasKey ? 'value' : 'key')) this.#after(this.#next().line, production, false, false);
+    if (type === (hasKey ? 'value' : 'key')) this.#after(this.#next().line, production);
     else if (hasKey) this.#scalar(nothing, undefined, line);
     else if (type === 'flow mapping end') {
       this.#next();
       this.#close();
     } else {
-      this.#node(false, false);
+      this.#node(production);
       // A key without a colon has no value.
       if (frame.hasKey) this.#scalar(nothing, undefined, line);
     }

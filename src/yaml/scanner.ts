@@ -2,16 +2,20 @@ import { Cursor, isBreak, isSpace, isWord, YamlError } from './cursor.ts';
 import { blockScalar, plainScalar, quotedScalar } from './scalars.ts';
 import { type Token, type TokenType, token } from './token.ts';
 
+/** Where a token is. */
+interface Place {
+  /** Among all tokens of the text. */
+  readonly number: number;
+  readonly line: number;
+  readonly column: number;
+}
+
 /** A token that turns out to be a key when a colon follows it. */
-interface SimpleKey {
+interface SimpleKey extends Place {
   possible: boolean;
   /** Nothing but a key may stand here. */
   readonly required: boolean;
-  /** Its place among all tokens of the text. */
-  readonly number: number;
   readonly pos: number;
-  readonly line: number;
-  readonly column: number;
 }
 
 const noKey: SimpleKey = Object.freeze({ possible: false, required: false, number: 0, pos: 0, line: 0, column: 0 });
@@ -189,20 +193,27 @@ export class Scanner {
     this.#forgetKey();
     const { pos, line, column } = this.#at;
     const required = !this.#inFlow && this.#indent === column;
-    const number = this.#numberOfNext;
-    const key: SimpleKey = { possible: true, required, number, pos, line, column };
+    const key: SimpleKey = { possible: true, required, number: this.#numberOfNext, pos, line, column };
     this.#keys[this.#keys.length - 1] = key;
-    this.#keysByNumber.set(number, key);
+    this.#keysByNumber.set(key.number, key);
   }
 
   // Indentation: in the block context it opens and closes collections.
 
-  /** Opens a collection in this column, unless one is open there; before the token of this number, or after all. */
-  #rollIndent(column: number, number: number, type: TokenType, line: number): void {
+  /** Opens a collection in the column of this place, unless one is open there. */
+  #rollIndent(type: TokenType, { column, number, line }: Place): void {
     if (this.#inFlow || this.#indent >= column) return;
     this.#indents.push(this.#indent);
     this.#indent = column;
     this.#insert(number, token(type, line));
+  }
+
+  /** Opens a collection here where it is a block's; what begins one has to be the first of its line. */
+  #openBlock(type: TokenType, fault: string): void {
+    if (this.#inFlow) return;
+    if (!this.#keyAllowed) throw new YamlError(this.#at.line, fault);
+    const { line, column } = this.#at;
+    this.#rollIndent(type, { number: this.#numberOfNext, line, column });
   }
 
   #unrollIndent(column: number): void {
@@ -273,10 +284,7 @@ export class Scanner {
 
   #fetchBlockEntry(): void {
     const at = this.#at;
-    if (!this.#inFlow) {
-      if (!this.#keyAllowed) throw new YamlError(at.line, 'a list entry cannot begin here: it needs a line of its own');
-      this.#rollIndent(at.column, this.#numberOfNext, 'block sequence start', at.line);
-    }
+    this.#openBlock('block sequence start', 'a list entry cannot begin here: it needs a line of its own');
     this.#forgetKey();
     this.#keyAllowed = true;
     this.#add('block entry', at.line);
@@ -285,10 +293,7 @@ export class Scanner {
 
   #fetchKey(): void {
     const at = this.#at;
-    if (!this.#inFlow) {
-      if (!this.#keyAllowed) throw new YamlError(at.line, 'a key cannot begin here');
-      this.#rollIndent(at.column, this.#numberOfNext, 'block mapping start', at.line);
-    }
+    this.#openBlock('block mapping start', 'a key cannot begin here');
     this.#forgetKey();
     this.#keyAllowed = !this.#inFlow;
     this.#add('key', at.line);
@@ -300,20 +305,15 @@ export class Scanner {
     const key = this.#key;
     if (this.#isPossible(key)) {
       this.#insert(key.number, token('key', key.line));
-      this.#rollIndent(key.column, key.number, 'block mapping start', key.line);
+      this.#rollIndent('block mapping start', key);
       key.possible = false;
       this.#keysByNumber.delete(key.number);
       this.#keyAllowed = false;
     } else {
-      if (!this.#inFlow) {
-        if (!this.#keyAllowed) {
-          throw new YamlError(
-            at.line,
-            'mapping values are not allowed in this context: a text that holds ": " needs quotes',
-          );
-        }
-        this.#rollIndent(at.column, this.#numberOfNext, 'block mapping start', at.line);
-      }
+      this.#openBlock(
+        'block mapping start',
+        'mapping values are not allowed in this context: a text that holds ": " needs quotes',
+      );
       this.#keyAllowed = !this.#inFlow;
     }
     this.#add('value', at.line);
