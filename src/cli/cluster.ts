@@ -28,6 +28,8 @@ function remedyFor(error: unknown, path: string): string {
   // Whatever an API server refuses it gives a reason for.
   if (isAnswer && !error.reason && error.code < 500)
     return '; is this the address of an API server? (kubectl config view --minify)';
+  if (/certificate|altnames/i.test(failureLine(error)))
+    return "; its certificate is none that the kubeconfig's certificate-authority vouches for at this address (kubectl config view --minify)";
   return isAnswer ? '' : '; is the cluster up, and is this its address? (kubectl config view --minify)';
 }
 

@@ -57,7 +57,15 @@ export function loadCredentials(settings: ApiServerSettings): Promise<Credential
     else reject(Object.assign(new Error(answer.error), answer.system));
   });
   child.on('error', reject);
-  child.on('exit', code => reject(new Error(`loading the kubeconfig failed (exit ${code}): ${stderr.trim()}`)));
+  child.on('exit', code =>
+    reject(
+      new Error(
+        code === null
+          ? 'it was not loaded within 60 s: is its exec plugin waiting for somebody to log in?'
+          : `loading the kubeconfig failed (exit ${code}): ${stderr.trim()}`,
+      ),
+    ),
+  );
   child.send(settings);
   return promise;
 }

@@ -63,12 +63,39 @@ for (const [what, user, cluster, expected] of cases) {
 }
 
 test('a token file is named, to be read again and again', async () => {
-  const { directory, credentials } = await load({ tokenFile: 'token' });
-  assert.equal(credentials.tokenFile, join(directory, 'token'));
+  const { directory, credentials } = await load({ tokenFile: 'ca.pem' });
+  assert.equal(credentials.tokenFile, join(directory, 'ca.pem'));
+});
+
+test('of several files of $KUBECONFIG the first counts, as with kubectl, and some may be missing', async t => {
+  const folder = await mkdtemp(join(tmpdir(), 'credentials-'));
+  const write = async (name: string, server: string, user: string): Promise<string> => {
+    const users = [{ name: user, user: { tokenFile: name } }];
+    const contexts = [{ name, context: { cluster: 'c', user } }];
+    const clusters = [{ name: 'c', cluster: { server } }];
+    await writeFile(join(folder, name), JSON.stringify({ clusters, users, contexts, 'current-context': name }));
+    return join(folder, name);
+  };
+  const files = [await write('a', 'https://first:6443', 'u'), await write('b', 'https://second:6443', 'v')];
+  const { KUBECONFIG } = process.env;
+  t.after(() => Object.assign(process.env, { KUBECONFIG: KUBECONFIG ?? '' }));
+  process.env['KUBECONFIG'] = ['/no/such/file', ...files].join(':');
+  for (const [context, tokenFile] of [
+    [undefined, 'a'],
+    ['b', 'b'],
+  ] as const)
+    assert.deepEqual(await loadCredentials({ context }), {
+      server: 'https://first:6443',
+      headers: {},
+      tls: {},
+      tokenFile: join(folder, tokenFile),
+    });
 });
 
 test('what is wrong is said', async () => {
   await assert.rejects(loadCredentials({ kubeconfig: '/no/such/file' }), /no such file/);
   await assert.rejects(load({}, {}, 'other'), /no context other/);
+  await assert.rejects(load({ tokenFile: 'none' }), /no such file/);
+  await assert.rejects(load({ 'auth-provider': { name: 'gcp' } }), /user u: its auth-provider gcp cannot be used/);
   await assert.rejects(load(exec('echo no luck >&2; exit 1')), /no luck/);
 });
