@@ -12,7 +12,9 @@ const amountsIn = (resources: Json | undefined, field: 'requests' | 'limits'): A
 
 /** What containers have at most at one time (k8s.io/component-helpers AggregateContainerRequests): those that go on, or one of those that come before. */
 function atOnce(pod: Pod, name: string, field: 'requests' | 'limits'): number {
-  const of = ({ resources }: Container): number => amountsIn(resources, field).get(name) ?? 0;
+  // Who says a limit and no request requests as much.
+  const of = ({ resources }: Container): number =>
+    amountsIn(resources, field).get(name) ?? amountsIn(resources, 'limits').get(name) ?? 0;
   let goingOn = 0;
   let most = 0;
   for (const container of initContainersOf(pod)) {

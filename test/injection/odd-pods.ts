@@ -127,6 +127,10 @@ const surroundings: readonly OddPod[] = [
       resources: { requests: { cpu: '20m' }, limits: { cpu: '30m' } },
     },
   ),
+  {
+    name: 'a budget, and a limit of the proxy alone, which is its request, too',
+    pod: podOf({ 'sidecar.istio.io/proxyMemoryLimit': '1Gi' }, { resources: { requests: { memory: '64Mi' } } }),
+  },
 ];
 
 const annotated: readonly OddPod[] = [

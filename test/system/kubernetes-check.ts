@@ -199,16 +199,25 @@ export function checks(world: () => { readonly cluster: Cluster; readonly pilotl
     );
   });
 
-  test('a server that is none of Kubernetes is not taken for a cluster without settings', async () => {
+  test('a server that is none of Kubernetes, or that nobody vouches for, is not taken for a cluster without settings', async () => {
     const kubeconfig = join(await mkdtemp(join(tmpdir(), 'check-')), 'kubeconfig');
     after(() => rm(dirname(kubeconfig), { recursive: true }));
-    const clusters = [{ name: 'c', cluster: { server: `http://${world().pilotlight.http}` } }];
     const contexts = [{ name: 'c', context: { cluster: 'c', user: '' } }];
-    await writeFile(kubeconfig, JSON.stringify({ clusters, contexts, 'current-context': 'c' }));
-    for (const args of [['check'], ['inject', '-f', '/dev/null']]) {
-      const { code, err } = await check(kubeconfig, args);
-      assert.equal(code, 2);
-      assert.match(err, /^.+; is this the address of an API server\? \(kubectl config view --minify\)\n/);
+    for (const [server, says] of [
+      [`http://${world().pilotlight.http}`, 'is this the address of an API server?'],
+      [
+        `https://127.0.0.1:${world().cluster.api.port}`,
+        "its certificate is none that the kubeconfig's certificate-authority",
+      ],
+    ] as const) {
+      const clusters = [{ name: 'c', cluster: { server } }];
+      await writeFile(kubeconfig, JSON.stringify({ clusters, contexts, 'current-context': 'c' }));
+      for (const args of [['check'], ['inject', '-f', '/dev/null']]) {
+        const { code, err } = await check(kubeconfig, args);
+        assert.equal(code, 2);
+        assert.match(err, /^.+; (.+) \(kubectl config view --minify\)\n/);
+        assert.ok(err.includes(says), err);
+      }
     }
   });
 }
