@@ -96,11 +96,13 @@ function beforeOf(original: Pod, injected: Pod, patch: Pod): JsonObject {
     (patch.spec?.[list] ?? [])
       .map(({ name }) => name)
       .filter(name => original.spec?.[list]?.some(item => item.name === name));
+  // An API server completes a budget from the containers, injected ones included.
+  const { resources } = original.spec ?? {};
   const places = { metadata: original.metadata, ...original.metadata, ...original.spec };
   const all = {
     labels: changes(labelsOf(original), labelsOf(injected)),
     annotations: changes(annotationsOf(original), annotations),
-    spec: changes(without(original), without(injected)),
+    spec: { ...changes(without(original), without(injected)), ...(resources !== undefined && { resources }) },
     volumes: had('volumes'),
     imagePullSecrets: had('imagePullSecrets'),
     empty: EMPTIED.filter(field => Object.keys(own(places, field) ?? [0]).length === 0),
