@@ -321,7 +321,7 @@ export class Call {
   /** Lets the client wait while requests wait for their turn: who sends them faster than they are taken in is slowed, and not ended. */
   #regulate(): void {
     if (this.over) return;
-    if (this.#cutter.ready && this.#cutter.waiting > FIRST) this.#stream.pause();
+    if (this.#cutter.waiting > FIRST && this.#cutter.ready) this.#stream.pause();
     else if (this.#stream.isPaused()) this.#stream.resume();
   }
 

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { bounds, sentenceOf } from '../bounds.ts';
 import type { Clock } from '../clock.ts';
 import { messageOf } from '../unknown.ts';
@@ -31,7 +31,7 @@ export class ProofCache {
 
   /** What is known of the token, or what `review` finds. `origin` is the address that it came from. */
   async get(token: string, review: () => Promise<Proof>, origin = ''): Promise<Proof> {
-    const key = createHash('sha256').update(token).digest('base64');
+    const key = hash('sha256', token, 'base64');
     return this.#proofs
       .get(key, review, origin)
       .catch((error: unknown) =>

@@ -53,14 +53,6 @@ interface Want {
 
 type EachType<V> = { readonly [T in XdsType]: V | undefined };
 
-/** What holds responses back. */
-interface Gates {
-  /** Until when the next response of a type has to wait; undefined when it need not. */
-  readonly closedUntil: EachType<number>;
-  /** Since when a change of listeners or routes has had to wait for clusters. */
-  readonly waiting: number | undefined;
-}
-
 /** The client's answer is waited for, and no time changes that. */
 const ANSWER = Number.POSITIVE_INFINITY;
 
@@ -106,8 +98,9 @@ export const withSubscription = (state: StreamState, subscription: Subscription)
 export function plan(before: StreamState, snapshot: Snapshot, now: number, grace: number): Plan {
   const state = settleAwaited(before, snapshot, now, grace);
   const wants = wantsOf(state, snapshot, now, grace);
-  const gates = gatesOf(state, wants, now, grace);
-  return next(recorded(state, wants, gates.waiting), wants, gates);
+  const warm = warmUntil(state, wants[warmedType]?.by, now, grace);
+  const closed = (want: Want): number | undefined => closedUntil(want, warm, now, grace);
+  return next(recorded(state, wants, waitingSince(state, wants, warm, now, grace)), wants, closed);
 }
 
 /** What is wanted of each type that the client has subscribed to. */
@@ -162,21 +155,26 @@ function namedUntil(
   return undefined;
 }
 
-/** Which types have to wait, and until when. */
-function gatesOf(state: StreamState, wants: EachType<Want>, now: number, grace: number): Gates {
-  const warm = warmUntil(state, wants[warmedType]?.by, now, grace);
-  const closedUntil = ofNoType<number>();
-  let [names, waits] = [false, false];
+/** Until when a response has to wait; undefined when it need not. `warm` is until when news has. */
+const closedUntil = ({ subscription }: Want, warm: number | undefined, now: number, grace: number) =>
+  answeredUntil(subscription, now, grace) ?? (namesNews(subscription) ? warm : undefined);
+
+/** Since when a change of listeners or routes has had to wait for clusters. */
+function waitingSince(
+  { waiting }: StreamState,
+  wants: EachType<Want>,
+  warm: number | undefined,
+  now: number,
+  grace: number,
+): number | undefined {
+  let names = false;
   for (const type of pushOrder) {
     const want = wants[type];
-    if (!want?.by) continue;
-    const answer = answeredUntil(want.subscription, now, grace);
-    const gated = namesNews(want.subscription);
-    closedUntil[type] = answer ?? (gated ? warm : undefined);
-    names ||= gated;
-    waits ||= gated && answer === undefined && warm !== undefined;
+    if (!want?.by || !namesNews(want.subscription)) continue;
+    if (warm !== undefined && answeredUntil(want.subscription, now, grace) === undefined) return waiting ?? now;
+    names = true;
   }
-  return { closedUntil, waiting: waits ? (state.waiting ?? now) : names ? state.waiting : undefined };
+  return names ? waiting : undefined;
 }
 
 /** Until when the answer to the last response of a type is waited for. */
@@ -206,15 +204,15 @@ const news = (by: Difference | undefined): boolean => by !== undefined && by.cha
 const earlier = (a: number | undefined, b: number | undefined): number | undefined =>
   a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
 
-/** The first response, in push order, that no gate holds back. */
-function next(state: StreamState, wants: EachType<Want>, { closedUntil }: Gates): Plan {
+/** The first response, in push order, that nothing holds back. */
+function next(state: StreamState, wants: EachType<Want>, closedUntil: (want: Want) => number | undefined): Plan {
   let step: Step | undefined;
   let more = false;
   let waits: number | undefined;
   for (const type of pushOrder) {
     const want = wants[type];
     if (!want) continue;
-    const closed = closedUntil[type];
+    const closed = want.by && closedUntil(want);
     waits = earlier(waits, earlier(want.keptUntil, closed));
     if (!want.by || closed !== undefined) continue;
     if (step) more = true;
