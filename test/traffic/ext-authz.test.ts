@@ -19,7 +19,7 @@ const missing = await envoyMissing();
 
 const PRIVATE = [{ to: [{ operation: { paths: ['/private*'] } }] }];
 
-const shared = { timeout: '5s' };
+const shared = { timeout: '60s' };
 const at = (name: string) => ({ service: `${name}.default.svc.cluster.local`, port: PORT });
 const http = (more: object = {}) => ({
   envoyExtAuthzHttp: {
