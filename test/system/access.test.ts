@@ -97,7 +97,8 @@ describe('credentials of gateways, with the rights of deploy/', { skip: noApiSer
 
   before(async () => {
     cluster = await Cluster.start();
-    port = await freePorts();
+    // One for each server of the Gateways.
+    port = await freePorts(5);
     first = await selfSigned('h0.test');
     for (const name of ['ingress', 'other', 'closed']) {
       await cluster.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
