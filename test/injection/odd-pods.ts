@@ -120,6 +120,10 @@ const surroundings: readonly OddPod[] = [
       ],
     }),
   ),
+  {
+    name: 'a budget, and a limit alone',
+    pod: podOf({ 'sidecar.istio.io/proxyMemoryLimit': '1Gi' }, { resources: { requests: { memory: '64Mi' } } }),
+  },
   ...beside(
     'a budget, and words about the proxy',
     { resources: { requests: { cpu: '20m' }, limits: { cpu: '30m' } } },
