@@ -39,9 +39,11 @@ test('lines are short, and what is said again and again is counted', async () =>
   await once(child, 'close');
   const lines = text.trimEnd().split('\n').map(lineOf);
   const events = lines.filter(({ msg }) => String(msg).startsWith('event'));
-  // Ten sentences are said two hundred times each, in as many stretches as a slow machine takes for it.
+  // A slow machine may take more than a stretch to say it.
   const stretches = Math.ceil((performance.now() - began) / bounds['log-stretch'].most);
-  assert.ok(events.length > 0 && events.length <= 10 * stretches * bounds['log-repeats'].most);
+  const same = lines.filter(({ msg }) => msg === 'the same').length;
+  assert.ok(same > 0 && same <= stretches * bounds['log-repeats'].most, `${same} lines in ${stretches} stretches`);
+  assert.ok(events.length > 0);
   for (const { text: long, list, err } of events) {
     assert.ok(String(long).length < bounds['log-text'].most + 50);
     assert.equal((list as unknown[]).length, bounds['log-items'].most + 1);
