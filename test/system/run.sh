@@ -148,7 +148,7 @@ fi
 status=0
 if [ "${#files[@]}" -gt 0 ]; then
   # They wait for other programs most of the time.
-  test/run.sh --test-concurrency="$(node -p 'os.availableParallelism() + 1')" "${files[@]}" || status=$?
+  test/run.sh --test-concurrency="$(node -p 'os.availableParallelism() + 2')" "${files[@]}" || status=$?
 fi
 if [ "$conformance" = 1 ]; then
   node test/conformance/run.ts || status=$?
