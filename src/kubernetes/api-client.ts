@@ -115,7 +115,9 @@ export class ApiClient {
       // What has arrived while this process was kept from its work is read first.
       response.setTimeout(idleMs, () => {
         const { bytesRead } = sent.socket ?? {};
-        setImmediate(() => sent.socket?.bytesRead === bytesRead && response.destroy(silence(idleMs)));
+        setImmediate(() => {
+          if (sent.socket?.bytesRead === bytesRead) response.destroy(silence(idleMs));
+        });
       });
     }
     const status = response.statusCode ?? 0;

@@ -1,16 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import type { RawObject } from '../../src/config/raw.ts';
-import { ApiClient } from '../../src/kubernetes/api-client.ts';
 import { Discovery } from '../../src/sources/kubernetes/discovery.ts';
 import { ListWatch } from '../../src/sources/kubernetes/list-watch.ts';
 import { DEFAULT_TIMING } from '../../src/sources/kubernetes/timing.ts';
 import { WatchHealth } from '../../src/sources/kubernetes/watch-health.ts';
 import { patiently } from '../support/patiently.ts';
+import { clientOf } from './client-of.ts';
 import { memoryLog } from './log.ts';
 import { until } from './until.ts';
 
@@ -58,16 +55,7 @@ async function against(
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
   const port = typeof address === 'object' && address ? address.port : 0;
-  const kubeconfig = join(await mkdtemp(join(tmpdir(), 'list-watch-')), 'config');
-  const cluster = { server: `http://127.0.0.1:${port}/at/a/path` };
-  const config = {
-    clusters: [{ name: 'c', cluster }],
-    users: [{ name: 'u', user: {} }],
-    contexts: [{ name: 'x', context: { cluster: 'c', user: 'u' } }],
-    'current-context': 'x',
-  };
-  await writeFile(kubeconfig, JSON.stringify(config));
-  const client = await ApiClient.create({ kubeconfig });
+  const client = await clientOf(`http://127.0.0.1:${port}/at/a/path`);
   const { log, lines } = memoryLog();
   const health = new WatchHealth(log);
   const objects = new Map<string, RawObject>();
